@@ -1,0 +1,80 @@
+"""The one tree of errors: each leaf is permanent or retriable, and says what to do.
+
+::
+
+    CxrnodeError
+    ├── PermanentError              trying again cannot help; stop and show
+    │   ├── SettingsError           a setting is missing or wrong
+    │   ├── UnreadableInstance      a stored data set cannot be parsed
+    │   ├── UndecodablePixels       the pixel data cannot be decoded or make no picture
+    │   ├── PackageError            a model package is incomplete, altered or unknown
+    │   ├── DataError               training data are missing, malformed or leak between folds
+    │   ├── DocumentRejected        a document fails our own conformance check
+    │   └── RefusedByPeer           a peer answered that it will never take this
+    └── RetriableError              the same thing may succeed later
+        ├── PeerUnavailable         no connection, time-out, abort: the peer's whole queue waits
+        ├── PeerBusy                the peer is there but cannot take this now
+        └── StorageFull             our own disk is too full to keep a promise
+
+A message never holds patient data: it may hold UIDs, AE titles, host names, ports, tags and status codes.
+"""
+
+from typing import ClassVar
+
+
+class CxrnodeError(Exception):
+    """Root of every error this project raises on purpose."""
+
+    retriable: ClassVar[bool]
+
+
+class PermanentError(CxrnodeError):
+    """Trying again cannot help; a person has to look."""
+
+    retriable = False
+
+
+class RetriableError(CxrnodeError):
+    """The same attempt may succeed later."""
+
+    retriable = True
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or wrong; the message names the file, the key and the cure."""
+
+
+class UnreadableInstance(PermanentError):
+    """A stored data set cannot be parsed as DICOM."""
+
+
+class UndecodablePixels(PermanentError):
+    """Pixel data cannot be decoded here, or do not make a plausible picture."""
+
+
+class PackageError(PermanentError):
+    """A model package is incomplete, altered, or asks for something this node does not have."""
+
+
+class DataError(PermanentError):
+    """Training data are missing, malformed, or put one patient on both sides of a split."""
+
+
+class DocumentRejected(PermanentError):
+    """A document fails our own conformance check; it is quarantined, not sent."""
+
+
+class RefusedByPeer(PermanentError):
+    """A peer answered that it will never accept this (for example SOP class not supported, HL7 AE)."""
+
+
+class PeerUnavailable(RetriableError):
+    """No usable connection to a peer; everything bound for it should wait together."""
+
+
+class PeerBusy(RetriableError):
+    """The peer answered but cannot take this now (out of resources, HL7 AR)."""
+
+
+class StorageFull(RetriableError):
+    """Less disk space is left than the settings reserve."""

@@ -1,0 +1,131 @@
+"""Reading the settings: file, environment, defaults; and errors that name the file, the key and the cure."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError as SourceError
+
+from config.errors import SettingsError
+from config.settings import Settings
+
+DEFAULT_FILE = Path("cxrnode.toml")
+FILE_VARIABLE = "CXRNODE_CONFIG"
+PREFIX = "CXRNODE_"
+REFERENCE_FILE = Path(__file__).with_name("cxrnode.toml")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Return the settings from ``path``, else ``$CXRNODE_CONFIG``, else ``./cxrnode.toml`` if it exists.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, is not TOML, or holds a wrong key or value; or the environment does.
+    """
+    source = find_file(path)
+    tables = _read_toml(source) if source is not None else {}
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**tables)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, source)) from None
+    except SourceError as error:
+        msg = f"environment: {error}; a nested table or list in the environment is written as JSON"
+        raise SettingsError(msg) from None
+    _check_url_file(settings, source)
+    return settings
+
+
+def find_file(path: Path | None = None) -> Path | None:
+    """Return the settings file that :func:`load_settings` would read, or None for defaults alone."""
+    named = path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not named.is_file():
+        msg = f"{named}: there is no such settings file; write one with `cxrnode init {named}`"
+        raise SettingsError(msg)
+    return named
+
+
+def _read_toml(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{source}: not valid TOML: {error}; compare it with `cxrnode init --print`"
+        raise SettingsError(msg) from None
+    except OSError as error:
+        msg = f"{source}: cannot be read: {error.strerror}; check its permissions"
+        raise SettingsError(msg) from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = set(Settings.model_fields)
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
+            table = variable.removeprefix(PREFIX).split("__")[0].lower()
+            if table not in known:
+                msg = f"environment variable {variable}: there is no table [{table}]{_did_you_mean(table, known)}"
+                raise SettingsError(msg)
+
+
+def _check_url_file(settings: Settings, source: Path | None) -> None:
+    file = settings.database.url_file
+    if file is not None and not file.is_file():
+        msg = (
+            f"{source or 'environment'}: database.url_file: {file} is not there; "
+            "write the database URL into that file, readable only by the node's user"
+        )
+        raise SettingsError(msg)
+
+
+def _explain(error: ValidationError, source: Path | None) -> str:
+    """One line a mistake: file, key, what is wrong, and what to do. Values of secrets are never repeated."""
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False):
+        keys = _keys(detail["loc"])
+        origin = _origin(detail["loc"], source)
+        if detail["type"] == "extra_forbidden":
+            siblings = _siblings(keys[:-1])
+            cure = _did_you_mean(keys[-1], siblings) or "; remove it (`cxrnode init --print` lists every option)"
+            lines.append(f"{origin}: {'.'.join(keys)}: there is no such option{cure}")
+        else:
+            reason = detail["msg"].removeprefix("Value error, ")
+            lines.append(f"{origin}: {'.'.join(keys) or 'settings'}: {reason[0].lower()}{reason[1:]}")
+    return "\n".join(lines)
+
+
+def _keys(location: Iterable[int | str]) -> list[str]:
+    """Turn pydantic's location into the words of the file: list positions as [n], no union tags."""
+    keys: list[str] = []
+    for part in location:
+        if isinstance(part, int) and keys:
+            keys[-1] += f"[{part + 1}]"
+        elif part not in {"dicom", "hl7"}:
+            keys.append(str(part))
+    return keys
+
+
+def _origin(location: tuple[int | str, ...], source: Path | None) -> str:
+    variable = PREFIX + "__".join(str(part).upper() for part in location)
+    return f"environment variable {variable}" if variable in os.environ else str(source or "settings")
+
+
+def _siblings(table: list[str]) -> set[str]:
+    model: Any = Settings
+    for key in table:
+        field = model.model_fields.get(key.split("[")[0])
+        annotation = getattr(field, "annotation", None)
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return set()
+        model = annotation
+    return set(model.model_fields)
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

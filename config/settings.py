@@ -1,0 +1,247 @@
+"""The typed settings of a node; ``cxrnode.toml`` beside this file documents every option.
+
+Order of precedence: environment (``CXRNODE_RECEIVE__PORT=11112``), then the settings file, then the defaults
+here. Unknown keys are errors, so that a misspelt option is never silently ignored.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _ae_title(value: str) -> str:
+    if not value.strip() or len(value) > 16 or not value.isascii() or not value.isprintable() or "\\" in value:
+        msg = "an AE title has 1 to 16 printable ASCII characters and no backslash (PS3.5 6.2)"
+        raise ValueError(msg)
+    return value
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+
+
+class Section(BaseModel):
+    """A table of the settings file: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class NodeSettings(Section):
+    """Who this node is and where it keeps its files."""
+
+    ae_title: AETitle = "CXRNODE"
+    data_dir: Path = Path("cxrnode-data")
+    institution: str = Field(default="", max_length=64)
+
+
+class DatabaseSettings(Section):
+    """Where the tracking database is; empty means SQLite inside ``node.data_dir``."""
+
+    url: SecretStr = SecretStr("")
+    url_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.url.get_secret_value() and self.url_file is not None:
+            msg = "give either url or url_file, not both"
+            raise ValueError(msg)
+        return self
+
+
+class ReceiveSettings(Section):
+    """The Storage SCP."""
+
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    accept: tuple[Literal["CR", "DX", "DX-for-processing", "SC", "any-image"], ...] = ("CR", "DX")
+    check_called_ae_title: bool = False
+    known_peers_only: bool = False
+    max_associations: int = Field(default=32, ge=1, le=1000)
+    max_pdu_bytes: int = Field(default=131072, ge=4096, le=4194304)
+    max_dataset_bytes: int = Field(default=536870912, ge=1048576)
+    min_free_disk_bytes: int = Field(default=1073741824, ge=0)
+    idle_seconds: Seconds = 60
+    settle_seconds: Seconds = 5
+    settle_after_release_seconds: Seconds = 1
+
+
+class PeerSettings(Section):
+    """A system that may call us."""
+
+    name: Name
+    ae_title: AETitle
+    addresses: tuple[str, ...] = ()
+
+    @field_validator("addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            ip_network(entry, strict=False)
+        return value
+
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the address ranges this peer may call from; empty means any."""
+        return tuple(ip_network(entry, strict=False) for entry in self.addresses)
+
+
+class OperatingPointSettings(Section):
+    """A site's own thresholds for one finding of the model package."""
+
+    sensitive: Fraction
+    specific: Fraction
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.sensitive > self.specific:
+            msg = "sensitive must not be above specific"
+            raise ValueError(msg)
+        return self
+
+
+class InferenceSettings(Section):
+    """What is analysed, and with what."""
+
+    package: str = "opacity"
+    engine: Literal["auto", "litert", "tensorflow"] = "auto"
+    threads: int = Field(default=2, ge=1, le=256)
+    min_age_years: int = Field(default=18, ge=0, le=150)
+    assume_chest: bool = False
+    assume_frontal: bool = False
+    max_pixels: int = Field(default=100_000_000, ge=1_000_000)
+    operating_points: dict[str, OperatingPointSettings] = {}
+
+
+class WorkSettings(Section):
+    """The job queue, as every service sees it."""
+
+    threads: int = Field(default=1, ge=1, le=64)
+    lease_seconds: float = Field(default=60, ge=1)
+    poll_seconds: float = Field(default=0.1, gt=0, le=60)
+    max_crashes: int = Field(default=3, ge=1)
+    drain_seconds: Seconds = 20
+
+
+class ReportSettings(Section):
+    """What is written about an analysed study."""
+
+    sr_series_number: int = Field(default=9001, ge=1, le=2147483647)
+    capture_series_number: int = Field(default=9002, ge=1, le=2147483647)
+    capture_longest_side: int = Field(default=2048, ge=512, le=8192)
+
+
+class DicomDestination(Section):
+    """A DICOM system that results are stored to."""
+
+    kind: Literal["dicom"]
+    name: Name
+    host: str
+    port: Port
+    ae_title: AETitle
+    calling_ae_title: AETitle | None = None
+    documents: tuple[Literal["sr", "sc"], ...] = ("sr", "sc")
+    connect_seconds: Seconds = 10
+    response_seconds: Seconds = 60
+    associations: int = Field(default=1, ge=1, le=16)
+
+
+class Hl7Destination(Section):
+    """An HL7 v2 system that result messages go to, over MLLP."""
+
+    kind: Literal["hl7"]
+    name: Name
+    host: str
+    port: Port
+    receiving_application: str = Field(default="RIS", max_length=180)
+    receiving_facility: str = Field(default="", max_length=180)
+    sending_application: str = Field(default="CXRNODE", max_length=180)
+    sending_facility: str = Field(default="", max_length=180)
+    character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
+    connect_seconds: Seconds = 10
+    response_seconds: Seconds = 30
+
+
+Destination = Annotated[DicomDestination | Hl7Destination, Field(discriminator="kind")]
+
+
+class DeliverySettings(Section):
+    """How long and how often a delivery is tried again."""
+
+    first_retry_seconds: float = Field(default=5, gt=0)
+    longest_retry_seconds: float = Field(default=900, gt=0)
+    give_up_after_hours: float = Field(default=72, gt=0)
+
+
+class LogSettings(Section):
+    """What the services write to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(BaseSettings):
+    """Everything a node can be told. Keyword arguments stand for the file; the environment wins over them."""
+
+    model_config = SettingsConfigDict(env_prefix="CXRNODE_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    node: NodeSettings = NodeSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    peers: tuple[PeerSettings, ...] = ()
+    inference: InferenceSettings = InferenceSettings()
+    work: WorkSettings = WorkSettings()
+    report: ReportSettings = ReportSettings()
+    destinations: tuple[Destination, ...] = ()
+    delivery: DeliverySettings = DeliverySettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment before the file; no other source is read."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        for table, entries in (("peers", self.peers), ("destinations", self.destinations)):
+            names = [entry.name for entry in entries]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                msg = f"{table}: the name {twice[0]!r} is used twice; every name must be unique"
+                raise ValueError(msg)
+        if self.receive.known_peers_only and not self.peers:
+            msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
+            raise ValueError(msg)
+        return self
+
+    def database_url(self) -> str:
+        """Return the SQLAlchemy URL, from the setting, its file, or the SQLite default."""
+        if self.database.url_file is not None:
+            return self.database.url_file.read_text(encoding="utf-8").strip()
+        return self.database.url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'cxrnode.db'}"
+
+    @property
+    def instance_dir(self) -> Path:
+        """Return the folder of the received instances."""
+        return self.node.data_dir / "instances"
+
+    @property
+    def document_dir(self) -> Path:
+        """Return the folder of the documents built here."""
+        return self.node.data_dir / "documents"
+
+    def destination(self, name: str) -> DicomDestination | Hl7Destination | None:
+        """Return the destination of that name, or None when the settings no longer have it."""
+        return next((entry for entry in self.destinations if entry.name == name), None)

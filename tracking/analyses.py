@@ -1,0 +1,260 @@
+"""What the models said: one analysis a study revision and model, its outcomes and findings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from tracking import audit, queue
+from tracking.audit import AuditEventType
+from tracking.clock import to_datetime
+from tracking.instances import StudyHeader
+from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An instance as the later stages need it; ``path`` is relative to the instance store."""
+
+    instance_uid: str
+    series_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    path: str
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """One finding on one image; ``detail`` is the finding whole, as plain JSON values."""
+
+    label: str
+    code_value: str
+    code_scheme: str
+    code_meaning: str
+    score: float
+    level: str
+    abnormal: bool
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What came of one instance: findings, or why it was not analysed."""
+
+    instance_uid: str
+    reason: str | None
+    because: str | None
+    findings: tuple[FindingRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRecord:
+    """One model's run over one revision of a study; times in seconds."""
+
+    study_uid: str
+    revision: int
+    model_name: str
+    model_version: str
+    model_digest: str
+    engine: str
+    seconds: float
+    outcomes: tuple[OutcomeRecord, ...]
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnalysis:
+    """An analysis as it stands in the database; ``completed_at`` is aware UTC with whole milliseconds."""
+
+    id: int
+    study: StudyHeader
+    study_uid: str
+    revision: int
+    model_name: str
+    model_version: str
+    model_digest: str
+    engine: str
+    seconds: float
+    outcomes: tuple[OutcomeRecord, ...]
+    timings: dict[str, float]
+    completed_at: datetime
+    supersedes: int | None
+    instances: tuple[StoredInstance, ...]
+
+
+def instances_of(read: Session, study_uid: str, revision: int) -> list[StoredInstance]:
+    """Return all instances that belong to a revision of a study, in order of arrival."""
+    rows = read.execute(
+        select(
+            Instance.instance_uid,
+            Instance.series_uid,
+            Instance.sop_class_uid,
+            Instance.transfer_syntax_uid,
+            Instance.path,
+            Instance.modality,
+        )
+        .where(Instance.study_uid == study_uid, Instance.revision <= revision)
+        .order_by(Instance.received_at, Instance.instance_uid)
+    )
+    return [StoredInstance(*row) for row in rows]
+
+
+def record_analysis(tx: Session, record: AnalysisRecord) -> None:
+    """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken."""
+    earlier = tx.execute(
+        select(Analysis.id, Analysis.revision)
+        .where(Analysis.study_uid == record.study_uid, Analysis.model_name == record.model_name)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+    ).first()
+    overtaken = earlier is not None and earlier.revision > record.revision
+    analysis_id = tx.execute(
+        insert(Analysis)
+        .values(
+            study_uid=record.study_uid,
+            revision=record.revision,
+            model_name=record.model_name,
+            model_version=record.model_version,
+            model_digest=record.model_digest,
+            engine=record.engine,
+            seconds=record.seconds,
+            timings=record.timings,
+            supersedes=earlier.id if earlier is not None and not overtaken else None,
+        )
+        .returning(Analysis.id)
+    ).scalar_one()
+    _insert_outcomes(tx, analysis_id, record.outcomes)
+    analysed = [outcome for outcome in record.outcomes if outcome.findings]
+    audit.append(
+        tx,
+        AuditEventType.ANALYSIS_RECORDED,
+        study_uid=record.study_uid,
+        detail={
+            "analysis": analysis_id,
+            "revision": record.revision,
+            "model": f"{record.model_name} {record.model_version}",
+            "model_digest": record.model_digest,
+            "engine": record.engine,
+            "analysed": len(analysed),
+            "not_analysed": len(record.outcomes) - len(analysed),
+            "why_not": "; ".join(sorted({outcome.reason for outcome in record.outcomes if outcome.reason})) or None,
+            "findings": ", ".join(
+                f"{finding.label} {finding.level} {finding.score:.3f}"
+                for outcome in analysed
+                for finding in outcome.findings
+            )
+            or None,
+            "overtaken": overtaken,
+        },
+    )
+    if analysed and not overtaken:
+        queue.enqueue(tx, "report", f"report:{analysis_id}", {"analysis_id": analysis_id})
+
+
+def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecord, ...]) -> None:
+    rows = [
+        {
+            "analysis_id": analysis_id,
+            "instance_uid": outcome.instance_uid,
+            "reason": outcome.reason,
+            "because": outcome.because,
+        }
+        for outcome in outcomes
+    ]
+    findings = [
+        {
+            "analysis_id": analysis_id,
+            "instance_uid": outcome.instance_uid,
+            "label": finding.label,
+            "code_value": finding.code_value,
+            "code_scheme": finding.code_scheme,
+            "code_meaning": finding.code_meaning,
+            "score": finding.score,
+            "level": finding.level,
+            "abnormal": finding.abnormal,
+            "detail": finding.detail,
+        }
+        for outcome in outcomes
+        for finding in outcome.findings
+    ]
+    if rows:
+        tx.execute(insert(ImageOutcome), rows)
+    if findings:
+        tx.execute(insert(Finding), findings)
+
+
+def load_analysis(read: Session, analysis_id: int) -> StoredAnalysis:
+    """Return an analysis with its study, instances, outcomes and findings.
+
+    Raises
+    ------
+    LookupError
+        There is no such analysis.
+    """
+    analysis = read.get(Analysis, analysis_id)
+    if analysis is None:
+        msg = f"there is no analysis {analysis_id}"
+        raise LookupError(msg)
+    return StoredAnalysis(
+        id=analysis.id,
+        study=load_study(read, analysis.study_uid),
+        study_uid=analysis.study_uid,
+        revision=analysis.revision,
+        model_name=analysis.model_name,
+        model_version=analysis.model_version,
+        model_digest=analysis.model_digest,
+        engine=analysis.engine,
+        seconds=analysis.seconds,
+        outcomes=_load_outcomes(read, analysis_id),
+        timings=analysis.timings,
+        completed_at=to_datetime(analysis.completed_at),
+        supersedes=analysis.supersedes,
+        instances=tuple(instances_of(read, analysis.study_uid, analysis.revision)),
+    )
+
+
+def load_study(read: Session, study_uid: str) -> StudyHeader:
+    """Return patient and study as the first instance described them. Raises LookupError."""
+    study = read.get(Study, study_uid)
+    if study is None:
+        msg = f"there is no study {study_uid}"
+        raise LookupError(msg)
+    return StudyHeader(
+        study_uid=study.study_uid,
+        accession_number=study.accession_number,
+        patient_id=study.patient_id,
+        issuer_of_patient_id=study.issuer_of_patient_id,
+        patient_name=study.patient_name,
+        patient_birth_date=study.patient_birth_date,
+        patient_sex=study.patient_sex,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        description=study.description,
+    )
+
+
+def _load_outcomes(read: Session, analysis_id: int) -> tuple[OutcomeRecord, ...]:
+    findings: dict[str, list[FindingRecord]] = {}
+    for row in read.scalars(select(Finding).where(Finding.analysis_id == analysis_id).order_by(Finding.id)):
+        findings.setdefault(row.instance_uid, []).append(
+            FindingRecord(
+                label=row.label,
+                code_value=row.code_value,
+                code_scheme=row.code_scheme,
+                code_meaning=row.code_meaning,
+                score=row.score,
+                level=row.level,
+                abnormal=row.abnormal,
+                detail=row.detail,
+            )
+        )
+    outcomes = read.scalars(
+        select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id).order_by(ImageOutcome.id)
+    )
+    return tuple(
+        OutcomeRecord(row.instance_uid, row.reason, row.because, tuple(findings.get(row.instance_uid, ())))
+        for row in outcomes
+    )

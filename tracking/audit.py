@@ -1,0 +1,174 @@
+"""The audit log: append-only, hash-chained, verifiable.
+
+Lines are collected during a transaction and written as its last step (:meth:`tracking.database.Database.transaction`),
+so that the lock which orders them is held only for the moment of the commit, and an event without its change of
+state, or a change without its event, cannot exist.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from tracking.clock import now_ms
+from tracking.models import AuditEvent, AuditHead
+
+Detail = dict[str, str | int | float | bool | None]
+GENESIS = "0" * 64
+_PENDING = "audit_pending"
+
+
+class AuditEventType(StrEnum):
+    """What can be written down; the values are stored and must never change their meaning."""
+
+    SERVICE_STARTED = "service-started"
+    SERVICE_STOPPED = "service-stopped"
+    ASSOCIATION_REJECTED = "association-rejected"
+    INSTANCE_RECEIVED = "instance-received"
+    INSTANCE_DUPLICATE = "instance-duplicate"
+    INSTANCE_CONFLICT = "instance-conflict"
+    INSTANCE_REFUSED = "instance-refused"
+    ANALYSIS_RECORDED = "analysis-recorded"
+    ANALYSIS_STOPPED = "analysis-stopped"
+    DOCUMENTS_BUILT = "documents-built"
+    DOCUMENT_QUARANTINED = "document-quarantined"
+    DELIVERY_DONE = "delivery-done"
+    DELIVERY_FAILED = "delivery-failed"
+    DELIVERY_STOPPED = "delivery-stopped"
+    JOB_STOPPED = "job-stopped"
+    JOB_RETRIED = "job-retried"
+    CONFIGURATION_CHANGED = "configuration-changed"
+    AUDIT_READ = "audit-read"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log as it is stored."""
+
+    seq: int
+    at: int
+    type: str
+    outcome: str
+    service: str
+    study_uid: str | None
+    detail: Detail
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What :func:`verify` found; ``broken_at`` is the first line that does not fit, ``problem`` says why."""
+
+    lines: int
+    head: str
+    broken_at: int | None = None
+    problem: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        """Say whether every line fits."""
+        return self.broken_at is None
+
+
+def append(
+    tx: Session,
+    event: AuditEventType,
+    *,
+    outcome: str = "success",
+    study_uid: str | None = None,
+    detail: Detail | None = None,
+) -> None:
+    """Note an event; it is written when, and only when, the transaction commits. No patient data in ``detail``."""
+    tx.info.setdefault(_PENDING, []).append((event, outcome, study_uid, detail or {}))
+
+
+def write_pending(tx: Session, service: str) -> None:
+    """Write the noted events as the last step of a transaction, chained to the lines before them."""
+    pending = tx.info.pop(_PENDING, [])
+    if not pending:
+        return
+    seq, previous, at = tx.execute(
+        select(AuditHead.seq, AuditHead.hash, now_ms()).where(AuditHead.id == 1).with_for_update(of=AuditHead)
+    ).one()
+    rows = []
+    for event, outcome, study_uid, detail in pending:
+        seq += 1
+        row = {
+            "seq": seq,
+            "at": at,
+            "type": str(event),
+            "outcome": outcome,
+            "service": service,
+            "study_uid": study_uid,
+            "detail": canonical(detail),
+        }
+        previous = row["hash"] = chain(previous, row)
+        rows.append(row)
+    tx.execute(insert(AuditEvent), rows)
+    tx.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=seq, hash=previous))
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def chain(previous: str, row: dict[str, Any]) -> str:
+    """Return the hash of a line: SHA-256 over the previous hash and the line's fields."""
+    fields = [row[name] for name in ("seq", "at", "type", "outcome", "service", "study_uid", "detail")]
+    return hashlib.sha256((previous + canonical(fields)).encode("ascii")).hexdigest()
+
+
+def lines(read: Session, *, study_uid: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Line]:
+    """Return lines in order: all, or those of one study, beyond a sequence number."""
+    query = select(AuditEvent).where(AuditEvent.seq > after).order_by(AuditEvent.seq)
+    if study_uid is not None:
+        query = query.where(AuditEvent.study_uid == study_uid)
+    for row in read.scalars(query.limit(limit).execution_options(yield_per=1000)):
+        yield Line(
+            row.seq,
+            row.at,
+            row.type,
+            row.outcome,
+            row.service,
+            row.study_uid,
+            json.loads(row.detail),
+            row.hash,
+        )
+
+
+def last_lines(read: Session, count: int, *, study_uid: str | None = None) -> list[Line]:
+    """Return the newest ``count`` lines, oldest first."""
+    query = select(AuditEvent.seq).order_by(AuditEvent.seq.desc()).limit(count)
+    if study_uid is not None:
+        query = query.where(AuditEvent.study_uid == study_uid)
+    numbers = list(read.scalars(query))
+    return list(lines(read, study_uid=study_uid, after=numbers[-1] - 1)) if numbers else []
+
+
+def verify(read: Session, *, expected_head: str | None = None) -> Verdict:
+    """Walk the whole chain: an edited, missing, inserted, reordered or cut-off line is found.
+
+    ``expected_head`` is a hash noted earlier outside the database; it must still be in the chain.
+    """
+    previous, expected, met = GENESIS, 0, expected_head in {None, GENESIS}
+    columns = AuditEvent.__table__.columns
+    for row in read.execute(select(*columns).order_by(AuditEvent.seq).execution_options(yield_per=1000)).mappings():
+        expected += 1
+        if row["seq"] != expected:
+            return Verdict(expected - 1, previous, expected, f"line {expected} is missing")
+        if chain(previous, dict(row)) != row["hash"]:
+            return Verdict(expected - 1, previous, expected, f"line {expected} was altered or moved")
+        previous = row["hash"]
+        met = met or previous == expected_head
+    head = read.execute(select(AuditHead.seq, AuditHead.hash).where(AuditHead.id == 1)).one_or_none()
+    if head is None or (head.seq, head.hash) != (expected, previous):
+        return Verdict(expected, previous, expected + 1, f"lines after {expected} were cut off")
+    if not met:
+        return Verdict(expected, previous, expected, "the noted head hash is not in this log")
+    return Verdict(expected, previous)

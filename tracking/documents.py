@@ -1,0 +1,176 @@
+"""Documents built from an analysis, and their way to each destination: the outbox."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from tracking import audit, queue
+from tracking.audit import AuditEventType
+from tracking.clock import now_ms
+from tracking.models import Analysis, Delivery, Document
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """One document on disk.
+
+    ``kind`` is ``sr``, ``sc`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
+    relative to the document store; ``quarantined`` is the reason why it must not be sent, or None.
+    """
+
+    kind: str
+    uid: str
+    series_uid: str | None
+    sop_class_uid: str | None
+    path: str
+    sha256: str
+    size: int
+    quarantined: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One document due at one destination."""
+
+    id: int
+    destination: str
+    document: DocumentRecord
+    study_uid: str
+    analysis_id: int
+
+
+def record_documents(
+    tx: Session,
+    analysis_id: int,
+    documents: Sequence[DocumentRecord],
+    routes: Sequence[tuple[str, str]],
+    *,
+    give_up_ms: int = 3 * queue.DAY_MS,
+) -> None:
+    """Record documents, and one delivery for each route ``(document uid, destination name)``.
+
+    Building again is harmless: a document is known by its UID. Quarantined documents are not routed.
+    """
+    study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
+    ids = {document.uid: _insert_document(tx, analysis_id, document) for document in documents}
+    for document in documents:
+        quarantined = document.quarantined is not None
+        audit.append(
+            tx,
+            AuditEventType.DOCUMENT_QUARANTINED if quarantined else AuditEventType.DOCUMENTS_BUILT,
+            outcome="serious-failure" if quarantined else "success",
+            study_uid=study_uid,
+            detail={
+                "kind": document.kind,
+                "document_uid": document.uid,
+                "sha256": document.sha256,
+                "analysis": analysis_id,
+                "reason": document.quarantined,
+            },
+        )
+    blocked = {document.uid for document in documents if document.quarantined is not None}
+    for document_uid, destination in routes:
+        if document_uid not in blocked:
+            _route(tx, ids[document_uid], destination, give_up_ms)
+
+
+def _insert_document(tx: Session, analysis_id: int, document: DocumentRecord) -> int:
+    tx.execute(
+        queue.upsert(tx)(Document)
+        .values(analysis_id=analysis_id, **asdict(document))
+        .on_conflict_do_nothing(index_elements=["uid"])
+    )
+    return tx.scalars(select(Document.id).where(Document.uid == document.uid)).one()
+
+
+def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:
+    tx.execute(
+        queue.upsert(tx)(Delivery)
+        .values(document_id=document_id, destination=destination)
+        .on_conflict_do_nothing(index_elements=["document_id", "destination"])
+    )
+    delivery_id = tx.scalars(
+        select(Delivery.id).where(Delivery.document_id == document_id, Delivery.destination == destination)
+    ).one()
+    queue.enqueue(
+        tx,
+        "deliver",
+        f"deliver:{delivery_id}",
+        {"delivery_id": delivery_id},
+        destination=destination,
+        give_up_ms=give_up_ms,
+    )
+
+
+def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:
+    """Return a delivery with its document. Raises LookupError."""
+    row = read.execute(
+        select(Delivery, Document, Analysis.study_uid)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .where(Delivery.id == delivery_id)
+    ).first()
+    if row is None:
+        msg = f"there is no delivery {delivery_id}"
+        raise LookupError(msg)
+    delivery, document, study_uid = row
+    return StoredDelivery(
+        id=delivery.id,
+        destination=delivery.destination,
+        study_uid=study_uid,
+        analysis_id=document.analysis_id,
+        document=DocumentRecord(
+            kind=document.kind,
+            uid=document.uid,
+            series_uid=document.series_uid,
+            sop_class_uid=document.sop_class_uid,
+            path=document.path,
+            sha256=document.sha256,
+            size=document.size,
+            quarantined=document.quarantined,
+        ),
+    )
+
+
+def record_delivered(tx: Session, delivery_id: int, detail: str) -> None:
+    """Record that a destination has taken a document; ``detail`` is its answer, such as a status."""
+    tx.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id)
+        .values(state="delivered", error=None, detail=detail, attempts=Delivery.attempts + 1, finished_at=now_ms())
+    )
+    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_DONE, "success", {"answer": detail})
+
+
+def record_attempt_failed(tx: Session, delivery_id: int, error: str, *, stopped: bool) -> None:
+    """Record a failed attempt; ``stopped`` when nobody will try again by itself."""
+    tx.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id)
+        .values(
+            state="stopped" if stopped else "waiting",
+            error=error,
+            attempts=Delivery.attempts + 1,
+            finished_at=now_ms() if stopped else None,
+        )
+    )
+    event = AuditEventType.DELIVERY_STOPPED if stopped else AuditEventType.DELIVERY_FAILED
+    _audit_delivery(tx, delivery_id, event, "serious-failure" if stopped else "minor-failure", {"error": error})
+
+
+def _audit_delivery(tx: Session, delivery_id: int, event: AuditEventType, outcome: str, detail: audit.Detail) -> None:
+    delivery = load_delivery(tx, delivery_id)
+    audit.append(
+        tx,
+        event,
+        outcome=outcome,
+        study_uid=delivery.study_uid,
+        detail={
+            "kind": delivery.document.kind,
+            "document_uid": delivery.document.uid,
+            "destination": delivery.destination,
+            **detail,
+        },
+    )

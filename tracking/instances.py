@@ -1,0 +1,242 @@
+"""From a received instance to an analysis that is due: one transaction, before the sender hears 0x0000."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from sqlalchemy import case, insert, select, update
+from sqlalchemy.orm import Session
+
+from tracking import audit, queue
+from tracking.audit import AuditEventType
+from tracking.clock import now_ms, to_milliseconds
+from tracking.models import Conflict, Instance, Job, Study
+
+LONGEST_SETTLE_MS = 60_000
+"""A study that never falls quiet is analysed after this long all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHeader:
+    """What the source says about patient and study, as decoded text; empty when absent."""
+
+    study_uid: str
+    accession_number: str = ""
+    patient_id: str = ""
+    issuer_of_patient_id: str = ""
+    patient_name: str = ""
+    patient_birth_date: str = ""
+    patient_sex: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingInstance:
+    """A received instance whose bytes are durable on disk.
+
+    ``sha256`` is of the encoded data set as received; ``path`` is relative to the instance store.
+    """
+
+    instance_uid: str
+    sop_class_uid: str
+    series_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    sha256: str
+    size: int
+    path: str
+    calling_ae: str
+    called_ae: str
+    address: str
+    study: StudyHeader
+
+
+@dataclass(frozen=True, slots=True)
+class KnownInstance:
+    """What is already on record under an instance UID."""
+
+    instance_uid: str
+    study_uid: str
+    sha256: str
+    path: str
+
+
+class Registered(StrEnum):
+    """What registering an instance came to."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
+    """Return what is on record under this SOP Instance UID."""
+    row = read.execute(
+        select(Instance.instance_uid, Instance.study_uid, Instance.sha256, Instance.path).where(
+            Instance.instance_uid == instance_uid
+        )
+    ).first()
+    return None if row is None else KnownInstance(*row)
+
+
+def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
+    """Record an instance, its study, its audit line and the analysis it makes due.
+
+    The same bytes again change nothing but a counter. Other bytes under a known UID change nothing at all: the
+    caller keeps them aside and calls :func:`register_conflict`.
+    """
+    known = find_instance(tx, incoming.instance_uid)
+    if known is not None:
+        return _register_again(tx, incoming, known)
+    revision = _study_revision(tx, incoming.study, to_milliseconds(settle_seconds))
+    study_uid = incoming.study.study_uid
+    values = {
+        "study_uid": study_uid,
+        "revision": revision,
+        **{name: value for name, value in asdict(incoming).items() if name != "study"},
+    }
+    inserted = tx.execute(
+        queue.upsert(tx)(Instance)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["instance_uid"])
+        .returning(Instance.instance_uid)
+    ).first()
+    if inserted is None:  # another receiver was faster, between our look and our insert
+        known = find_instance(tx, incoming.instance_uid)
+        assert known is not None  # noqa: S101 - ON CONFLICT just met the row
+        return _register_again(tx, incoming, known)
+    audit.append(
+        tx,
+        AuditEventType.INSTANCE_RECEIVED,
+        study_uid=study_uid,
+        detail={
+            "instance_uid": incoming.instance_uid,
+            "sop_class": incoming.sop_class_uid,
+            "transfer_syntax": incoming.transfer_syntax_uid,
+            "sha256": incoming.sha256,
+            "bytes": incoming.size,
+            "revision": revision,
+            **_from_whom(incoming),
+        },
+    )
+    return Registered.NEW
+
+
+def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
+    """Record bytes that were kept aside because their UID already stands for others."""
+    tx.execute(
+        queue.upsert(tx)(Conflict)
+        .values(
+            instance_uid=incoming.instance_uid,
+            study_uid=incoming.study.study_uid,
+            sha256=incoming.sha256,
+            size=incoming.size,
+            path=incoming.path,
+            calling_ae=incoming.calling_ae,
+            address=incoming.address,
+        )
+        .on_conflict_do_nothing(index_elements=["instance_uid", "sha256"])
+    )
+    audit.append(
+        tx,
+        AuditEventType.INSTANCE_CONFLICT,
+        outcome="minor-failure",
+        study_uid=incoming.study.study_uid,
+        detail={
+            "instance_uid": incoming.instance_uid,
+            "sha256": incoming.sha256,
+            "kept_aside": incoming.path,
+            **_from_whom(incoming),
+        },
+    )
+
+
+def association_released(tx: Session, study_uids: Iterable[str], *, settle_seconds: float) -> None:
+    """Bring forward the analyses of studies whose sender has said goodbye."""
+    soon = now_ms() + to_milliseconds(settle_seconds)
+    for study_uid in sorted(set(study_uids)):
+        revision = tx.scalar(select(Study.revision).where(Study.study_uid == study_uid))
+        if revision is not None:
+            tx.execute(
+                update(Job)
+                .where(
+                    Job.key == analysis_key(study_uid, revision),
+                    Job.state == "open",
+                    Job.worker.is_(None),
+                    Job.visible_at > soon,
+                )
+                .values(visible_at=soon)
+            )
+
+
+def analysis_key(study_uid: str, revision: int) -> str:
+    """Return the queue key of the analysis of one revision of a study."""
+    return f"analyse:{study_uid}:{revision}"
+
+
+def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstance) -> Registered:
+    if known.sha256 != incoming.sha256:
+        return Registered.CONFLICT
+    tx.execute(
+        update(Instance).where(Instance.instance_uid == known.instance_uid).values(duplicates=Instance.duplicates + 1)
+    )
+    audit.append(
+        tx,
+        AuditEventType.INSTANCE_DUPLICATE,
+        study_uid=known.study_uid,
+        detail={"instance_uid": incoming.instance_uid, **_from_whom(incoming)},
+    )
+    return Registered.DUPLICATE
+
+
+def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
+    """Return the revision a new instance belongs to, with its analysis due once the study falls quiet.
+
+    An analysis that still waits takes the instance in and waits a little longer; one that was begun does not, and
+    the study gets a new revision, whose report will supersede the old one.
+    """
+    current = tx.scalar(select(Study.revision).where(Study.study_uid == header.study_uid).with_for_update())
+    if current is None:
+        tx.execute(insert(Study).values(**asdict(header), revision=1))
+        _make_due(tx, header.study_uid, 1, settle_ms)
+        return 1
+    tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(last_received_at=now_ms()))
+    latest = Job.created_at + LONGEST_SETTLE_MS
+    wanted = now_ms() + settle_ms
+    waiting = tx.execute(
+        update(Job)
+        .where(
+            Job.key == analysis_key(header.study_uid, current),
+            Job.state == "open",
+            Job.worker.is_(None),
+            Job.attempts == 0,
+        )
+        .values(visible_at=case((wanted < latest, wanted), else_=latest))
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if waiting is not None:
+        return current
+    tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
+    _make_due(tx, header.study_uid, current + 1, settle_ms)
+    return current + 1
+
+
+def _make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:
+    queue.enqueue(
+        tx,
+        "analyse",
+        analysis_key(study_uid, revision),
+        {"study_uid": study_uid, "revision": revision},
+        delay_ms=settle_ms,
+    )
+
+
+def _from_whom(incoming: IncomingInstance) -> audit.Detail:
+    return {
+        "calling_ae": incoming.calling_ae,
+        "called_ae": incoming.called_ae,
+        "address": incoming.address,
+    }

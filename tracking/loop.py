@@ -1,0 +1,260 @@
+"""The loop every background service runs: claim, work, write, repeat; drain on request; survive anything.
+
+A handler does its outside work first and returns what to write; the loop writes it in the transaction that finishes
+the job, so work and record cannot part. A lease kept by a heartbeat tells the living from the dead.
+"""
+
+import os
+import random
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from config.errors import CxrnodeError, PeerUnavailable, PermanentError
+from config.logs import get_logger
+from config.settings import DeliverySettings, WorkSettings
+from tracking import audit, queue
+from tracking.audit import AuditEventType
+from tracking.clock import to_milliseconds
+from tracking.database import Database
+from tracking.queue import Job, LeaseLost, RetryPolicy
+
+Commit = Callable[[Session], None]
+log = get_logger(__name__)
+
+
+class Handler(Protocol):
+    """What a room offers for one queue."""
+
+    def run(self, job: Job) -> Commit | None:
+        """Do the work outside the database; return what to write when it is done."""
+
+    def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
+        """Write what a failure means for the room's own rows; ``stopped`` when nobody will try again."""
+
+
+class WorkerCrashed(PermanentError):
+    """The process died on this job again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Threads that serve some queues, or one destination of them; lanes do not wait for one another."""
+
+    queues: tuple[str, ...]
+    threads: int = 1
+    destination: str | None = None
+
+
+def worker_name() -> str:
+    """Name this process so that a successor on the same machine can tell whether it still lives."""
+    return f"{_place()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+
+
+def is_dead(worker: str) -> bool:
+    """Say whether a worker's name belongs to a process of this machine that no longer runs."""
+    place, pid, born = worker.rsplit("/", 2)
+    if place != _place():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(born)) > 0.05
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _place() -> str:
+    """Host and process namespace: process numbers mean nothing outside it (containers)."""
+    namespace = Path("/proc/self/ns/pid")
+    inode = namespace.stat().st_ino if namespace.exists() else 0
+    return f"{socket.gethostname()}/{inode}"
+
+
+def describe(error: Exception) -> str:
+    """Return an error in words without patient data: foreign exceptions may echo values, so only their place."""
+    if isinstance(error, CxrnodeError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+@dataclass
+class WorkLoop:
+    """Runs handlers over lanes until told to stop.
+
+    Parameters
+    ----------
+    database, handlers, lanes
+        Handlers by queue name; every queue of every lane must have one.
+    work, delivery
+        Lease, poll and crash limits; back-off.
+    """
+
+    database: Database
+    handlers: Mapping[str, Handler]
+    lanes: Sequence[Lane]
+    work: WorkSettings
+    delivery: DeliverySettings
+    name: str = field(default_factory=worker_name)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._live: dict[int, Job] = {}
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._lease_ms = to_milliseconds(self.work.lease_seconds)
+        self._retry = RetryPolicy(self.delivery.first_retry_seconds, self.delivery.longest_retry_seconds)
+
+    def start(self) -> None:
+        """Start the threads and return."""
+        self._end_dead_leases()
+        self._threads = [threading.Thread(target=self._beat, name="heartbeat", daemon=True)]
+        for lane in self.lanes:
+            label = lane.destination or "+".join(lane.queues)
+            self._threads += [
+                threading.Thread(target=self._serve, args=(lane,), name=f"{label}-{number}", daemon=True)
+                for number in range(lane.threads)
+            ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no new job; finish those in hand for at most ``drain_seconds``, then hand back the rest."""
+        self._stop.set()
+        for thread in self._threads[1:]:
+            thread.join(self.work.drain_seconds)
+        with self._lock:
+            unfinished = list(self._live.values())
+        for job in unfinished:
+            with self._attempt("hand-back"), self.database.transaction() as tx:
+                queue.hand_back(tx, job)
+        self._threads = []
+
+    def run_until_idle(self, timeout_seconds: float = 60) -> None:
+        """Work in this thread until nothing is due (for tests and one-shot commands)."""
+        deadline = threading.Event()
+        timer = threading.Timer(timeout_seconds, deadline.set)
+        timer.start()
+        try:
+            busy = True
+            while busy and not deadline.is_set():
+                busy = sum(self._one(lane) for lane in self.lanes) > 0
+        finally:
+            timer.cancel()
+
+    def _serve(self, lane: Lane) -> None:
+        while not self._stop.is_set():
+            try:
+                busy = self._one(lane)
+            except Exception:
+                log.exception("queue-unreachable", queue="+".join(lane.queues))
+                self._stop.wait(1)
+                busy = False
+            if not busy:
+                self._stop.wait(self.work.poll_seconds * random.uniform(0.8, 1.2))
+
+    def _one(self, lane: Lane) -> bool:
+        job = queue.claim(self.database, lane.queues, self.name, self._lease_ms, destination=lane.destination)
+        if job is None:
+            return False
+        with self._lock:
+            self._live[job.id] = job
+        try:
+            self._run(job)
+        except LeaseLost:
+            log.warning("lease-lost", job=job.key, queue=job.queue)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is this job's failure only
+            self._fail(job, error)
+        finally:
+            with self._lock:
+                self._live.pop(job.id, None)
+        return True
+
+    def _run(self, job: Job) -> None:
+        if job.crashes >= self.work.max_crashes:
+            msg = f"the process working on this died {job.crashes} times; look at its log, then retry the job"
+            raise WorkerCrashed(msg)
+        commit = self.handlers[job.queue].run(job)
+        while True:
+            try:
+                with self.database.transaction() as tx:
+                    queue.finish(tx, job)
+                    if commit is not None:
+                        commit(tx)
+                return
+            except OperationalError:
+                # The database is away: the work is done, so keep it and try only the writing again.
+                log.warning("database-unreachable", job=job.key, queue=job.queue)
+                if self._stop.wait(1):
+                    raise
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        text = describe(error)
+        permanent = isinstance(error, PermanentError)
+        log.warning("job-failed", job=job.key, queue=job.queue, error=text, attempt=job.attempts + 1,
+                    exc_info=None if isinstance(error, CxrnodeError) else error)  # fmt: skip
+        try:
+            with self.database.transaction() as tx:
+                if permanent:
+                    queue.stop(tx, job, text)
+                stopped = permanent or queue.postpone(tx, job, text, self._retry)
+                if job.destination is not None and isinstance(error, PeerUnavailable):
+                    queue.open_breaker(tx, job.destination, text, self._retry)
+                if stopped:
+                    audit.append(
+                        tx, AuditEventType.JOB_STOPPED, outcome="serious-failure",
+                        study_uid=job.payload.get("study_uid"), detail={"job": job.key, "error": text},
+                    )  # fmt: skip
+                self.handlers[job.queue].failed(tx, job, error, stopped)
+        except LeaseLost:
+            log.warning("lease-lost", job=job.key, queue=job.queue)
+        except Exception:
+            log.exception("failure-not-recorded", job=job.key, queue=job.queue)
+
+    def _beat(self) -> None:
+        """Keep the leases of living jobs; free those of dead neighbours."""
+        while not self._stop.wait(self.work.lease_seconds / 3):
+            with self._lock:
+                live = list(self._live.values())
+            for job in live:
+                with self._attempt("heartbeat"), self.database.transaction() as tx:
+                    queue.extend(tx, job, self._lease_ms)
+            self._end_dead_leases()
+
+    def _end_dead_leases(self) -> None:
+        with self._attempt("dead-leases"):
+            with self.database.reading() as read:
+                dead = [(job_id, worker) for job_id, worker in queue.leases(read) if is_dead(worker)]
+            if dead:
+                with self.database.transaction() as tx:
+                    queue.end_leases(tx, dead)
+                log.info("dead-leases-ended", count=len(dead))
+
+    def _attempt(self, what: str) -> "_Attempt":
+        return _Attempt(what)
+
+
+class _Attempt:
+    """A block whose failure is logged and survived: the lease protocol is safe without it."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, LeaseLost):
+            return True
+        if isinstance(error, Exception):
+            log.warning("attempt-failed", reason=self.what, error=type(error).__name__)
+            return True
+        return False

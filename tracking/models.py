@@ -1,0 +1,254 @@
+"""The tables. Times are milliseconds since 1970 UTC by the database's clock (:mod:`tracking.clock`)."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tracking.clock import now_ms
+
+UID = String(64)
+AETitle = String(16)
+Digest = String(64)
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can speak of it on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, dict[str, float]: JSON}
+
+
+class Study(Base):
+    """A study as its first instance described it; ``revision`` counts the rounds of analysis it needed."""
+
+    __tablename__ = "study"
+
+    study_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    accession_number: Mapped[str] = mapped_column(Text)
+    patient_id: Mapped[str] = mapped_column(Text)
+    issuer_of_patient_id: Mapped[str] = mapped_column(Text)
+    patient_name: Mapped[str] = mapped_column(Text)
+    patient_birth_date: Mapped[str] = mapped_column(Text)
+    patient_sex: Mapped[str] = mapped_column(Text)
+    study_date: Mapped[str] = mapped_column(Text)
+    study_time: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(default=1)
+    first_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    last_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
+
+
+class Instance(Base):
+    """One received SOP instance; ``path`` is relative to the instance store and never comes from a peer."""
+
+    __tablename__ = "instance"
+    __table_args__ = (Index(None, "study_uid", "revision"),)
+
+    instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_uid))
+    series_uid: Mapped[str] = mapped_column(UID)
+    sop_class_uid: Mapped[str] = mapped_column(UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(UID)
+    modality: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Digest)
+    size: Mapped[int] = mapped_column(BigInteger)
+    path: Mapped[str] = mapped_column(Text)
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    called_ae: Mapped[str] = mapped_column(AETitle)
+    address: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[int]
+    duplicates: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+class Conflict(Base):
+    """Bytes that arrived under an instance UID that already stood for other bytes; kept aside, never analysed."""
+
+    __tablename__ = "conflict"
+    __table_args__ = (UniqueConstraint("instance_uid", "sha256"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    instance_uid: Mapped[str] = mapped_column(UID)
+    study_uid: Mapped[str] = mapped_column(UID)
+    sha256: Mapped[str] = mapped_column(Digest)
+    size: Mapped[int] = mapped_column(BigInteger)
+    path: Mapped[str] = mapped_column(Text)
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    address: Mapped[str] = mapped_column(String(64))
+    received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+class Analysis(Base):
+    """One model's run over one revision of a study."""
+
+    __tablename__ = "analysis"
+    __table_args__ = (UniqueConstraint("study_uid", "revision", "model_digest"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_uid))
+    revision: Mapped[int]
+    model_name: Mapped[str] = mapped_column(String(64))
+    model_version: Mapped[str] = mapped_column(String(64))
+    model_digest: Mapped[str] = mapped_column(Digest)
+    engine: Mapped[str] = mapped_column(String(64))
+    seconds: Mapped[float] = mapped_column(Float)
+    timings: Mapped[dict[str, float]]
+    supersedes: Mapped[int | None] = mapped_column(ForeignKey("analysis.id"))
+    completed_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+class ImageOutcome(Base):
+    """What came of one instance in one analysis: findings, or the reason why it was not analysed."""
+
+    __tablename__ = "image_outcome"
+    __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id))
+    instance_uid: Mapped[str] = mapped_column(ForeignKey(Instance.instance_uid))
+    reason: Mapped[str | None] = mapped_column(String(40))
+    because: Mapped[str | None] = mapped_column(Text)
+
+
+class Finding(Base):
+    """One finding on one image, with the columns that lists and statistics ask for; ``detail`` has it whole."""
+
+    __tablename__ = "finding"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id), index=True)
+    instance_uid: Mapped[str] = mapped_column(ForeignKey(Instance.instance_uid))
+    label: Mapped[str] = mapped_column(String(64))
+    code_value: Mapped[str] = mapped_column(String(64))
+    code_scheme: Mapped[str] = mapped_column(String(16))
+    code_meaning: Mapped[str] = mapped_column(String(64))
+    score: Mapped[float] = mapped_column(Float)
+    level: Mapped[str] = mapped_column(String(16))
+    abnormal: Mapped[bool]
+    detail: Mapped[dict[str, Any]]
+
+
+class Document(Base):
+    """One document built from an analysis; ``path`` is relative to the document store."""
+
+    __tablename__ = "document"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    uid: Mapped[str] = mapped_column(UID, unique=True)
+    series_uid: Mapped[str | None] = mapped_column(UID)
+    sop_class_uid: Mapped[str | None] = mapped_column(UID)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Digest)
+    size: Mapped[int] = mapped_column(BigInteger)
+    quarantined: Mapped[str | None] = mapped_column(Text)
+    built_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+class Delivery(Base):
+    """One document on its way to one destination: the outbox."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (UniqueConstraint("document_id", "destination"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey(Document.id))
+    destination: Mapped[str] = mapped_column(String(40), index=True)
+    state: Mapped[str] = mapped_column(String(12), default="waiting")
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Job(Base):
+    """One piece of work due. ``visible_at`` is due time, retry time and end of lease in one column."""
+
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    queue: Mapped[str] = mapped_column(String(16))
+    destination: Mapped[str | None] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]]
+    priority: Mapped[int] = mapped_column(default=5)
+    state: Mapped[str] = mapped_column(String(8), default="open")
+    visible_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    worker: Mapped[str | None] = mapped_column(String(160))
+    token: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    give_up_at: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+Index(
+    "ix_job_claim",
+    Job.queue,
+    Job.destination,
+    Job.priority,
+    Job.visible_at,
+    Job.id,
+    sqlite_where=Job.state == "open",
+    postgresql_where=Job.state == "open",
+)
+
+
+class Breaker(Base):
+    """The circuit breaker of one destination: after failures, everything bound for it waits together."""
+
+    __tablename__ = "breaker"
+
+    destination: Mapped[str] = mapped_column(String(40), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    paused_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class AuditEvent(Base):
+    """One line of the audit log: append-only (triggers), each hash covers the one before."""
+
+    __tablename__ = "audit_event"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[int] = mapped_column(BigInteger)
+    type: Mapped[str] = mapped_column(String(40))
+    outcome: Mapped[str] = mapped_column(String(16))
+    service: Mapped[str] = mapped_column(String(40))
+    study_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    detail: Mapped[str] = mapped_column(Text)
+    hash: Mapped[str] = mapped_column(Digest)
+
+
+class AuditHead(Base):
+    """The last line's number and hash: its row lock orders writers, and a cut-off tail shows against it."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(Digest)

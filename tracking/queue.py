@@ -1,0 +1,247 @@
+"""The work queue: a job table in the same database as the rows it moves forward.
+
+A claim leases a job to a worker; the lease's end makes it claimable again, so no reaper is needed. The token, one
+higher with each claim, fences a worker that lost its lease out of writing. Claims take ``FOR UPDATE SKIP LOCKED``
+on PostgreSQL and ``BEGIN IMMEDIATE`` on SQLite.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, and_, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from tracking.clock import now_ms, to_milliseconds
+from tracking.database import Database
+from tracking.models import Breaker
+from tracking.models import Job as JobRow
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job; ``token`` proves the claim."""
+
+    id: int
+    key: str
+    queue: str
+    destination: str | None
+    payload: dict[str, Any]
+    token: int
+    priority: int
+    attempts: int
+    crashes: int
+
+
+class LeaseLost(Exception):
+    """The job now belongs to another worker; whatever this one wanted to write must roll back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to wait after the n-th failure: doubling from ``first`` to ``longest`` seconds, ±20 %."""
+
+    first: float
+    longest: float
+
+    def delay_ms(self, failures: int) -> int:
+        """Return the wait in milliseconds before trying again after ``failures`` earlier failures."""
+        seconds = min(self.longest, self.first * 2.0 ** min(failures, 30))
+        return to_milliseconds(seconds * random.uniform(0.8, 1.2))
+
+
+def upsert(tx: Session) -> Any:
+    """Return the dialect's INSERT that knows ON CONFLICT."""
+    return (postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite).insert
+
+
+def enqueue(
+    tx: Session,
+    queue: str,
+    key: str,
+    payload: dict[str, Any],
+    *,
+    destination: str | None = None,
+    priority: int = 5,
+    delay_ms: int = 0,
+    give_up_ms: int = 3 * DAY_MS,
+) -> None:
+    """Put work in the queue inside the caller's transaction; the same key a second time is a no-op."""
+    values = {
+        "queue": queue,
+        "key": key,
+        "payload": payload,
+        "destination": destination,
+        "priority": priority,
+        "visible_at": now_ms() + delay_ms,
+        "give_up_at": now_ms() + give_up_ms,
+    }
+    tx.execute(upsert(tx)(JobRow).values(values).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def claim(
+    database: Database, queues: Sequence[str], worker: str, lease_ms: int, *, destination: str | None = None
+) -> Job | None:
+    """Lease the most urgent due job of these queues (and destination), or return None."""
+    due = _due(queues, destination)
+    with database.reading() as read:  # an idle poll never takes SQLite's write lock
+        if not read.scalar(select(exists().where(*due))):
+            return None
+    pick = (
+        select(JobRow.id)
+        .where(*due)
+        .order_by(JobRow.priority, JobRow.visible_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=JobRow)
+        .scalar_subquery()
+    )
+    taken = (
+        update(JobRow)
+        .where(JobRow.id == pick)
+        .values(
+            crashes=JobRow.crashes + JobRow.worker.is_not(None).cast(Integer),
+            worker=worker,
+            token=JobRow.token + 1,
+            visible_at=now_ms() + lease_ms,
+        )
+        .returning(
+            JobRow.id, JobRow.key, JobRow.queue, JobRow.destination, JobRow.payload, JobRow.token,
+            JobRow.priority, JobRow.attempts, JobRow.crashes,
+        )
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    with database.transaction() as tx:
+        row = tx.execute(taken).first()
+    return None if row is None else Job(*row)
+
+
+def _due(queues: Sequence[str], destination: str | None) -> list[ColumnElement[bool]]:
+    """Open, due, and its destination neither paused nor already being probed after failures."""
+    leased = aliased(JobRow)
+    probing = exists().where(
+        leased.destination == Breaker.destination,
+        leased.state == "open",
+        leased.worker.is_not(None),
+        leased.visible_at > now_ms(),
+    )
+    closed = select(Breaker.destination).where(
+        or_(Breaker.paused_until > now_ms(), and_(Breaker.failures > 0, probing))
+    )
+    conditions: list[ColumnElement[bool]] = [
+        JobRow.state == "open",
+        JobRow.queue.in_(queues),
+        JobRow.visible_at <= now_ms(),
+    ]
+    if destination is not None:
+        conditions.append(JobRow.destination == destination)
+    conditions.append(or_(JobRow.destination.is_(None), JobRow.destination.not_in(closed)))
+    return conditions
+
+
+def _fenced(tx: Session, job: Job, **values: Any) -> None:
+    changed = tx.execute(
+        update(JobRow)
+        .where(JobRow.id == job.id, JobRow.token == job.token, JobRow.state == "open", JobRow.worker.is_not(None))
+        .values(**values)
+        .returning(JobRow.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if changed is None:
+        raise LeaseLost(job.key)
+
+
+def extend(tx: Session, job: Job, lease_ms: int) -> None:
+    """Beat: move the end of the lease away. Raises LeaseLost."""
+    _fenced(tx, job, visible_at=now_ms() + lease_ms)
+
+
+def finish(tx: Session, job: Job) -> None:
+    """Mark the job done, before the caller writes what it did: the fence. Raises LeaseLost."""
+    _fenced(tx, job, state="done", worker=None, error=None, finished_at=now_ms())
+    if job.destination is not None:
+        tx.execute(
+            update(Breaker)
+            .where(Breaker.destination == job.destination, Breaker.failures > 0)
+            .values(failures=0, paused_until=0, error=None)
+        )
+
+
+def postpone(tx: Session, job: Job, error: str, policy: RetryPolicy) -> bool:
+    """Give the job back for a later try; return True when its time is up and it stopped instead."""
+    if tx.scalar(select(now_ms() > JobRow.give_up_at).where(JobRow.id == job.id)):
+        stop(tx, job, error)
+        return True
+    _fenced(
+        tx, job, worker=None, attempts=JobRow.attempts + 1, error=error,
+        visible_at=now_ms() + policy.delay_ms(job.attempts),
+    )  # fmt: skip
+    return False
+
+
+def stop(tx: Session, job: Job, error: str) -> None:
+    """Stop the job for good; a person sees it and may :func:`retry`."""
+    _fenced(tx, job, worker=None, attempts=JobRow.attempts + 1, error=error, state="stopped", finished_at=now_ms())
+
+
+def hand_back(tx: Session, job: Job) -> None:
+    """Return a job unstarted or unfinished, without counting a failure (the service is stopping)."""
+    _fenced(tx, job, worker=None, visible_at=now_ms())
+
+
+def open_breaker(tx: Session, destination: str, error: str, policy: RetryPolicy) -> None:
+    """Let everything bound for a destination wait, each failed probe longer."""
+    tx.execute(
+        upsert(tx)(Breaker).values(destination=destination).on_conflict_do_nothing(index_elements=["destination"])
+    )
+    failures = tx.scalar(select(Breaker.failures).where(Breaker.destination == destination)) or 0
+    tx.execute(
+        update(Breaker)
+        .where(Breaker.destination == destination, Breaker.paused_until <= now_ms())
+        .values(failures=failures + 1, error=error, paused_until=now_ms() + policy.delay_ms(failures))
+    )
+
+
+def retry(tx: Session, *, job_id: int | None = None, destination: str | None = None) -> int:
+    """Make stopped or waiting jobs due now, one or all of a destination; return how many."""
+    conditions: list[ColumnElement[bool]] = [JobRow.state.in_(("stopped", "open")), JobRow.worker.is_(None)]
+    if job_id is not None:
+        conditions.append(JobRow.id == job_id)
+    if destination is not None:
+        conditions.append(JobRow.destination == destination)
+        tx.execute(update(Breaker).where(Breaker.destination == destination).values(failures=0, paused_until=0))
+    ids = tx.scalars(
+        update(JobRow)
+        .where(*conditions)
+        .values(state="open", visible_at=now_ms(), crashes=0, finished_at=None, give_up_at=now_ms() + 3 * DAY_MS)
+        .returning(JobRow.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return len(ids)
+
+
+def leases(read: Session) -> list[tuple[int, str]]:
+    """Return (job id, worker) of every running lease."""
+    query = select(JobRow.id, JobRow.worker).where(
+        JobRow.state == "open", JobRow.worker.is_not(None), JobRow.visible_at > now_ms()
+    )
+    return [(job_id, worker) for job_id, worker in read.execute(query) if worker is not None]
+
+
+def end_leases(tx: Session, held: Sequence[tuple[int, str]]) -> None:
+    """End leases of workers known to be dead, so that nobody waits for the lease's end."""
+    for job_id, worker in held:
+        tx.execute(update(JobRow).where(JobRow.id == job_id, JobRow.worker == worker).values(visible_at=now_ms()))
+
+
+def depth(read: Session) -> dict[tuple[str, str], int]:
+    """Return the number of jobs by (queue, state) for those not done."""
+    query = (
+        select(JobRow.queue, JobRow.state, func.count())
+        .where(JobRow.state != "done")
+        .group_by(JobRow.queue, JobRow.state)
+    )
+    return {(row[0], row[1]): row[2] for row in read.execute(query)}

@@ -1,0 +1,60 @@
+"""Bringing a database to the schema this version needs (Alembic)."""
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, inspect, select
+
+from config.errors import SettingsError
+from tracking.database import Database
+
+_UPGRADE_LOCK = 0x63787272
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Create the tables, or bring older ones up to date; one transaction where the database allows it."""
+    with database.engine.begin() as connection:
+        if database.dialect == "postgresql":
+            # Services that start together on an empty database take turns; SQLite's write lock does the same.
+            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def current(database: Database) -> str | None:
+    """Return the schema revision of the database, or None when it is empty."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """Return the schema revision this version needs."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None  # noqa: S101 - the first migration ships with the package
+    return revision
+
+
+def ensure(database: Database) -> None:
+    """Make an empty database ready; refuse one of another version, whose upgrade is the administrator's decision.
+
+    Raises
+    ------
+    SettingsError
+        The database has another schema revision than this version needs.
+    """
+    found = current(database)
+    if found is None and not inspect(database.engine).has_table("study"):
+        upgrade(database)
+    elif found != head():
+        msg = f"the database has schema {found}, this version needs {head()}: back it up, then `cxrnode db upgrade`"
+        raise SettingsError(msg)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    return config
