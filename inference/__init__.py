@@ -1,0 +1,1 @@
+"""From a stored instance to findings: eligibility, pixels, engines, model packages, the worker."""

@@ -1,0 +1,60 @@
+"""Reading single attributes from sloppy data sets: a bad value is an absent value, never a failure."""
+
+import math
+
+from pydicom.dataset import Dataset
+
+_BAD_VALUE = (ValueError, TypeError, KeyError, AttributeError, LookupError, NotImplementedError, OverflowError)
+
+
+def values_of(dataset: Dataset, keyword: str) -> tuple[object, ...]:
+    """Return the values of an attribute: empty when it is absent, empty or cannot be converted."""
+    try:
+        value = dataset.get(keyword)
+    except _BAD_VALUE:
+        return ()
+    if value is None:
+        return ()
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        return (value,)
+    return tuple(value)
+
+
+def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Return the finite numbers of an attribute; empty when any of its values is not one."""
+    numbers: list[float] = []
+    for value in values_of(dataset, keyword):
+        try:
+            number = float(value)  # type: ignore[arg-type]  # whatever the VR gave; refused below if no number
+        except _BAD_VALUE:
+            return ()
+        if not math.isfinite(number):
+            return ()
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def number_of(dataset: Dataset, keyword: str, default: float) -> float:
+    """Return the first number of an attribute, or the default."""
+    numbers = numbers_of(dataset, keyword)
+    return numbers[0] if numbers else default
+
+
+def integer_of(dataset: Dataset, keyword: str, default: int) -> int:
+    """Return the first number of an attribute as an integer, or the default."""
+    return int(number_of(dataset, keyword, default))
+
+
+def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return the values of an attribute as text without padding."""
+    return tuple(str(value).strip().strip("\0").strip() for value in values_of(dataset, keyword))
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """Return all values of an attribute as one text, empty when it is absent."""
+    return " ".join(text for text in texts_of(dataset, keyword) if text)
+
+
+def items_of(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Return the items of a sequence; empty when it is absent or is no sequence."""
+    return tuple(value for value in values_of(dataset, keyword) if isinstance(value, Dataset))

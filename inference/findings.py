@@ -1,0 +1,130 @@
+"""What a model says about one picture, in the terms every later room uses."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+class Level(StrEnum):
+    """Where a score stands against a finding's two operating points."""
+
+    ABSENT = "absent"
+    """Below the sensitive point."""
+    POSSIBLE = "possible"
+    """At or above the sensitive point, below the specific one."""
+    PRESENT = "present"
+    """At or above the specific point."""
+
+
+class Reason(StrEnum):
+    """Why a picture was not analysed; the words are for people, see :class:`NotAnalysed`."""
+
+    UNREADABLE = "unreadable"
+    SOP_CLASS = "sop-class"
+    MODALITY = "modality"
+    BODY_PART = "body-part"
+    VIEW = "view"
+    VIEW_UNKNOWN = "view-unknown"
+    AGE = "age"
+    PIXELS = "pixels"
+    IMPLAUSIBLE = "implausible"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: value, coding scheme designator, meaning (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoints:
+    """The two thresholds of a finding on its calibrated probability, 0 to 1, sensitive <= specific."""
+
+    sensitive: float
+    specific: float
+
+    def level(self, score: float) -> Level:
+        """Place a score against both points."""
+        if score >= self.specific:
+            return Level.PRESENT
+        return Level.POSSIBLE if score >= self.sensitive else Level.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on the stored picture, in its pixels: 0-based, x is the column, y the row.
+
+    ``(x0, y0)`` is the upper left corner of the first pixel inside and ``(x1, y1)`` the lower right corner
+    of the last one, so ``x1 - x0`` is the width.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding on one picture. ``score`` is a calibrated probability, 0 to 1."""
+
+    label: str
+    """The package's own key, such as ``lung_opacity``."""
+    code: Code
+    site: Code
+    score: float
+    level: Level
+    points: OperatingPoints
+    abnormal: bool
+    """False for findings such as "normal", whose presence is good news."""
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model spoke: enough to find the very bytes again."""
+
+    name: str
+    version: str
+    digest: str
+    """SHA-256 over the package's manifest, hexadecimal."""
+    engine: str
+    """Such as ``litert 2.3.0 cpu``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnalysed:
+    """The first-class result of a picture that the model was not asked about."""
+
+    reason: Reason
+    because: str
+    """Completes the sentence "not analysed because …"; holds no patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """The outcome for one stored instance: findings, or the reason there are none."""
+
+    sop_instance_uid: str
+    outcome: tuple[Finding, ...] | NotAnalysed
+
+
+_FINDING = TypeAdapter(Finding)
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """Return the finding as plain JSON values, for the tracking room to keep."""
+    document: dict[str, Any] = _FINDING.dump_python(finding, mode="json")
+    return document
+
+
+def finding_from_json(document: dict[str, Any]) -> Finding:
+    """Return the finding that :func:`finding_to_json` wrote."""
+    return _FINDING.validate_python(document)
