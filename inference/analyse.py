@@ -1,0 +1,168 @@
+"""The worker of the ``analyse`` queue: a study revision in, one analysis out.
+
+What is wrong with one picture is that picture's result, "not analysed because …"; only what is wrong with this
+node (a missing file, no memory, no database) fails the job.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from config.errors import UndecodablePixels, UnreadableInstance
+from config.logs import get_logger
+from config.settings import InferenceSettings, Settings
+from inference.eligibility import eligibility
+from inference.engines import Engine, open_engine
+from inference.findings import Finding, ImageResult, ModelIdentity, NotAnalysed, Reason, finding_to_json
+from inference.header import Header
+from inference.interpret import findings_of
+from inference.package import ModelPackage, load_package, with_site_points
+from inference.pixels import implausible, read_dataset, render, to_model_input
+from tracking.analyses import (
+    AnalysisRecord,
+    FindingRecord,
+    OutcomeRecord,
+    StoredInstance,
+    instances_of,
+    record_analysis,
+)
+from tracking.database import Database
+from tracking.loop import Commit
+from tracking.queue import Job
+
+log = get_logger(__name__)
+STAGES = ("read", "decode", "resize", "forward", "interpret")
+
+
+@dataclass
+class StageTimes:
+    """Seconds spent in each stage, summed over the pictures of a study."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of the body to a stage, also when it raises."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+
+class Analyser:
+    """A model package in its engine, loaded once: files in, findings out. Safe to share between threads."""
+
+    def __init__(self, settings: InferenceSettings) -> None:
+        self._settings = settings
+        self._package: ModelPackage = with_site_points(load_package(settings.package), settings.operating_points)
+        self._engine: Engine = open_engine(self._package, settings)
+        manifest = self._package.manifest
+        self.identity = ModelIdentity(manifest.name, manifest.version, self._package.digest, self._engine.name)
+
+    def analyse_file(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
+        """Return the findings on one stored file, or why there are none.
+
+        Raises OSError when the file cannot be read from the disk and MemoryError, for both are no fault of the
+        picture's.
+        """
+        try:
+            return self._analyse(path, times)
+        except UnreadableInstance:
+            return NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")
+        except UndecodablePixels as error:
+            return NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")
+
+    def _analyse(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
+        with times.stage("read"):
+            dataset = read_dataset(path)
+            refusal = eligibility(Header.of(dataset), self._settings)
+        if refusal is not None:
+            return refusal
+        with times.stage("decode"):
+            picture = render(dataset, self._settings.max_pixels)
+            refusal = implausible(picture)
+        if refusal is not None:
+            return refusal
+        size = self._package.manifest.input
+        with times.stage("resize"):
+            canvas, placement = to_model_input(picture, size.rows, size.columns)
+        with times.stage("forward"):
+            outputs = self._engine.forward(canvas[None])
+        with times.stage("interpret"):
+            return findings_of(self._package, outputs, placement)
+
+
+class AnalyseHandler:
+    """Serves the ``analyse`` queue; the model stays loaded between studies."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._analyser = Analyser(settings.inference)
+        identity = self._analyser.identity
+        log.info("model-loaded", package=identity.name, version=identity.version, engine=identity.engine)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Return which model speaks here."""
+        return self._analyser.identity
+
+    def run(self, job: Job) -> Commit:
+        """Analyse every instance of the study revision; return what records it."""
+        study_uid, revision = str(job.payload["study_uid"]), int(job.payload["revision"])
+        with self._database.reading() as read:
+            instances = instances_of(read, study_uid, revision)
+        start = time.perf_counter()
+        times = StageTimes()
+        results = [self._result(instance, times) for instance in instances]
+        seconds = time.perf_counter() - start
+        identity = self._analyser.identity
+        record = AnalysisRecord(
+            study_uid=study_uid,
+            revision=revision,
+            model_name=identity.name,
+            model_version=identity.version,
+            model_digest=identity.digest,
+            engine=identity.engine,
+            seconds=seconds,
+            outcomes=tuple(outcome_record(result) for result in results),
+            timings=times.seconds,
+        )
+        analysed = sum(not isinstance(result.outcome, NotAnalysed) for result in results)
+        log.info("study-analysed", study_uid=study_uid, revision=revision, count=analysed, seconds=round(seconds, 3))
+        return lambda tx: record_analysis(tx, record)
+
+    def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
+        """Write nothing: the job's own row and audit line say that the analysis is still owed, and why."""
+
+    def _result(self, instance: StoredInstance, times: StageTimes) -> ImageResult:
+        outcome = self._analyser.analyse_file(self._settings.instance_dir / instance.path, times)
+        if isinstance(outcome, NotAnalysed):
+            log.info("not-analysed", instance_uid=instance.instance_uid, reason=outcome.reason.value)
+        return ImageResult(instance.instance_uid, outcome)
+
+
+def outcome_record(result: ImageResult) -> OutcomeRecord:
+    """Return a result in the terms of the tracking room."""
+    if isinstance(result.outcome, NotAnalysed):
+        reason = result.outcome
+        return OutcomeRecord(result.sop_instance_uid, reason.reason.value, reason.because, ())
+    records = tuple(
+        FindingRecord(
+            label=finding.label,
+            code_value=finding.code.value,
+            code_scheme=finding.code.scheme,
+            code_meaning=finding.code.meaning,
+            score=finding.score,
+            level=finding.level.value,
+            abnormal=finding.abnormal,
+            detail=finding_to_json(finding),
+        )
+        for finding in result.outcome
+    )
+    return OutcomeRecord(result.sop_instance_uid, None, None, records)
