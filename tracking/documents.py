@@ -160,6 +160,34 @@ def record_attempt_failed(tx: Session, delivery_id: int, error: str, *, stopped:
     _audit_delivery(tx, delivery_id, event, "serious-failure" if stopped else "minor-failure", {"error": error})
 
 
+def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
+    """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many."""
+    due = (
+        select(Delivery.id, Delivery.destination, Analysis.study_uid)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .where(Delivery.state != "delivered")
+    )
+    if destination is not None:
+        due = due.where(Delivery.destination == destination)
+    if study_uid is not None:
+        due = due.where(Analysis.study_uid == study_uid)
+    started = 0
+    for delivery_id, name, study in tx.execute(due).all():
+        if queue.retry(tx, key=f"deliver:{delivery_id}"):
+            started += 1
+            tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(state="waiting", finished_at=None))
+            audit.append(
+                tx,
+                AuditEventType.JOB_RETRIED,
+                study_uid=study,
+                detail={"job": f"deliver:{delivery_id}", "destination": name},
+            )
+    if destination is not None:
+        queue.close_breaker(tx, destination)
+    return started
+
+
 def _audit_delivery(tx: Session, delivery_id: int, event: AuditEventType, outcome: str, detail: audit.Detail) -> None:
     delivery = load_delivery(tx, delivery_id)
     audit.append(

@@ -163,11 +163,7 @@ def finish(tx: Session, job: Job) -> None:
     """Mark the job done, before the caller writes what it did: the fence. Raises LeaseLost."""
     _fenced(tx, job, state="done", worker=None, error=None, finished_at=now_ms())
     if job.destination is not None:
-        tx.execute(
-            update(Breaker)
-            .where(Breaker.destination == job.destination, Breaker.failures > 0)
-            .values(failures=0, paused_until=0, error=None)
-        )
+        close_breaker(tx, job.destination)
 
 
 def postpone(tx: Session, job: Job, error: str, policy: RetryPolicy) -> bool:
@@ -205,22 +201,21 @@ def open_breaker(tx: Session, destination: str, error: str, policy: RetryPolicy)
     )
 
 
-def retry(tx: Session, *, job_id: int | None = None, destination: str | None = None) -> int:
-    """Make stopped or waiting jobs due now, one or all of a destination; return how many."""
-    conditions: list[ColumnElement[bool]] = [JobRow.state.in_(("stopped", "open")), JobRow.worker.is_(None)]
-    if job_id is not None:
-        conditions.append(JobRow.id == job_id)
-    if destination is not None:
-        conditions.append(JobRow.destination == destination)
-        tx.execute(update(Breaker).where(Breaker.destination == destination).values(failures=0, paused_until=0))
-    ids = tx.scalars(
+def close_breaker(tx: Session, destination: str) -> None:
+    """Forget a destination's failures, so that the next delivery is tried at once."""
+    tx.execute(update(Breaker).where(Breaker.destination == destination).values(failures=0, paused_until=0, error=None))
+
+
+def retry(tx: Session, *, key: str) -> bool:
+    """Make a stopped or waiting job due now, with its patience renewed; False when it is running or done."""
+    restarted = tx.execute(
         update(JobRow)
-        .where(*conditions)
+        .where(JobRow.key == key, JobRow.state.in_(("stopped", "open")), JobRow.worker.is_(None))
         .values(state="open", visible_at=now_ms(), crashes=0, finished_at=None, give_up_at=now_ms() + 3 * DAY_MS)
         .returning(JobRow.id)
         .execution_options(synchronize_session=False)
-    ).all()
-    return len(ids)
+    ).first()
+    return restarted is not None
 
 
 def leases(read: Session) -> list[tuple[int, str]]:

@@ -1,0 +1,96 @@
+"""The command line. Each command loads only the rooms it needs, so that ``cxrnode --help`` is quick.
+
+Exit codes: 0 done · 1 done, and the answer is no (a check failed, a delivery stopped, the log is broken) ·
+2 the command line is wrong · 3 the settings are wrong · 4 try again later (a peer is away, the disk is full).
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from config.errors import CxrnodeError, SettingsError
+from config.load import find_file, load_settings
+from config.settings import Settings
+from cxrnode.supervise import SETTINGS_EXIT_CODE
+from tracking.database import Database
+
+PERMANENT_EXIT_CODE = 1
+RETRIABLE_EXIT_CODE = 4
+
+app = typer.Typer(
+    name="cxrnode",
+    help="A DICOM node that reads chest radiographs with AI and reports to PACS and RIS. Research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+out = Console()
+err = Console(stderr=True)
+
+
+@dataclass
+class Context:
+    """What every command gets: where the settings are, read only when asked for."""
+
+    config: Path | None
+
+    def settings(self) -> Settings:
+        """Return the settings."""
+        return load_settings(self.config)
+
+    def config_file(self) -> Path | None:
+        """Return the settings file in use, absolute, or None for the defaults."""
+        found = find_file(self.config)
+        return found.absolute() if found is not None else None
+
+    def database(self) -> Database:
+        """Return the tracking database, with its schema ready."""
+        from tracking import schema
+
+        database = Database.open(self.settings().database_url(), service="cli")
+        schema.ensure(database)
+        return database
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+def version(value: bool) -> None:
+    """Print the version and stop."""
+    if value:
+        from importlib.metadata import version as installed
+
+        out.print(f"cxrnode {installed('cxrnode')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Settings file; else $CXRNODE_CONFIG, else ./cxrnode.toml.")
+    ] = None,
+    _version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
+) -> None:
+    """Hold the options that all commands share."""
+    ctx.obj = Context(config)
+
+
+def main() -> None:
+    """Run the command line; turn our errors into one message and an exit code."""
+    from cxrnode import cli_admin, cli_demo, cli_services, cli_studies
+
+    for commands in (cli_services, cli_studies, cli_admin, cli_demo):
+        commands.register(app)
+    try:
+        app()
+    except SettingsError as error:
+        err.print(f"[bold red]settings:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(SETTINGS_EXIT_CODE)
+    except CxrnodeError as error:
+        err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)

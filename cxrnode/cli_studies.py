@@ -1,0 +1,169 @@
+"""Commands about studies: what there is, what happened to one, starting again what stopped; and the audit log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cxrnode import show
+from cxrnode.cli import Context, Json, err, out
+from tracking import audit, documents, maintenance, queries
+from tracking.audit import AuditEventType
+from tracking.queries import StudySummary
+
+audit_app = typer.Typer(help="The audit log: read it, check it, hand it on.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel="Studies")(studies)
+    app.command(rich_help_panel="Studies")(study)
+    app.command(rich_help_panel="Studies")(retry)
+    app.add_typer(audit_app, name="audit", rich_help_panel="Studies")
+
+
+def studies(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List studies: what came in, what was found, where it stands."""
+    context: Context = ctx.obj
+    with context.database().reading() as read:
+        found = queries.recent_studies(read, limit=limit)
+        total = queries.count_studies(read)
+    if as_json:
+        show.as_json(found)
+        return
+    out.print(show.studies_table(found))
+    out.print(f"{len(found)} of {total} studies · findings are AI results, not verified; research use")
+
+
+def study(
+    ctx: typer.Context,
+    uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    as_json: Json = False,
+) -> None:
+    """Show what happened to one study, step by step."""
+    context: Context = ctx.obj
+    with context.database().reading() as read:
+        found = queries.find_study(read, uid)
+        history = list(audit.lines(read, study_uid=uid))
+    if found is None:
+        err.print(f"no study {uid} is on record; `cxrnode studies` lists them")
+        raise typer.Exit(1)
+    if as_json:
+        show.as_json({"study": found, "history": history})
+        return
+    _print_study(found)
+    out.print(show.audit_table(history))
+
+
+def _print_study(found: StudySummary) -> None:
+    words = Table.grid(padding=(0, 2))
+    words.add_row("status", show.coloured(found.status))
+    words.add_row("accession", found.accession_number or "–")
+    words.add_row("images", f"{found.instances} · revision {found.revision}")
+    if found.conflicts:
+        words.add_row("conflicts", f"[red]{found.conflicts} kept aside: same instance UID, other bytes[/]")
+    words.add_row("model", found.model or "–")
+    words.add_row("analysed", show.moment(found.analysed_at))
+    words.add_row("outcome", show.outcome_text(found))
+    out.print(Panel(words, title=found.study_uid, title_align="left"))
+    if found.documents:
+        table = Table("document", "UID", "file", "destination", "state", "attempts", header_style="bold")
+        for document in found.documents:
+            ways = [way for way in found.deliveries if way.document_uid == document.uid]
+            table.add_row(
+                document.kind,
+                Text(document.uid, overflow="fold"),
+                Text(document.path, overflow="fold"),
+                "\n".join(way.destination for way in ways) or "–",
+                "\n".join(show.coloured(way.state) for way in ways) or (document.quarantined or "kept"),
+                "\n".join(str(way.attempts) for way in ways),
+            )
+        out.print(table)
+
+
+def retry(
+    ctx: typer.Context,
+    uid: Annotated[str | None, typer.Argument(help="Study Instance UID.")] = None,
+    destination: Annotated[str | None, typer.Option(help="Everything bound for this destination.")] = None,
+) -> None:
+    """Start again what stopped or waits, for a study or a destination, now."""
+    if (uid is None) == (destination is None):
+        msg = "give a study UID or --destination NAME"
+        raise typer.BadParameter(msg)
+    context: Context = ctx.obj
+    with context.database().transaction() as tx:
+        started = documents.retry_deliveries(tx, destination=destination, study_uid=uid)
+        if uid is not None:
+            started += maintenance.retry_study(tx, uid)
+    out.print(f"{started} started again")
+    raise typer.Exit(0 if started else 1)
+
+
+@audit_app.command("list")
+def audit_list(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines, the newest.")] = 50,
+    uid: Annotated[str | None, typer.Option("--study", help="Only this Study Instance UID.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the newest lines of the audit log."""
+    context: Context = ctx.obj
+    database = context.database()
+    with database.reading() as read:
+        lines = audit.last_lines(read, limit, study_uid=uid)
+    with database.transaction() as tx:
+        audit.append(tx, AuditEventType.AUDIT_READ, study_uid=uid, detail={"how": "list", "lines": len(lines)})
+    if as_json:
+        show.as_json(lines)
+    else:
+        out.print(show.audit_table(lines))
+
+
+@audit_app.command("verify")
+def audit_verify(
+    ctx: typer.Context,
+    head: Annotated[str | None, typer.Option(help="A head hash noted earlier; it must still be in the log.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check every line's hash: edited, deleted, moved or cut-off lines are found. Exit 1 if there are any."""
+    context: Context = ctx.obj
+    with context.database().reading() as read:
+        verdict = audit.verify(read, expected_head=head)
+    if as_json:
+        show.as_json(verdict)
+    elif verdict.intact:
+        out.print(f"[green]intact[/]: {verdict.lines} lines, head {verdict.head}")
+    else:
+        out.print(f"[bold red]broken[/] at line {verdict.broken_at}: {verdict.problem}; intact up to {verdict.lines}")
+    raise typer.Exit(0 if verdict.intact else 1)
+
+
+@audit_app.command("export")
+def audit_export(
+    ctx: typer.Context,
+    to: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl: our lines; atna: DICOM audit messages in XML.")
+    ] = "jsonl",
+    after: Annotated[int, typer.Option(help="Only lines with a higher number.")] = 0,
+) -> None:
+    """Write the audit log to a file, whole or from a line on."""
+    from tracking import export
+
+    context: Context = ctx.obj
+    database = context.database()
+    if form not in export.FORMATS:
+        msg = f"{form!r} is none of {', '.join(export.FORMATS)}"
+        raise typer.BadParameter(msg, param_hint="--format")
+    with database.reading() as read:
+        count = export.write(audit.lines(read, after=after), to, form, node=context.settings().node.ae_title)
+    with database.transaction() as tx:
+        audit.append(tx, AuditEventType.AUDIT_READ, detail={"how": f"export {form}", "lines": count})
+    out.print(f"{count} lines written to {to}")

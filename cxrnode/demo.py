@@ -1,0 +1,273 @@
+"""``cxrnode demo``: the whole way, for everyone to see, on phantoms or on the user's own files.
+
+Starts the real node (``cxrnode serve``, SQLite, embedded defaults) beside a small PACS and a small RIS, sends the
+radiographs over DICOM, waits until every study is settled, and checks what the other side got.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from PIL import Image
+from pydicom import dcmread
+from pydicom.misc import is_dicom
+
+from config.errors import CxrnodeError, PermanentError
+from config.load import load_settings
+from config.settings import Settings
+from cxrnode import demo_phantoms
+from cxrnode.demo_peers import DemoPacs, DemoRis
+from dicom_node import send
+from tracking import audit, queries
+from tracking.database import Database
+from tracking.queries import DocumentSummary, StudySummary
+
+MARKER = ".cxrnode-demo"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One thing that had to happen, and whether it did."""
+
+    what: str
+    met: bool
+    detail: str = ""
+
+
+@dataclass
+class Outcome:
+    """What the demonstration came to."""
+
+    folder: Path
+    sent: list[send.StoreOutcome] = field(default_factory=list)
+    ignored: int = 0
+    studies: list[StudySummary] = field(default_factory=list)
+    expectations: list[Expectation] = field(default_factory=list)
+    captures: list[Path] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Say whether everything that was expected happened."""
+        return bool(self.sent) and all(expectation.met for expectation in self.expectations)
+
+
+def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: Progress) -> Outcome:
+    """Demonstrate the node on the DICOM files under ``source``, or on phantoms; leave what came out in ``folder``.
+
+    Raises
+    ------
+    PermanentError
+        There is nothing to send, or the node did not start.
+    """
+    prepare_folder(folder)
+    outcome = Outcome(folder)
+    clock = time.monotonic()
+    files, outcome.ignored = _files(source, folder, progress)
+    pacs, ris = DemoPacs(folder), DemoRis(folder)
+    try:
+        settings_file = _write_settings(folder, pacs.start(), ris.start())
+        settings = load_settings(settings_file)
+        with _node(settings, settings_file, progress):
+            outcome.seconds["start"] = time.monotonic() - clock
+            clock = time.monotonic()
+            outcome.sent = _send(files, settings, progress)
+            outcome.seconds["send"] = time.monotonic() - clock
+            clock = time.monotonic()
+            outcome.studies = _wait(settings, outcome.sent, timeout_seconds, progress)
+            outcome.seconds["settle, analyse, report, deliver"] = time.monotonic() - clock
+        outcome.expectations = list(_check(outcome, settings, pacs, ris))
+        outcome.captures = [_export_picture(path) for path in sorted(folder.glob("capture-*.dcm"))]
+    finally:
+        pacs.stop()
+        ris.stop()
+    return outcome
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder fresh; one that this command did not make is never emptied."""
+    if folder.exists():
+        if not (folder / MARKER).exists() and any(folder.iterdir()):
+            msg = f"{folder} holds files that the demo did not make; name another folder with --out"
+            raise PermanentError(msg)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
+
+
+def _files(source: Path | None, folder: Path, progress: Progress) -> tuple[list[Path], int]:
+    if source is None:
+        return demo_phantoms.write(folder / "sent", lambda done, of: progress("drawing phantoms", done, of)), 0
+    if not source.exists():
+        msg = f"{source}: there is no such file or folder"
+        raise PermanentError(msg)
+    candidates = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    files = [path for path in candidates if is_dicom(path)]
+    if not files:
+        msg = f"{source}: no DICOM file in it (Part 10 files with the DICM prefix)"
+        raise PermanentError(msg)
+    return files, len(candidates) - len(files)
+
+
+def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
+    """Write the settings of the demo node: embedded defaults, two destinations, everything accepted."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    document: dict[str, Any] = {
+        "node": {"data_dir": str((folder / "node").absolute())},
+        "receive": {
+            "port": port,
+            "accept": ["CR", "DX", "SC", "any-image"],
+            "min_free_disk_bytes": 0,
+            "settle_seconds": 1.0,
+            "settle_after_release_seconds": 0.2,
+        },
+        "work": {"poll_seconds": 0.05},
+        "destinations": [
+            {"kind": "dicom", "name": "demo-pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "DEMOPACS"},
+            {"kind": "hl7", "name": "demo-ris", "host": "127.0.0.1", "port": ris_port},
+        ],
+    }
+    path = folder / "cxrnode.toml"
+    path.write_text("# The demo node's settings; `cxrnode init` explains every option.\n" + tomlkit.dumps(document))
+    return path
+
+
+@contextmanager
+def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterator[None]:
+    """Run ``cxrnode serve`` until the block ends; its logs go to a file."""
+    log = settings_file.with_name("node.log")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CXRNODE_")}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "cxrnode", "--config", str(settings_file), "serve"],
+            stdout=sink,
+            stderr=sink,
+            env=environment,
+        )
+        try:
+            _await_start(settings, process, log, progress)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _await_start(settings: Settings, process: subprocess.Popen[bytes], log: Path, progress: Progress) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        progress("starting the node", 0, 1)
+        try:
+            send.echo(_target(settings))
+        except CxrnodeError:
+            time.sleep(0.1)
+        else:
+            progress("starting the node", 1, 1)
+            return
+    msg = f"the node did not start; its log is {log}"
+    raise PermanentError(msg)
+
+
+def _target(settings: Settings) -> send.Target:
+    return send.Target(
+        host="127.0.0.1", port=settings.receive.port, called_ae=settings.node.ae_title, calling_ae="DEMOMODALITY"
+    )
+
+
+def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list[send.StoreOutcome]:
+    """Send as modalities do: an association a file."""
+    sent: list[send.StoreOutcome] = []
+    for number, path in enumerate(files):
+        progress("sending over DICOM", number, len(files))
+        sent += send.store([path], _target(settings))
+    progress("sending over DICOM", len(files), len(files))
+    return sent
+
+
+def _wait(
+    settings: Settings, sent: Sequence[send.StoreOutcome], timeout_seconds: float, progress: Progress
+) -> list[StudySummary]:
+    """Wait until every study is delivered, not analysed, or needs attention; return them in order of arrival."""
+    database = Database.open(settings.database_url())
+    instances = {outcome.instance_uid for outcome in sent if outcome.stored}
+    try:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            with database.reading() as read:
+                studies = queries.recent_studies(read, limit=len(instances) + 1)
+            settled = [study for study in studies if study.status in {"delivered", "not-analysed", "attention"}]
+            arrived = sum(study.instances + study.conflicts for study in studies)
+            progress("analysing, reporting, delivering", len(settled), max(1, len(studies)))
+            if (len(settled) == len(studies) and arrived >= len(instances)) or time.monotonic() > deadline:
+                return studies[::-1]
+            time.sleep(0.05)
+    finally:
+        database.close()
+
+
+def _check(outcome: Outcome, settings: Settings, pacs: DemoPacs, ris: DemoRis) -> Iterator[Expectation]:
+    """Compare what had to happen with what the other side got."""
+    stored = sum(sent.stored for sent in outcome.sent)
+    yield Expectation("every file answered with success over DICOM", stored == len(outcome.sent),
+                      f"{stored} of {len(outcome.sent)}")  # fmt: skip
+    settled = [study for study in outcome.studies if study.status in {"delivered", "not-analysed"}]
+    yield Expectation("every study delivered, or not analysed for a stated reason",
+                      bool(outcome.studies) and len(settled) == len(outcome.studies),
+                      f"{len(settled)} of {len(outcome.studies)}")  # fmt: skip
+    documents = [document for study in outcome.studies for document in study.documents]
+    for kind, label, arrived in (
+        ("sr", "structured reports", pacs.times_received),
+        ("sc", "secondary captures", pacs.times_received),
+        ("hl7", "HL7 messages", ris.times_received),
+    ):
+        expected = _expected(outcome.studies, kind)
+        got = [document for document in documents if document.kind == kind and arrived.get(document.uid) == 1]
+        yield Expectation(f"{label} arrived exactly once", len(got) == expected, f"{len(got)} of {expected}")
+    bad = list(_nonconforming(documents, settings))
+    yield Expectation("every document passes its conformance check", not bad, "; ".join(bad) or f"{len(documents)}")
+    database = Database.open(settings.database_url())
+    with database.reading() as read:
+        verdict = audit.verify(read)
+    database.close()
+    yield Expectation("the audit log is intact", verdict.intact, f"{verdict.lines} lines")
+
+
+def _expected(studies: Sequence[StudySummary], kind: str) -> int:
+    """Count documents that must exist: one SR and one message a study with findings, one capture an image."""
+    analysed = [study for study in studies if study.findings]
+    if kind == "sc":
+        return sum(len({finding.instance_uid for finding in study.findings}) for study in analysed)
+    return len(analysed)
+
+
+def _nonconforming(documents: Sequence[DocumentSummary], settings: Settings) -> Iterator[str]:
+    """Read back every document from the node's disk and check it once more."""
+    from reporting.conformance import check_file
+
+    for document in documents:
+        problem = document.quarantined or check_file(settings.document_dir / document.path, document.kind)
+        if problem:
+            yield f"{document.kind} {document.uid}: {problem}"
+
+
+def _export_picture(capture: Path) -> Path:
+    """Write a secondary capture as PNG beside itself, for eyes without a viewer."""
+    path = capture.with_suffix(".png")
+    Image.fromarray(dcmread(capture).pixel_array).save(path)
+    return path

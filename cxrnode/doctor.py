@@ -1,0 +1,233 @@
+"""``cxrnode doctor``: try out everything the node depends on, and say what to do about what fails."""
+
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.errors import CxrnodeError
+from config.settings import DicomDestination, Hl7Destination, Settings
+from tracking import audit, queries, queue, schema
+from tracking.clock import now_ms, to_datetime
+from tracking.database import Database
+
+_SLOW_FSYNC_SECONDS = 0.05
+_CLOCK_SKEW_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one check, and the cure if it is not ``ok``."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    found: str
+    cure: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Run every check, one after the other; a check that breaks is itself a finding."""
+    checks: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
+        ("disk", _disk),
+        ("database", _database),
+        ("decoders", _decoders),
+        ("model", _model),
+        ("receiver", _receiver),
+        ("destinations", _destinations),
+        ("queue", _queue),
+    ]
+    for name, check in checks:
+        try:
+            yield from check(settings)
+        except CxrnodeError as error:
+            yield Check(name, "failed", str(error), "see the message")
+        except (OSError, SQLAlchemyError, ImportError) as error:
+            yield Check(name, "failed", type(error).__name__, "run `cxrnode --config … doctor` as the node's own user")
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    folder = settings.node.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        seconds = _fsync_seconds(folder)
+    except OSError as error:
+        cure = "create it and give it to the user the node runs as, or change node.data_dir"
+        yield Check("data folder", "failed", f"{folder}: {error.strerror}", cure)
+        return
+    slow = seconds > _SLOW_FSYNC_SECONDS
+    yield Check(
+        "data folder",
+        "warning" if slow else "ok",
+        f"{folder} is writable, fsync takes {seconds * 1000:.1f} ms",
+        "every stored instance waits for it three times: use a faster disk" if slow else "",
+    )
+    free, reserve = shutil.disk_usage(folder).free, settings.receive.min_free_disk_bytes
+    low = free < 2 * reserve
+    yield Check(
+        "free disk",
+        "failed" if free < reserve else "warning" if low else "ok",
+        f"{free / 2**30:.1f} GiB free, {reserve / 2**30:.1f} GiB reserved",
+        "free some space: below the reserve every image is answered A700" if low else "",
+    )
+
+
+def _fsync_seconds(folder: Path) -> float:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\0" * 65536)
+        file.flush()
+        start = time.perf_counter()
+        os.fsync(file.fileno())
+        return time.perf_counter() - start
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    database = Database.open(settings.database_url())
+    try:
+        found = schema.current(database)
+        if found is None:
+            schema.ensure(database)
+            found = schema.current(database)
+        current = found == schema.head()
+        yield Check(
+            "database",
+            "ok" if current else "failed",
+            f"{database.dialect}, schema {found}",
+            "" if current else f"back it up, then `cxrnode db upgrade` (this version needs {schema.head()})",
+        )
+        if not current:
+            return
+        with database.reading() as read:
+            theirs = to_datetime(read.scalars(select(now_ms())).one())
+            verdict = audit.verify(read)
+        skew = abs((datetime.now(UTC) - theirs).total_seconds())
+        year = datetime.now(UTC).year
+        right = skew < _CLOCK_SKEW_SECONDS and 2024 <= year < 2100
+        yield Check(
+            "clock",
+            "ok" if right else "warning",
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, {skew:.2f} s from the database's",
+            "" if right else "run NTP on this machine and on the database's",
+        )
+        yield Check(
+            "audit log",
+            "ok" if verdict.intact else "failed",
+            f"{verdict.lines} lines intact" if verdict.intact else str(verdict.problem),
+            "" if verdict.intact else "keep the database as it is and call your security officer",
+        )
+    except SQLAlchemyError as error:
+        cure = "is it running, is database.url right, may this user connect?"
+        yield Check("database", "failed", f"{database.dialect}: {type(error).__name__}", cure)
+    finally:
+        database.close()
+
+
+def _decoders(_: Settings) -> Iterator[Check]:
+    from dicom_node.syntaxes import decoder_report
+
+    for entry in decoder_report():
+        yield Check(
+            f"decode {entry.name}",
+            "ok" if entry.available else "warning",
+            entry.decoder or "no decoder",
+            ""
+            if entry.available
+            else "reinstall the decoders of requirements/node.lock; until then it is not accepted",
+        )
+
+
+def _model(settings: Settings) -> Iterator[Check]:
+    import numpy as np
+
+    from inference.engines import create_engine
+    from inference.package import load_package
+
+    package = load_package(settings.inference.package)
+    yield Check("model package", "ok", f"{package.identity_text}, every hash fits")
+    engine = create_engine(package, settings.inference)
+    picture = np.zeros((package.manifest.input.rows, package.manifest.input.columns, 1), np.float32)
+    start = time.perf_counter()
+    engine.run(picture)
+    yield Check("engine", "ok", f"{engine.name}, forward pass {1000 * (time.perf_counter() - start):.0f} ms")
+
+
+def _receiver(settings: Settings) -> Iterator[Check]:
+    from dicom_node.send import Target, echo
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.receive.host, settings.receive.host)  # noqa: S104
+    where = f"{host}:{settings.receive.port}"
+    try:
+        seconds = echo(Target(host=host, port=settings.receive.port, called_ae=settings.node.ae_title,
+                              calling_ae=settings.node.ae_title)).seconds  # fmt: skip
+        yield Check("receiver", "ok", f"{where} answers C-ECHO in {seconds * 1000:.0f} ms")
+    except CxrnodeError as error:
+        cure = "start it with `cxrnode serve`, or look whether another program has the port"
+        yield Check("receiver", "warning", f"{where}: {error}", cure)
+
+
+def _destinations(settings: Settings) -> Iterator[Check]:
+    if not settings.destinations:
+        cure = "add a [[destinations]] table; until then results stay on this machine"
+        yield Check("destinations", "warning", "none are configured", cure)
+    for destination in settings.destinations:
+        name = f"destination {destination.name}"
+        where = f"{destination.host}:{destination.port}"
+        try:
+            if isinstance(destination, DicomDestination):
+                yield _echo(name, where, destination, settings)
+            else:
+                yield _probe(name, where, destination)
+        except CxrnodeError as error:
+            cure = "check host, port and AE titles on both sides, and the firewall between them"
+            yield Check(name, "failed", str(error), cure)
+
+
+def _echo(name: str, where: str, destination: DicomDestination, settings: Settings) -> Check:
+    from dicom_node.send import Target, echo
+
+    calling = destination.calling_ae_title or settings.node.ae_title
+    seconds = echo(Target(host=destination.host, port=destination.port, called_ae=destination.ae_title,
+                          calling_ae=calling, connect_seconds=destination.connect_seconds)).seconds  # fmt: skip
+    return Check(name, "ok", f"{destination.ae_title} at {where} answers C-ECHO in {seconds * 1000:.0f} ms")
+
+
+def _probe(name: str, where: str, destination: Hl7Destination) -> Check:
+    from reporting.mllp import probe
+
+    start = time.perf_counter()
+    probe(destination.host, destination.port, destination.connect_seconds)
+    return Check(name, "ok", f"MLLP port {where} accepts connections in {1000 * (time.perf_counter() - start):.0f} ms")
+
+
+def _queue(settings: Settings) -> Iterator[Check]:
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            depth = queue.depth(read)
+            waiting = queries.destinations(read)
+    finally:
+        database.close()
+    stopped = sum(count for (_, state), count in depth.items() if state == "stopped")
+    due = sum(count for (_, state), count in depth.items() if state == "open")
+    yield Check(
+        "queue",
+        "warning" if stopped else "ok",
+        f"{due} waiting, {stopped} stopped on {socket.gethostname()}" if stopped else f"{due} waiting, none stopped",
+        "`cxrnode studies` shows them with status attention; `cxrnode retry` starts them again" if stopped else "",
+    )
+    for entry in waiting:
+        if entry.failures:
+            yield Check(
+                f"queue to {entry.name}",
+                "warning",
+                f"{entry.waiting} waiting after {entry.failures} failures: {entry.error}",
+                "it is tried again by itself; `cxrnode retry --destination` does it now",
+            )

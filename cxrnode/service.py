@@ -1,0 +1,105 @@
+"""One service in one process: set up, run until asked to stop, drain, say goodbye."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from config.logs import configure_logs, get_logger
+from config.settings import Settings
+from tracking import audit, schema
+from tracking.audit import AuditEventType
+from tracking.database import Database
+from tracking.loop import Lane, WorkLoop
+
+log = get_logger(__name__)
+PARENT_VARIABLE = "CXRNODE_SUPERVISOR"
+_PR_SET_PDEATHSIG = 1
+
+
+class Service(Protocol):
+    """Something that works in its own threads between start and stop."""
+
+    def start(self) -> None:
+        """Begin; return when ready."""
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is in hand, return."""
+
+
+def run(name: str, settings: Settings, build: Callable[[Settings, Database], Service]) -> None:
+    """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone."""
+    configure_logs(settings.log, name)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    parent = _follow_supervisor()
+    database = Database.open(settings.database_url(), service=name)
+    try:
+        schema.ensure(database)
+        service = build(settings, database)
+        service.start()
+        _note(database, AuditEventType.SERVICE_STARTED)
+        log.info("service-started", pid=os.getpid(), dialect=database.dialect)
+        while not stopping.wait(1):
+            if parent is not None and os.getppid() != parent:
+                log.warning("supervisor-gone", pid=parent)
+                stopping.set()
+        service.stop()
+        _note(database, AuditEventType.SERVICE_STOPPED)
+        log.info("service-stopped", pid=os.getpid())
+    finally:
+        database.close()
+
+
+def receiver(settings: Settings, database: Database) -> Service:
+    """Build the Storage SCP."""
+    from dicom_node.receive import Receiver
+
+    return Receiver(settings, database)
+
+
+def worker(settings: Settings, database: Database) -> Service:
+    """Build the worker: analyses and reports, with the model loaded once."""
+    from inference.analyse import AnalyseHandler
+    from reporting.compose import ReportHandler
+
+    handlers = {"analyse": AnalyseHandler(settings, database), "report": ReportHandler(settings, database)}
+    lanes = [Lane(("report", "analyse"), settings.work.threads)]
+    return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
+
+
+def deliverer(settings: Settings, database: Database) -> Service:
+    """Build the deliverer: a lane of its own for each destination, so that none waits for another."""
+    from reporting.deliver import DeliverHandler
+
+    lanes = [
+        Lane(("deliver",), getattr(destination, "associations", 1), destination.name)
+        for destination in settings.destinations
+    ]
+    return WorkLoop(database, {"deliver": DeliverHandler(settings, database)}, lanes, settings.work, settings.delivery)
+
+
+SERVICES: dict[str, Callable[[Settings, Database], Service]] = {
+    "receive": receiver,
+    "work": worker,
+    "deliver": deliverer,
+}
+
+
+def _note(database: Database, event: AuditEventType) -> None:
+    with database.transaction() as tx:
+        audit.append(tx, event, detail={"pid": os.getpid()})
+
+
+def _follow_supervisor() -> int | None:
+    """Ask the kernel to stop us when the supervisor dies, even by SIGKILL; return its process number."""
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None:
+        return None
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return int(parent)

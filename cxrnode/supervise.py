@@ -1,0 +1,101 @@
+"""``cxrnode serve``: every service as a process of its own, restarted when it dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.logs import configure_logs, get_logger
+from config.settings import Settings
+from cxrnode.service import PARENT_VARIABLE, SERVICES
+from tracking import schema
+from tracking.database import Database
+
+log = get_logger(__name__)
+_SHORT_LIFE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 30.0
+SETTINGS_EXIT_CODE = 3
+
+
+@dataclass
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    born: float = 0.0
+    quick_deaths: int = 0
+    start_at: float = 0.0
+
+
+@dataclass
+class Supervisor:
+    """Starts the services, restarts those that die (after a growing pause if they die young), stops them all."""
+
+    settings: Settings
+    config_file: Path | None
+    children: list[_Child] = field(default_factory=lambda: [_Child(name) for name in SERVICES])
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; return the exit code for the shell."""
+        configure_logs(self.settings.log, "serve")
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        database = Database.open(self.settings.database_url(), service="serve")
+        try:
+            schema.ensure(database)
+        finally:
+            database.close()
+        code = 0
+        while code == 0 and not stopping.is_set():
+            code = self._look_after()
+            stopping.wait(0.1)
+        self._stop_all()
+        return code
+
+    def _look_after(self) -> int:
+        for child in self.children:
+            if child.process is None:
+                if time.monotonic() >= child.start_at:
+                    self._start(child)
+            elif (code := child.process.poll()) is not None:
+                if code == SETTINGS_EXIT_CODE:
+                    log.error("service-refused-settings", kind=child.name, exit_code=code)
+                    child.process = None
+                    return code
+                self._plan_restart(child, code)
+        return 0
+
+    def _start(self, child: _Child) -> None:
+        command = [sys.executable, "-m", "cxrnode"]
+        if self.config_file is not None:
+            command += ["--config", str(self.config_file)]
+        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+        child.process = subprocess.Popen([*command, child.name], env=environment)  # noqa: S603
+        child.born = time.monotonic()
+        log.info("service-process", kind=child.name, pid=child.process.pid)
+
+    def _plan_restart(self, child: _Child, code: int) -> None:
+        lived = time.monotonic() - child.born
+        child.quick_deaths = child.quick_deaths + 1 if lived < _SHORT_LIFE_SECONDS else 0
+        pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2.0**child.quick_deaths) if child.quick_deaths else 0.0
+        child.start_at = time.monotonic() + pause
+        child.process = None
+        log.warning("service-died", kind=child.name, exit_code=code, delay_s=pause)
+
+    def _stop_all(self) -> None:
+        """Ask all to stop; what does not within its drain time is killed, which loses nothing."""
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + self.settings.work.drain_seconds + 10
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("service-killed", pid=process.pid)
+                process.kill()
+                process.wait()

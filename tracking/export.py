@@ -1,0 +1,154 @@
+"""The audit log for others: our own lines as JSON, or DICOM audit messages (PS3.15 A.5) in XML, one a line.
+
+The XML of one message stands on one line, ready to be the payload of an RFC 5424 syslog record with the message ID
+``DICOM+RFC3881``. Patients are not named: a message points to its study.
+"""
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from config.errors import SettingsError
+from tracking.audit import AuditEventType, Line
+from tracking.clock import to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How an event of ours reads in DICOM's audit vocabulary; codes are of scheme DCM."""
+
+    code: str
+    text: str
+    action: str
+    kind: tuple[str, str] | None = None
+
+
+_TRANSFER = Meaning("110104", "DICOM Instances Transferred", "C")
+_ALERT = ("110113", "Security Alert", "E")
+MEANINGS: dict[str, Meaning] = {
+    AuditEventType.SERVICE_STARTED: Meaning("110100", "Application Activity", "E", ("110120", "Application Start")),
+    AuditEventType.SERVICE_STOPPED: Meaning("110100", "Application Activity", "E", ("110121", "Application Stop")),
+    AuditEventType.ASSOCIATION_REJECTED: Meaning(*_ALERT, ("110126", "Node Authentication")),
+    AuditEventType.INSTANCE_RECEIVED: _TRANSFER,
+    AuditEventType.INSTANCE_DUPLICATE: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.INSTANCE_CONFLICT: _TRANSFER,
+    AuditEventType.INSTANCE_REFUSED: _TRANSFER,
+    AuditEventType.ANALYSIS_RECORDED: Meaning("110103", "DICOM Instances Accessed", "R"),
+    AuditEventType.ANALYSIS_STOPPED: Meaning("110103", "DICOM Instances Accessed", "R"),
+    AuditEventType.DOCUMENTS_BUILT: Meaning("110103", "DICOM Instances Accessed", "C"),
+    AuditEventType.DOCUMENT_QUARANTINED: Meaning("110103", "DICOM Instances Accessed", "C"),
+    AuditEventType.DELIVERY_DONE: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.DELIVERY_FAILED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.DELIVERY_STOPPED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
+    AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
+}
+_OUTCOMES = {"success": "0", "minor-failure": "4", "serious-failure": "8", "major-failure": "12"}
+
+
+def to_jsonl(line: Line, node: str) -> str:
+    """Return a line as one JSON object, with the node it comes from."""
+    return json.dumps({**asdict(line), "node": node}, sort_keys=True, ensure_ascii=False)
+
+
+def to_atna(line: Line, node: str) -> str:
+    """Return a line as one DICOM audit message (PS3.15 A.5.1)."""
+    meaning = MEANINGS[line.type]
+    message = ET.Element("AuditMessage")
+    event = ET.SubElement(
+        message,
+        "EventIdentification",
+        EventActionCode=meaning.action,
+        EventDateTime=to_datetime(line.at).isoformat(timespec="milliseconds"),
+        EventOutcomeIndicator=_OUTCOMES.get(line.outcome, "4"),
+    )
+    _code(event, "EventID", meaning.code, meaning.text)
+    if meaning.kind is not None:
+        _code(event, "EventTypeCode", *meaning.kind)
+    if line.outcome != "success":
+        reason = line.detail.get("error") or line.detail.get("reason") or line.type
+        ET.SubElement(event, "EventOutcomeDescription").text = str(reason)
+    _participants(message, line, node)
+    ET.SubElement(message, "AuditSourceIdentification", AuditSourceID=node, code="4")
+    if line.study_uid is not None:
+        _study(message, line)
+    return ET.tostring(message, encoding="unicode").replace("\n", " ")
+
+
+def _participants(message: ET.Element, line: Line, node: str) -> None:
+    """Add the other side first, if there is one; then this node."""
+    detail = line.detail
+    sends = line.type.startswith("delivery")
+    other = detail.get("calling_ae") or detail.get("destination")
+    if other:
+        participant = ET.SubElement(
+            message, "ActiveParticipant", UserID=str(other), UserIsRequestor="false" if sends else "true"
+        )
+        if address := detail.get("address"):
+            participant.set("NetworkAccessPointID", str(address))
+            participant.set("NetworkAccessPointTypeCode", "2")
+        _code(
+            participant, "RoleIDCode", *(("110152", "Destination Role ID") if sends else ("110153", "Source Role ID"))
+        )
+    own = ET.SubElement(
+        message,
+        "ActiveParticipant",
+        UserID=f"{node}/{line.service}",
+        AlternativeUserID=f"AETITLES={node}",
+        UserIsRequestor="true" if sends or not other else "false",
+    )
+    role = ("110150", "Application")
+    if other:
+        role = ("110153", "Source Role ID") if sends else ("110152", "Destination Role ID")
+    _code(own, "RoleIDCode", *role)
+
+
+def _study(message: ET.Element, line: Line) -> None:
+    study = ET.SubElement(
+        message,
+        "ParticipantObjectIdentification",
+        ParticipantObjectID=str(line.study_uid),
+        ParticipantObjectTypeCode="2",
+        ParticipantObjectTypeCodeRole="3",
+    )
+    _code(study, "ParticipantObjectIDTypeCode", "110180", "Study Instance UID")
+    for key, value in sorted(line.detail.items()):
+        if value is not None:
+            ET.SubElement(study, "ParticipantObjectDetail", type=key, value=str(value))
+    if sop_class := line.detail.get("sop_class"):
+        description = ET.SubElement(study, "ParticipantObjectDescription")
+        ET.SubElement(description, "SOPClass", UID=str(sop_class), NumberOfInstances="1")
+
+
+def _code(parent: ET.Element, tag: str, code: str, text: str) -> None:
+    ET.SubElement(parent, tag, {"csd-code": code, "codeSystemName": "DCM", "originalText": text})
+
+
+FORMATS: dict[str, Callable[[Line, str], str]] = {"jsonl": to_jsonl, "atna": to_atna}
+
+
+def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
+    """Write lines to a new file, durable when this returns; return how many.
+
+    Raises
+    ------
+    SettingsError
+        The file exists already: an export never overwrites an earlier one.
+    """
+    count = 0
+    try:
+        with to.open("x", encoding="utf-8") as file:
+            for line in lines:
+                file.write(FORMATS[form](line, node) + "\n")
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        msg = f"{to}: this file exists already; an export never overwrites, give another name"
+        raise SettingsError(msg) from None
+    return count

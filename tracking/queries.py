@@ -1,0 +1,265 @@
+"""Read models: what the command line, the console and the doctor show. Nothing here changes anything."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from tracking.clock import to_datetime
+from tracking.models import (
+    Analysis,
+    Breaker,
+    Conflict,
+    Delivery,
+    Document,
+    Finding,
+    ImageOutcome,
+    Instance,
+    Job,
+    Study,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """One document at one destination; ``state`` is waiting, delivered or stopped."""
+
+    kind: str
+    document_uid: str
+    destination: str
+    state: str
+    attempts: int
+    error: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSummary:
+    """One finding on one image."""
+
+    instance_uid: str
+    label: str
+    meaning: str
+    score: float
+    level: str
+    abnormal: bool
+    boxes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSummary:
+    """Why one image was not analysed."""
+
+    instance_uid: str
+    reason: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """One document; ``path`` is relative to the document store."""
+
+    kind: str
+    uid: str
+    path: str
+    quarantined: str | None
+    analysis_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """A study and where it stands; findings and documents are those of its latest analysis."""
+
+    study_uid: str
+    accession_number: str
+    revision: int
+    received_at: datetime
+    instances: int
+    conflicts: int
+    status: str
+    model: str | None
+    analysed_at: datetime | None
+    findings: tuple[FindingSummary, ...]
+    not_analysed: tuple[OutcomeSummary, ...]
+    documents: tuple[DocumentSummary, ...]
+    deliveries: tuple[DeliverySummary, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSummary:
+    """What waits for a destination, and whether it is paused."""
+
+    name: str
+    waiting: int
+    stopped: int
+    delivered: int
+    failures: int
+    paused_until: datetime | None
+    error: str | None
+
+
+def count_studies(read: Session) -> int:
+    """Return the number of studies on record."""
+    return read.scalar(select(func.count()).select_from(Study)) or 0
+
+
+def recent_studies(read: Session, *, limit: int = 50) -> list[StudySummary]:
+    """Return the studies in which something arrived last, newest first."""
+    uids = read.scalars(select(Study.study_uid).order_by(Study.last_received_at.desc(), Study.study_uid).limit(limit))
+    return [summary for uid in uids.all() if (summary := find_study(read, uid)) is not None]
+
+
+def find_study(read: Session, study_uid: str) -> StudySummary | None:
+    """Return a study by its UID."""
+    study = read.get(Study, study_uid)
+    if study is None:
+        return None
+    analysis = read.scalars(
+        select(Analysis)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+    ).first()
+    findings = _findings(read, analysis.id) if analysis else ()
+    documents = _documents(read, analysis.id) if analysis else ()
+    deliveries = _deliveries(read, analysis.id) if analysis else ()
+    problems = _problems(read, study_uid, documents, deliveries)
+    return StudySummary(
+        study_uid=study.study_uid,
+        accession_number=study.accession_number,
+        revision=study.revision,
+        received_at=to_datetime(study.first_received_at),
+        instances=_count(read, select(func.count()).where(Instance.study_uid == study_uid)),
+        conflicts=_count(read, select(func.count()).where(Conflict.study_uid == study_uid)),
+        status="attention" if problems else _stage(analysis, study.revision, findings, documents, deliveries),
+        model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
+        analysed_at=to_datetime(analysis.completed_at) if analysis else None,
+        findings=findings,
+        not_analysed=_not_analysed(read, analysis.id) if analysis else (),
+        documents=documents,
+        deliveries=deliveries,
+        problems=problems,
+    )
+
+
+def destinations(read: Session) -> list[DestinationSummary]:
+    """Return every destination that was ever delivered to, with what waits for it."""
+    counts: dict[str, dict[str, int]] = {}
+    for name, state, count in read.execute(
+        select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
+    ):
+        counts.setdefault(name, {})[state] = count
+    breakers = {row.destination: row for row in read.scalars(select(Breaker))}
+    return [
+        DestinationSummary(
+            name=name,
+            waiting=states.get("waiting", 0),
+            stopped=states.get("stopped", 0),
+            delivered=states.get("delivered", 0),
+            failures=breakers[name].failures if name in breakers else 0,
+            paused_until=to_datetime(breakers[name].paused_until)
+            if name in breakers and breakers[name].failures
+            else None,
+            error=breakers[name].error if name in breakers else None,
+        )
+        for name, states in sorted(counts.items())
+    ]
+
+
+def _count(read: Session, query: Select[tuple[int]]) -> int:
+    return read.scalar(query) or 0
+
+
+def _findings(read: Session, analysis_id: int) -> tuple[FindingSummary, ...]:
+    rows = read.scalars(select(Finding).where(Finding.analysis_id == analysis_id).order_by(Finding.id))
+    return tuple(
+        FindingSummary(
+            row.instance_uid,
+            row.label,
+            row.code_meaning,
+            row.score,
+            row.level,
+            row.abnormal,
+            len(row.detail.get("boxes", ())),
+        )
+        for row in rows
+    )
+
+
+def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]:
+    rows = read.scalars(
+        select(ImageOutcome)
+        .where(ImageOutcome.analysis_id == analysis_id, ImageOutcome.reason.is_not(None))
+        .order_by(ImageOutcome.id)
+    )
+    return tuple(OutcomeSummary(row.instance_uid, row.reason or "", row.because or "") for row in rows)
+
+
+def _documents(read: Session, analysis_id: int) -> tuple[DocumentSummary, ...]:
+    rows = read.scalars(select(Document).where(Document.analysis_id == analysis_id).order_by(Document.id))
+    return tuple(DocumentSummary(row.kind, row.uid, row.path, row.quarantined, row.analysis_id) for row in rows)
+
+
+def _deliveries(read: Session, analysis_id: int) -> tuple[DeliverySummary, ...]:
+    rows = read.execute(
+        select(Delivery, Document.kind, Document.uid)
+        .join(Document, Delivery.document_id == Document.id)
+        .where(Document.analysis_id == analysis_id)
+        .order_by(Delivery.id)
+    )
+    return tuple(
+        DeliverySummary(
+            kind,
+            uid,
+            delivery.destination,
+            delivery.state,
+            delivery.attempts,
+            delivery.error,
+            to_datetime(delivery.finished_at) if delivery.finished_at is not None else None,
+        )
+        for delivery, kind, uid in rows
+    )
+
+
+def _problems(
+    read: Session,
+    study_uid: str,
+    documents: tuple[DocumentSummary, ...],
+    deliveries: tuple[DeliverySummary, ...],
+) -> tuple[str, ...]:
+    """Everything of this study that waits for a person."""
+    analyses = select(Analysis.id).where(Analysis.study_uid == study_uid)
+    keys = [f"report:{analysis_id}" for analysis_id in read.scalars(analyses)]
+    stopped = read.execute(
+        select(Job.key, Job.error).where(
+            Job.state == "stopped", (Job.key.startswith(f"analyse:{study_uid}:", autoescape=True)) | Job.key.in_(keys)
+        )
+    )
+    return (
+        *(f"{key.split(':')[0]} stopped: {error}" for key, error in stopped),
+        *(f"{document.kind} quarantined: {document.quarantined}" for document in documents if document.quarantined),
+        *(
+            f"{delivery.kind} to {delivery.destination} stopped: {delivery.error}"
+            for delivery in deliveries
+            if delivery.state == "stopped"
+        ),
+    )
+
+
+def _stage(
+    analysis: Analysis | None,
+    revision: int,
+    findings: tuple[FindingSummary, ...],
+    documents: tuple[DocumentSummary, ...],
+    deliveries: tuple[DeliverySummary, ...],
+) -> str:
+    """One word for how far the study's newest revision has come."""
+    if analysis is None or analysis.revision < revision:
+        return "received"
+    if not findings:
+        return "not-analysed"
+    if not documents:
+        return "analysed"
+    return "delivered" if all(delivery.state == "delivered" for delivery in deliveries) else "reported"
