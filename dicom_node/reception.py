@@ -1,0 +1,177 @@
+"""One C-STORE, from its first byte to its status."""
+
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from config.errors import StorageFull, UnreadableInstance
+from config.logs import get_logger
+from dicom_node.association import AcceptedAssociation, Answer, StoreRequest
+from dicom_node.commit import GroupCommit
+from dicom_node.file_meta import file_meta
+from dicom_node.header import PREFIX_BYTES, Header, is_usable_uid, parse_header
+from dicom_node.store import InstanceStore, PartialFile
+from tracking import audit
+from tracking.audit import AuditEventType
+from tracking.instances import (
+    IncomingInstance,
+    Registered,
+    find_instance,
+    register_conflict,
+    register_instance,
+)
+
+_log = get_logger(__name__)
+
+SUCCESS = Answer(0x0000)
+BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or not printable")
+MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
+UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
+NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
+NOT_RECORDED = Answer(0xA700, "database is not available, try again later")
+
+
+class Reception:
+    """Takes one data set while it arrives, and decides what the sender is told."""
+
+    def __init__(
+        self,
+        association: AcceptedAssociation,
+        request: StoreRequest,
+        store: InstanceStore,
+        commits: GroupCommit,
+        settle_seconds: float,
+    ) -> None:
+        self._association = association
+        self._request = request
+        self._store = store
+        self._commits = commits
+        self._settle_seconds = settle_seconds
+        self._refusal: Answer | None = None
+        self._prefix = bytearray()
+        self._file: PartialFile | None = None
+        if not is_usable_uid(request.instance_uid):
+            self._refusal = BAD_INSTANCE_UID
+            return
+        meta = file_meta(request.sop_class_uid, request.instance_uid, request.transfer_syntax_uid)
+        try:
+            self._file = store.start(meta)
+        except StorageFull as error:
+            self._out_of_space(error)
+
+    def write(self, data: memoryview) -> None:
+        """Append to the temporary file; once refused, the rest is dropped as it comes."""
+        if self._file is None:
+            return
+        if len(self._prefix) < PREFIX_BYTES:
+            self._prefix += data[: PREFIX_BYTES - len(self._prefix)]
+        try:
+            self._file.write(data)
+        except StorageFull as error:
+            self._out_of_space(error)
+
+    def finish(self) -> Answer:
+        """Make the data set durable and known, and return the truth about it."""
+        if self._file is None or self._refusal is not None:
+            return self._refuse(self._refusal or NO_SPACE)
+        try:
+            header = self._header(self._file)
+        except UnreadableInstance:
+            return self._refuse(UNPARSABLE)
+        if (header.sop_class_uid, header.instance_uid) != (self._request.sop_class_uid, self._request.instance_uid):
+            return self._refuse(MISMATCH)
+        try:
+            self._store.check_space()
+            incoming = self._incoming(header, self._file)
+            registered = self._register(incoming)
+        except StorageFull as error:
+            self._out_of_space(error)
+            return NO_SPACE
+        except Exception:  # noqa: BLE001 - any database driver's error: what is not recorded is not acknowledged
+            _log.error("instance could not be recorded", instance_uid=self._request.instance_uid, exc_info=True)
+            return NOT_RECORDED
+        self._association.studies.add(incoming.study.study_uid)
+        if registered is not Registered.NEW:
+            _log.info("instance came again", outcome=str(registered), instance_uid=incoming.instance_uid)
+        return SUCCESS
+
+    def abandon(self) -> None:
+        """Remove the temporary file if there still is one."""
+        if self._file is not None:
+            self._file.discard()
+
+    def _header(self, file: PartialFile) -> Header:
+        """Parse from the first bytes, and from the whole file where something long comes first."""
+        syntax = self._request.transfer_syntax_uid
+        header = parse_header(self._prefix, syntax, complete=file.size <= len(self._prefix))
+        if header is None:
+            with file.data_set() as data:
+                header = parse_header(data, syntax)
+        if header is None:
+            raise UnreadableInstance("the data set ends before its header does")
+        return header
+
+    def _incoming(self, header: Header, file: PartialFile) -> IncomingInstance:
+        request, association = self._request, self._association
+        return IncomingInstance(
+            instance_uid=request.instance_uid,
+            sop_class_uid=request.sop_class_uid,
+            series_uid=header.series_uid,
+            transfer_syntax_uid=request.transfer_syntax_uid,
+            modality=header.modality,
+            sha256=file.sha256,
+            size=file.size,
+            path=self._store.place(file, request.instance_uid, request.transfer_syntax_uid),
+            calling_ae=association.calling_ae,
+            called_ae=association.called_ae,
+            address=association.address,
+            study=header.study,
+        )
+
+    def _register(self, incoming: IncomingInstance) -> Registered:
+        """Record what is now on disk; what is on disk for nothing is put where it belongs."""
+        registered, known_path = self._commits.run(lambda tx: self._register_in(tx, incoming))
+        if registered is Registered.CONFLICT:
+            kept = replace(incoming, path=self._store.keep_aside(incoming.path))
+            self._commits.run(lambda tx: register_conflict(tx, kept))
+        elif known_path != incoming.path:
+            self._store.remove(incoming.path)
+        return registered
+
+    def _register_in(self, tx: Session, incoming: IncomingInstance) -> tuple[Registered, str]:
+        registered = register_instance(tx, incoming, settle_seconds=self._settle_seconds)
+        if registered is Registered.DUPLICATE:
+            known = find_instance(tx, incoming.instance_uid)
+            return registered, known.path if known is not None else incoming.path
+        return registered, incoming.path
+
+    def _out_of_space(self, error: StorageFull) -> None:
+        _log.error("instance refused", error=str(error), address=self._association.address)
+        self._refusal = NO_SPACE
+        self.abandon()
+        self._file = None
+
+    def _refuse(self, answer: Answer) -> Answer:
+        """Say why; a refusal that sending again cannot cure is also written into the audit log."""
+        if answer.status == NO_SPACE.status:
+            return answer
+        request, association = self._request, self._association
+        uid = request.instance_uid if is_usable_uid(request.instance_uid) else ""
+        _log.warning(
+            "instance refused", status=f"{answer.status:04X}", instance_uid=uid, calling_ae=association.calling_ae
+        )
+        detail: audit.Detail = {
+            "instance_uid": uid,
+            "status": f"{answer.status:04X}",
+            "reason": answer.comment,
+            "calling_ae": association.calling_ae,
+            "called_ae": association.called_ae,
+            "address": association.address,
+        }
+        try:
+            self._commits.run(
+                lambda tx: audit.append(tx, AuditEventType.INSTANCE_REFUSED, outcome="minor-failure", detail=detail)
+            )
+        except Exception:  # noqa: BLE001 - the refusal stands whether or not it could be written down
+            _log.error("could not be recorded", kind="refusal", exc_info=True)
+        return answer

@@ -1,0 +1,35 @@
+"""Which kinds of object this node takes: ``receive.accept`` as SOP Class UIDs (PS3.4 Annex B.5)."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from pynetdicom import AllStoragePresentationContexts
+
+VERIFICATION = "1.2.840.10008.1.1"
+COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
+DIGITAL_X_RAY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
+DIGITAL_X_RAY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+_BY_POLICY = {
+    "CR": COMPUTED_RADIOGRAPHY,
+    "DX": DIGITAL_X_RAY_FOR_PRESENTATION,
+    "DX-for-processing": DIGITAL_X_RAY_FOR_PROCESSING,
+    "SC": SECONDARY_CAPTURE,
+}
+
+
+@cache
+def every_storage_class() -> tuple[str, ...]:
+    """Return every Storage SOP Class UID that the installed pynetdicom knows, radiographs first."""
+    first = tuple(_BY_POLICY.values())
+    others = sorted({str(context.abstract_syntax) for context in AllStoragePresentationContexts} - set(first))
+    return (*first, *others)
+
+
+def accepted_sop_classes(policy: Iterable[str]) -> tuple[str, ...]:
+    """Return the Storage SOP Class UIDs for the words of ``receive.accept``, each once."""
+    words = tuple(policy)
+    if "any-image" in words:
+        return every_storage_class()
+    return tuple(dict.fromkeys(_BY_POLICY[word] for word in words))

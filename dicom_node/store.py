@@ -1,0 +1,244 @@
+"""The instance store on disk: what it has confirmed survives a power cut, and no peer chooses a path.
+
+A data set is written to a temporary file in the same file system while it arrives. ``place`` then flushes the
+file, renames it to its final name and flushes the folder that now holds it. The final name is a hash of the SOP
+Instance UID *and* of the content, so two data sets that claim one UID can never overwrite each other, and a
+resend of the same bytes heals whatever a kill between the rename and the database's commit has left behind.
+
+::
+
+    instances/
+    ├── incoming/            temporary files; emptied when the receiver starts
+    ├── 0/0/ … f/f/          <sha256>.dcm
+    └── conflicts/           same UID, other bytes: kept, never analysed
+"""
+
+import fcntl
+import hashlib
+import itertools
+import mmap
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from config.errors import StorageFull
+from config.logs import get_logger
+
+_log = get_logger(__name__)
+_HEXADECIMAL = "0123456789abcdef"
+_INCOMING = "incoming"
+_CONFLICTS = "conflicts"
+_SUFFIX = ".part"
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class InstanceStore:
+    """Durable files for received instances below one folder.
+
+    Any number of receivers may share a store: a temporary file is locked by the process that writes it, and
+    ``open`` removes only those that nobody holds. Every ``OSError`` of the file system comes out as
+    :class:`~config.errors.StorageFull`, because to the sender it means the same: try again later.
+    """
+
+    def __init__(self, root: Path, *, min_free_bytes: int) -> None:
+        self._root = root
+        self._incoming = root / _INCOMING
+        self._min_free_bytes = min_free_bytes
+        self._run = secrets.token_hex(8)
+        self._numbers = itertools.count()
+
+    def open(self) -> int:
+        """Make the folders durable, remove left-over temporary files and return how many there were."""
+        try:
+            for folder in _folders(self._root):
+                make_folder(folder)
+            left_over = 0
+            for path in self._incoming.glob(f"*{_SUFFIX}"):
+                left_over += _remove_unless_locked(path)
+        except OSError as error:
+            raise _trouble("prepare the instance folder", error) from error
+        if left_over:
+            _log.info("unfinished files of an earlier run removed", count=left_over)
+        return left_over
+
+    def check_space(self, needed: int = 0) -> None:
+        """Raise StorageFull when writing ``needed`` more bytes would go below the reserve."""
+        try:
+            disk = os.statvfs(self._root)
+        except OSError as error:
+            raise _trouble("measure the free disk space", error) from error
+        if disk.f_bavail * disk.f_frsize - needed < self._min_free_bytes:
+            msg = "free disk space is below receive.min_free_disk_bytes; make room in node.data_dir"
+            raise StorageFull(msg)
+
+    def start(self, file_meta: bytes) -> "PartialFile":
+        """Open a temporary file that begins with the preamble and ``file_meta``."""
+        self.check_space()
+        path = self._incoming / f"{self._run}-{next(self._numbers)}{_SUFFIX}"
+        try:
+            return PartialFile(path, file_meta)
+        except OSError as error:
+            raise _trouble("write into the instance folder", error) from error
+
+    def place(self, partial: "PartialFile", instance_uid: str, transfer_syntax_uid: str) -> str:
+        """Make the data set durable under its final name and return that name, relative to the root."""
+        name = _hashed_name(instance_uid, transfer_syntax_uid, partial.sha256)
+        return self._move(partial, f"{name[0]}/{name[1]}/{name}.dcm")
+
+    def keep_aside(self, placed: str) -> str:
+        """Move a placed file to the conflicts folder, durably, and return its new name."""
+        kept = f"{_CONFLICTS}/{placed.rsplit('/', 1)[-1]}"
+        source, target = self._root / placed, self._root / kept
+        try:
+            source.rename(target)
+            sync_folder(target.parent)
+            sync_folder(source.parent)
+        except OSError as error:
+            raise _trouble("keep a conflicting instance aside", error) from error
+        return kept
+
+    def remove(self, placed: str) -> None:
+        """Remove a placed file that nothing refers to; failing at it is no harm."""
+        try:
+            (self._root / placed).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("a superfluous file could not be removed", error=error.strerror)
+
+    def _move(self, partial: "PartialFile", name: str) -> str:
+        target = self._root / name
+        try:
+            partial.flush_to_disk()
+            if not target.parent.is_dir():
+                make_folder(target.parent)
+            partial.path.rename(target)
+            sync_folder(target.parent)
+        except OSError as error:
+            raise _trouble("make an instance durable", error) from error
+        finally:
+            partial.discard()
+        return name
+
+
+class PartialFile:
+    """A data set on its way to disk: bytes written, hashed and counted as they come."""
+
+    def __init__(self, path: Path, file_meta: bytes) -> None:
+        self.path = path
+        self.size = 0
+        self._hash: _Hash = hashlib.sha256()
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self.data_offset = len(file_meta)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_all(self._descriptor, memoryview(file_meta))
+        except OSError:
+            self.discard()
+            raise
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the encoded data set as received, without preamble and file meta."""
+        return self._hash.hexdigest()
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for reading back what was written."""
+        if self._descriptor is None:
+            msg = "the file is closed"
+            raise ValueError(msg)
+        return self._descriptor
+
+    def write(self, data: memoryview) -> None:
+        """Append encoded bytes of the data set."""
+        try:
+            _write_all(self.descriptor, data)
+        except OSError as error:
+            raise _trouble("write an instance", error) from error
+        self._hash.update(data)
+        self.size += len(data)
+
+    @contextmanager
+    def data_set(self) -> Iterator[memoryview]:
+        """Look at the data set as written so far, without reading it into memory."""
+        length = self.data_offset + self.size
+        with (
+            mmap.mmap(self.descriptor, length, prot=mmap.PROT_READ) as mapped,
+            memoryview(mapped) as whole,
+            whole[self.data_offset :] as data,
+        ):
+            yield data
+
+    def flush_to_disk(self) -> None:
+        """Return only when the bytes and the length are on the disk."""
+        os.fsync(self.descriptor)
+
+    def discard(self) -> None:
+        """Close the file and remove it if it still has its temporary name; safe to call twice."""
+        if self._descriptor is None:
+            return
+        os.close(self._descriptor)
+        self._descriptor = None
+        self.path.unlink(missing_ok=True)
+
+
+def _remove_unless_locked(path: Path) -> bool:
+    """Remove a temporary file whose writer is gone; tell whether it was."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and every missing parent so that they survive a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o750, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk: without this a rename may be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    yield root / _INCOMING
+    yield root / _CONFLICTS
+    for first, second in itertools.product(_HEXADECIMAL, repeat=2):
+        yield root / first / second
+
+
+def _hashed_name(instance_uid: str, transfer_syntax_uid: str, sha256: str) -> str:
+    """Hash what makes a file unique; the separator cannot occur in a UID or in a hexadecimal digest."""
+    return hashlib.sha256(f"{instance_uid}\n{transfer_syntax_uid}\n{sha256}".encode("ascii")).hexdigest()
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _trouble(what: str, error: OSError) -> StorageFull:
+    return StorageFull(f"could not {what}: {os.strerror(error.errno or 0)}; check the disk of node.data_dir")
