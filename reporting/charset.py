@@ -1,0 +1,120 @@
+"""Specific Character Set (0008,0005): what a source declares, what it meant, and text that fits into it."""
+
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.valuerep import PersonName
+
+_WITHOUT_EXTENSIONS = frozenset(
+    {
+        "", "ISO_IR 6", "ISO_IR 100", "ISO_IR 101", "ISO_IR 109", "ISO_IR 110", "ISO_IR 144", "ISO_IR 127",
+        "ISO_IR 126", "ISO_IR 138", "ISO_IR 148", "ISO_IR 203", "ISO_IR 13", "ISO_IR 166", "ISO_IR 192",
+        "GB18030", "GBK",
+    }
+)  # fmt: skip
+_WITH_EXTENSIONS = frozenset(
+    {
+        "", "ISO 2022 IR 6", "ISO 2022 IR 100", "ISO 2022 IR 101", "ISO 2022 IR 109", "ISO 2022 IR 110",
+        "ISO 2022 IR 144", "ISO 2022 IR 127", "ISO 2022 IR 126", "ISO 2022 IR 138", "ISO 2022 IR 148",
+        "ISO 2022 IR 203", "ISO 2022 IR 13", "ISO 2022 IR 166", "ISO 2022 IR 87", "ISO 2022 IR 159",
+        "ISO 2022 IR 149", "ISO 2022 IR 58",
+    }
+)  # fmt: skip
+_DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09}
+_PYTHON_CODECS = {
+    "ISO_IR 100": "latin-1", "ISO_IR 101": "iso8859-2", "ISO_IR 109": "iso8859-3", "ISO_IR 110": "iso8859-4",
+    "ISO_IR 144": "iso8859-5", "ISO_IR 127": "iso8859-6", "ISO_IR 126": "iso8859-7", "ISO_IR 138": "iso8859-8",
+    "ISO_IR 148": "iso8859-9", "ISO_IR 203": "iso8859-15", "ISO_IR 166": "iso8859-11", "ISO_IR 192": "utf-8",
+    "GB18030": "gb18030", "GBK": "gbk",
+}  # fmt: skip
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's complaints about a source to itself: they repeat values, and a sloppy source is no event."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterSet:
+    """The terms to declare in an output that repeats a source's bytes; empty means the default repertoire."""
+
+    terms: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> str:
+        """Return the attribute's value as it stands in a file, terms joined by a backslash."""
+        return "\\".join(self.terms)
+
+    def decode(self, value: bytes, *, name: bool = False) -> str:
+        """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own."""
+        with quiet():
+            encodings = convert_encodings(list(self.terms) or [""])
+            if name:
+                return str(PersonName(value, encodings).decode())
+            return decode_bytes(value, encodings, _DELIMITERS)
+
+    def fit(self, text: str, limit: int) -> str:
+        """Return our own ``text`` in at most ``limit`` characters, all of which this set can encode.
+
+        With code extensions (ISO 2022) only ASCII is used, so that no escape sequence is ever needed.
+        """
+        flat = " ".join(text.replace("\\", "/").split())
+        codec = _PYTHON_CODECS.get(self.terms[0], "ascii") if len(self.terms) == 1 else "ascii"
+        try:
+            flat.encode(codec)
+        except UnicodeEncodeError:
+            flat = fold(flat)
+        return flat[:limit].strip()
+
+
+def fold(text: str) -> str:
+    """Return ``text`` in ASCII: letters lose their accents, what has no ASCII relative becomes ``?``."""
+    kept = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return kept.replace("–", "-").replace("—", "-").encode("ascii", "replace").decode("ascii")
+
+
+def understand(declared: bytes | None, values: Iterable[bytes]) -> CharacterSet:
+    """Return the set to declare for ``values``, the bytes of a source that declared ``declared``.
+
+    What the Standard knows (PS3.3 C.12.1.1.2) is kept as it is. A misspelt term is mended. Where nothing usable
+    is declared, bytes outside ASCII are taken for UTF-8 if they are valid UTF-8, else for ISO 8859-1, and that is
+    declared: the bytes stay the source's own, and a reader need not guess.
+    """
+    stated = tuple(term.strip() for term in (declared or b"").decode("ascii", "replace").split("\\"))
+    stated = tuple(term.rstrip("\0").strip() for term in stated)
+    meant = stated if _standard(stated) else tuple(_mend(term) for term in stated)
+    if any(meant) and _standard(meant):
+        return CharacterSet(meant)
+    joined = b"\n".join(values)
+    if joined.isascii():
+        return CharacterSet()
+    try:
+        joined.decode("utf-8")
+    except UnicodeDecodeError:
+        return CharacterSet(("ISO_IR 100",))
+    return CharacterSet(("ISO_IR 192",))
+
+
+def _standard(terms: tuple[str, ...]) -> bool:
+    if len(terms) == 1:
+        return terms[0] in _WITHOUT_EXTENSIONS or (terms[0] in _WITH_EXTENSIONS)
+    return all(term in _WITH_EXTENSIONS for term in terms) and all(terms[1:])
+
+
+def _mend(term: str) -> str:
+    squeezed = "".join(c for c in term.upper() if c.isalnum())
+    if squeezed in {"UTF8", "UNICODE", "UNICODEUTF8", "ISOIR192"}:
+        return "ISO_IR 192"
+    if squeezed in {"LATIN1", "ISO88591", "88591"}:
+        return "ISO_IR 100"
+    for known in (*_WITHOUT_EXTENSIONS, *_WITH_EXTENSIONS):
+        if known and squeezed == "".join(c for c in known if c.isalnum()):
+            return known
+    return term

@@ -1,0 +1,55 @@
+"""The coded concepts of the outputs, each with where the Standard defines it."""
+
+from pydicom.sr.coding import Code
+
+from inference import findings
+from inference.findings import Level
+
+IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
+"""CID 7021; the root that viewers look for."""
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+"""CID 100. A LOINC radiography code would say more, but validators know only the context group."""
+PROBABILITY = Code("111012", "DCM", "Certainty of Finding")
+PERCENT = Code("%", "UCUM", "Percent")
+PRESENCE = Code("121052", "DCM", "Presence of property")
+PRESENT = Code("52101004", "SCT", "Present")
+ABSENT = Code("272519000", "SCT", "Absent")
+UNDETERMINED = Code("373068000", "SCT", "Undetermined")
+"""With Present and Absent in CID 240: between the two operating points neither is claimed."""
+FINDING = Code("121071", "DCM", "Finding")
+TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
+TRACKING_UNIQUE_IDENTIFIER = Code("112040", "DCM", "Tracking Unique Identifier")
+MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_REGION = Code("111030", "DCM", "Image Region")
+ORIGINAL_SOURCE = Code("111040", "DCM", "Original Source")
+COMMENT = Code("121106", "DCM", "Comment")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source Image for Image Processing Operation")
+LANGUAGE = Code("en-US", "RFC5646", "English (United States)")
+
+MODALITY = Code("121139", "DCM", "Modality")
+_RADIOGRAPHY = {
+    "CR": Code("CR", "DCM", "Computed Radiography"),
+    "DX": Code("DX", "DCM", "Digital Radiography"),
+    "RG": Code("RG", "DCM", "Radiographic imaging"),
+}
+_PRESENCE = {Level.PRESENT: PRESENT, Level.POSSIBLE: UNDETERMINED, Level.ABSENT: ABSENT}
+
+
+def presence(level: Level) -> Code:
+    """Return how a level is coded in CID 240: at or above the specific point, between the points, or below."""
+    return _PRESENCE[level]
+
+
+def radiography(modality: str) -> Code:
+    """Return a source's Modality (0008,0060) in CID 29; what is pictured is a radiograph whatever it says."""
+    return _RADIOGRAPHY.get(modality, _RADIOGRAPHY["RG"])
+
+
+def coded(code: findings.Code) -> Code:
+    """Return a model package's code as pydicom's; meaning cut to its 64 characters (PS3.5 6.2, LO)."""
+    return Code(code.value, code.scheme, code.meaning[:64])
