@@ -118,14 +118,9 @@ def parse_header(
     UnreadableInstance
         There is no usable Study Instance UID.
     """
-    data = _inflate(encoded) if transfer_syntax_uid == DEFLATED else encoded
-    found: dict[int, bytes] = {}
-    try:
-        for element in _wanted_elements(memoryview(data), transfer_syntax_uid):
-            found.setdefault(element.tag, element.value)
-    except _Truncated:
-        if not complete:
-            return None
+    found, ended = _find(encoded, transfer_syntax_uid)
+    if not ended and not complete:
+        return None
     study_uid = plain_uid(found.get(_STUDY_UID, b""))
     if not is_usable_uid(study_uid):
         msg = "the data set cannot be parsed as far as a usable Study Instance UID (0020,000D)"
@@ -180,6 +175,50 @@ def _inflate(encoded: bytes | bytearray | memoryview) -> bytes:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded, _MAX_INFLATED)
     except zlib.error:
         return b""
+
+
+class FileMeta(NamedTuple):
+    """What a file's meta information says; ``end`` is where the data set begins."""
+
+    sop_class_uid: str
+    instance_uid: str
+    transfer_syntax_uid: str
+    end: int
+
+
+def read_file_meta(head: bytes) -> FileMeta:
+    """Read group 2 behind preamble and prefix; its own length element is not believed, its elements are."""
+    found: dict[int, str] = {}
+    walker = _Walker(memoryview(head), implicit=False, big=False)
+    position = 132
+    try:
+        while position < len(head):
+            tag, _, length, value = walker.read(position, implicit=False)
+            if tag >> 16 != 2 or length == _UNDEFINED:
+                break
+            found[tag] = plain_uid(head[value : value + length])
+            position = value + length
+    except _Truncated:
+        pass
+    return FileMeta(found.get(0x00020002, ""), found.get(0x00020003, ""), found.get(0x00020010, ""), position)
+
+
+def identify(encoded: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
+    """Return SOP Class UID and SOP Instance UID from the beginning of a data set, empty where they are not found."""
+    found = _find(encoded, transfer_syntax_uid)[0]
+    return plain_uid(found.get(_SOP_CLASS, b"")), plain_uid(found.get(_SOP_INSTANCE, b""))
+
+
+def _find(encoded: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> tuple[dict[int, bytes], bool]:
+    """Collect the wanted elements, and tell whether the walk came to its end."""
+    data = _inflate(encoded) if transfer_syntax_uid == DEFLATED else encoded
+    found: dict[int, bytes] = {}
+    try:
+        for element in _wanted_elements(memoryview(data), transfer_syntax_uid):
+            found.setdefault(element.tag, element.value)
+    except _Truncated:
+        return found, False
+    return found, True
 
 
 class _Walker:

@@ -22,10 +22,11 @@ from config.logs import get_logger
 from config.settings import Settings
 from dicom_node import access
 from dicom_node.access import Caller, Rejection
-from dicom_node.association import AcceptedAssociation, Limits, Sink, StoreRequest
+from dicom_node.association import AcceptedAssociation, Limits
 from dicom_node.commit import GroupCommit
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.listener import Listener
+from dicom_node.message import Sink, StoreRequest
 from dicom_node.reception import Reception
 from dicom_node.sop_classes import VERIFICATION, accepted_sop_classes
 from dicom_node.store import InstanceStore
@@ -86,8 +87,13 @@ class Receiver:
         self._listener.start()
         _log.info("receiving", host=receive.host, port=self.port, called_ae=self._settings.node.ae_title)
 
-    def stop(self, drain_seconds: float) -> None:
-        """Stop listening, let the messages that are under way finish, then end all associations."""
+    def stop(self, drain_seconds: float | None = None) -> None:
+        """Stop listening, let the messages that are under way finish, then end all associations.
+
+        ``drain_seconds`` is how long to wait for them, ``work.drain_seconds`` of the settings unless given.
+        """
+        if drain_seconds is None:
+            drain_seconds = self._settings.work.drain_seconds
         self._stopping = True
         if self._listener is not None:
             self._listener.close()

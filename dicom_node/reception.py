@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 
 from config.errors import StorageFull, UnreadableInstance
 from config.logs import get_logger
-from dicom_node.association import AcceptedAssociation, Answer, StoreRequest
+from dicom_node.association import AcceptedAssociation
 from dicom_node.commit import GroupCommit
 from dicom_node.file_meta import file_meta
 from dicom_node.header import PREFIX_BYTES, Header, is_usable_uid, parse_header
+from dicom_node.message import Answer, StoreRequest
 from dicom_node.store import InstanceStore, PartialFile
 from tracking import audit
 from tracking.audit import AuditEventType

@@ -19,11 +19,23 @@ _BY_POLICY = {
 }
 
 
+_RETIRED = (
+    "1.2.840.10008.5.1.4.1.1.3",  # Ultrasound Multi-frame Image
+    "1.2.840.10008.5.1.4.1.1.5",  # Nuclear Medicine Image
+    "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound Image
+    "1.2.840.10008.5.1.4.1.1.12.3",  # X-Ray Angiographic Bi-Plane Image
+    "1.2.840.10008.5.1.4.1.1.77.1",  # VL Image
+    "1.2.840.10008.5.1.4.1.1.77.2",  # VL Multi-frame Image
+)
+"""Image classes that the Standard has dropped and archives still send (PS3.6 Annex A)."""
+
+
 @cache
 def every_storage_class() -> tuple[str, ...]:
     """Return every Storage SOP Class UID that the installed pynetdicom knows, radiographs first."""
     first = tuple(_BY_POLICY.values())
     others = sorted({str(context.abstract_syntax) for context in AllStoragePresentationContexts} - set(first))
+    others += _RETIRED
     return (*first, *others)
 
 

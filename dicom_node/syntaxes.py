@@ -49,11 +49,11 @@ _TOLERANCE = 1 / 32
 
 @dataclass(frozen=True, slots=True)
 class DecoderStatus:
-    """What is known about one transfer syntax here; ``plugin`` is the decoder that passed, empty when none did."""
+    """What is known about one transfer syntax here; ``decoder`` is the plug-in that passed, empty when none did."""
 
     uid: str
     name: str
-    plugin: str
+    decoder: str
     available: bool
     cure: str = ""
 

@@ -226,6 +226,11 @@ def whole_pdu(pdu: Pdu) -> bytes:
     return _PDU_HEADER.pack(pdu.kind, len(pdu.body)) + bytes(pdu.body)
 
 
+def release_pdu(kind: int) -> bytes:
+    """Return an A-RELEASE-RQ or A-RELEASE-RP (PS3.8 9.3.6, 9.3.7)."""
+    return _PDU_HEADER.pack(kind, 4) + bytes(4)
+
+
 def abort_pdu(reason: int, *, by_provider: bool = True) -> bytes:
     """Return an A-ABORT (PS3.8 9.3.8)."""
     source = 2 if by_provider else 0

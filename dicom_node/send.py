@@ -1,0 +1,398 @@
+"""Storage and Verification SCU: stored files go to a peer as they are, in the transfer syntax they are in.
+
+One thread, one socket, one write for each PDU. Failures come out as what the caller has to do about them
+(:mod:`config.errors`): the peer is not there (everything for it waits), the peer is busy (this waits), or the peer
+will never take this (a person has to look).
+"""
+
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydicom.uid import UID
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
+
+from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
+from dicom_node import wire
+from dicom_node.dicom_file import DicomFile, open_file
+from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.sop_classes import VERIFICATION
+from dicom_node.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from dicom_node.wire import ConnectionLost, PduReader, TimedOut, WireError
+
+MAX_CONTEXTS = 128
+"""Presentation context identifiers are the odd numbers below 256 (PS3.8 9.3.2.2)."""
+
+_OUR_MAX_PDU = 65536
+_LARGEST_SENT_PDU = 1 << 20
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_CONTEXT_ACCEPTED = 0
+_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+
+Context = tuple[str, str]
+"""SOP Class UID and transfer syntax UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A peer to call; times in seconds."""
+
+    host: str
+    port: int
+    called_ae: str
+    calling_ae: str
+    connect_seconds: float = 10
+    response_seconds: float = 60
+
+    @property
+    def name(self) -> str:
+        """AE title, host and port, for messages."""
+        return f"{self.called_ae} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What became of one file. ``status`` is the peer's (PS3.4 B.2.3), or None when it was never asked."""
+
+    path: Path
+    instance_uid: str
+    status: int | None
+    message: str
+    error: CxrnodeError | None = field(default=None, compare=False)
+
+    @property
+    def stored(self) -> bool:
+        """The peer has it: success, or success with a warning."""
+        return self.error is None
+
+    @property
+    def status_text(self) -> str:
+        """The status as it stands in conformance statements, four hexadecimal digits."""
+        return "----" if self.status is None else f"{self.status:04X}"
+
+    def raise_for_status(self) -> None:
+        """Raise PeerBusy, RefusedByPeer or UnreadableInstance unless it is stored."""
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class EchoResult:
+    """A C-ECHO's answer; ``seconds`` from the connection's first packet to the response."""
+
+    status: int
+    seconds: float
+
+
+def store(files: Sequence[Path], target: Target) -> list[StoreOutcome]:
+    """Send files with C-STORE, over one association as far as their kinds fit into one.
+
+    Returns
+    -------
+    list of StoreOutcome
+        One for each file, in the order given. A file that is no DICOM is reported, not raised.
+
+    Raises
+    ------
+    PeerUnavailable
+        No connection, or it broke; nothing is known about files that have no outcome yet.
+    PeerBusy, RefusedByPeer
+        The peer rejected the association.
+    """
+    outcomes: dict[int, StoreOutcome] = {}
+    readable: list[tuple[int, DicomFile]] = []
+    for index, path in enumerate(files):
+        try:
+            readable.append((index, open_file(path)))
+        except UnreadableInstance as error:
+            outcomes[index] = StoreOutcome(path, "", None, str(error), error)
+    for contexts, batch in _batches(readable):
+        with Association(target, contexts) as association:
+            for index, file in batch:
+                outcomes[index] = association.store(file)
+    return [outcomes[index] for index in range(len(files))]
+
+
+def echo(target: Target) -> EchoResult:
+    """Ask a peer whether it is there (C-ECHO); raise PeerUnavailable, PeerBusy or RefusedByPeer when it is not."""
+    start = time.perf_counter()
+    contexts = [(VERIFICATION, EXPLICIT_LITTLE), (VERIFICATION, IMPLICIT_LITTLE)]
+    with Association(target, contexts) as association:
+        status = association.echo()
+        seconds = time.perf_counter() - start
+    if status != 0:
+        msg = f"{target.name} answered C-ECHO with status {status:04X}"
+        raise RefusedByPeer(msg)
+    return EchoResult(status, seconds)
+
+
+class Association:
+    """An association we opened. Use it as a context manager: it is released at the end, aborted on an error.
+
+    Parameters
+    ----------
+    target
+        Whom to call.
+    contexts
+        The presentation contexts to propose, at most :data:`MAX_CONTEXTS`.
+    """
+
+    def __init__(self, target: Target, contexts: Iterable[Context]) -> None:
+        self._target = target
+        self._proposed = list(dict.fromkeys(contexts))
+        self._accepted: dict[Context, int] = {}
+        self._fragment_bytes = 0
+        self._message_id = 0
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.release()
+        else:
+            self.abort()
+
+    def open(self) -> None:
+        """Connect and negotiate."""
+        target = self._target
+        try:
+            self._socket = socket.create_connection((target.host, target.port), target.connect_seconds)
+        except OSError as error:
+            msg = f"{target.name} cannot be reached: {error.strerror or 'no connection in time'}"
+            raise PeerUnavailable(msg) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = PduReader(self._socket, _OUR_MAX_PDU)
+        try:
+            self._send(_association_request(target, self._proposed))
+            pdu = self._read()
+            if pdu.kind == wire.ASSOCIATE_RJ:
+                raise _rejection(target, bytes(pdu.body))
+            if pdu.kind != wire.ASSOCIATE_AC:
+                msg = f"{target.name} did not answer the association request"
+                raise PeerUnavailable(msg)
+            self._accept(wire.whole_pdu(pdu))
+        except CxrnodeError:
+            self.abort()
+            raise
+
+    def accepts(self, context: Context) -> bool:
+        """Tell whether the peer takes this SOP class in this transfer syntax."""
+        return context in self._accepted
+
+    def store(self, file: DicomFile) -> StoreOutcome:
+        """Send one file and wait for its status."""
+        context_id = self._accepted.get(file.context)
+        if context_id is None:
+            kind, syntax = (UID(uid).name for uid in file.context)
+            msg = f"{self._target.name} does not accept {kind} in {syntax}"
+            return StoreOutcome(file.path, file.instance_uid, None, msg, RefusedByPeer(msg))
+        command = self._command(wire.C_STORE_RQ, file.sop_class_uid)
+        command |= {
+            wire.PRIORITY: 0,
+            wire.DATA_SET_TYPE: 1,
+            wire.AFFECTED_SOP_INSTANCE: file.instance_uid.encode("latin_1"),
+        }
+        prelude = wire.command_pdu(context_id, wire.encode_command(command))
+        with file.data_set() as data:
+            for piece in self._data_pdus(context_id, data):
+                self._send(prelude + piece)
+                prelude = b""
+        response = self._response(wire.C_STORE_RSP)
+        status = wire.number(response, wire.STATUS)
+        comment = response.get(wire.ERROR_COMMENT, b"").decode("ascii", "replace").strip(" \x00")
+        message = "stored" if status == 0 else _meaning(status, comment)
+        return StoreOutcome(file.path, file.instance_uid, status, message, _status_error(self._target, status))
+
+    def echo(self) -> int:
+        """Send a C-ECHO and return its status."""
+        context_id = next((number for (kind, _), number in self._accepted.items() if kind == VERIFICATION), None)
+        if context_id is None:
+            msg = f"{self._target.name} does not offer Verification"
+            raise RefusedByPeer(msg)
+        command = self._command(wire.C_ECHO_RQ, VERIFICATION) | {wire.DATA_SET_TYPE: wire.NO_DATA_SET}
+        self._send(wire.command_pdu(context_id, wire.encode_command(command)))
+        return wire.number(self._response(wire.C_ECHO_RSP), wire.STATUS)
+
+    def release(self) -> None:
+        """Say goodbye; every outcome is known by now, so a peer that does not answer is no failure."""
+        if self._socket is None:
+            return
+        try:
+            self._send(wire.release_pdu(wire.RELEASE_RQ))
+            self._reader.read(min(5.0, self._target.response_seconds))
+        except (PeerUnavailable, WireError, ConnectionLost, TimedOut):
+            pass
+        finally:
+            self._socket.close()
+            self._socket = None
+
+    def abort(self) -> None:
+        """End the association at once."""
+        if self._socket is not None:
+            wire.hang_up(self._socket, wire.abort_pdu(0, by_provider=False), patience=0.2)
+            self._socket = None
+
+    def _accept(self, encoded: bytes) -> None:
+        answer = A_ASSOCIATE_AC()
+        try:
+            answer.decode(encoded)
+            primitive = answer.to_primitive()
+            results = {item.context_id: item for item in primitive.presentation_context_definition_results_list}
+            peer_max = int(primitive.maximum_length_received or 0)
+        except Exception as error:  # pynetdicom raises whatever its parsing runs into
+            msg = f"{self._target.name} sent an association answer that cannot be parsed"
+            raise PeerUnavailable(msg) from error
+        for index, context in enumerate(self._proposed):
+            result = results.get(2 * index + 1)
+            if result is not None and result.result == _CONTEXT_ACCEPTED:
+                self._accepted[context] = 2 * index + 1
+        self._fragment_bytes = min(peer_max or _LARGEST_SENT_PDU, _LARGEST_SENT_PDU) - 6
+        if self._fragment_bytes <= 0:
+            msg = f"{self._target.name} allows no PDU long enough to hold data"
+            raise RefusedByPeer(msg)
+
+    def _command(self, field_value: int, sop_class_uid: str) -> dict[int, int | bytes]:
+        self._message_id = self._message_id % 0xFFFF + 1
+        return {
+            wire.AFFECTED_SOP_CLASS: sop_class_uid.encode("ascii"),
+            wire.COMMAND_FIELD: field_value,
+            wire.MESSAGE_ID: self._message_id,
+        }
+
+    def _data_pdus(self, context_id: int, data: memoryview) -> Iterator[bytes]:
+        size = self._fragment_bytes
+        for start in range(0, max(len(data), 1), size):
+            piece = data[start : start + size]
+            is_last = start + size >= len(data)
+            yield wire.data_pdu_header(context_id, len(piece), is_command=False, is_last=is_last) + piece
+
+    def _response(self, expected: int) -> dict[int, bytes]:
+        encoded = bytearray()
+        try:
+            while True:
+                pdu = self._read()
+                if pdu.kind != wire.P_DATA:
+                    msg = f"{self._target.name} ended the association instead of answering"
+                    raise PeerUnavailable(msg)
+                for fragment in wire.fragments(pdu.body):
+                    encoded += fragment.data if fragment.is_command else b""
+                    if fragment.is_command and fragment.is_last:
+                        response = wire.decode_command(encoded)
+                        if wire.number(response, wire.COMMAND_FIELD) != expected or (
+                            wire.number(response, wire.RESPONDED_MESSAGE_ID) != self._message_id
+                        ):
+                            raise WireError("answer to something else")
+                        return response
+        except WireError as error:
+            msg = f"{self._target.name} broke the protocol: {error}"
+            raise PeerUnavailable(msg) from error
+
+    def _read(self) -> wire.Pdu:
+        try:
+            return self._reader.read(self._target.response_seconds)
+        except TimedOut as error:
+            msg = f"{self._target.name} did not answer within {self._target.response_seconds:g} s"
+            raise PeerUnavailable(msg) from error
+        except (ConnectionLost, WireError) as error:
+            msg = f"{self._target.name} ended the connection"
+            raise PeerUnavailable(msg) from error
+
+    def _send(self, encoded: bytes) -> None:
+        if self._socket is None:
+            msg = "the association is not open"
+            raise RuntimeError(msg)
+        try:
+            self._socket.settimeout(self._target.response_seconds)
+            self._socket.sendall(encoded)
+        except OSError as error:
+            msg = f"{self._target.name} ended the connection or stopped reading"
+            raise PeerUnavailable(msg) from error
+
+
+def _batches(files: Sequence[tuple[int, DicomFile]]) -> Iterator[tuple[list[Context], list[tuple[int, DicomFile]]]]:
+    """Cut a list of files so that each part's kinds fit into one association."""
+    contexts: dict[Context, None] = {}
+    batch: list[tuple[int, DicomFile]] = []
+    for index, file in files:
+        if file.context not in contexts and len(contexts) == MAX_CONTEXTS:
+            yield list(contexts), batch
+            contexts, batch = {}, []
+        contexts[file.context] = None
+        batch.append((index, file))
+    if batch:
+        yield list(contexts), batch
+
+
+def _association_request(target: Target, contexts: Sequence[Context]) -> bytes:
+    """Encode an A-ASSOCIATE-RQ (PS3.8 9.3.2) with one transfer syntax a context, so that none is chosen for us."""
+    request = A_ASSOCIATE()
+    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.calling_ae_title = target.calling_ae
+    request.called_ae_title = target.called_ae
+    proposed = []
+    for index, (sop_class_uid, transfer_syntax_uid) in enumerate(contexts):
+        context = build_context(sop_class_uid, transfer_syntax_uid)
+        context.context_id = 2 * index + 1
+        proposed.append(context)
+    request.presentation_context_definition_list = proposed
+    maximum = MaximumLengthNotification()
+    maximum.maximum_length_received = _OUR_MAX_PDU
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    items: list[Any] = [maximum, implementation, version]
+    request.user_information = items
+    return bytes(A_ASSOCIATE_RQ(request).encode())
+
+
+def _rejection(target: Target, body: bytes) -> CxrnodeError:
+    """Turn an A-ASSOCIATE-RJ into what to do about it (PS3.8 Table 9-21)."""
+    result, source, reason = body[1:4] if len(body) >= 4 else (1, 1, 1)
+    words = {
+        (1, 2): "application context not supported",
+        (1, 3): f"calling AE title {target.calling_ae} not recognised: register it there",
+        (1, 7): f"called AE title {target.called_ae} not recognised: check the destination's ae_title",
+        (2, 2): "protocol version not supported",
+        (3, 1): "temporary congestion",
+        (3, 2): "local limit exceeded",
+    }.get((source, reason), "no reason given")
+    msg = f"{target.name} rejected the association ({result},{source},{reason}): {words}"
+    return PeerBusy(msg) if result == 2 or source == 3 else RefusedByPeer(msg)
+
+
+def _status_error(target: Target, status: int) -> CxrnodeError | None:
+    """Judge a C-STORE status (PS3.4 B.2.3, PS3.7 Annex C): stored, busy or refused."""
+    if status == 0 or status >> 12 == 0xB or status in _WARNINGS:
+        return None
+    msg = f"{target.name} answered C-STORE with status {status:04X}: {_meaning(status, '')}"
+    return PeerBusy(msg) if status >> 8 == 0xA7 or status == 0x0110 else RefusedByPeer(msg)
+
+
+def _meaning(status: int, comment: str) -> str:
+    words = {
+        0x0110: "processing failure",
+        0x0117: "invalid SOP instance",
+        0x0122: "SOP class not supported",
+        0x0124: "not authorised",
+    }.get(status)
+    if words is None:
+        by_range = {0xA7: "out of resources", 0xA9: "data set does not match SOP class"}
+        words = by_range.get(status >> 8) or {0xB: "stored with a warning", 0xC: "cannot understand"}.get(status >> 12)
+    return f"{words or 'failure'}{f' ({comment})' if comment else ''}"
