@@ -129,17 +129,10 @@ def lines(read: Session, *, study_uid: str | None = None, after: int = 0, limit:
     query = select(AuditEvent).where(AuditEvent.seq > after).order_by(AuditEvent.seq)
     if study_uid is not None:
         query = query.where(AuditEvent.study_uid == study_uid)
-    for row in read.scalars(query.limit(limit).execution_options(yield_per=1000)):
-        yield Line(
-            row.seq,
-            row.at,
-            row.type,
-            row.outcome,
-            row.service,
-            row.study_uid,
-            json.loads(row.detail),
-            row.hash,
-        )
+    with read.scalars(query.limit(limit).execution_options(yield_per=1000)) as rows:
+        for row in rows:
+            detail: Detail = json.loads(row.detail)
+            yield Line(row.seq, row.at, row.type, row.outcome, row.service, row.study_uid, detail, row.hash)
 
 
 def last_lines(read: Session, count: int, *, study_uid: str | None = None) -> list[Line]:
@@ -157,15 +150,16 @@ def verify(read: Session, *, expected_head: str | None = None) -> Verdict:
     ``expected_head`` is a hash noted earlier outside the database; it must still be in the chain.
     """
     previous, expected, met = GENESIS, 0, expected_head in {None, GENESIS}
-    columns = AuditEvent.__table__.columns
-    for row in read.execute(select(*columns).order_by(AuditEvent.seq).execution_options(yield_per=1000)).mappings():
-        expected += 1
-        if row["seq"] != expected:
-            return Verdict(expected - 1, previous, expected, f"line {expected} is missing")
-        if chain(previous, dict(row)) != row["hash"]:
-            return Verdict(expected - 1, previous, expected, f"line {expected} was altered or moved")
-        previous = row["hash"]
-        met = met or previous == expected_head
+    query = select(*AuditEvent.__table__.columns).order_by(AuditEvent.seq).execution_options(yield_per=1000)
+    with read.execute(query) as rows:
+        for row in rows.mappings():
+            expected += 1
+            if row["seq"] != expected:
+                return Verdict(expected - 1, previous, expected, f"line {expected} is missing")
+            if chain(previous, dict(row)) != row["hash"]:
+                return Verdict(expected - 1, previous, expected, f"line {expected} was altered or moved")
+            previous = row["hash"]
+            met = met or previous == expected_head
     head = read.execute(select(AuditHead.seq, AuditHead.hash).where(AuditHead.id == 1)).one_or_none()
     if head is None or (head.seq, head.hash) != (expected, previous):
         return Verdict(expected, previous, expected + 1, f"lines after {expected} were cut off")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from tracking import audit, queue
@@ -197,11 +197,16 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
     An analysis that still waits takes the instance in and waits a little longer; one that was begun does not, and
     the study gets a new revision, whose report will supersede the old one.
     """
-    current = tx.scalar(select(Study.revision).where(Study.study_uid == header.study_uid).with_for_update())
-    if current is None:
-        tx.execute(insert(Study).values(**asdict(header), revision=1))
+    first = tx.execute(
+        queue.upsert(tx)(Study)
+        .values(**asdict(header), revision=1)
+        .on_conflict_do_nothing(index_elements=["study_uid"])
+        .returning(Study.study_uid)
+    ).first()
+    if first is not None:
         _make_due(tx, header.study_uid, 1, settle_ms)
         return 1
+    current = tx.scalars(select(Study.revision).where(Study.study_uid == header.study_uid).with_for_update()).one()
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(last_received_at=now_ms()))
     latest = Job.created_at + LONGEST_SETTLE_MS
     wanted = now_ms() + settle_ms

@@ -38,6 +38,11 @@ def head() -> str:
     return revision
 
 
+def revisions() -> list[str]:
+    """Return every schema revision there was, oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
 def ensure(database: Database) -> None:
     """Make an empty database ready; refuse one of another version, whose upgrade is the administrator's decision.
 

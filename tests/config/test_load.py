@@ -1,0 +1,149 @@
+"""Settings: precedence, strictness, and messages that name the file, the key and the cure."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from config.errors import SettingsError
+from config.load import REFERENCE_FILE, load_settings
+from config.settings import DicomDestination, Hl7Destination, PeerSettings, Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CXRNODE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    settings = load_settings()
+    assert settings.node.ae_title == "CXRNODE"
+    assert settings.database_url() == "sqlite:///cxrnode-data/cxrnode.db"
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXRNODE_RECEIVE__PORT", "104")
+    settings = load_settings(write(tmp_path, '[receive]\nport = 4242\nhost = "0.0.0.0"\n'))
+    assert (settings.receive.port, settings.receive.host) == (104, "0.0.0.0")
+
+
+def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXRNODE_DESTINATIONS", '[{"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": 2575}]')
+    assert load_settings().destination("ris") == Hl7Destination(kind="hl7", name="ris", host="127.0.0.1", port=2575)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[receive]\nacept = ["CR"]', ["receive.acept", "did you mean 'accept'"]),
+        ("[recieve]\nport = 1", ["recieve", "did you mean 'receive'"]),
+        ("[receive]\nport = 99999", ["receive.port", "less than or equal to 65535"]),
+        ('[node]\nae_title = "MUCH TOO LONG A TITLE"', ["node.ae_title", "1 to 16"]),
+        ("[receive]\nknown_peers_only = true", ["known_peers_only", "[[peers]]"]),
+        ('[[peers]]\nname = "a"\nae_title = "A"\naddresses = ["nonsense"]', ["peers[1].addresses", "nonsense"]),
+        (
+            "".join(f'[[destinations]]\nkind = "hl7"\nname = "x"\nhost = "h"\nport = {n}\n' for n in (1, 2)),
+            ["'x' is used twice"],
+        ),
+        ("[inference.operating_points.a]\nsensitive = 0.9\nspecific = 0.1", ["operating_points", "not be above"]),
+        ("[receive\n", ["not valid TOML", "cxrnode init --print"]),
+    ],
+)
+def test_a_mistake_names_file_key_and_cure(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_a_mistake_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXRNODE_RECEIVE__PORT", "many")
+    with pytest.raises(SettingsError, match="CXRNODE_RECEIVE__PORT"):
+        load_settings()
+
+
+def test_an_unknown_table_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXRNODE_RECIEVE__PORT", "104")
+    with pytest.raises(SettingsError, match="did you mean 'receive'"):
+        load_settings()
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cxrnode init"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+def test_a_secret_is_read_from_its_file_and_never_repeated(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://me:hidden@db/cxr\n")
+    settings = load_settings(write(tmp_path, f'[database]\nurl_file = "{secret}"'))
+    assert settings.database_url() == "postgresql://me:hidden@db/cxr"
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(tmp_path, f'[database]\nurl = "postgresql://me:hidden@db/cxr"\nurl_file = "{secret}"'))
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="url_file"):
+        load_settings(write(tmp_path, '[database]\nurl_file = "/nowhere/secret"'))
+
+
+def test_a_url_in_the_file_is_masked_when_shown() -> None:
+    assert "hidden" not in repr(Settings(database={"url": "postgresql://me:hidden@db/cxr"}))
+
+
+def options(model: type[BaseModel], table: str) -> dict[str, object]:
+    """Every plain option below a table, with its default."""
+    found: dict[str, object] = {}
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            found |= options(type(default), name)
+        else:
+            found[f"{table}.{name}".lstrip(".")] = default
+    return found
+
+
+def uncommented() -> str:
+    """The reference file as it reads when every commented option is set."""
+    lines = REFERENCE_FILE.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in lines)
+
+
+def test_the_reference_file_is_good_as_it_ships(tmp_path: Path) -> None:
+    assert load_settings(REFERENCE_FILE) == Settings()
+
+
+def test_the_reference_file_documents_every_option_with_its_default() -> None:
+    document = tomllib.loads(uncommented())
+    expected = options(Settings, "")
+    repeated = {"peers", "destinations", "inference.operating_points"}
+    exempt = {"database.url_file"}
+    for key in expected.keys() - repeated - exempt:
+        table, _, name = key.partition(".")
+        assert name in document[table], key
+        default = expected[key]
+        plain = getattr(default, "get_secret_value", lambda value=default: value)()
+        written = document[table][name]
+        assert (str(plain) if isinstance(plain, Path) else plain) == (
+            tuple(written) if isinstance(written, list) else written
+        ), key
+    assert set(document["peers"][0]) == set(PeerSettings.model_fields)
+    by_kind = {entry["kind"]: set(entry) for entry in document["destinations"]}
+    assert by_kind == {"dicom": set(DicomDestination.model_fields), "hl7": set(Hl7Destination.model_fields)}
+
+
+def test_the_reference_file_has_no_option_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("sqlite:///x.db")
+    text = uncommented().replace("/run/secrets/cxrnode-database-url", str(tmp_path / "secret"))
+    settings = load_settings(write(tmp_path, text))
+    assert [destination.kind for destination in settings.destinations] == ["dicom", "hl7"]

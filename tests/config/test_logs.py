@@ -1,0 +1,58 @@
+"""Logs: structured, and with no way for patient data into them."""
+
+import json
+import logging
+
+import pytest
+
+from config.logs import configure_logs, get_logger
+from config.settings import LogSettings
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging_as_it_was():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level = handlers, level
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_is_json_with_service_level_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"), "receive")
+    get_logger("tests").info("instance-stored", instance_uid="1.2.3", bytes=7)
+    (line,) = lines(capsys)
+    assert line["event"] == "instance-stored"
+    assert (line["service"], line["instance_uid"], line["bytes"], line["level"]) == ("receive", "1.2.3", 7, "info")
+    assert "timestamp" in line
+
+
+def test_keys_that_could_hold_patient_data_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"), "receive")
+    get_logger("tests").info("instance-stored", patient_name="Doe^Jane", instance_uid="1.2.3")
+    (line,) = lines(capsys)
+    assert "Doe" not in json.dumps(line)
+
+
+def test_messages_of_libraries_that_echo_values_are_withheld(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"), "receive")
+    for name in ("pydicom", "pynetdicom.events", "highdicom.sr", "hl7apy", "py.warnings"):
+        logging.getLogger(name).warning("bad value %r for PN", "Doe^Jane")
+    text = capsys.readouterr().err
+    assert "Doe" not in text
+    assert text.count("withheld") == 5
+
+
+def test_an_exception_is_logged_by_type_and_place_not_by_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"), "work")
+    try:
+        raise ValueError("cannot parse 'Doe^Jane'")
+    except ValueError:
+        get_logger("tests").exception("job-failed", job="analyse:1.2.3:1")
+    (line,) = lines(capsys)
+    assert "Doe" not in json.dumps(line)
+    assert str(line["exception"]).startswith("ValueError at test_logs.py:")

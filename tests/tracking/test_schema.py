@@ -1,0 +1,54 @@
+"""Migrations: fresh and old databases come up the same, and agree with the models."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from config.errors import SettingsError
+from tracking import audit, schema
+from tracking.database import Database
+from tracking.models import Base
+
+
+def test_the_models_and_the_migrations_agree(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_fresh_database_comes_up_at_the_head(empty_database: Database) -> None:
+    schema.ensure(empty_database)
+    assert schema.current(empty_database) == schema.head()
+    with empty_database.reading() as read:
+        assert audit.verify(read).intact
+
+
+def test_every_old_schema_comes_up_step_by_step(empty_database: Database) -> None:
+    for revision in schema.revisions():
+        schema.upgrade(empty_database, revision)
+        assert schema.current(empty_database) == revision
+    assert schema.current(empty_database) == schema.head()
+
+
+def test_upgrading_again_changes_nothing(database: Database) -> None:
+    before = set(inspect(database.engine).get_table_names())
+    schema.upgrade(database)
+    assert set(inspect(database.engine).get_table_names()) == before
+
+
+def test_a_database_of_another_version_is_refused_with_the_cure(database: Database) -> None:
+    from sqlalchemy import text
+
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError, match="cxrnode db upgrade"):
+        schema.ensure(database)
+
+
+def test_services_that_start_together_on_an_empty_database_all_come_up(empty_database: Database) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: schema.ensure(empty_database), range(3)))
+    assert schema.current(empty_database) == schema.head()
