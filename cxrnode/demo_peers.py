@@ -12,8 +12,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom import AE, AllStoragePresentationContexts, VerificationPresentationContexts, evt
 
 _START, _END = b"\x0b", b"\x1c\r"
 _LONGEST_MESSAGE = 1 << 20
@@ -30,8 +29,7 @@ class DemoPacs:
     def start(self) -> int:
         """Listen; return the port."""
         entity = AE(ae_title="DEMOPACS")
-        entity.add_supported_context(Verification)
-        for context in AllStoragePresentationContexts:
+        for context in [*VerificationPresentationContexts, *AllStoragePresentationContexts]:
             entity.add_supported_context(context.abstract_syntax or "", ExplicitVRLittleEndian)
         self._server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)])
         return int(self._server.socket.getsockname()[1])
@@ -39,6 +37,7 @@ class DemoPacs:
     def stop(self) -> None:
         """Stop listening."""
         self._server.shutdown()
+        self._server.server_close()
 
     def _keep(self, event: evt.Event) -> int:
         encoded = event.encoded_dataset()

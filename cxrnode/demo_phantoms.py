@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
@@ -17,8 +18,8 @@ class Scene:
     seed: int
     view: View = View.PA
     opacity: bool = False
-    photometric: str = "MONOCHROME2"
-    sop_class: str = "DX"
+    photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2"
+    sop_class: Literal["CR", "DX"] = "DX"
     transfer_syntax: UID = ExplicitVRLittleEndian
 
 

@@ -147,15 +147,16 @@ def _decoders(_: Settings) -> Iterator[Check]:
 def _model(settings: Settings) -> Iterator[Check]:
     import numpy as np
 
-    from inference.engines import create_engine
-    from inference.package import load_package
+    from inference.engines import open_engine
+    from inference.package import load_package, with_site_points
 
-    package = load_package(settings.inference.package)
-    yield Check("model package", "ok", f"{package.identity_text}, every hash fits")
-    engine = create_engine(package, settings.inference)
-    picture = np.zeros((package.manifest.input.rows, package.manifest.input.columns, 1), np.float32)
+    package = with_site_points(load_package(settings.inference.package), settings.inference.operating_points)
+    manifest = package.manifest
+    yield Check("model package", "ok", f"{manifest.name} {manifest.version}, every file as it was made")
+    engine = open_engine(package, settings.inference)
+    picture = np.zeros((1, manifest.input.rows, manifest.input.columns, 1), np.float32)
     start = time.perf_counter()
-    engine.run(picture)
+    engine.forward(picture)
     yield Check("engine", "ok", f"{engine.name}, forward pass {1000 * (time.perf_counter() - start):.0f} ms")
 
 

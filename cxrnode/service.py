@@ -64,8 +64,9 @@ def receiver(settings: Settings, database: Database) -> Service:
 
 def worker(settings: Settings, database: Database) -> Service:
     """Build the worker: analyses and reports, with the model loaded once."""
-    from inference.analyse import AnalyseHandler
     from reporting.compose import ReportHandler
+
+    from inference.analyse import AnalyseHandler
 
     handlers = {"analyse": AnalyseHandler(settings, database), "report": ReportHandler(settings, database)}
     lanes = [Lane(("report", "analyse"), settings.work.threads)]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -168,7 +169,7 @@ def destinations(read: Session) -> list[DestinationSummary]:
     ]
 
 
-def _count(read: Session, query: Select[tuple[int]]) -> int:
+def _count(read: Session, query: Select[Any]) -> int:
     return read.scalar(query) or 0
 
 
