@@ -8,11 +8,13 @@ import socketserver
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, VerificationPresentationContexts, evt
+from pynetdicom.transport import ThreadedAssociationServer
 
 _START, _END = b"\x0b", b"\x1c\r"
 _LONGEST_MESSAGE = 1 << 20
@@ -31,8 +33,9 @@ class DemoPacs:
         entity = AE(ae_title="DEMOPACS")
         for context in [*VerificationPresentationContexts, *AllStoragePresentationContexts]:
             entity.add_supported_context(context.abstract_syntax or "", ExplicitVRLittleEndian)
-        self._server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)])
-        return int(self._server.socket.getsockname()[1])
+        server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)])
+        self._server = cast("ThreadedAssociationServer", server)  # not None: it does not block
+        return int(self._server.server_address[1])
 
     def stop(self) -> None:
         """Stop listening."""
