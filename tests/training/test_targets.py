@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.detector import decode_boxes
+from inference.package import BoxCalibration, DetectorSpec, PointsSpec
+from inference.placement import Placement
+from training.targets import ModelBox, encode
+
+CELLS, SIDE = 24, 384
+DETECTOR = DetectorSpec(
+    finding="lung_opacity",
+    max_boxes=10,
+    iou=0.3,
+    calibration=BoxCalibration(scale=1.0, bias=0.0),
+    points=PointsSpec(sensitive=0.9, specific=0.95),
+)
+
+boxes = st.builds(
+    lambda w, h, x, y: ModelBox(w / 2 + x * (1 - w), h / 2 + y * (1 - h), w, h),
+    st.floats(0.05, 0.5), st.floats(0.05, 0.8), st.floats(0, 1), st.floats(0, 1),
+)  # fmt: skip
+
+
+def _logits(heat: np.ndarray) -> np.ndarray:
+    clipped = np.clip(heat, 1e-4, 1 - 1e-4)
+    return np.log(clipped / (1 - clipped)).astype(np.float32)
+
+
+@given(boxes)
+def test_serving_reads_back_the_box_that_training_drew(box: ModelBox) -> None:
+    targets = encode([box], CELLS)
+    placement = Placement.fit((1000, 1000), (SIDE, SIDE))
+    (found,) = decode_boxes(_logits(targets.heat), targets.box[..., :4], DETECTOR, placement)
+    corners = (box.cx - box.w / 2, box.cy - box.h / 2, box.cx + box.w / 2, box.cy + box.h / 2)
+    assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx([1000 * corner for corner in corners], abs=0.5)
+
+
+def test_boxes_apart_are_all_read_back_in_a_picture_that_is_not_square() -> None:
+    drawn = [ModelBox(0.25, 0.4, 0.2, 0.3), ModelBox(0.75, 0.5, 0.1, 0.12)]
+    targets = encode(drawn, CELLS)
+    placement = Placement.fit((600, 1200), (SIDE, SIDE))
+    found = decode_boxes(_logits(targets.heat), targets.box[..., :4], DETECTOR, placement)
+    assert len(found) == 2
+    assert {round((box.x0 + box.x1) / 2) for box in found} == {300, 900}
+    assert {round(box.y1 - box.y0) for box in found} == {round(0.3 * 1200), round(0.12 * 1200)}
+
+
+def test_no_box_is_an_empty_map() -> None:
+    targets = encode([], CELLS)
+    assert targets.heat.shape == (CELLS, CELLS, 1)
+    assert not targets.heat.any()
+    assert not targets.box.any()
+
+
+@given(boxes, boxes)
+def test_every_centre_is_certain_and_offsets_stay_in_their_cell(one: ModelBox, other: ModelBox) -> None:
+    targets = encode([one, other], CELLS)
+    assert targets.heat.max() == 1
+    assert targets.box[..., :2].min() >= 0
+    assert targets.box[..., :2].max() <= 1

@@ -1,0 +1,1 @@
+"""From public data and a recipe to an evaluated, calibrated model package."""

@@ -1,0 +1,161 @@
+"""Fitting: trunk maps in, the layers above it learn, the averaged weights come out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training import labels, model
+from training.backbone import Weights, layer_names
+from training.dataset import Radiograph
+from training.features import Features, Progress, cells_of, compute
+from training.recipe import Recipe
+
+_STRONG_WARM_UP = 0.1
+"""Share of the steps in which the learning rate climbs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A fitted network and what an epoch's losses were."""
+
+    network: keras.Model
+    losses: tuple[dict[str, float], ...]
+
+
+def fit(
+    recipe: Recipe,
+    strong: Sequence[Radiograph],
+    weak: Sequence[Radiograph],
+    *,
+    weights: Weights | None,
+    cache: Path,
+    progress: Progress,
+    epoch_done: Callable[[int, int, dict[str, float]], None],
+) -> Learnt:
+    """Fit the network on pictures that radiologists read, and lightly on pictures with mined labels.
+
+    First only the new layers learn, then everything above the trunk, with a learning rate that climbs, then falls
+    as a cosine. The weights returned are the moving average.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    network = model.build(recipe.model, weights)
+    trunk, rest = model.split(network)
+    common: dict[str, Any] = {
+        "settings": recipe.augment, "seed": recipe.seed, "cache": cache, "progress": progress,
+    }  # fmt: skip
+    strong_maps = compute(trunk, strong, variants=recipe.augment.variants, what="pictures read", **common)
+    weak_maps = compute(trunk, weak, variants=recipe.augment.weak_variants, what="pictures with mined labels", **common)
+    mined = labels.MinedLabels(strong)
+    batches = Batches(
+        recipe,
+        (strong_maps, np.stack([labels.hard(row) for row in strong])),
+        (weak_maps, np.stack([mined.soft(row) for row in weak])) if weak else None,
+    )
+    settings = recipe.fit
+    total = settings.head_epochs + settings.epochs
+    report = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: epoch_done(epoch + 1, total, dict(logs or {}))
+    )
+    losses: list[dict[str, float]] = []
+    upper = [name for name in layer_names() if name not in model.trunk_names()]
+    for epochs, rate, heads_only in (
+        (settings.head_epochs, settings.head_learning_rate, True),
+        (settings.epochs, settings.learning_rate, False),
+    ):
+        if not epochs:
+            continue
+        model.freeze(network, upper, frozen=heads_only)
+        _compile(rest, recipe, rate, steps=epochs * len(batches))
+        start = len(losses)
+        history = rest.fit(
+            batches, initial_epoch=start, epochs=start + epochs, verbose=0, callbacks=[report], shuffle=False
+        )
+        losses += [
+            dict(zip(history.history, values, strict=True)) for values in zip(*history.history.values(), strict=True)
+        ]
+    return Learnt(network=network, losses=tuple(losses))
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of trunk maps with targets and weights; each epoch takes each picture's next altered copy.
+
+    Seeded by epoch, so that a run is repeated to the batch.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        strong: tuple[Features, NDArray[np.float32]],
+        weak: tuple[Features, NDArray[np.float32]] | None,
+    ) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._sources = [strong] if weak is None or not recipe.data.weak_weight else [strong, weak]
+        self._cells = cells_of(recipe.model.side)
+        strong_count = len(strong[1])
+        self._weak_count = (
+            min(len(self._sources[1][1]), round(recipe.data.weak_share * strong_count)) if len(self._sources) > 1 else 0
+        )
+        self._epoch = 0
+        self._order = self._draw()
+
+    def __len__(self) -> int:
+        return max(1, (len(self._sources[0][1]) + self._weak_count) // self._recipe.fit.batch)
+
+    def __getitem__(self, step: int) -> tuple[Any, Any, Any]:
+        """Return (maps, (classes, heat, box), one weight per picture for each of them)."""
+        batch = self._recipe.fit.batch
+        maps, classes, heats, boxes, class_weights, box_weights = [], [], [], [], [], []
+        for source, index in self._order[step * batch : (step + 1) * batch]:
+            features, truth = self._sources[source]
+            variant = (self._epoch + index) % features.maps.shape[1]
+            maps.append(features.maps[index, variant])
+            classes.append(truth[index])
+            heat, box = features.detector_targets(self._cells, index, variant)
+            heats.append(heat)
+            boxes.append(box)
+            class_weights.append(1.0 if source == 0 else self._recipe.data.weak_weight)
+            box_weights.append(1.0 if source == 0 else 0.0)
+        detector = np.asarray(box_weights, np.float32)
+        return (
+            np.stack(maps).astype(np.float32),
+            (np.stack(classes), np.stack(heats), np.stack(boxes)),
+            (np.asarray(class_weights, np.float32), detector, detector),
+        )
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order."""
+        self._epoch += 1
+        self._order = self._draw()
+
+    def _draw(self) -> list[tuple[int, int]]:
+        rng = np.random.default_rng((self._recipe.seed, self._epoch))
+        order = [(0, int(index)) for index in range(len(self._sources[0][1]))]
+        if self._weak_count:
+            drawn = rng.choice(len(self._sources[1][1]), self._weak_count, replace=False)
+            order += [(1, int(index)) for index in drawn]
+        return [order[place] for place in rng.permutation(len(order))]
+
+
+def _compile(rest: keras.Model, recipe: Recipe, rate: float, *, steps: int) -> None:
+    settings = recipe.fit
+    warm_up = max(1, round(_STRONG_WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=rate * 0.05, decay_steps=max(1, steps - warm_up), alpha=0.01,
+        warmup_target=rate, warmup_steps=warm_up,
+    )  # fmt: skip
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, use_ema=settings.average > 0,
+        ema_momentum=settings.average or 0.99, clipnorm=10.0,
+    )  # fmt: skip
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    rest.compile(
+        optimizer=optimizer,
+        loss=[model.class_loss, model.heat_loss, model.box_loss],
+        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight],
+    )

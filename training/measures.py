@@ -1,0 +1,174 @@
+"""Figures and their intervals: pure functions of scores, truths and patients."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+RESAMPLES = 1000
+RSNA_OVERLAPS = tuple(round(0.40 + 0.05 * k, 2) for k in range(8))
+"""The overlaps of the RSNA 2018 challenge's score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its 95 % interval from a bootstrap over patients."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the figures file has it, four decimals; null where it is undefined."""
+        value, low, high = (round(one, 4) if np.isfinite(one) else None for one in (self.value, self.low, self.high))
+        return {"value": value, "interval": [low, high]}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One picture's boxes: scores, best first, whether each found a true box, and how many true ones there are."""
+
+    scores: Numbers
+    found: dict[float, Truths]
+    """By overlap."""
+    truths: int
+
+
+def bootstrap(
+    measure: Callable[[NDArray[np.intp]], float], patients: Sequence[str], seed: int, resamples: int = RESAMPLES
+) -> Figure:
+    """Measure on all pictures, and on ``resamples`` draws of patients with replacement.
+
+    ``measure`` takes indices of pictures and may return NaN where it is undefined.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, patient in enumerate(patients):
+        groups.setdefault(patient, []).append(index)
+    members = [np.asarray(group, np.intp) for group in groups.values()]
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(resamples):
+        chosen = rng.integers(0, len(members), len(members))
+        draws.append(measure(np.concatenate([members[k] for k in chosen])))
+    usable = np.asarray([draw for draw in draws if np.isfinite(draw)])
+    low, high = np.percentile(usable, [2.5, 97.5]) if len(usable) else (np.nan, np.nan)
+    return Figure(measure(np.arange(len(patients))), float(low), float(high))
+
+
+def auroc(scores: Numbers, truth: Truths) -> float:
+    """Return the area under the ROC curve; NaN when one class is absent. Ties count half."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def average_precision(scores: Numbers, truth: Truths, positives: int | None = None) -> float:
+    """Return the area under the precision-recall curve, precision made monotone (PASCAL VOC, all points).
+
+    ``positives`` is how many there are to find when not all of them have a score.
+    """
+    total = int(truth.sum()) if positives is None else positives
+    if not total:
+        return float("nan")
+    hits = np.cumsum(truth[np.argsort(-scores, kind="stable")])
+    if not len(hits):
+        return 0.0
+    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    recall = np.concatenate([[0], hits / total])
+    return float(np.sum(np.diff(recall) * precision))
+
+
+def sensitivity(scores: Numbers, truth: Truths, threshold: float) -> float:
+    """Return the share of the positives at or above the threshold; NaN without positives."""
+    return float((scores[truth] >= threshold).mean()) if truth.any() else float("nan")
+
+
+def specificity(scores: Numbers, truth: Truths, threshold: float) -> float:
+    """Return the share of the negatives below the threshold; NaN without negatives."""
+    return float((scores[~truth] < threshold).mean()) if (~truth).any() else float("nan")
+
+
+def reliability(scores: Numbers, truth: Truths, bins: int = 10) -> list[tuple[int, float, float]]:
+    """Return (pictures, mean score, share of positives) of bins with equally many pictures."""
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return [(len(part), float(scores[part].mean()), float(truth[part].mean())) for part in parts]
+
+
+def calibration_error(scores: Numbers, truth: Truths, bins: int = 10) -> float:
+    """Return the expected calibration error over bins with equally many pictures."""
+    rows = reliability(scores, truth, bins)
+    return float(sum(count * abs(score - share) for count, score, share in rows) / len(scores))
+
+
+def overlap(a: Numbers, b: Numbers) -> Numbers:
+    """Return intersection over union of boxes (n, 4) and (m, 4), each x0, y0, x1, y1: (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inside = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b)]
+    return np.asarray(inside / np.maximum(areas[0][:, None] + areas[1][None] - inside, 1e-12))
+
+
+def match(boxes: Numbers, scores: Numbers, truths: Numbers, overlaps: Sequence[float] = RSNA_OVERLAPS) -> Match:
+    """Pair a picture's boxes with its true boxes: best score first, each true box once, at each overlap.
+
+    Boxes are (n, 4), truths (m, 4), x0, y0, x1, y1 in any one unit.
+    """
+    order = np.argsort(-scores, kind="stable")
+    shared = overlap(boxes[order], truths) if len(boxes) and len(truths) else np.zeros((len(boxes), len(truths)))
+    found = {}
+    for least in overlaps:
+        free = np.ones(len(truths), bool)
+        flags = np.zeros(len(boxes), bool)
+        for k, row in enumerate(shared):
+            candidates = np.where(free & (row >= least), row, -1.0)
+            if len(candidates) and candidates.max() >= 0:
+                free[int(candidates.argmax())] = False
+                flags[k] = True
+        found[least] = flags
+    return Match(scores[order], found, len(truths))
+
+
+def box_average_precision(matches: Sequence[Match], least: float) -> float:
+    """Return average precision over all pictures' boxes at one overlap."""
+    scores = np.concatenate([match.scores for match in matches])
+    flags = np.concatenate([match.found[least] for match in matches])
+    return average_precision(scores, flags, sum(match.truths for match in matches))
+
+
+def rsna_score(matches: Sequence[Match], threshold: float) -> float:
+    """Return the RSNA 2018 score at one score threshold: TP / (TP + FP + FN) a picture, over 8 overlaps, averaged.
+
+    Pictures with neither a true nor a predicted box are left out, as in the challenge.
+    """
+    values = []
+    for one in matches:
+        kept = one.scores >= threshold
+        predicted = int(kept.sum())
+        if not predicted and not one.truths:
+            continue
+        hits = [int(one.found[least][kept].sum()) for least in RSNA_OVERLAPS]
+        values.append(np.mean([hit / (predicted + one.truths - hit) for hit in hits]))
+    return float(np.mean(values)) if values else float("nan")
+
+
+def froc(matches: Sequence[Match], least: float, false_boxes: Sequence[float]) -> list[float]:
+    """Return the share of true boxes found at each number of false boxes a picture."""
+    scores = np.concatenate([match.scores for match in matches])
+    flags = np.concatenate([match.found[least] for match in matches])
+    order = np.argsort(-scores, kind="stable")
+    hits, false = np.cumsum(flags[order]), np.cumsum(~flags[order])
+    total = sum(match.truths for match in matches)
+    shares = []
+    for allowed in false_boxes:
+        usable = np.flatnonzero(false <= allowed * len(matches))
+        shares.append(float(hits[usable[-1]] / total) if len(usable) and total else 0.0)
+    return shares
