@@ -4,14 +4,12 @@ import math
 
 from pydicom.dataset import Dataset
 
-_BAD_VALUE = (ValueError, TypeError, KeyError, AttributeError, LookupError, NotImplementedError, OverflowError)
-
 
 def values_of(dataset: Dataset, keyword: str) -> tuple[object, ...]:
     """Return the values of an attribute: empty when it is absent, empty or cannot be converted."""
     try:
         value = dataset.get(keyword)
-    except _BAD_VALUE:
+    except Exception:  # noqa: BLE001 - pydicom converts on access and raises whatever the bytes lead it to
         return ()
     if value is None:
         return ()
@@ -26,7 +24,7 @@ def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     for value in values_of(dataset, keyword):
         try:
             number = float(value)  # type: ignore[arg-type]  # whatever the VR gave; refused below if no number
-        except _BAD_VALUE:
+        except (ValueError, TypeError, OverflowError):
             return ()
         if not math.isfinite(number):
             return ()

@@ -32,7 +32,7 @@ from pydicom.uid import (
 )
 
 from config.errors import UndecodablePixels
-from inference.attributes import integer_of
+from inference.attributes import integer_of, text_of
 
 _PREFERRED: dict[UID, tuple[str, ...]] = {
     JPEGBaseline8Bit: ("pillow", "gdcm"),
@@ -57,12 +57,17 @@ _JPEG_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 _JPEG2000_START = b"\xff\x4f\xff\x51"
 
 
+def transfer_syntax(dataset: Dataset) -> UID:
+    """Return the transfer syntax of a data set read from a file, empty when it names none."""
+    return UID(text_of(dataset.file_meta, "TransferSyntaxUID"))
+
+
 def decode_frame(dataset: Dataset) -> NDArray[Any]:
     """Return the only frame as a (rows, columns) integer array of the stored values.
 
     Raises :class:`UndecodablePixels` when no decoder here can read it. The caller has bounded Rows x Columns.
     """
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
+    syntax = transfer_syntax(dataset)
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
@@ -91,10 +96,10 @@ def _attempt(decoder: Any, dataset: Dataset, plugin: str) -> NDArray[Any]:
         array, _ = decoder.as_array(
             dataset, index=0, raw=True, view_only=True, correct_unused_bits=False, decoding_plugin=plugin
         )
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
-        msg = f"the {UID(str(dataset.file_meta.TransferSyntaxUID)).name} pixel data are broken or cut short"
+    except BaseException as error:  # a Rust decoder's panic is no Exception
+        msg = f"the {transfer_syntax(dataset).name} pixel data are broken or cut short"
         raise UndecodablePixels(msg) from error
     return np.asarray(array)
 

@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 
 from config.errors import UndecodablePixels, UnreadableInstance
 from inference.attributes import integer_of, numbers_of, text_of
-from inference.decode import decode_frame
+from inference.decode import decode_frame, transfer_syntax
 from inference.findings import NotAnalysed, Reason
 from inference.grayscale import all_stored_values, display_table, read_grayscale
 from inference.placement import Placement
@@ -95,7 +95,7 @@ def render(dataset: Dataset, max_pixels: int) -> Picture:
         pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     patterns = pixels.view(np.uint8 if bits == 8 else np.uint16)
     settings = read_grayscale(dataset)
-    native = not dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    native = not transfer_syntax(dataset).is_encapsulated
     stored = all_stored_values(settings, bits, masked=native)
     step = max(1, max(patterns.shape) // _SAMPLES_A_SIDE)
     table = display_table(settings, stored, patterns[::step, ::step])
@@ -213,5 +213,5 @@ def _check_inflated_size(encoded: bytes) -> None:
         total += len(inflater.decompress(rest, 1 << 20))
         rest = inflater.unconsumed_tail
         if total > _LARGEST_INFLATED:
-            msg = "the deflated data set grows beyond 1 GiB and was not read"
+            msg = "the deflated data set grows beyond what any radiograph needs and was not read"
             raise UnreadableInstance(msg)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, text
 
 from config.settings import Settings
@@ -29,6 +30,9 @@ from tracking.database import Database
 
 ROOT = Path(__file__).parents[1]
 STARTUP_SECONDS = 30.0
+
+hypothesis.register_profile("busy-machine", deadline=None)
+hypothesis.load_profile("busy-machine")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,247 @@
+"""The lookup table shows what the Standard asks for, whatever a device wrote."""
+
+from typing import Any
+
+import highdicom
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from inference.grayscale import VoiFunction, Window
+from inference.pixels import render
+
+LIMIT = 1 << 20
+
+
+def shown(dataset: Dataset) -> np.ndarray[Any, Any]:
+    return render(dataset, LIMIT).gray
+
+
+def lut(first: int, bits: int, entries: list[int]) -> Sequence:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
+    item.add_new("LUTData", "US", entries)
+    return Sequence([item])
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (VoiFunction.LINEAR, [0.0, 1 / 3, 2 / 3, 1.0, 1.0]),
+        (VoiFunction.LINEAR_EXACT, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        (VoiFunction.SIGMOID, [1 / (1 + np.exp(-4 * (x - 10) / 4)) for x in (8, 9, 10, 11, 12)]),
+    ],
+)
+def test_a_window_follows_the_formula_of_its_function(function: VoiFunction, expected: list[float]) -> None:
+    values = np.array([8.0, 9.0, 10.0, 11.0, 12.0])
+    np.testing.assert_allclose(Window(10.0, 4.0, function).apply(values), expected)
+
+
+def test_a_window_one_wide_is_a_step() -> None:
+    np.testing.assert_array_equal(Window(10.0, 1.0).apply(np.array([9.0, 9.5, 9.6, 10.0])), [0.0, 0.0, 1.0, 1.0])
+
+
+FRAMES = st.sampled_from([("u", 8, 8), ("u", 16, 10), ("u", 16, 12), ("u", 16, 16), ("i", 16, 12), ("i", 16, 16)])
+
+
+@given(
+    frame=FRAMES,
+    seed=st.integers(0, 2**32 - 1),
+    center=st.one_of(st.none(), st.floats(-1e5, 1e5)),
+    width=st.one_of(st.none(), st.floats(-10, 1e5)),
+    function=st.sampled_from([None, "LINEAR", "LINEAR_EXACT", "SIGMOID", "NONSENSE"]),
+    slope=st.one_of(st.none(), st.floats(-50, 50)),
+    intercept=st.one_of(st.none(), st.floats(-5000, 5000)),
+    photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
+    shape=st.sampled_from([None, "IDENTITY", "INVERSE"]),
+    padding=st.one_of(st.none(), st.integers(0, 4095)),
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_any_combination_gives_finite_values_from_0_to_1(
+    radiograph: Any, frame: Any, seed: int, center: Any, width: Any, function: Any, slope: Any, intercept: Any,
+    photometric: str, shape: Any, padding: Any,
+) -> None:  # fmt: skip
+    kind, allocated, stored_bits = frame
+    low, high = (-(1 << stored_bits - 1), 1 << stored_bits - 1) if kind == "i" else (0, 1 << stored_bits)
+    stored = np.random.default_rng(seed).integers(low, high, (9, 11)).astype(f"{kind}{allocated // 8}")
+    dataset = radiograph(
+        stored, BitsStored=stored_bits, VOILUTFunction=function, PhotometricInterpretation=photometric,
+        PresentationLUTShape=shape, PixelPaddingValue=padding,
+        **{
+            key: None if value is None else f"{value:.6g}"[:16]
+            for key, value in (("WindowCenter", center), ("WindowWidth", width), ("RescaleSlope", slope),
+                               ("RescaleIntercept", intercept))
+        },
+    )  # fmt: skip
+    gray = shown(dataset)
+    assert gray.dtype == np.float32
+    assert gray.shape == (9, 11)
+    assert np.isfinite(gray).all()
+    assert gray.min() >= 0.0
+    assert gray.max() <= 1.0
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    bits=st.integers(9, 16),
+    center=st.floats(0.1, 0.9),
+    width=st.floats(0.05, 2),
+    windowed=st.booleans(),
+    function=st.sampled_from(["LINEAR_EXACT", "SIGMOID", "LINEAR"]),
+)
+def test_monochrome1_of_inverted_values_equals_monochrome2(
+    radiograph: Any, seed: int, bits: int, center: float, width: float, windowed: bool, function: str
+) -> None:
+    top = (1 << bits) - 1
+    stored = np.random.default_rng(seed).integers(0, top + 1, (12, 14)).astype(np.uint16)
+    middle, wide = round(center * top), max(2, round(width * top))
+    other = top - middle + (1 if function == "LINEAR" else 0)
+    window = {"WindowWidth": wide, "VOILUTFunction": function} if windowed else {}
+    plain = radiograph(stored, BitsStored=bits, **window, **({"WindowCenter": middle} if windowed else {}))
+    inverse = radiograph(
+        top - stored, BitsStored=bits, PhotometricInterpretation="MONOCHROME1", **window,
+        **({"WindowCenter": other} if windowed else {}),
+    )  # fmt: skip
+    np.testing.assert_allclose(shown(inverse), shown(plain), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "inverted"),
+    [
+        ("MONOCHROME2", None, False),
+        ("MONOCHROME2", "IDENTITY", False),
+        ("MONOCHROME2", "INVERSE", True),
+        ("MONOCHROME1", None, True),
+        ("MONOCHROME1", "INVERSE", True),
+        ("MONOCHROME1", "IDENTITY", True),
+    ],
+)
+def test_the_picture_is_inverted_once_or_not_at_all(
+    radiograph: Any, photometric: str, shape: str | None, inverted: bool
+) -> None:
+    stored = np.array([[0, 1000, 2000, 4095]], np.uint16)
+    attributes = {"BitsStored": 12, "WindowCenter": "2048", "WindowWidth": "4096"}
+    dataset = radiograph(stored, PhotometricInterpretation=photometric, PresentationLUTShape=shape, **attributes)
+    expected = stored / 4095
+    np.testing.assert_allclose(shown(dataset), 1 - expected if inverted else expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"WindowCenter": "2048", "WindowWidth": "4096"},
+        {"WindowCenter": ["1500", "40"], "WindowWidth": ["1801", "400"]},
+        {"WindowCenter": "1500", "WindowWidth": "900", "VOILUTFunction": "SIGMOID"},
+        {"WindowCenter": "1500", "WindowWidth": "900", "VOILUTFunction": "LINEAR_EXACT"},
+        {"WindowCenter": "300.5", "WindowWidth": "1200", "RescaleSlope": "0.5", "RescaleIntercept": "-512",
+         "VOILUTFunction": "LINEAR_EXACT"},  # with LINEAR it scales a width of w - 1 as if it were w
+        {"WindowCenter": "1500", "WindowWidth": "1000", "PhotometricInterpretation": "MONOCHROME1"},
+        {"WindowCenter": "1500", "WindowWidth": "1000", "PhotometricInterpretation": "MONOCHROME1",
+         "PresentationLUTShape": "INVERSE"},
+        {"VOILUTSequence": lut(1000, 16, [round((k / 2000) ** 2 * 65535) for k in range(2001)])},
+        {"ModalityLUTSequence": lut(0, 16, [4095 - k for k in range(4096)]), "WindowCenter": "1500",
+         "WindowWidth": "1000"},
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_sound_header_gives_what_highdicom_gives(radiograph: Any, attributes: dict[str, Any]) -> None:
+    stored = np.random.default_rng(3).integers(0, 4096, (32, 40)).astype(np.uint16)
+    for item in attributes.get("ModalityLUTSequence", []):
+        item.ModalityLUTType = "US"
+    dataset = radiograph(stored, BitsStored=12, **attributes)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+        setattr(dataset, keyword, "2.25.2")
+    frame = highdicom.Image.from_dataset(dataset, copy=True).get_frame(
+        1, apply_voi_transform=True, apply_presentation_lut=True, dtype=np.float64
+    )
+    np.testing.assert_allclose(shown(dataset), frame, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", ["", "0", "-5"])
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_a_useless_window_falls_back_to_percentiles(radiograph: Any, width: str) -> None:
+    stored = np.tile(np.linspace(1000, 1400, 400).astype(np.uint16), (400, 1))
+    stored[0, 0] = 65535
+    gray = shown(radiograph(stored, WindowCenter="1200", WindowWidth=width))
+    assert gray[200, 0] < 0.01
+    assert gray[200, -1] > 0.99
+    assert gray[200, 200] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_window_that_shows_only_black_and_white_is_not_believed(radiograph: Any) -> None:
+    stored = np.tile(np.linspace(1000, 1400, 400).astype(np.uint16), (400, 1))
+    gray = shown(radiograph(stored, WindowCenter="40", WindowWidth="400"))
+    assert gray[200, 200] == pytest.approx(0.5, abs=0.01)
+
+
+def test_eight_bits_without_a_window_are_shown_as_they_are(radiograph: Any) -> None:
+    stored = np.array([[10, 50, 200]], np.uint8)
+    np.testing.assert_allclose(shown(radiograph(stored)), stored / 255, atol=1e-6)
+
+
+def test_padding_is_black_and_does_not_move_the_percentiles(radiograph: Any) -> None:
+    stored = np.tile(np.linspace(1000, 1400, 400).astype(np.uint16), (400, 1))
+    plain = shown(radiograph(stored))
+    padded = stored.copy()
+    padded[:150] = 3
+    gray = shown(radiograph(padded, PixelPaddingValue=5, PixelPaddingRangeLimit=0))
+    assert (gray[:150] == 0).all()
+    np.testing.assert_allclose(gray[150:], plain[150:], atol=0.01)
+
+
+def test_padding_is_black_in_monochrome1_too(radiograph: Any) -> None:
+    stored = np.array([[0, 500, 1000, 4095]], np.uint16)
+    dataset = radiograph(
+        stored, BitsStored=12, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0,
+        WindowCenter="2048", WindowWidth="4096",
+    )  # fmt: skip
+    assert shown(dataset)[0, 0] == 0
+    assert shown(dataset)[0, 1] > 0.8
+
+
+def test_bits_beyond_the_stored_ones_do_not_count(radiograph: Any) -> None:
+    """Old devices kept overlays there."""
+    stored = np.array([[0, 1000, 2000, 4095]], np.uint16)
+    window = {"WindowCenter": "2048", "WindowWidth": "4096"}
+    np.testing.assert_array_equal(
+        shown(radiograph(stored | 0x8000, BitsStored=12, **window)), shown(radiograph(stored, BitsStored=12, **window))
+    )
+    np.testing.assert_array_equal(
+        shown(radiograph(stored << 4, BitsStored=12, HighBit=15, **window)),
+        shown(radiograph(stored, BitsStored=12, **window)),
+    )
+
+
+def test_signed_values_below_zero_are_darker(radiograph: Any) -> None:
+    stored = np.array([[-2000, -1, 0, 2047]], np.int16)
+    gray = shown(radiograph(stored, BitsStored=12, WindowCenter="0", WindowWidth="4096"))
+    assert (np.diff(gray[0]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"VOILUTSequence": Sequence([])},
+        {"VOILUTSequence": Sequence([Dataset()])},
+        {"VOILUTSequence": lut(0, 12, [1, 2, 3])[:0]},
+        {"RescaleSlope": "", "RescaleIntercept": ""},
+        {"RescaleSlope": "0"},
+    ],
+)
+def test_an_empty_transformation_counts_as_absent(radiograph: Any, broken: dict[str, Any]) -> None:
+    window = {"BitsStored": 12, "WindowCenter": "2048", "WindowWidth": "4096"}
+    stored = np.arange(0, 4096, 7, dtype=np.uint16)[None]
+    np.testing.assert_array_equal(shown(radiograph(stored, **window, **broken)), shown(radiograph(stored, **window)))
+
+
+def test_a_lut_too_short_for_its_descriptor_is_ignored(radiograph: Any) -> None:
+    sequence = lut(0, 12, list(range(16)))
+    sequence[0].LUTDescriptor = [4096, 0, 12]
+    window = {"BitsStored": 12, "WindowCenter": "2048", "WindowWidth": "4096"}
+    stored = np.arange(0, 4096, 7, dtype=np.uint16)[None]
+    np.testing.assert_array_equal(
+        shown(radiograph(stored, VOILUTSequence=sequence, **window)), shown(radiograph(stored, **window))
+    )
