@@ -88,8 +88,9 @@ class TensorFlowEngine:
         for gpu in gpus:
             with contextlib.suppress(RuntimeError):  # somebody in this process has used the GPU already
                 tf.config.experimental.set_memory_growth(gpu, True)
-        tf.config.experimental.enable_tensor_float_32_execution(False)
-        tf.config.experimental.enable_op_determinism()
+        if gpus:  # settings of the whole process, which processors do not need
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+            tf.config.experimental.enable_op_determinism()
         self.name = f"tensorflow {tf.__version__} {'gpu' if gpus else 'cpu'}"
         self._lock = threading.Lock()
         try:

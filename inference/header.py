@@ -7,6 +7,14 @@ from pydicom.dataset import Dataset
 
 from inference.attributes import integer_of, items_of, text_of, texts_of
 
+_DESCRIPTIONS = (
+    "SeriesDescription",
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+    "PerformedProcedureStepDescription",
+    "StudyDescription",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CodedTerm:
@@ -29,7 +37,7 @@ class Header:
     view_position: str = ""
     patient_orientation: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
-    """Series, protocol, device processing, performed step and study description, the nearest to the image first."""
+    """Those that are not empty, the nearest to the image first."""
     patient_age: str = ""
     birth_date: str = ""
     study_date: str = ""
@@ -52,13 +60,7 @@ class Header:
             view_codes=_terms(dataset, "ViewCodeSequence"),
             view_position=text_of(dataset, "ViewPosition").upper(),
             patient_orientation=tuple(text.upper() for text in texts_of(dataset, "PatientOrientation")),
-            descriptions=(
-                text_of(dataset, "SeriesDescription"),
-                text_of(dataset, "ProtocolName"),
-                text_of(dataset, "AcquisitionDeviceProcessingDescription"),
-                text_of(dataset, "PerformedProcedureStepDescription"),
-                text_of(dataset, "StudyDescription"),
-            ),
+            descriptions=tuple(text for text in (text_of(dataset, name) for name in _DESCRIPTIONS) if text),
             patient_age=text_of(dataset, "PatientAge").upper(),
             birth_date=text_of(dataset, "PatientBirthDate"),
             study_date=text_of(dataset, "StudyDate"),

@@ -1,0 +1,144 @@
+"""A package is whole, unaltered and understood, or it is refused with words."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import PackageError, SettingsError
+from config.settings import OperatingPointSettings
+from inference import package as packages
+from inference.findings import OperatingPoints
+from inference.package import (
+    MANIFEST,
+    REQUIRED_FILES,
+    Manifest,
+    ModelPackage,
+    load_package,
+    with_site_points,
+    write_package,
+)
+
+
+def test_a_written_package_loads_and_says_the_same(hollow_package: ModelPackage, manifest: Manifest) -> None:
+    again = load_package(hollow_package.folder)
+    assert again == hollow_package
+    assert again.manifest.model_dump(exclude={"files"}) == manifest.model_dump(exclude={"files"})
+    assert set(again.manifest.files) == set(REQUIRED_FILES)
+    assert sorted(path.name for path in hollow_package.folder.parent.iterdir()) == ["hollow"]
+
+
+def test_the_same_files_have_the_same_digest_and_others_another(tmp_path: Path, manifest: Manifest) -> None:
+    files = {name: name.encode() for name in REQUIRED_FILES}
+    one, same = (write_package(tmp_path / name, manifest, files) for name in ("one", "same"))
+    other = write_package(tmp_path / "other", manifest, {**files, "card.md": b"another card"})
+    assert one.digest == same.digest != other.digest
+
+
+def test_a_package_is_replaced_as_a_whole(hollow_package: ModelPackage, manifest: Manifest) -> None:
+    files = dict.fromkeys(REQUIRED_FILES, b"new")
+    new = write_package(hollow_package.folder, manifest, {**files, "extra.txt": hollow_package.folder / "card.md"})
+    assert new.digest != hollow_package.digest
+    assert new.path("extra.txt").read_bytes() == b"card.md"
+
+
+def test_nothing_half_written_is_left(tmp_path: Path, manifest: Manifest) -> None:
+    with pytest.raises(PackageError, match=r"needs model\.tflite"):
+        write_package(tmp_path / "new", manifest, {"card.md": b""})
+    files: dict[str, Any] = dict.fromkeys(REQUIRED_FILES, b"")
+    with pytest.raises(FileNotFoundError):
+        write_package(tmp_path / "new", manifest, {**files, "model.keras": tmp_path / "nowhere"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", REQUIRED_FILES)
+def test_an_altered_or_missing_file_is_named(hollow_package: ModelPackage, name: str) -> None:
+    (hollow_package.folder / name).write_bytes(b"tampered")
+    with pytest.raises(PackageError, match=f"{name} was altered"):
+        load_package(hollow_package.folder)
+    (hollow_package.folder / name).unlink()
+    with pytest.raises(PackageError, match=f"{name} is missing"):
+        load_package(hollow_package.folder)
+
+
+def edit(package: ModelPackage, change: Callable[[dict[str, Any]], None]) -> None:
+    import tomlkit
+
+    document = tomllib.loads((package.folder / MANIFEST).read_text())
+    change(document)
+    (package.folder / MANIFEST).write_text(tomlkit.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.update(format=2), "format 2 is not known"),
+        (lambda d: d.pop("format"), "format None"),
+        (lambda d: d.update(surprise=1), "surprise"),
+        (lambda d: d["input"].update(rows="384"), "input.rows"),
+        (lambda d: d["findings"][0].update({"class": "tumour"}), "class tumour is not among"),
+        (lambda d: d["findings"][0]["points"].update(sensitive=0.9), "must not be above"),
+        (lambda d: d["findings"][0]["calibration"].update(heat=float("nan")), "calibration.heat"),
+        (lambda d: d["findings"][1].update(label="lung_opacity"), "unique"),
+        (lambda d: d["findings"][1].update(boxes=True), "boxes = true"),
+        (lambda d: d["outputs"].pop("box"), "go together"),
+        (lambda d: d["outputs"]["box"].update(index=1), "without a gap"),
+        (lambda d: d["detector"].update(finding="normal"), "boxes = true"),
+        (lambda d: d["detector"]["calibration"].update(scale=0.0), "detector.calibration.scale"),
+        (lambda d: d["files"].pop("model.keras"), "does not list model.keras"),
+        (lambda d: d["files"].update({"../secret": "0" * 64}), "files"),
+        (lambda d: d["files"].update({"card.md": "0"}), "files"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_with_the_place(
+    hollow_package: ModelPackage, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    edit(hollow_package, change)
+    with pytest.raises(PackageError) as caught:
+        load_package(hollow_package.folder)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"not toml [", b"\xff\xfe", b"format = 1\nname = 2020-01-01"])
+def test_a_manifest_that_is_no_toml_is_refused(hollow_package: ModelPackage, content: bytes) -> None:
+    (hollow_package.folder / MANIFEST).write_bytes(content)
+    with pytest.raises(PackageError, match=r"package\.toml"):
+        load_package(hollow_package.folder)
+
+
+def test_a_package_that_is_nowhere_names_those_that_are_built_in(
+    monkeypatch: pytest.MonkeyPatch, hollow_package: ModelPackage, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(packages, "BUILT_IN", hollow_package.folder.parent)
+    assert load_package("hollow") == hollow_package
+    with pytest.raises(PackageError, match=r"no model package lung.*\(hollow\)"):
+        load_package("lung")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(PackageError, match=r"package\.toml cannot be read"):
+        load_package(tmp_path / "bare")
+
+
+def test_site_points_replace_the_packages_own(hollow_package: ModelPackage) -> None:
+    opacity, normal = hollow_package.manifest.findings
+    mine = with_site_points(hollow_package, {"normal": OperatingPointSettings(sensitive=0.1, specific=0.2)})
+    assert mine.points(normal) == OperatingPoints(0.1, 0.2)
+    assert mine.points(opacity) == OperatingPoints(0.3, 0.7)
+    assert mine.digest == hollow_package.digest
+
+
+def test_site_points_for_an_unknown_finding_name_the_known_ones(hollow_package: ModelPackage) -> None:
+    points = {"opacity": OperatingPointSettings(sensitive=0.1, specific=0.2)}
+    with pytest.raises(SettingsError, match=r"operating_points\.opacity.*lung_opacity, normal"):
+        with_site_points(hollow_package, points)
+
+
+def test_a_file_the_manifest_does_not_list_is_not_handed_out(hollow_package: ModelPackage) -> None:
+    with pytest.raises(PackageError, match=r"lists no secret\.bin"):
+        hollow_package.path("secret.bin")
+
+
+def test_the_manifest_survives_toml(manifest: Manifest) -> None:
+    assert Manifest.model_validate_json(json.dumps(tomllib.loads(manifest.toml()))) == manifest
