@@ -1,0 +1,176 @@
+"""A study revision in, one recorded analysis out, whatever its files are."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import dcmwrite
+from pydicom.uid import JPEG2000Lossless
+from sqlalchemy import select
+
+from config.errors import PackageError, SettingsError
+from config.settings import OperatingPointSettings, Settings
+from inference import analyse
+from inference.analyse import AnalyseHandler, Analyser, StageTimes
+from inference.findings import Level, NotAnalysed, Reason, finding_from_json
+from inference.package import ModelPackage
+from tracking.analyses import StoredAnalysis, load_analysis
+from tracking.database import Database
+from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.loop import Lane, WorkLoop
+from tracking.models import Analysis, Job
+
+STUDY = "2.25.77"
+
+
+class SteadyEngine:
+    """Gives the same clear answer for every picture: an opacity with one box."""
+
+    name = "steady 1 cpu"
+
+    def forward(self, batch: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        assert batch.shape == (1, 64, 96, 1)
+        heat = np.full((1, 8, 12, 1), -9.0, np.float32)
+        heat[0, 3, 6, 0] = 2.0
+        return [np.array([[0.0, 0.0, 3.0]], np.float32), heat, np.full((1, 8, 12, 4), 0.25, np.float32)]
+
+
+@pytest.fixture
+def node(settings: Settings, hollow_package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a node whose model is the steady engine."""
+    monkeypatch.setattr(analyse, "open_engine", lambda package, _settings: SteadyEngine())
+    settings.instance_dir.mkdir(parents=True)
+    chosen = settings.inference.model_copy(update={"package": str(hollow_package.folder)})
+    return settings.model_copy(update={"inference": chosen})
+
+
+def receive(node: Settings, database: Database, content: Any, number: int) -> str:
+    """Put a data set, a file or bytes into the instance store, as the receiver does."""
+    uid, path = f"2.25.{number}", node.instance_dir / f"{number}.dcm"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, Path):
+        shutil.copyfile(content, path)
+    else:
+        dcmwrite(path, content, enforce_file_format=True)
+    incoming = IncomingInstance(
+        instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="2.25.9",
+        transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        size=path.stat().st_size, path=path.name, calling_ae="A", called_ae="B", address="127.0.0.1",
+        study=StudyHeader(STUDY),
+    )  # fmt: skip
+    with database.transaction() as tx:
+        register_instance(tx, incoming, settle_seconds=0)
+    return uid
+
+
+def work(node: Settings, database: Database) -> StoredAnalysis | None:
+    handler = AnalyseHandler(node, database)
+    WorkLoop(database, {"analyse": handler}, [Lane(("analyse",))], node.work, node.delivery).run_until_idle()
+    with database.reading() as read:
+        identifier = read.execute(select(Analysis.id).order_by(Analysis.id.desc()).limit(1)).scalar()
+        return None if identifier is None else load_analysis(read, identifier)
+
+
+def test_every_instance_gets_findings_or_a_reason(node: Settings, database: Database, radiograph: Any) -> None:
+    broken = radiograph()
+    broken.compress(JPEG2000Lossless, generate_instance_uid=False)
+    broken.PixelData = broken.PixelData[: len(broken.PixelData) // 2] + bytes(len(broken.PixelData) // 2)
+    contents = [
+        radiograph(), radiograph(ViewPosition="LL"), broken, b"no DICOM" * 100, radiograph(PatientAge="004Y"),
+        radiograph(np.full((200, 200), 7, np.uint16)), radiograph(Modality="CT"),
+    ]  # fmt: skip
+    uids = [receive(node, database, content, number) for number, content in enumerate(contents, 1)]
+    analysis = work(node, database)
+    assert analysis is not None
+    outcomes = {outcome.instance_uid: outcome for outcome in analysis.outcomes}
+    assert [outcomes[uid].reason for uid in uids] == [
+        None, Reason.VIEW, Reason.PIXELS, Reason.UNREADABLE, Reason.AGE, Reason.IMPLAUSIBLE, Reason.MODALITY,
+    ]  # fmt: skip
+    assert all(bool(outcome.findings) == (outcome.because is None) for outcome in outcomes.values())
+    assert (analysis.model_name, analysis.model_version, analysis.engine) == ("tiny", "1.0.0", "steady 1 cpu")
+    assert set(analysis.timings) == {"read", "decode", "resize", "forward", "interpret"}
+    assert 0 < sum(analysis.timings.values()) <= analysis.seconds
+
+
+def test_findings_are_kept_whole(node: Settings, database: Database, radiograph: Any) -> None:
+    receive(node, database, radiograph(), 1)
+    analysis = work(node, database)
+    assert analysis is not None
+    opacity, normal = (finding_from_json(record.detail) for record in analysis.outcomes[0].findings)
+    assert (opacity.label, opacity.level, opacity.abnormal) == ("lung_opacity", Level.PRESENT, True)
+    assert (normal.label, normal.level, normal.abnormal) == ("normal", Level.ABSENT, False)
+    (box,) = opacity.boxes
+    assert 0 <= box.x0 < box.x1 <= 200
+    assert 0 <= box.y0 < box.y1 <= 160
+
+
+def test_the_same_file_gives_the_same_answer(node: Settings, radiograph: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    dcmwrite(path, radiograph(), enforce_file_format=True)
+    analyser = Analyser(node.inference)
+    assert analyser.analyse_file(path, StageTimes()) == analyser.analyse_file(path, StageTimes())
+
+
+def test_a_missing_file_fails_the_job_and_not_the_picture(node: Settings, database: Database, radiograph: Any) -> None:
+    receive(node, database, radiograph(), 1)
+    (node.instance_dir / "1.dcm").unlink()
+    slow = node.model_copy(update={"delivery": node.delivery.model_copy(update={"first_retry_seconds": 600.0})})
+    assert work(slow, database) is None
+    with database.reading() as read:
+        job = read.execute(select(Job).where(Job.queue == "analyse")).scalar_one()
+        assert "FileNotFoundError" in (job.error or "")
+
+
+def test_a_study_without_anything_to_analyse_is_an_analysis_too(
+    node: Settings, database: Database, radiograph: Any
+) -> None:
+    receive(node, database, radiograph(Modality="MR"), 1)
+    analysis = work(node, database)
+    assert analysis is not None
+    assert analysis.outcomes[0].because == "it is an MR image, not a radiograph"
+    with database.reading() as read:
+        assert read.execute(select(Job).where(Job.queue == "report")).all() == []
+
+
+def test_a_late_instance_makes_a_new_analysis_of_the_whole_study(
+    node: Settings, database: Database, radiograph: Any
+) -> None:
+    receive(node, database, radiograph(), 1)
+    first = work(node, database)
+    receive(node, database, radiograph(np.flip(np.arange(40000, dtype=np.uint16).reshape(200, 200))), 2)
+    second = work(node, database)
+    assert first is not None
+    assert second is not None
+    assert (len(first.outcomes), len(second.outcomes)) == (1, 2)
+    assert second.supersedes == first.id
+
+
+def test_a_worker_does_not_start_with_a_wrong_package_or_wrong_points(node: Settings, database: Database) -> None:
+    points = {"tumour": OperatingPointSettings(sensitive=0.1, specific=0.2)}
+    wrong = node.inference.model_copy(update={"operating_points": points})
+    with pytest.raises(SettingsError, match="tumour"):
+        AnalyseHandler(node.model_copy(update={"inference": wrong}), database)
+    nowhere = node.inference.model_copy(update={"package": "nowhere"})
+    with pytest.raises(PackageError, match="nowhere"):
+        AnalyseHandler(node.model_copy(update={"inference": nowhere}), database)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore")
+def test_real_files_through_a_real_engine(settings: Settings, tiny_package: ModelPackage, cxr_data: Path) -> None:
+    chosen = settings.inference.model_copy(update={"package": str(tiny_package.folder), "engine": "litert"})
+    analyser = Analyser(chosen)
+    assert analyser.identity.engine.startswith("litert")
+    for file in sorted((cxr_data / "dicom" / "chest").glob("*.dcm")):
+        outcome = analyser.analyse_file(file, StageTimes())
+        assert not isinstance(outcome, NotAnalysed)
+        assert [finding.label for finding in outcome] == ["lung_opacity", "normal"]
+    outcome = analyser.analyse_file(cxr_data / "dicom" / "malformed" / "966.dcm", StageTimes())
+    assert isinstance(outcome, NotAnalysed)
+    assert outcome.reason is Reason.PIXELS
+    for file in sorted((cxr_data / "dicom" / "other").glob("*.dcm")):
+        assert isinstance(analyser.analyse_file(file, StageTimes()), NotAnalysed)
