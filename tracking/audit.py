@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from tracking.clock import now_ms
 from tracking.models import AuditEvent, AuditHead
+from tracking.prepared import Prepared
 
 Detail = dict[str, str | int | float | bool | None]
 GENESIS = "0" * 64
@@ -87,15 +88,25 @@ def append(
     tx.info.setdefault(_PENDING, []).append((event, outcome, study_uid, detail or {}))
 
 
+_lock_head = Prepared(
+    lambda _: select(AuditHead.seq, AuditHead.hash, now_ms()).where(AuditHead.id == 1).with_for_update(of=AuditHead)
+)
+_insert_line = Prepared(
+    lambda _: insert(AuditEvent).values(
+        {column.name: bindparam(column.name) for column in AuditEvent.__table__.columns}
+    )
+)
+_move_head = Prepared(
+    lambda _: update(AuditHead).where(AuditHead.id == 1).values(seq=bindparam("head_seq"), hash=bindparam("head_hash"))
+)
+
+
 def write_pending(tx: Session, service: str) -> None:
     """Write the noted events as the last step of a transaction, chained to the lines before them."""
     pending = tx.info.pop(_PENDING, [])
     if not pending:
         return
-    seq, previous, at = tx.execute(
-        select(AuditHead.seq, AuditHead.hash, now_ms()).where(AuditHead.id == 1).with_for_update(of=AuditHead)
-    ).one()
-    rows = []
+    seq, previous, at = tuple(_lock_head(tx).one())
     for event, outcome, study_uid, detail in pending:
         seq += 1
         row = {
@@ -108,9 +119,8 @@ def write_pending(tx: Session, service: str) -> None:
             "detail": canonical(detail),
         }
         previous = row["hash"] = chain(previous, row)
-        rows.append(row)
-    tx.execute(insert(AuditEvent), rows)
-    tx.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=seq, hash=previous))
+        _insert_line(tx, **row)
+    _move_head(tx, head_seq=seq, head_hash=previous)
 
 
 def canonical(value: object) -> str:

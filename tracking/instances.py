@@ -1,16 +1,18 @@
 """From a received instance to an analysis that is due: one transaction, before the sender hears 0x0000."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import BigInteger, Executable, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_milliseconds
 from tracking.models import Conflict, Instance, Job, Study
+from tracking.prepared import Prepared
 
 LONGEST_SETTLE_MS = 60_000
 """A study that never falls quiet is analysed after this long all the same."""
@@ -71,14 +73,58 @@ class Registered(StrEnum):
     CONFLICT = "conflict"
 
 
+def _build_insert_instance(dialect: str) -> Executable:
+    incoming = [field.name for field in fields(IncomingInstance) if field.name != "study"]
+    values: dict[str, Any] = {name: bindparam(name) for name in (*incoming, "study_uid", "revision")}
+    statement: Executable = (
+        queue.insert_of(dialect)(Instance)
+        .values(**values, duplicates=0)
+        .on_conflict_do_nothing(index_elements=["instance_uid"])
+        .returning(Instance.instance_uid)
+    )
+    return statement
+
+
+def _build_insert_study(dialect: str) -> Executable:
+    header: dict[str, Any] = {field.name: bindparam(field.name) for field in fields(StudyHeader)}
+    statement: Executable = (
+        queue.insert_of(dialect)(Study)
+        .values(**header, revision=1)
+        .on_conflict_do_nothing(index_elements=["study_uid"])
+        .returning(Study.study_uid)
+    )
+    return statement
+
+
+def _build_postpone_analysis(_: str) -> Executable:
+    latest = Job.created_at + LONGEST_SETTLE_MS
+    wanted = now_ms() + bindparam("settle_ms", type_=BigInteger)
+    return (
+        update(Job)
+        .where(Job.key == bindparam("job_key"), Job.state == "open", Job.worker.is_(None), Job.attempts == 0)
+        .values(visible_at=case((wanted < latest, wanted), else_=latest))
+        .returning(Job.id)
+    )
+
+
+_find_instance = Prepared(
+    lambda _: select(Instance.instance_uid, Instance.study_uid, Instance.sha256, Instance.path).where(
+        Instance.instance_uid == bindparam("uid")
+    )
+)
+_insert_instance = Prepared(_build_insert_instance)
+_insert_study = Prepared(_build_insert_study)
+_lock_study = Prepared(lambda _: select(Study.revision).where(Study.study_uid == bindparam("uid")).with_for_update())
+_touch_study = Prepared(
+    lambda _: update(Study).where(Study.study_uid == bindparam("uid")).values(last_received_at=now_ms())
+)
+_postpone_analysis = Prepared(_build_postpone_analysis)
+
+
 def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
     """Return what is on record under this SOP Instance UID."""
-    row = read.execute(
-        select(Instance.instance_uid, Instance.study_uid, Instance.sha256, Instance.path).where(
-            Instance.instance_uid == instance_uid
-        )
-    ).first()
-    return None if row is None else KnownInstance(*row)
+    row = _find_instance(read, uid=instance_uid).first()
+    return None if row is None else KnownInstance(*tuple(row))
 
 
 def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
@@ -95,14 +141,9 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
     values = {
         "study_uid": study_uid,
         "revision": revision,
-        **{name: value for name, value in asdict(incoming).items() if name != "study"},
+        **{field.name: getattr(incoming, field.name) for field in fields(incoming) if field.name != "study"},
     }
-    inserted = tx.execute(
-        queue.upsert(tx)(Instance)
-        .values(values)
-        .on_conflict_do_nothing(index_elements=["instance_uid"])
-        .returning(Instance.instance_uid)
-    ).first()
+    inserted = _insert_instance(tx, **values).first()
     if inserted is None:  # another receiver was faster, between our look and our insert
         known = find_instance(tx, incoming.instance_uid)
         assert known is not None  # noqa: S101 - ON CONFLICT just met the row
@@ -197,31 +238,13 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
     An analysis that still waits takes the instance in and waits a little longer; one that was begun does not, and
     the study gets a new revision, whose report will supersede the old one.
     """
-    first = tx.execute(
-        queue.upsert(tx)(Study)
-        .values(**asdict(header), revision=1)
-        .on_conflict_do_nothing(index_elements=["study_uid"])
-        .returning(Study.study_uid)
-    ).first()
+    first = _insert_study(tx, **{field.name: getattr(header, field.name) for field in fields(header)}).first()
     if first is not None:
         _make_due(tx, header.study_uid, 1, settle_ms)
         return 1
-    current = tx.scalars(select(Study.revision).where(Study.study_uid == header.study_uid).with_for_update()).one()
-    tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(last_received_at=now_ms()))
-    latest = Job.created_at + LONGEST_SETTLE_MS
-    wanted = now_ms() + settle_ms
-    waiting = tx.execute(
-        update(Job)
-        .where(
-            Job.key == analysis_key(header.study_uid, current),
-            Job.state == "open",
-            Job.worker.is_(None),
-            Job.attempts == 0,
-        )
-        .values(visible_at=case((wanted < latest, wanted), else_=latest))
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    ).first()
+    current: int = _lock_study(tx, uid=header.study_uid).scalar_one()
+    _touch_study(tx, uid=header.study_uid)
+    waiting = _postpone_analysis(tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms).first()
     if waiting is not None:
         return current
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))

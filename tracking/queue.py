@@ -5,12 +5,26 @@ higher with each claim, fences a worker that lost its lease out of writing. Clai
 on PostgreSQL and ``BEGIN IMMEDIATE`` on SQLite.
 """
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -18,6 +32,7 @@ from tracking.clock import now_ms, to_milliseconds
 from tracking.database import Database
 from tracking.models import Breaker
 from tracking.models import Job as JobRow
+from tracking.prepared import Prepared
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -56,7 +71,34 @@ class RetryPolicy:
 
 def upsert(tx: Session) -> Any:
     """Return the dialect's INSERT that knows ON CONFLICT."""
-    return (postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite).insert
+    return insert_of(tx.get_bind().dialect.name)
+
+
+def insert_of(dialect: str) -> Any:
+    """Return the INSERT of a dialect, by its name, that knows ON CONFLICT."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert
+
+
+def _build_insert_job(dialect: str) -> Executable:
+    values: dict[str, Any] = {name: bindparam(name) for name in ("queue", "key", "destination", "priority")}
+    statement: Executable = (
+        insert_of(dialect)(JobRow)
+        .values(
+            **values,
+            payload=bindparam("payload", type_=Text) if dialect == "sqlite" else bindparam("payload"),
+            visible_at=now_ms() + bindparam("delay_ms", type_=BigInteger),
+            give_up_at=now_ms() + bindparam("give_up_ms", type_=BigInteger),
+            state="open",
+            token=0,
+            attempts=0,
+            crashes=0,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    return statement
+
+
+_insert_job = Prepared(_build_insert_job)
 
 
 def enqueue(
@@ -71,16 +113,16 @@ def enqueue(
     give_up_ms: int = 3 * DAY_MS,
 ) -> None:
     """Put work in the queue inside the caller's transaction; the same key a second time is a no-op."""
-    values = {
-        "queue": queue,
-        "key": key,
-        "payload": payload,
-        "destination": destination,
-        "priority": priority,
-        "visible_at": now_ms() + delay_ms,
-        "give_up_at": now_ms() + give_up_ms,
-    }
-    tx.execute(upsert(tx)(JobRow).values(values).on_conflict_do_nothing(index_elements=["key"]))
+    _insert_job(
+        tx,
+        queue=queue,
+        key=key,
+        payload=json.dumps(payload),
+        destination=destination,
+        priority=priority,
+        delay_ms=delay_ms,
+        give_up_ms=give_up_ms,
+    )
 
 
 def claim(
