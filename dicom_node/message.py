@@ -48,6 +48,7 @@ class Message:
         self._clear()
 
     def start(self, context_id: int, idle_seconds: float) -> None:
+        """Begin a message on this presentation context; ``idle_seconds`` is its time before size counts."""
         self.under_way = True
         self.context_id = context_id
         self._deadline = time.monotonic() + idle_seconds
