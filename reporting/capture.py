@@ -1,14 +1,12 @@
 """The secondary capture: what the structured report says, as a picture that any viewer shows."""
 
-from pathlib import Path
-
 import highdicom as hd
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from config.errors import UndecodablePixels
-from inference.pixels import Picture, read_picture
+from inference.pixels import Picture
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import quiet
@@ -24,11 +22,6 @@ def capture_uids(account: Account, image: AnalysedImage) -> tuple[str, str]:
         document_uid("sc-series", account.source_uids, account.model, account.revision),
         document_uid("sc", account.source_uids, account.model, account.revision, image.source.sop_instance_uid),
     )
-
-
-def picture_of(path: Path, max_pixels: int) -> Picture:
-    """Return the radiograph to draw on, rendered as inference saw it; raises UndecodablePixels."""
-    return read_picture(path, max_pixels)
 
 
 def build_capture(
@@ -106,7 +99,7 @@ def _complete(capture: Dataset, account: Account, image: AnalysedImage) -> None:
     capture.DateOfSecondaryCapture = when.strftime("%Y%m%d")
     capture.TimeOfSecondaryCapture = when.strftime("%H%M%S.%f")
     capture.ContributingEquipmentSequence = capture.ContributingEquipmentSequence[:1]
-    capture.PatientOrientation = list(source.orientation)
+    capture.PatientOrientation = list(source.orientation or ())
     capture.ConversionType = "WSD"
     capture.BodyPartExamined = source.body_part
     capture.SecondaryCaptureDeviceManufacturer = MANUFACTURER

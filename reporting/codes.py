@@ -29,7 +29,7 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source Image for Image Processing Operation")
-LANGUAGE = Code("en-US", "RFC5646", "English (United States)")
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
 
 MODALITY = Code("121139", "DCM", "Modality")
 _RADIOGRAPHY = {

@@ -1,7 +1,6 @@
 """Writing a DICOM document so that the source's identity stays as it came, byte for byte."""
 
 from collections.abc import Mapping
-from io import BytesIO
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
@@ -12,8 +11,8 @@ from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_f
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from reporting.charset import CharacterSet, quiet
-from reporting.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 
 def encode(document: Dataset, identity: Mapping[BaseTag, RawDataElement], character_set: CharacterSet) -> bytes:
@@ -49,7 +48,7 @@ def _preamble_and_meta(document: Dataset) -> bytes:
     meta.MediaStorageSOPInstanceUID = UID(document.SOPInstanceUID)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    buffer = BytesIO()
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    buffer = DicomBytesIO()
     write_file_meta_info(buffer, meta, enforce_standard=True)
     return b"\0" * 128 + b"DICM" + buffer.getvalue()

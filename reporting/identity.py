@@ -11,9 +11,6 @@ from collections.abc import Iterable
 
 from inference.findings import ModelIdentity
 
-IMPLEMENTATION_CLASS_UID = "2.25.212917390265231417523016870245173360881"
-"""Names this software in the file meta information (PS3.10 7.1); fixed, so that a rebuild does not differ."""
-IMPLEMENTATION_VERSION = "CXRNODE"
 CONTROL_ID_LENGTH = 20
 _SEPARATOR = "\x1f"
 
@@ -21,8 +18,7 @@ _SEPARATOR = "\x1f"
 def derived_uid(*parts: str) -> str:
     """Return the UID that belongs to ``parts``: ``2.25.`` and a name-based UUID as a number (PS3.5 B.2).
 
-    At most 44 characters. The UUID is laid out as version 8 (RFC 9562: custom, here from SHA-256), which keeps
-    its first digit from ever being a superfluous zero.
+    At most 44 characters. The UUID is laid out as version 8 (RFC 9562: custom, here the front of a SHA-256).
     """
     octets = bytearray(_digest(parts)[:16])
     octets[6] = (octets[6] & 0x0F) | 0x80
@@ -30,9 +26,7 @@ def derived_uid(*parts: str) -> str:
     return f"2.25.{uuid.UUID(bytes=bytes(octets)).int}"
 
 
-def document_uid(
-    kind: str, source_uids: Iterable[str], model: ModelIdentity, revision: int, *more: str
-) -> str:
+def document_uid(kind: str, source_uids: Iterable[str], model: ModelIdentity, revision: int, *more: str) -> str:
     """Return the UID of one document, or of its series, of one analysis.
 
     Parameters

@@ -34,10 +34,7 @@ class Area:
     def overlaps(self, other: Self) -> bool:
         """Tell whether the two areas share a pixel."""
         return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
     def inside(self, other: Self) -> bool:

@@ -173,9 +173,7 @@ def _draw_label(
     height = round(layout.text * 1.5)
     margin = max(2, round(layout.text / 6))
     outline = layout.place(box)
-    around = Area(
-        outline.left - margin, outline.top - margin, outline.right + margin, outline.bottom + margin
-    )
+    around = Area(outline.left - margin, outline.top - margin, outline.right + margin, outline.bottom + margin)
     area = place_label(width, height, around, layout.picture, taken)
     patch = canvas.crop((area.left, area.top, area.right, area.bottom))
     shade = Image.new("RGB", patch.size, BLACK)
@@ -275,9 +273,7 @@ class Panel:
         name = shorten(finding.code.meaning, self._strong, room)
         self._draw.text((area.left, base), name, font=self._strong, fill=ink, anchor="ls")
         self._draw.text((area.right, base), score, font=strong, fill=ink if quiet else hue, anchor="rs")
-        self._draw.text(
-            (area.right - score_width - text * 0.6, base), word, font=self._small, fill=SOFT, anchor="rs"
-        )
+        self._draw.text((area.right - score_width - text * 0.6, base), word, font=self._small, fill=SOFT, anchor="rs")
         top = base + round(text * 0.55)
         thick = max(4, round(text * 0.42))
         self._bar(Area(area.left, top, area.right, top + thick), finding, QUIET if quiet else hue)
@@ -302,7 +298,9 @@ class Panel:
         y = area.bottom + reach + round(self._layout.text * 0.15)
         gap = self._small.getlength(labels[0]) / 2 + self._small.getlength(labels[1]) / 2 + self._layout.text / 3
         if places[1] - places[0] < gap:
-            self._draw.text(((places[0] + places[1]) / 2, y), " | ".join(labels), font=self._small, fill=FAINT, anchor="ma")
+            self._draw.text(
+                ((places[0] + places[1]) / 2, y), " | ".join(labels), font=self._small, fill=FAINT, anchor="ma"
+            )
             return
         for place, label in zip(places, labels, strict=True):
             self._draw.text((place, y), label, font=self._small, fill=FAINT, anchor="ma")

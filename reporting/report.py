@@ -11,7 +11,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
 
-from inference.findings import Box, Finding
+from inference.findings import Box, Finding, ModelIdentity
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import quiet
@@ -44,11 +44,11 @@ class BuiltObject:
     content: bytes
 
 
-def report_uids(account: Account) -> tuple[str, str]:
-    """Return (Series Instance UID, SOP Instance UID) of the account's report, which has its series to itself."""
+def report_uids(source_uids: tuple[str, ...], model: ModelIdentity, revision: int) -> tuple[str, str]:
+    """Return (Series Instance UID, SOP Instance UID) of an analysis's report, which has its series to itself."""
     return (
-        document_uid("sr-series", account.source_uids, account.model, account.revision),
-        document_uid("sr", account.source_uids, account.model, account.revision),
+        document_uid("sr-series", source_uids, model, revision),
+        document_uid("sr", source_uids, model, revision),
     )
 
 
@@ -70,7 +70,7 @@ def build_report(
     report_class
         The storage class to write.
     """
-    series_uid, instance_uid = report_uids(account)
+    series_uid, instance_uid = report_uids(account.source_uids, account.model, account.revision)
     when = account.local_time()
     fit = account.lead.character_set.fit
     with quiet():
@@ -136,15 +136,16 @@ def _content(account: Account) -> sr.MeasurementReport:
         for finding in image.findings:
             groups.append(_whole_picture_group(account, image, finding))
             groups += [
-                _region_group(account, image, finding, box, position)
-                for position, box in enumerate(finding.boxes, 1)
+                _region_group(account, image, finding, box, position) for position, box in enumerate(finding.boxes, 1)
             ]
     report = sr.MeasurementReport(
         observation_context=_observer(account),
         procedure_reported=[codes.IMAGING_PROCEDURE],
         imaging_measurements=groups,
         title=codes.IMAGING_MEASUREMENT_REPORT,
-        language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.LANGUAGE),
+        language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
+            sr.CodedConcept.from_code(codes.ENGLISH)
+        ),
         referenced_images=[image.source.evidence() for image in account.analysed],
     )
     _state_modality(report[0], account)
@@ -204,9 +205,7 @@ def _whole_picture_group(
         finding_sites=[sr.FindingSite(_concept(account, codes.coded(finding.site)))],
         algorithm_id=_algorithm(account, finding),
         measurements=[
-            sr.Measurement(
-                codes.PROBABILITY, _percentage(finding.score), codes.PERCENT, referenced_coordinates=[whole]
-            )
+            sr.Measurement(codes.PROBABILITY, _percentage(finding.score), codes.PERCENT, referenced_coordinates=[whole])
         ],
         qualitative_evaluations=[sr.QualitativeEvaluation(codes.PRESENCE, codes.presence(finding.level))],
     )
@@ -250,9 +249,7 @@ def _outline(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
 
 def _name_source(coordinates: Dataset) -> None:
     """Name the picture under a region "Original Source": Orthanc's viewer draws graphics only then."""
-    coordinates.ContentSequence[0].ConceptNameCodeSequence = [
-        sr.CodedConcept.from_code(codes.ORIGINAL_SOURCE)
-    ]
+    coordinates.ContentSequence[0].ConceptNameCodeSequence = [sr.CodedConcept.from_code(codes.ORIGINAL_SOURCE)]
 
 
 def _tracking(account: Account, image: AnalysedImage, finding: Finding, position: int) -> sr.TrackingIdentifier:

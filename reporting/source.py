@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom import Dataset
+from pydicom.charset import convert_encodings, encode_string
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import InvalidDicomError
@@ -37,6 +38,8 @@ DESCRIBING = (
     "PatientBirthDate", "PatientSex", "PatientAge", "StudyID", "TimezoneOffsetFromUTC",
 )  # fmt: skip
 """Repeated to the byte when valid for their VR."""
+ORDER = ("PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest")
+"""Known to the ordering system only: not repeated in DICOM outputs, but carried in HL7."""
 TYPE_2 = frozenset(
     {
         "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
@@ -67,8 +70,8 @@ class SourceImage:
     transfer_syntax_uid: str
     rows: int
     columns: int
-    orientation: tuple[str, ...]
-    """Patient Orientation (0020,0020), two valid values or none."""
+    orientation: tuple[str, str] | None
+    """Patient Orientation (0020,0020), when it has two valid values."""
     spacing: tuple[float, float] | None
     """Imager Pixel Spacing (0018,1164) in mm between rows and between columns."""
     modality: str
@@ -125,9 +128,9 @@ class SourceImage:
         stand_in.SOPInstanceUID = self.sop_instance_uid
         stand_in.StudyInstanceUID = self.study_uid
         stand_in.SeriesInstanceUID = self.series_uid
-        described = len(self.orientation) == 2 and self.spacing is not None
+        described = self.orientation is not None and self.spacing is not None
         stand_in.Modality = _PROJECTION.get(self.sop_class_uid, "OT") if described else "OT"
-        stand_in.PatientOrientation = list(self.orientation)
+        stand_in.PatientOrientation = list(self.orientation or ())
         stand_in.ImagerPixelSpacing = list(self.spacing) if self.spacing else None
         stand_in.Rows = self.rows
         stand_in.Columns = self.columns
@@ -158,7 +161,7 @@ def describe(header: Dataset) -> SourceImage:
     with quiet():
         values = {
             keyword: value
-            for keyword in (*FILING, *DESCRIBING)
+            for keyword in (*FILING, *DESCRIBING, *ORDER)
             if (value := _octets(header, keyword)) is not None and len(value) <= _MAX_HEADER_VALUE
         }
         uids = {
@@ -250,7 +253,7 @@ def _octets(header: Dataset, keyword: str) -> bytes | None:
     tag = _tag(keyword)
     if tag not in header:
         return None
-    element = header.get_item(tag)
+    element: DataElement | RawDataElement | None = header.get_item(tag)
     if isinstance(element, RawDataElement):
         value = element.value
         return bytes(value).rstrip(b" \0") if value is not None else b""
@@ -268,8 +271,6 @@ def _encode(header: Dataset, element: DataElement | None) -> bytes:
         text = "\\".join(str(v) for v in ([value] if element.VM == 1 else value))
     else:
         text = str(value) if element.VM == 1 else "\\".join(str(v) for v in value)
-    from pydicom.charset import convert_encodings, encode_string
-
     return bytes(encode_string(text, convert_encodings(listed)))
 
 
@@ -285,8 +286,10 @@ def _count(header: Dataset, keyword: str) -> int:
         return 0
 
 
-def _orientation(values: tuple[str, ...]) -> tuple[str, ...]:
-    return values if len(values) == 2 and all(_ORIENTATION.match(v) for v in values) else ()
+def _orientation(values: tuple[str, ...]) -> tuple[str, str] | None:
+    if len(values) == 2 and all(_ORIENTATION.match(value) for value in values):
+        return values[0], values[1]
+    return None
 
 
 def _positive(text: str) -> bool:

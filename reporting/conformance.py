@@ -1,0 +1,279 @@
+"""The gate before a document leaves: our own check of the finished bytes, by reading them back.
+
+A document that fails is quarantined with the reason and not sent; the rest of its analysis goes on. Reasons name
+attributes, codes and UIDs, never a patient's values.
+"""
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+from hl7apy.consts import VALIDATION_LEVEL
+from hl7apy.exceptions import HL7apyException
+from hl7apy.parser import parse_message
+from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from config.errors import DocumentRejected
+from reporting import codes
+from reporting.account import Account, AnalysedImage
+from reporting.capture import capture_uids
+from reporting.charset import quiet
+from reporting.er7 import FIELD, SEGMENT_END
+from reporting.identity import CONTROL_ID_LENGTH
+from reporting.message import CODECS, BuiltMessage
+from reporting.report import BuiltObject, ReportClass, report_uids, walk
+from reporting.source import SourceImage
+
+_SR_REQUIRED = {
+    "Modality": "SR",
+    "VerificationFlag": "UNVERIFIED",
+    "CompletionFlag": "COMPLETE",
+    "PreliminaryFlag": "PRELIMINARY",
+}
+_SC_REQUIRED = {
+    "PhotometricInterpretation": "RGB",
+    "SamplesPerPixel": 3,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PlanarConfiguration": 0,
+    "PixelRepresentation": 0,
+    "BurnedInAnnotation": "YES",
+}
+_SC_FORBIDDEN = (
+    "WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "FrameOfReferenceUID", "ViewPosition"
+)  # fmt: skip
+_PRESENT = (
+    "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "InstanceNumber", "Manufacturer",
+    "SoftwareVersions", "ContentDate", "ContentTime",
+)  # fmt: skip
+_GROUP_NEEDS = (codes.TRACKING_IDENTIFIER, codes.TRACKING_UNIQUE_IDENTIFIER, codes.FINDING, codes.PROBABILITY)
+
+
+def check_report(built: BuiltObject, account: Account) -> None:
+    """Check a structured report against its account. Raises DocumentRejected with the first thing wrong."""
+    document = _read_back(built.content)
+    uids = report_uids(account.source_uids, account.model, account.revision)
+    _check_identity(document, built, account.lead, uids)
+    _check_report_alone(document)
+    sources = {image.source.sop_instance_uid: image.source for image in account.analysed}
+    for item in walk(document):
+        _check_references(item, sources)
+    findings = [finding for image in account.analysed for finding in image.findings]
+    expected = sum(1 + len(finding.boxes) for finding in findings)
+    _demand(len(_groups(document)) == expected, f"there are not {expected} measurement groups")
+    _check_evidence(document, sources)
+
+
+def check_capture(built: BuiltObject, account: Account, image: AnalysedImage) -> None:
+    """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
+    document = _read_back(built.content)
+    _check_identity(document, built, account.lead, capture_uids(account, image))
+    _check_capture_alone(document)
+    _demand(
+        document.SourceImageSequence[0].ReferencedSOPInstanceUID == image.source.sop_instance_uid,
+        "the source image is not referenced",
+    )
+
+
+def check_message(built: BuiltMessage, account: Account, character_set: str) -> None:
+    """Check an HL7 message against its account. Raises DocumentRejected with the first thing wrong."""
+    lines = _check_message_alone(built.content, character_set)
+    _demand(lines[0].split(FIELD)[9] == built.control_id, "MSH-10 is not the derived control ID")
+    _demand(lines[4].split(FIELD)[25] == ("C" if account.corrects else "P"), "OBR-25 has the wrong status")
+
+
+def check_file(path: Path, kind: str) -> str | None:
+    """Check a document on disk without its analysis: what is wrong with it, or None.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        ``sr``, ``sc`` or ``hl7``.
+    """
+    try:
+        content = path.read_bytes()
+        if kind == "hl7":
+            header = content[:4096].split(SEGMENT_END.encode())[0].decode("latin-1").split(FIELD)
+            _demand(len(header) > 17 and header[17] in CODECS, "MSH-18 names no known character set")
+            _check_message_alone(content, header[17])
+        elif kind == "sr":
+            _check_report_alone(_read_back(content))
+        else:
+            _check_capture_alone(_read_back(content))
+    except DocumentRejected as error:
+        return str(error)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return None
+
+
+def _demand(condition: bool, wrong: str) -> None:
+    if not condition:
+        raise DocumentRejected(wrong)
+
+
+def _read_back(content: bytes) -> Dataset:
+    with quiet():
+        try:
+            document = pydicom.dcmread(BytesIO(content))
+        except Exception as error:  # noqa: BLE001 - whatever a parser makes of it, it must not be sent
+            msg = f"it cannot be read back ({type(error).__name__})"
+            raise DocumentRejected(msg) from None
+    meta = document.file_meta
+    _demand(meta.TransferSyntaxUID == ExplicitVRLittleEndian, "the transfer syntax is not Explicit VR Little Endian")
+    _demand(meta.MediaStorageSOPClassUID == document.get("SOPClassUID"), "the file meta SOP class differs")
+    _demand(meta.MediaStorageSOPInstanceUID == document.get("SOPInstanceUID"), "the file meta SOP instance differs")
+    for keyword in _PRESENT:
+        _demand(document.get(keyword) not in {None, ""}, f"{keyword} is missing")
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        _demand(UID(document[keyword].value).is_valid, f"{keyword} is no valid UID")
+    equipment = document.get("ContributingEquipmentSequence") or [Dataset()]
+    _demand("DeviceUID" in equipment[0], "the model is not named as contributing equipment")
+    return document
+
+
+def _check_identity(document: Dataset, built: BuiltObject, lead: SourceImage, uids: tuple[str, str]) -> None:
+    """Compare with the source: patient and study to the byte, and the UIDs that follow from it."""
+    series_uid, instance_uid = uids
+    _demand(document.SOPClassUID == built.sop_class_uid, "the SOP class differs")
+    _demand(document.SOPInstanceUID == instance_uid == built.sop_instance_uid, "the SOP Instance UID differs")
+    _demand(document.SeriesInstanceUID == series_uid == built.series_uid, "the Series Instance UID differs")
+    with quiet():
+        untouched = pydicom.dcmread(BytesIO(built.content), stop_before_pixels=True)
+    for tag, expected in lead.identity().items():
+        element: DataElement | RawDataElement | None = untouched.get_item(tag) if tag in untouched else None
+        if isinstance(element, RawDataElement):
+            same = (element.value or b"") == expected.value
+        else:  # pydicom parses the character set while it reads
+            same = (
+                element is not None and "\\".join(_listed(element.value)).encode() == (expected.value or b"").rstrip()
+            )
+        _demand(same, f"{keyword_for_tag(tag)} is not the source's")
+
+
+def _listed(value: object) -> list[str]:
+    if value is None or isinstance(value, str):
+        return [value or ""]
+    return [str(part) for part in value] if isinstance(value, Iterable) else [str(value)]
+
+
+def _check_report_alone(document: Dataset) -> None:
+    _demand(document.SOPClassUID in {kind.value for kind in ReportClass}, "the SOP class is no SR class")
+    for keyword, expected in _SR_REQUIRED.items():
+        _demand(document.get(keyword) == expected, f"{keyword} is not {expected}")
+    root = document.get("ConceptNameCodeSequence")
+    _demand(bool(root) and _is(root[0], codes.IMAGING_MEASUREMENT_REPORT.value), "the root is not 126000 DCM")
+    template = document.get("ContentTemplateSequence")
+    _demand(bool(template) and template[0].get("TemplateIdentifier") == "1500", "the template is not TID 1500")
+    for item in walk(document):
+        _check_item(item)
+    groups = _groups(document)
+    _demand(bool(groups), "there is no measurement group")
+    seen: set[str] = set()
+    for group in groups:
+        children = {child.ConceptNameCodeSequence[0].get("CodeValue"): child for child in group.ContentSequence}
+        for code in _GROUP_NEEDS:
+            _demand(code.value in children, f"a measurement group has no {code.meaning}")
+        tracking = str(children[codes.TRACKING_UNIQUE_IDENTIFIER.value].UID)
+        _demand(UID(tracking).is_valid and tracking not in seen, "a tracking UID is invalid or used twice")
+        seen.add(tracking)
+
+
+def _check_item(item: Dataset) -> None:
+    kind = item.ValueType
+    if kind == "CONTAINER":
+        _demand(item.get("ContinuityOfContent") == "SEPARATE", "a container is not SEPARATE")
+    elif kind == "SCOORD":
+        data = [float(value) for value in item.get("GraphicData") or ()]
+        _demand(item.GraphicType == "POLYLINE" and len(data) == 10, "a region is no rectangle")
+        _demand(data[:2] == data[-2:], "a region is not closed")
+    elif kind == "NUM" and _is(item.ConceptNameCodeSequence[0], codes.PROBABILITY.value):
+        measured = item.MeasuredValueSequence[0]
+        _demand(0 <= float(measured.NumericValue) <= 100, "a probability is not within 0 and 100 %")
+
+
+def _check_references(item: Dataset, sources: dict[str, SourceImage]) -> None:
+    if item.ValueType == "SCOORD":
+        source = _referenced(item.ContentSequence[0], sources)
+        data = [float(value) for value in item.GraphicData]
+        inside = all(
+            0 <= x <= source.columns and 0 <= y <= source.rows for x, y in zip(data[::2], data[1::2], strict=True)
+        )
+        _demand(inside, "a region lies outside its picture")
+    elif item.ValueType == "IMAGE":
+        _referenced(item, sources)
+
+
+def _referenced(item: Dataset, sources: dict[str, SourceImage]) -> SourceImage:
+    reference = item.ReferencedSOPSequence[0]
+    source = sources.get(str(reference.ReferencedSOPInstanceUID))
+    if source is None or source.sop_class_uid != reference.ReferencedSOPClassUID:
+        msg = "an image is referenced that was not analysed"
+        raise DocumentRejected(msg)
+    return source
+
+
+def _groups(document: Dataset) -> list[Dataset]:
+    return [
+        item
+        for item in walk(document)
+        if item.ValueType == "CONTAINER" and _is(item.ConceptNameCodeSequence[0], codes.MEASUREMENT_GROUP.value)
+    ]
+
+
+def _check_evidence(document: Dataset, sources: Iterable[str]) -> None:
+    listed = {
+        str(instance.ReferencedSOPInstanceUID)
+        for study in document.get("CurrentRequestedProcedureEvidenceSequence") or ()
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    _demand(listed == set(sources), "the evidence is not the analysed images")
+
+
+def _is(concept: Dataset, value: str) -> bool:
+    return bool(concept.get("CodeValue") == value)
+
+
+def _check_capture_alone(document: Dataset) -> None:
+    _demand(document.SOPClassUID == SecondaryCaptureImageStorage, "the SOP class is not Secondary Capture")
+    for keyword, expected in _SC_REQUIRED.items():
+        _demand(document.get(keyword) == expected, f"{keyword} is not {expected}")
+    for keyword in _SC_FORBIDDEN:
+        _demand(keyword not in document, f"{keyword} must not be there")
+    length = document.Rows * document.Columns * 3
+    _demand(len(document.get("PixelData", b"")) == length + length % 2, "the pixel data have the wrong length")
+    references = document.get("SourceImageSequence") or [Dataset()]
+    _demand("ReferencedSOPInstanceUID" in references[0], "no source image is referenced")
+
+
+def _check_message_alone(content: bytes, character_set: str) -> list[str]:
+    """Check a message strictly with hl7apy, and what that does not see; return its segments."""
+    try:
+        text = content.decode(CODECS[character_set])
+    except UnicodeDecodeError:
+        msg = f"the message is not in {character_set}"
+        raise DocumentRejected(msg) from None
+    _demand(text.endswith(SEGMENT_END) and "\n" not in text, "the segments are not ended by CR alone")
+    lines = text.rstrip(SEGMENT_END).split(SEGMENT_END)
+    names = [line.split(FIELD, 1)[0] for line in lines]
+    observations = len(names) - 5
+    expected = ["MSH", "PID", "PV1", "ORC", "OBR"] + ["OBX"] * observations
+    _demand(observations > 0 and names == expected, "the segments are not MSH PID PV1 ORC OBR OBX…")
+    header = lines[0].split(FIELD)
+    _demand(len(header) > 17 and header[17] == character_set, "MSH-18 is not the character set")
+    _demand(0 < len(header[9]) <= CONTROL_ID_LENGTH, f"MSH-10 is not of 1 to {CONTROL_ID_LENGTH} characters")
+    try:
+        with quiet():
+            parse_message(text, validation_level=VALIDATION_LEVEL.STRICT, find_groups=True).validate()
+    except HL7apyException as error:
+        msg = f"the message does not validate as HL7 v2.5.1 ({type(error).__name__})"
+        raise DocumentRejected(msg) from None
+    return lines
