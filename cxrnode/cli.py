@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 done, and the answer is no (a check failed, a delivery s
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -80,12 +81,18 @@ def root(
     ctx.obj = Context(config)
 
 
-def main() -> None:
-    """Run the command line; turn our errors into one message and an exit code."""
+@cache
+def _assemble() -> None:
+    """Add every command to the app, once."""
     from cxrnode import cli_admin, cli_demo, cli_services, cli_studies
 
     for commands in (cli_services, cli_studies, cli_admin, cli_demo):
         commands.register(app)
+
+
+def main() -> None:
+    """Run the command line; turn our errors into one message and an exit code."""
+    _assemble()
     try:
         app()
     except SettingsError as error:
