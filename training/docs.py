@@ -58,7 +58,8 @@ def _section(package: ModelPackage) -> str:
 Protocol: split {figures["protocol"]["split"]}; fitted on folds {folds} ({parts["training"]["pictures"]} pictures that
 radiologists read, {parts["training_mined_labels"]["pictures"]} with mined labels only), calibrated on fold
 {parts["validation"]["folds"][0]} ({parts["validation"]["pictures"]} pictures), measured on fold {test["folds"][0]}:
-{test["patients"]} patients, {test["pictures"]} pictures, seed {figures["protocol"]["seed"]}. Intervals: {figures["protocol"]["intervals"]}.
+{test["patients"]} patients, {test["pictures"]} pictures, seed {figures["protocol"]["seed"]}.
+Intervals: {figures["protocol"]["intervals"]}.
 
 {table(("figure, test fold", "measured here"), headline_rows(figures))}
 """

@@ -15,7 +15,9 @@ Rows = list[dict[str, Any]]
 SIDE = 128
 
 
-def _picture(rng: np.random.Generator, *, bright: bool) -> tuple[np.ndarray[Any, Any], tuple[float, float, float, float]]:
+def _picture(
+    rng: np.random.Generator, *, bright: bool
+) -> tuple[np.ndarray[Any, Any], tuple[float, float, float, float]]:
     """Draw two dark lungs, and where asked a bright blob; return it with the blob's box in fractions."""
     ys, xs = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     grey = 0.6 + 0.05 * rng.standard_normal((SIDE, SIDE))

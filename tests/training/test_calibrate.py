@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.errors import DataError
+from inference.interpret import class_margin
+from training import calibrate
+from training.measures import sensitivity, specificity
+
+
+def test_a_logistic_is_found_again() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(20_000, 2))
+    truth = rng.random(20_000) < calibrate.sigmoid(1.5 * inputs[:, 0] - 0.5 * inputs[:, 1] - 1)
+    found = calibrate.fit_logistic(inputs, truth)
+    assert found.weights == pytest.approx((1.5, -0.5), abs=0.08)
+    assert found.bias == pytest.approx(-1, abs=0.08)
+
+
+def test_perfect_separation_stays_finite() -> None:
+    inputs = np.linspace(-1, 1, 40)[:, None]
+    found = calibrate.fit_logistic(inputs, inputs[:, 0] > 0)
+    assert np.isfinite([*found.weights, found.bias]).all()
+    assert found(inputs)[-1] > 0.99
+
+
+def test_calibration_refuses_a_fold_with_one_answer() -> None:
+    with pytest.raises(DataError, match="with and without"):
+        calibrate.fit_logistic(np.zeros((5, 1)), np.ones(5, bool))
+
+
+@given(st.lists(st.floats(-8, 8), min_size=3, max_size=3), st.integers(0, 2))
+def test_the_margin_is_the_one_that_serving_takes(logits: list[float], index: int) -> None:
+    ours = calibrate.margin(np.asarray([logits]), index)[0]
+    assert ours == pytest.approx(class_margin(np.asarray(logits), index))
+
+
+scored = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=4, max_size=80).filter(
+    lambda pairs: {flag for _, flag in pairs} == {True, False}
+)
+
+
+@given(scored, st.sampled_from([0.5, 0.9, 0.95, 1.0]))
+def test_operating_points_keep_what_they_promise(pairs: list[tuple[float, bool]], wanted: float) -> None:
+    scores, truth = np.asarray([score for score, _ in pairs]), np.asarray([flag for _, flag in pairs])
+    sensitive = calibrate.threshold_for_sensitivity(scores, truth, wanted)
+    assert sensitivity(scores, truth, sensitive) >= wanted - 1e-9
+    specific = calibrate.threshold_for_specificity(scores, truth, wanted)
+    if scores[truth].max() > scores[~truth].max():
+        assert specificity(scores, truth, specific) >= wanted - 1e-9
+
+
+def test_box_points_keep_to_the_false_boxes_allowed() -> None:
+    scores = np.asarray([0.9, 0.8, 0.7, 0.6, 0.5])
+    true = np.asarray([True, False, True, False, False])
+    assert calibrate.threshold_for_false_boxes(scores, true, pictures=4, wanted=0.25) == 0.7
+    assert calibrate.threshold_for_false_boxes(scores, true, pictures=4, wanted=5) == 0.5
+    assert calibrate.threshold_for_false_boxes(scores, true, pictures=100, wanted=0.001) == 0.9
+
+
+def test_points_are_put_in_order() -> None:
+    assert calibrate.ordered(0.7, 0.2) == (0.2, 0.7)

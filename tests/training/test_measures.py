@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from training import measures
+
+labelled = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=4, max_size=60).filter(
+    lambda pairs: {flag for _, flag in pairs} == {True, False}
+)
+
+
+@given(labelled)
+def test_auroc_is_what_scikit_learn_says_with_ties(pairs: list[tuple[int, bool]]) -> None:
+    scores, truth = np.asarray([score for score, _ in pairs], float), np.asarray([flag for _, flag in pairs])
+    assert measures.auroc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=60).filter(any))
+def test_average_precision_is_never_below_the_one_without_monotone_precision(flags: list[bool]) -> None:
+    truth = np.asarray(flags)
+    scores = np.linspace(1, 0, len(truth))
+    ours = measures.average_precision(scores, truth)
+    assert ours >= average_precision_score(truth, scores) - 1e-12
+    assert ours <= 1
+
+
+def test_average_precision_counts_what_was_never_found() -> None:
+    assert measures.average_precision(np.asarray([0.9]), np.asarray([True]), positives=4) == pytest.approx(0.25)
+    assert measures.average_precision(np.asarray([]), np.asarray([], bool), positives=4) == 0
+    assert np.isnan(measures.average_precision(np.asarray([0.9]), np.asarray([False])))
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    a = np.asarray([[0, 0, 2, 2]], float)
+    b = np.asarray([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]], float)
+    assert measures.overlap(a, b)[0] == pytest.approx([1, 1 / 7, 0])
+
+
+def test_a_true_box_is_found_once() -> None:
+    truths = np.asarray([[0, 0, 10, 10]], float)
+    boxes = np.asarray([[0, 0, 10, 9], [0, 0, 10, 10]], float)
+    found = measures.match(boxes, np.asarray([0.9, 0.8]), truths)
+    assert found.found[0.5].tolist() == [True, False]
+    assert found.truths == 1
+
+
+def test_the_rsna_score_punishes_false_boxes_and_skips_empty_pictures() -> None:
+    truths = np.asarray([[0, 0, 10, 10]], float)
+    none = np.zeros((0, 4))
+    right = measures.match(truths, np.asarray([0.9]), truths)
+    wrong = measures.match(truths, np.asarray([0.9]), none)
+    empty = measures.match(none, np.zeros(0), none)
+    assert measures.rsna_score([right], 0.5) == 1
+    assert measures.rsna_score([right, wrong], 0.5) == 0.5
+    assert measures.rsna_score([right, empty], 0.5) == 1
+    assert measures.rsna_score([right], 0.95) == 0
+    half = measures.match(np.asarray([[0, 0, 10, 5.4]]), np.asarray([0.9]), truths)
+    assert measures.rsna_score([half], 0.5) == pytest.approx(3 / 8)  # overlap 0.54: at 0.40, 0.45 and 0.50
+
+
+def test_froc_reads_the_share_found_at_each_number_of_false_boxes() -> None:
+    truths = np.asarray([[0, 0, 10, 10]], float)
+    away = np.asarray([[50, 50, 60, 60]], float)
+    pictures = [
+        measures.match(np.concatenate([away, truths]), np.asarray([0.9, 0.8]), truths),
+        measures.match(truths, np.asarray([0.95]), truths),
+    ]
+    assert measures.froc(pictures, 0.5, [0.0, 0.5]) == [0.5, 1.0]
+
+
+def test_intervals_draw_whole_patients() -> None:
+    values = np.asarray([0.0] * 50 + [1.0])
+    alone = measures.bootstrap(lambda k: float(values[k].mean()), ["a"] * 50 + ["b"], seed=0, resamples=300)
+    assert alone.value == pytest.approx(1 / 51)
+    assert (alone.low, alone.high) == (0, 1)  # two patients: a draw may hold either alone
+    again = measures.bootstrap(lambda k: float(values[k].mean()), ["a"] * 50 + ["b"], seed=0, resamples=300)
+    assert again == alone
+
+
+def test_an_undefined_figure_is_null_in_the_file() -> None:
+    undefined = measures.bootstrap(lambda _k: float("nan"), ["a", "b"], seed=0, resamples=10)
+    assert undefined.as_json() == {"value": None, "interval": [None, None]}
+
+
+def test_a_calibrated_score_has_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(20_000)
+    truth = rng.random(20_000) < scores
+    assert measures.calibration_error(scores, truth) < 0.02
+    assert measures.calibration_error(scores**3, truth) > 0.1

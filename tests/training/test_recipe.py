@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from config.errors import SettingsError
+from training.recipe import load_recipe, shipped_recipes
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_every_shipped_recipe_loads(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.data.test_fold != recipe.data.validation_fold
+    assert recipe.cut_down().fit.epochs <= recipe.fit.epochs
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(SettingsError, match="no recipe nothing: .*opacity"):
+        load_recipe("nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed = ", "no valid TOML"),
+        ("[package]\nname = 'x'", r"recipe.toml: package\.version"),
+        (
+            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n[fit]\nepochs = -1",
+            r"recipe.toml: fit\.epochs: .*greater than or equal to 0",
+        ),
+        ("[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\nflip = true", r"package\.flip"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message):
+        load_recipe(str(path))
