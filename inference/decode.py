@@ -33,6 +33,7 @@ from pydicom.uid import (
 
 from config.errors import UndecodablePixels
 from inference.attributes import integer_of, text_of
+from inference.sandbox import GDCM
 
 _PREFERRED: dict[UID, tuple[str, ...]] = {
     JPEGBaseline8Bit: ("pillow", "gdcm"),
@@ -48,7 +49,10 @@ _PREFERRED: dict[UID, tuple[str, ...]] = {
     HTJ2KLosslessRPCL: ("pylibjpeg",),
     RLELossless: ("pylibjpeg", "pydicom"),
 }
-"""Which decoder speaks first: fixed, so that the same file gives the same pixels on every node."""
+"""Which decoder speaks first: fixed, so that the same file gives the same pixels on every node.
+
+GDCM speaks through :mod:`inference.sandbox`, for it can take its process down.
+"""
 
 _JPEG_FAMILY = {*JPEGTransferSyntaxes, JPEGLSLossless, JPEGLSNearLossless}
 _JPEG2000_FAMILY = {*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL}
@@ -78,7 +82,7 @@ def decode_frame(dataset: Dataset) -> NDArray[Any]:
         return _checked(_attempt(decoder, dataset, ""), expected, syntax)
     _check_stream_size(dataset, syntax, expected)
     available = decoder.available_plugins
-    order = [name for name in _PREFERRED.get(syntax, ()) if name in available] or list(available)
+    order = [name for name in _PREFERRED.get(syntax, ()) if name in available]
     if not order:
         msg = f"the decoder for transfer syntax {syntax.name} is not installed; see `cxrnode doctor`"
         raise UndecodablePixels(msg)
@@ -92,6 +96,9 @@ def decode_frame(dataset: Dataset) -> NDArray[Any]:
 
 def _attempt(decoder: Any, dataset: Dataset, plugin: str) -> NDArray[Any]:
     """Decode with one plug-in; whatever a decoder raises on a broken stream becomes one error."""
+    syntax = transfer_syntax(dataset)
+    if plugin == "gdcm":
+        return GDCM.decode(dataset, syntax)
     try:
         array, _ = decoder.as_array(
             dataset, index=0, raw=True, view_only=True, correct_unused_bits=False, decoding_plugin=plugin
@@ -99,7 +106,7 @@ def _attempt(decoder: Any, dataset: Dataset, plugin: str) -> NDArray[Any]:
     except (MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a Rust decoder's panic is no Exception
-        msg = f"the {transfer_syntax(dataset).name} pixel data are broken or cut short"
+        msg = f"the {syntax.name} pixel data are broken or cut short"
         raise UndecodablePixels(msg) from error
     return np.asarray(array)
 
