@@ -37,7 +37,7 @@ from inference.sandbox import GDCM
 
 _PREFERRED: dict[UID, tuple[str, ...]] = {
     JPEGBaseline8Bit: ("pillow", "gdcm"),
-    JPEGExtended12Bit: ("gdcm",),
+    JPEGExtended12Bit: ("pillow", "gdcm", "pylibjpeg"),
     JPEGLossless: ("gdcm",),
     JPEGLosslessSV1: ("gdcm",),
     JPEGLSLossless: ("pyjpegls", "gdcm"),
