@@ -54,6 +54,7 @@ _PRESENT = (
 _GROUP_NEEDS = (codes.TRACKING_IDENTIFIER, codes.TRACKING_UNIQUE_IDENTIFIER, codes.FINDING, codes.PROBABILITY)
 
 
+@quiet()
 def check_report(built: BuiltObject, account: Account) -> None:
     """Check a structured report against its account. Raises DocumentRejected with the first thing wrong."""
     document = _read_back(built.content)
@@ -69,6 +70,7 @@ def check_report(built: BuiltObject, account: Account) -> None:
     _check_evidence(document, sources)
 
 
+@quiet()
 def check_capture(built: BuiltObject, account: Account, image: AnalysedImage) -> None:
     """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
     document = _read_back(built.content)
@@ -87,6 +89,7 @@ def check_message(built: BuiltMessage, account: Account, character_set: str) -> 
     _demand(lines[4].split(FIELD)[25] == ("C" if account.corrects else "P"), "OBR-25 has the wrong status")
 
 
+@quiet()
 def check_file(path: Path, kind: str) -> str | None:
     """Check a document on disk without its analysis: what is wrong with it, or None.
 

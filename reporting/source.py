@@ -118,6 +118,7 @@ class SourceImage:
         offset = timedelta(hours=int(text[1:3]), minutes=int(text[3:5]))
         return timezone(-offset if text[0] == "-" else offset)
 
+    @quiet()
     def evidence(self) -> Dataset:
         """Return a clean stand-in for this instance that highdicom accepts as evidence.
 

@@ -1,0 +1,179 @@
+"""What the tests of reporting make documents from: headers, good and sloppy, findings, and accounts of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
+
+from inference.findings import Box, Code, Finding, ModelIdentity, OperatingPoints
+from inference.pixels import Picture
+from reporting.account import Account, AnalysedImage, SkippedImage
+from reporting.source import describe
+
+ROWS, COLUMNS = 400, 320
+MODEL = ModelIdentity("opacity", "1.0.0", "0123456789abcdef" * 4, "litert 2.1.0 cpu")
+COMPLETED = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+POINTS = OperatingPoints(0.35, 0.62)
+LUNG = Code("39607008", "SCT", "Lung")
+
+
+def raw(header: Dataset, keyword: str, value: bytes) -> None:
+    """Put bytes into an element as a file would hold them, whatever they are."""
+    tag = Tag(tag_for_keyword(keyword))
+    header[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
+
+
+def good_header(number: int = 1, **changes: bytes | None) -> Dataset:
+    """Return the header of a CR without fault; a change is an attribute's bytes, or None to leave it out."""
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    values: dict[str, bytes | None] = {
+        "SpecificCharacterSet": b"ISO_IR 100", "SOPClassUID": b"1.2.840.10008.5.1.4.1.1.1",
+        "SOPInstanceUID": f"1.2.3.4.{number}".encode(), "StudyInstanceUID": b"1.2.3", "SeriesInstanceUID": b"1.2.3.4",
+        "Modality": b"CR", "StudyDate": b"20260101", "StudyTime": b"101112", "AccessionNumber": b"ACC-1",
+        "ReferringPhysicianName": b"Ref^Doc", "StudyDescription": "Thorax für Müller".encode("latin-1"),
+        "PatientName": "Müller^Jörg^^Dr^Jr".encode("latin-1"), "PatientID": b"PID-1", "IssuerOfPatientID": b"HOSP",
+        "PatientBirthDate": b"19700131", "PatientSex": b"M", "PatientAge": b"055Y", "StudyID": b"S1",
+        "BodyPartExamined": b"CHEST", "PatientOrientation": b"L\\F", "ImagerPixelSpacing": b"0.2\\0.2",
+    }  # fmt: skip
+    for keyword, value in {**values, **changes}.items():
+        if value is not None:
+            raw(header, keyword, value)
+    header.Rows, header.Columns = ROWS, COLUMNS
+    return header
+
+
+def finding(label: str, score: float, *boxes: tuple[float, float, float, float, float], **changes: Any) -> Finding:
+    """Return a finding with boxes (x0, y0, x1, y1, score)."""
+    made = Finding(
+        label=label,
+        code=Code("95436008", "SCT", label.replace("_", " ").capitalize()),
+        site=LUNG,
+        score=score,
+        level=POINTS.level(score),
+        points=POINTS,
+        abnormal=True,
+        boxes=tuple(Box(*box, POINTS.level(box[4])) for box in boxes),
+    )
+    return replace(made, **changes)
+
+
+def findings() -> tuple[Finding, ...]:
+    """Return one located finding with a present and a possible box, one without, a long code, and normal."""
+    return (
+        finding("lung_opacity", 0.91, (180, 150, 260, 280, 0.91), (60, 200, 130, 260, 0.5)),
+        finding("covid", 0.5, code=Code("882784691000119100", "SCT", "Pneumonia caused by SARS-CoV-2")),
+        finding("normal", 0.03, code=Code("17621005", "SCT", "Normal"), abnormal=False),
+    )
+
+
+def account(*headers: Dataset, **changes: Any) -> Account:
+    """Return an account of these images (one good one by default), each with :func:`findings`."""
+    sources = [describe(header) for header in headers or (good_header(),)]
+    made = Account(
+        model=MODEL,
+        revision=1,
+        completed_at=COMPLETED,
+        analysed=tuple(AnalysedImage(source, findings()) for source in sources),
+        skipped=(),
+        source_uids=tuple(sorted(source.sop_instance_uid for source in sources)),
+        institution="Klinikum Süd",
+    )
+    return replace(made, **changes)
+
+
+def lateral() -> SkippedImage:
+    """Return an image that was not analysed."""
+    return SkippedImage("1.2.3.4.99", "1.2.840.10008.5.1.4.1.1.1", "it is a lateral view")
+
+
+def picture(rows: int = ROWS, columns: int = COLUMNS) -> Picture:
+    """Return a smooth picture of that size."""
+    ramp = np.linspace(0, 1, columns, dtype=np.float32)[None, :] * np.linspace(0.3, 1, rows, dtype=np.float32)[:, None]
+    return Picture(ramp)
+
+
+def _set(**changes: bytes | None) -> Callable[[], Dataset]:
+    return lambda: good_header(**changes)
+
+
+_JAPANESE = "山田^太郎"
+SLOPPY: dict[str, Callable[[], Dataset]] = {
+    **{
+        f"no {keyword}": _set(**{keyword: None})
+        for keyword in (
+            "AccessionNumber", "PatientBirthDate", "PatientSex", "PatientID", "PatientName", "StudyID", "StudyDate",
+            "StudyTime", "ReferringPhysicianName", "PatientOrientation", "SpecificCharacterSet", "Modality",
+            "ImagerPixelSpacing", "BodyPartExamined", "IssuerOfPatientID",
+        )
+    },
+    "empty identity": _set(PatientName=b"", PatientID=b"", PatientBirthDate=b"", PatientSex=b"", AccessionNumber=b""),
+    "sex U": _set(PatientSex=b"U"),
+    "sex in words": _set(PatientSex=b"Male"),
+    "birth date a year": _set(PatientBirthDate=b"1970"),
+    "birth date with dots": _set(PatientBirthDate=b"1970.01.31"),
+    "birth date of zeros": _set(PatientBirthDate=b"00000000"),
+    "birth date no day": _set(PatientBirthDate=b"19701332"),
+    "birth date a hash": _set(PatientBirthDate=b"d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f"),
+    "study date no date": _set(StudyDate=b"yesterday"),
+    "study time with colons": _set(StudyTime=b"10:11:12"),
+    "accession number of 56": _set(AccessionNumber=b"a" * 56),
+    "accession number of two": _set(AccessionNumber=b"A\\B"),
+    "study ID of 40": _set(StudyID=b"s" * 40),
+    "description of 200": _set(StudyDescription=b"d" * 200),
+    "age without zero": _set(PatientAge=b"25"),
+    "time zone no offset": _set(TimezoneOffsetFromUTC=b"CET"),
+    "time zone": _set(TimezoneOffsetFromUTC=b"-0330"),
+    "character set empty": _set(SpecificCharacterSet=b"", PatientName=b"Doe^J", StudyDescription=b"x"),
+    "character set unknown": _set(SpecificCharacterSet=b"ISO_IR 999"),
+    "character set misspelt": _set(SpecificCharacterSet=b"ISO-IR 100"),
+    "character set in words": _set(
+        SpecificCharacterSet=b"UTF-8", PatientName="Ďurič^Željko".encode(), StudyDescription=b"x"
+    ),
+    "undeclared UTF-8": _set(
+        SpecificCharacterSet=None, PatientName="Müller^Jörg".encode(), StudyDescription="für".encode()
+    ),
+    "undeclared Latin-1": _set(SpecificCharacterSet=None),
+    "ISO 2022 JP": _set(
+        SpecificCharacterSet=b"\\ISO 2022 IR 87", StudyDescription=b"x",
+        PatientName=b"Yamada^Tarou=" + _JAPANESE.replace("^", "\x1b(B^").encode("iso2022_jp"),
+    ),
+    "ISO 2022 KR": _set(
+        SpecificCharacterSet=b"\\ISO 2022 IR 149", StudyDescription=b"x",
+        PatientName=b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+    ),
+    "GB18030": _set(
+        SpecificCharacterSet=b"GB18030", StudyDescription=b"x", PatientName="Wang^XiaoDong=王^小东".encode("gb18030")
+    ),
+    "orientation empty": _set(PatientOrientation=b""),
+    "orientation of one": _set(PatientOrientation=b"L"),
+    "orientation unknown": _set(PatientOrientation=b"X\\Y"),
+    "pixel spacing zero": _set(ImagerPixelSpacing=b"0\\0"),
+    "body part in lower case": _set(BodyPartExamined=b"chest pa"),
+    "name in one piece": _set(PatientName=b"DOE JOHN"),
+    "name of many parts": _set(PatientName=b"A^B^C^D^E^F^G"),
+    "sent as secondary capture": _set(SOPClassUID=b"1.2.840.10008.5.1.4.1.1.7"),
+    "lossy, ratio no number": _set(LossyImageCompression=b"01", LossyImageCompressionRatio=b"ten"),
+    "lossy with method": _set(
+        LossyImageCompression=b"01", LossyImageCompressionRatio=b"10", LossyImageCompressionMethod=b"ISO_10918_1"
+    ),
+}  # fmt: skip
+"""Headers as they are met, by what is wrong with them; valid documents can be made of all of these."""
+
+FILED_WRONG: dict[str, Callable[[], Dataset]] = {
+    "patient ID of 70": _set(PatientID=b"p" * 70),
+    "patient ID with a control character": _set(PatientID=b"a\x07b"),
+    "patient name of 300": _set(PatientName=b"n" * 300),
+    "study UID with a leading zero": _set(StudyInstanceUID=b"1.02.3"),
+    "study UID of 70": _set(StudyInstanceUID=b"1." + b"2" * 68),
+    "instance UID with letters": _set(SOPInstanceUID=b"1.2.x"),
+}
+"""Headers whose filing attributes break the Standard: documents repeat them, so that they are filed with them."""

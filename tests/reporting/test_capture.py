@@ -1,0 +1,169 @@
+"""The capture is a plain secondary capture of the same patient and study, and shows what it should where it should."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from config.errors import UndecodablePixels
+from inference.findings import Box, Level
+from reporting.capture import build_capture
+from reporting.conformance import check_capture
+from reporting.layout import SMALLEST_LONG_SIDE, Area, Layout, place_label
+from reporting.overlay import GOOD, Caption, colours, draw_capture, font, shorten, verdict, wrap
+from tests.accounts import COLUMNS, FILED_WRONG, ROWS, SLOPPY, account, finding, findings, good_header, lateral, picture
+
+CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ("Package SHA-256 0123",))
+
+
+def build(made: object = None, **changes: object) -> Dataset:
+    ours = made if made is not None else account(**changes)
+    built = build_capture(ours, ours.analysed[0], picture(), 9002, 1024)  # type: ignore[attr-defined]
+    check_capture(built, ours, ours.analysed[0])  # type: ignore[attr-defined, arg-type]
+    return pydicom.dcmread(BytesIO(built.content))
+
+
+def test_it_is_a_colour_picture_without_window_rescale_or_geometry() -> None:
+    document = build()
+    assert document.SOPClassUID == SecondaryCaptureImageStorage
+    assert document.pixel_array.shape == (document.Rows, document.Columns, 3)
+    assert (document.BurnedInAnnotation, document.RecognizableVisualFeatures) == ("YES", "NO")
+    assert document.ImageType == ["DERIVED", "SECONDARY", "OTHER"]
+    for keyword in ("WindowCenter", "RescaleSlope", "FrameOfReferenceUID", "PixelSpacing", "ViewPosition"):
+        assert keyword not in document
+
+
+def test_it_points_to_its_source_and_names_the_model() -> None:
+    document = build()
+    (source,) = document.SourceImageSequence
+    assert source.ReferencedSOPInstanceUID == "1.2.3.4.1"
+    assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
+    assert "opacity 1.0.0" in document.DerivationDescription
+    assert document.ContributingEquipmentSequence[0].DeviceUID.startswith("2.25.")
+    assert document.SeriesNumber == 9002
+
+
+def test_patient_and_study_are_the_sources() -> None:
+    document = build()
+    assert str(document.PatientName) == "Müller^Jörg^^Dr^Jr"
+    assert (document.PatientID, document.IssuerOfPatientID) == ("PID-1", "HOSP")
+    assert (document.StudyInstanceUID, document.AccessionNumber) == ("1.2.3", "ACC-1")
+    assert document.StudyDescription == "Thorax für Müller"
+    assert document.SpecificCharacterSet == "ISO_IR 100"
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "ratio", "method"),
+    [
+        ("lossy with method", "01", 10, "ISO_10918_1"),
+        ("lossy, ratio no number", "01", None, None),
+        ("sex U", "00", None, None),
+    ],
+)
+def test_what_was_lossy_stays_lossy(name: str, flag: str, ratio: int | None, method: str | None) -> None:
+    document = build(account(SLOPPY[name]()))
+    assert document.LossyImageCompression == flag
+    assert document.get("LossyImageCompressionRatio") == ratio
+    assert document.get("LossyImageCompressionMethod") == method
+
+
+@pytest.mark.parametrize("make", [*SLOPPY.values(), *FILED_WRONG.values()], ids=[*SLOPPY, *FILED_WRONG])
+def test_a_sloppy_source_gives_a_capture_that_files_with_it(make: Callable[[], Dataset]) -> None:
+    made = account(make())
+    built = build_capture(made, made.analysed[0], picture(), 9002, 600)
+    check_capture(built, made, made.analysed[0])
+
+
+def test_only_the_analysis_changes_the_bytes() -> None:
+    made = account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
+    first, again = (build_capture(made, made.analysed[1], picture(), 9002, 1024) for _ in range(2))
+    assert first == again
+    other = build_capture(made, made.analysed[0], picture(), 9002, 1024)
+    assert other.sop_instance_uid != first.sop_instance_uid
+    assert other.series_uid == first.series_uid
+
+
+def test_a_picture_that_is_not_what_the_header_says_is_no_capture() -> None:
+    made = account()
+    with pytest.raises(UndecodablePixels, match="400 x 320"):
+        build_capture(made, made.analysed[0], picture(ROWS, COLUMNS - 1), 9002, 1024)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2000, 1600), (1000, 1000), (700, 1000), (4000, 1000), (300, 3000)])
+@pytest.mark.parametrize("aspect", [1.0, 0.5, 2.0])
+def test_the_areas_never_overlap_and_never_pass_the_limit(rows: int, columns: int, aspect: float) -> None:
+    layout = Layout.of(rows, columns, aspect, 2048)
+    assert max(layout.width, layout.height) <= 2049
+    for one, other in ((layout.header, layout.picture), (layout.picture, layout.panel), (layout.header, layout.panel)):
+        assert not one.overlaps(other)
+    drawn = layout.picture.height / layout.picture.width
+    assert drawn == pytest.approx(rows * aspect / columns, rel=0.02)
+    whole = layout.place(Box(0, 0, columns, rows, 0.9, Level.PRESENT))
+    assert whole == layout.picture
+
+
+def test_a_small_picture_is_enlarged_so_that_text_is_readable() -> None:
+    layout = Layout.of(200, 160, 1.0, 2048)
+    assert max(layout.width, layout.height) == SMALLEST_LONG_SIDE
+
+
+def test_the_picture_is_the_radiograph_wherever_no_box_is() -> None:
+    gray = np.full((ROWS, COLUMNS), 0.5, dtype=np.float32)
+    drawn = draw_capture(gray, 1.0, findings(), CAPTION, 1024)
+    layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
+    corner = drawn[layout.picture.bottom - 40 : layout.picture.bottom, :40]
+    assert (corner == 128).all()
+
+
+def test_a_solid_box_is_closed_and_a_dashed_one_has_gaps() -> None:
+    gray = np.zeros((ROWS, COLUMNS), dtype=np.float32)
+    layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
+    for score, closed in ((0.9, True), (0.4, False)):
+        box = (100.0, 150.0, 250.0, 300.0, score)
+        drawn = draw_capture(gray, 1.0, (finding("lung_opacity", score, box),), CAPTION, 1024)
+        area = layout.place(Box(*box[:4], score, Level.PRESENT))
+        edge = drawn[area.top : area.bottom, area.left].max(axis=1) > 100
+        assert edge.all() == closed
+        assert edge.any()
+
+
+def test_a_box_below_both_points_is_not_drawn() -> None:
+    gray = np.zeros((ROWS, COLUMNS), dtype=np.float32)
+    drawn = draw_capture(gray, 1.0, (finding("x", 0.1, (100.0, 150.0, 250.0, 300.0, 0.1)),), CAPTION, 1024)
+    picture_area = Layout.of(ROWS, COLUMNS, 1.0, 1024).picture
+    assert (drawn[picture_area.top : picture_area.bottom, : picture_area.right] == 0).all()
+
+
+def test_labels_do_not_cover_one_another() -> None:
+    within = Area(0, 0, 1000, 1000)
+    taken: list[Area] = []
+    for offset in range(6):
+        area = place_label(200, 30, Area(300, 300 + 5 * offset, 600, 600), within, taken)
+        assert area.inside(within)
+        assert not any(area.overlaps(other) for other in taken)
+        taken.append(area)
+
+
+def test_more_findings_than_fit_are_counted_and_nothing_breaks() -> None:
+    many = tuple(finding(f"finding_with_a_long_name_number_{number}", number / 40) for number in range(40))
+    gray = np.zeros((700, 1000), dtype=np.float32)
+    assert draw_capture(gray, 1.0, many, CAPTION, 1024).shape[2] == 3
+
+
+def test_the_headline_counts_abnormal_findings_only() -> None:
+    normal = finding("normal", 0.97, abnormal=False)
+    assert verdict([normal])[0] == "No finding above threshold"
+    assert verdict([finding("a", 0.4), normal])[0] == "1 possible finding"
+    assert verdict([finding("a", 0.9), finding("b", 0.8), finding("c", 0.4)])[0] == "2 findings present, 1 possible"
+    assert colours([normal, finding("a", 0.9)])["normal"] == GOOD
+
+
+def test_text_is_cut_or_broken_to_its_room() -> None:
+    face = font("Regular", 20)
+    assert shorten("Lung opacity", face, 1000) == "Lung opacity"
+    assert shorten("Lung opacity", face, 60).endswith("…")
+    assert all(face.getlength(line) <= 120 for line in wrap("one two three four five extraordinarily", face, 120))

@@ -1,0 +1,156 @@
+"""The structured report says what the account says, in TID 1500, the same every time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pydicom
+import pytest
+from pydicom import Dataset
+
+from reporting import codes
+from reporting.account import Predecessor
+from reporting.conformance import check_report
+from reporting.identity import device_uid
+from reporting.report import ReportClass, build_report, walk
+from tests.accounts import COLUMNS, FILED_WRONG, MODEL, ROWS, SLOPPY, account, finding, good_header, lateral
+
+
+def read(content: bytes) -> Dataset:
+    return pydicom.dcmread(BytesIO(content))
+
+
+def named(root: Dataset, code: str) -> list[Dataset]:
+    return [item for item in walk(root) if item.ConceptNameCodeSequence[0].get("CodeValue") == code]
+
+
+def children(item: Dataset) -> dict[str, Dataset]:
+    return {child.ConceptNameCodeSequence[0].CodeValue: child for child in item.ContentSequence}
+
+
+@pytest.mark.parametrize("kind", ReportClass)
+def test_every_class_has_the_same_content(kind: ReportClass) -> None:
+    built = build_report(account(), 9001, kind)
+    document = read(built.content)
+    assert document.SOPClassUID == document.file_meta.MediaStorageSOPClassUID == kind.value
+    assert document.ConceptNameCodeSequence[0].CodeValue == "126000"
+    assert document.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    assert (document.VerificationFlag, document.CompletionFlag) == ("UNVERIFIED", "COMPLETE")
+    assert document.PreliminaryFlag == "PRELIMINARY"
+    check_report(built, account())
+
+
+def test_a_finding_has_a_group_on_the_picture_and_one_for_each_box() -> None:
+    document = read(build_report(account(), 9001).content)
+    groups = [children(group) for group in named(document, codes.MEASUREMENT_GROUP.value)]
+    assert len(groups) == 5
+    assert [group["112039"].TextValue for group in groups] == [
+        "Lung opacity",
+        "Lung opacity region 1",
+        "Lung opacity region 2",
+        "Pneumonia caused by SARS-CoV-2",
+        "Normal",
+    ]
+    assert len({group["112040"].UID for group in groups}) == 5
+    probabilities = [float(group["111012"].MeasuredValueSequence[0].NumericValue) for group in groups]
+    assert probabilities == [91, 91, 50, 50, 3]
+    assert {group["111012"].MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue for group in groups} == {"%"}
+    presence = [group["121052"].ConceptCodeSequence[0].CodeMeaning for group in groups]
+    assert presence == ["Present", "Present", "Undetermined", "Undetermined", "Absent"]
+    assert all(group["363698007"].ConceptCodeSequence[0].CodeValue == "39607008" for group in groups)
+
+
+def test_a_region_is_a_closed_rectangle_on_the_picture() -> None:
+    outside = finding("lung_opacity", 0.9, (-10, -5, COLUMNS + 40, ROWS + 1, 0.9))
+    made = account()
+    made = account(analysed=(type(made.analysed[0])(made.lead, (outside,)),))
+    document = read(build_report(made, 9001).content)
+    (region,) = named(document, codes.IMAGE_REGION.value)
+    assert region.GraphicType == "POLYLINE"
+    assert list(region.GraphicData) == [0, 0, COLUMNS, 0, COLUMNS, ROWS, 0, ROWS, 0, 0]
+    source = region.ContentSequence[0]
+    assert source.ConceptNameCodeSequence[0].CodeValue == "111040"
+    assert source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.4.1"
+
+
+def test_no_number_is_without_coordinates_of_its_own_or_its_groups() -> None:
+    """OHIF takes a number's own content sequence apart unless its group has coordinates."""
+    document = read(build_report(account(), 9001).content)
+    for group in named(document, codes.MEASUREMENT_GROUP.value):
+        located = any(item.ValueType == "SCOORD" for item in group.ContentSequence)
+        numbers = [item for item in group.ContentSequence if item.ValueType == "NUM"]
+        assert numbers
+        for number in numbers:
+            assert located != ("ContentSequence" in number)
+            if not located:
+                assert [child.ValueType for child in number.ContentSequence] == ["SCOORD"]
+
+
+def test_a_code_longer_than_16_is_a_long_code_value() -> None:
+    document = read(build_report(account(), 9001).content)
+    concepts = [item.ConceptCodeSequence[0] for item in named(document, "121071")]
+    assert "882784691000119100" in {concept.get("LongCodeValue") for concept in concepts}
+
+
+def test_the_model_is_observer_algorithm_and_contributing_equipment() -> None:
+    document = read(build_report(account(), 9001).content)
+    assert named(document, "121012")[0].UID == device_uid(MODEL)
+    (equipment,) = document.ContributingEquipmentSequence
+    assert equipment.DeviceUID == device_uid(MODEL)
+    assert (equipment.ManufacturerModelName, equipment.SoftwareVersions) == ("opacity", "1.0.0")
+    group = named(document, codes.MEASUREMENT_GROUP.value)[0]
+    texts = {item.ConceptNameCodeSequence[0].CodeValue for item in group.ContentSequence if item.ValueType == "TEXT"}
+    assert {"111001", "111003", "111002"} <= texts
+    parameters = [item.TextValue for item in named(group, "111002")]
+    assert parameters[:2] == ["sensitive operating point 35.0 %", "specific operating point 62.0 %"]
+
+
+def test_containers_are_separate_so_that_viewers_show_their_names() -> None:
+    document = read(build_report(account(skipped=(lateral(),)), 9001).content)
+    containers = [item for item in walk(document) if item.ValueType == "CONTAINER"]
+    assert len(containers) > 8
+    assert {item.ContinuityOfContent for item in containers} == {"SEPARATE"}
+
+
+def test_several_images_are_one_report_and_the_others_are_named_with_the_reason() -> None:
+    made = account(good_header(1), good_header(2), skipped=(lateral(),))
+    built = build_report(made, 9001)
+    check_report(built, made)
+    document = read(built.content)
+    library = named(document, codes.IMAGE_LIBRARY.value)[0]
+    images = [item for item in walk(library) if item.ValueType == "IMAGE"]
+    assert [image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for image in images] == ["1.2.3.4.1", "1.2.3.4.2"]
+    (comment,) = named(document, codes.COMMENT.value)
+    assert comment.TextValue == "Image 1.2.3.4.99 was not analysed because it is a lateral view"
+    identifiers = [item.TextValue for item in named(document, "112039")]
+    assert "Lung opacity image 2 region 1" in identifiers
+
+
+def test_a_correction_points_to_the_report_it_replaces() -> None:
+    made = account(revision=2, corrects=True, predecessor=Predecessor("1.5", ReportClass.COMPREHENSIVE_3D.value, "1.6"))
+    document = read(build_report(made, 9001).content)
+    reference = document.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert reference.SeriesInstanceUID == "1.5"
+    assert reference.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.6"
+    assert document.SOPInstanceUID != read(build_report(account(), 9001).content).SOPInstanceUID
+
+
+def test_times_are_the_analysis_in_the_sources_own_zone() -> None:
+    document = read(build_report(account(good_header(TimezoneOffsetFromUTC=b"-0330")), 9001).content)
+    assert (document.ContentDate, document.ContentTime) == ("20260101", "233405.678000")
+    assert document.TimezoneOffsetFromUTC == "-0330"
+    assert (document.InstanceCreationDate, document.SeriesDate) == ("20260101", "20260101")
+
+
+def test_only_the_analysis_changes_the_bytes() -> None:
+    ours = build_report(account(), 9001)
+    assert build_report(account(), 9001) == ours
+    later = account(completed_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC))
+    assert build_report(later, 9001).content != ours.content
+
+
+@pytest.mark.parametrize("make", [*SLOPPY.values(), *FILED_WRONG.values()], ids=[*SLOPPY, *FILED_WRONG])
+def test_a_sloppy_source_gives_a_report_that_files_with_it(make: Callable[[], Dataset]) -> None:
+    made = account(make())
+    built = build_report(made, 9001)
+    check_report(built, made)

@@ -1,0 +1,105 @@
+"""What is taken from a source, and what is left empty."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+from pydicom.tag import BaseTag, Tag
+
+from config.errors import UnreadableInstance
+from reporting.source import DESCRIBING, FILING, describe, read_source, valid_for_vr
+from tests.accounts import FILED_WRONG, SLOPPY, good_header
+
+
+@pytest.mark.parametrize("make", [*SLOPPY.values(), *FILED_WRONG.values()], ids=[*SLOPPY, *FILED_WRONG])
+def test_a_sloppy_header_is_described_and_files_to_the_byte(make: Callable[[], Dataset]) -> None:
+    header = make()
+    source = describe(header)
+    elements = source.identity()
+    for keyword in FILING:
+        if keyword in header:
+            assert elements[_tag(keyword)].value.rstrip(b" \0") == header.get_item(_tag(keyword)).value
+    for keyword in (*FILING, *DESCRIBING):
+        assert isinstance(source.text(keyword), str)
+    assert source.evidence().get_item("StudyInstanceUID").value == source.study_uid
+
+
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword", "text"),
+    [
+        ("undeclared UTF-8", "PatientName", "Müller^Jörg"),
+        ("undeclared Latin-1", "PatientName", "Müller^Jörg^^Dr^Jr"),
+        ("character set unknown", "PatientName", "Müller^Jörg^^Dr^Jr"),
+        ("character set misspelt", "PatientName", "Müller^Jörg^^Dr^Jr"),
+        ("character set in words", "PatientName", "Ďurič^Željko"),
+        ("ISO 2022 JP", "PatientName", "Yamada^Tarou=山田^太郎"),
+        ("ISO 2022 KR", "PatientName", "Hong^Gildong=洪^吉洞=홍^길동"),
+        ("GB18030", "PatientName", "Wang^XiaoDong=王^小东"),
+    ],
+)
+def test_text_is_read_as_it_was_meant(name: str, keyword: str, text: str) -> None:
+    assert describe(SLOPPY[name]()).text(keyword) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword"),
+    [
+        ("sex U", "PatientSex"),
+        ("birth date of zeros", "PatientBirthDate"),
+        ("accession number of 56", "AccessionNumber"),
+        ("study time with colons", "StudyTime"),
+        ("age without zero", "PatientAge"),
+        ("time zone no offset", "TimezoneOffsetFromUTC"),
+    ],
+)
+def test_what_breaks_its_vr_is_not_repeated(name: str, keyword: str) -> None:
+    source = describe(SLOPPY[name]())
+    assert not source.repeats(keyword)
+    element = source.identity().get(_tag(keyword))
+    assert element is None or element.value == b""
+
+
+def test_a_type_2_attribute_that_is_missing_is_there_and_empty() -> None:
+    source = describe(SLOPPY["no PatientSex"]())
+    assert source.identity()[_tag("PatientSex")].value == b""
+
+
+def test_valid_values_are_repeated() -> None:
+    source = describe(good_header())
+    assert all(source.repeats(keyword) for keyword in source.values)
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID"])
+def test_without_the_uids_there_is_nothing_to_refer_to(keyword: str) -> None:
+    with pytest.raises(UnreadableInstance, match=keyword):
+        describe(good_header(**{keyword: None}))
+
+
+def test_a_file_that_is_no_dicom_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"hello")
+    with pytest.raises(UnreadableInstance):
+        read_source(path)
+    with pytest.raises(UnreadableInstance):
+        read_source(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(("text", "valid"), [("235959.999999", True), ("2400", False), ("", True), ("10", True)])
+def test_times_are_checked(text: str, valid: bool) -> None:
+    assert valid_for_vr("StudyTime", text) is valid
+
+
+@pytest.mark.data
+def test_real_headers_are_described(cxr_data: Path) -> None:
+    for path in [*(cxr_data / "dicom" / "chest").iterdir(), *(cxr_data / "dicom" / "rsna").glob("*.dcm")]:
+        source = read_source(path)
+        assert source.rows > 0
+        assert source.repeats("StudyInstanceUID")
+    overlong = read_source(cxr_data / "dicom" / "chest" / "966_fixed.dcm")
+    assert len(overlong.text("AccessionNumber")) == 56
+    assert not overlong.repeats("AccessionNumber")
