@@ -30,14 +30,11 @@ class Listener:
                 "change receive.host or receive.port, or stop what uses that port"
             )
             raise SettingsError(msg) from error
+        self.port = int(self._socket.getsockname()[1])
+        """The port that is really listened on; interesting when the settings say 0."""
         self._on_connection = on_connection
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="dicom-listener", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is really listened on; interesting when the settings say 0."""
-        return int(self._socket.getsockname()[1])
 
     def start(self) -> None:
         """Begin to accept."""

@@ -22,6 +22,8 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Linux delays acknowledgements by 40 ms. A sender with Nagle's algorithm, such as DCMTK's, then waits with the end
 of each image for the acknowledgement of its beginning. The option wears off, so it is set after every read."""
 
+_LARGEST_DRAIN = 1 << 22
+
 _PDU_HEADER = struct.Struct(">BxI")
 _FRAGMENT_HEADER = struct.Struct(">IBB")
 _ELEMENT_HEADER = struct.Struct("<HHI")
@@ -82,6 +84,7 @@ class PduReader:
 
     def __init__(self, sock: socket.socket, max_pdu_bytes: int) -> None:
         self._socket = sock
+        self._quick_ack = _QUICK_ACK if sock.family in (socket.AF_INET, socket.AF_INET6) else None
         self._max_data = max_pdu_bytes + PDU_TOLERANCE_BYTES
         self._buffer = bytearray(self._max_data + _PDU_HEADER.size)
         self._start = self._end = 0
@@ -123,6 +126,8 @@ class PduReader:
             self._socket.settimeout(remaining)
             try:
                 received = self._socket.recv_into(view[self._end :])
+                if self._quick_ack is not None:
+                    self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
             except TimeoutError as error:
                 raise TimedOut from error
             except OSError as error:
@@ -130,8 +135,6 @@ class PduReader:
             if received == 0:
                 raise ConnectionLost
             self._end += received
-            if _QUICK_ACK is not None:
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _make_room(self, wanted: int) -> None:
         """Move what is unread to the front; a long association request gets a larger buffer."""
@@ -213,8 +216,9 @@ def hang_up(sock: socket.socket, farewell: bytes = b"", *, patience: float = 1.0
             sock.sendall(farewell)
         sock.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and sock.recv(65536):
-            pass
+        drained = 0
+        while drained < _LARGEST_DRAIN and time.monotonic() < deadline and (unread := sock.recv(65536)):
+            drained += len(unread)
     except OSError:
         pass
     finally:

@@ -44,7 +44,7 @@ def test_file_sync_rename_and_folder_sync_happen_in_this_order(
     fsync, rename = os.fsync, Path.rename
 
     def note_fsync(descriptor: int) -> None:
-        steps.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+        steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
         fsync(descriptor)
 
     def note_rename(self: Path, target: Path) -> Path:
@@ -127,9 +127,7 @@ def test_no_part_of_a_uid_shows_in_a_name(store: InstanceStore) -> None:
     assert ".." not in name
 
 
-def test_left_over_temporary_files_go_at_start_unless_someone_writes_them(
-    store: InstanceStore, tmp_path: Path
-) -> None:
+def test_left_over_temporary_files_go_at_start_unless_someone_writes_them(store: InstanceStore, tmp_path: Path) -> None:
     alive = written(store)
     (tmp_path / "instances" / "incoming" / "dead-1.part").write_bytes(b"half")
     assert InstanceStore(tmp_path / "instances", min_free_bytes=0).open() == 1

@@ -1,5 +1,6 @@
 """PDUs, fragments and command sets, from peers that are not to be believed."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -103,10 +104,8 @@ def test_any_pdu_body_is_cut_into_fragments_or_refused(body: bytes) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_command_set_is_decoded_or_refused(encoded: bytes) -> None:
-    try:
+    with contextlib.suppress(WireError):
         wire.decode_command(encoded)
-    except WireError:
-        pass
 
 
 @given(
