@@ -116,7 +116,7 @@ def run(files: Sequence[Path], folder: Path) -> tuple[Times, Times, Settings]:
     settings_file.write_text(tomlkit.dumps(document))
     settings = load_settings(settings_file)
     log = (folder / "node.log").open("wb")
-    node = subprocess.Popen([sys.executable, "-m", "cxrnode", "-c", settings_file, "serve"], stdout=log, stderr=log)
+    node = subprocess.Popen([sys.executable, "-P", "-m", "cxrnode", "-c", settings_file, "serve"], stdout=log, stderr=log)
     times, kernels = Times(), Times()
     try:
         await_node(settings)

@@ -125,6 +125,7 @@ class WorkSettings(Section):
     lease_seconds: float = Field(default=60, ge=1)
     poll_seconds: float = Field(default=0.1, gt=0, le=60)
     max_crashes: int = Field(default=3, ge=1)
+    max_failures: int = Field(default=6, ge=1)
     drain_seconds: Seconds = 20
 
 

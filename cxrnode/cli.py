@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from config.errors import CxrnodeError, SettingsError
 from config.load import find_file, load_settings
@@ -96,8 +97,8 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        err.print(f"[bold red]settings:[/] {error}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]settings:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(SETTINGS_EXIT_CODE)
     except CxrnodeError as error:
-        err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)

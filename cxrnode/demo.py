@@ -135,6 +135,7 @@ def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
             "settle_after_release_seconds": 0.2,
         },
         "work": {"poll_seconds": 0.05},
+        "delivery": {"first_retry_seconds": 0.5, "longest_retry_seconds": 5.0},
         "destinations": [
             {"kind": "dicom", "name": "demo-pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "DEMOPACS"},
             {"kind": "hl7", "name": "demo-ris", "host": "127.0.0.1", "port": ris_port},
@@ -152,7 +153,7 @@ def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterat
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CXRNODE_")}
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "cxrnode", "--config", str(settings_file), "serve"],
+            [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "serve"],
             stdout=sink,
             stderr=sink,
             env=environment,

@@ -13,10 +13,10 @@ from config.settings import Settings
 from tracking import audit, schema
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.loop import Lane, WorkLoop
+from tracking.loop import Handler, Lane, WorkLoop
 
 log = get_logger(__name__)
-PARENT_VARIABLE = "CXRNODE_SUPERVISOR"
+PARENT_VARIABLE = "_CXRNODE_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -64,11 +64,13 @@ def receiver(settings: Settings, database: Database) -> Service:
 
 def worker(settings: Settings, database: Database) -> Service:
     """Build the worker: analyses and reports, with the model loaded once."""
+    from inference.analyse import AnalyseHandler
     from reporting.compose import ReportHandler
 
-    from inference.analyse import AnalyseHandler
-
-    handlers = {"analyse": AnalyseHandler(settings, database), "report": ReportHandler(settings, database)}
+    handlers: dict[str, Handler] = {
+        "analyse": AnalyseHandler(settings, database),
+        "report": ReportHandler(settings, database),
+    }
     lanes = [Lane(("report", "analyse"), settings.work.threads)]
     return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
 

@@ -59,16 +59,19 @@ def outcome_text(study: StudySummary) -> str:
 
 def studies_table(studies: Iterable[StudySummary]) -> Table:
     """Return studies as a table, one row a study."""
-    table = Table("received", "study", "images", "status", "outcome", "documents", header_style="bold")
+    table = Table(header_style="bold", show_lines=True)
+    table.add_column("study", max_width=24)
+    table.add_column("status", no_wrap=True)
+    table.add_column("outcome", ratio=1)
+    table.add_column("documents", no_wrap=True)
     for study in studies:
         delivered = sum(delivery.state == "delivered" for delivery in study.deliveries)
-        documents = f"{len(study.documents)} built"
+        documents = f"{len(study.documents)} built" if study.documents else "–"
         if study.deliveries:
             documents += f"\n{delivered}/{len(study.deliveries)} delivered"
+        images = f"{study.instances} image{'s' if study.instances != 1 else ''}"
         table.add_row(
-            moment(study.received_at),
-            Text(study.study_uid, overflow="fold"),
-            str(study.instances),
+            Text(f"{study.study_uid}\n", overflow="fold").append(f"{moment(study.received_at)}\n{images}", "dim"),
             coloured(study.status),
             outcome_text(study),
             documents,

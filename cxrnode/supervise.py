@@ -70,7 +70,8 @@ class Supervisor:
         return 0
 
     def _start(self, child: _Child) -> None:
-        command = [sys.executable, "-m", "cxrnode"]
+        # -P: a folder named config or reporting where the node is started must not stand in for ours.
+        command = [sys.executable, "-P", "-m", "cxrnode"]
         if self.config_file is not None:
             command += ["--config", str(self.config_file)]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}

@@ -198,7 +198,9 @@ class WorkLoop:
 
     def _fail(self, job: Job, error: Exception) -> None:
         text = describe(error)
-        permanent = isinstance(error, PermanentError)
+        # An error nobody foresaw is a defect: some tries, in case it passes, then a person has to look.
+        unforeseen = not isinstance(error, CxrnodeError) and job.attempts + 1 >= self.work.max_failures
+        permanent = isinstance(error, PermanentError) or unforeseen
         log.warning("job-failed", job=job.key, queue=job.queue, error=text, attempt=job.attempts + 1,
                     exc_info=None if isinstance(error, CxrnodeError) else error)  # fmt: skip
         try:

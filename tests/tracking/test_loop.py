@@ -131,6 +131,18 @@ def test_foreign_exceptions_are_described_without_their_words(database: Database
     assert not stopped
 
 
+def test_an_unforeseen_error_is_tried_some_times_and_then_stops(database: Database) -> None:
+    put(database, "a")
+    handler = Recorder(raising(ValueError("a defect")))
+    loop = WorkLoop(database, {"q": handler}, [Lane(("q",))], WorkSettings(max_failures=2), DELIVERY)
+    loop.run_until_idle()
+    assert depth(database) == {("q", "open"): 1}
+    time.sleep(0.1)
+    loop.run_until_idle()
+    assert depth(database) == {("q", "stopped"): 1}
+    assert [stopped for _, _, stopped in handler.failures] == [False, True]
+
+
 def test_finished_work_survives_a_database_that_is_away_for_a_moment(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

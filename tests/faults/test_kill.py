@@ -1,0 +1,117 @@
+"""Kill -9 of any service at any time: every acknowledged instance ends with its documents delivered exactly once."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxrnode.demo_peers import DemoRis
+from tracking.queries import StudySummary
+
+pytestmark = [pytest.mark.faults, pytest.mark.peers, pytest.mark.timeout(300)]
+SR, SC = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.7"
+
+
+def in_orthanc(orthanc: Any) -> Counter[tuple[str, str]]:
+    """Count the instances in Orthanc by study and SOP class."""
+    found: Counter[tuple[str, str]] = Counter()
+    for instance in orthanc.get("/instances"):
+        tags = orthanc.tags(instance)
+        found[tags["StudyInstanceUID"], tags["SOPClassUID"]] += 1
+    return found
+
+
+def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, ris: DemoRis) -> None:
+    stored = in_orthanc(orthanc)
+    for study in studies:
+        kinds = Counter(document.kind for document in study.documents)
+        assert kinds == {"sr": 1, "sc": 1, "hl7": 1}, study
+        assert stored[study.study_uid, SR] == 1
+        assert stored[study.study_uid, SC] == 1
+    assert sum(stored.values()) == 2 * len(studies)
+    assert set(ris.received) == {d.uid for study in studies for d in study.documents if d.kind == "hl7"}
+
+
+@pytest.mark.parametrize(
+    ("service", "point"),
+    [
+        ("receive", "dicom_node.reception:register_instance:before"),
+        ("receive", "dicom_node.reception:Reception.finish:after"),
+        ("work", "inference.analyse:record_analysis:before"),
+        ("work", "reporting.compose:record_documents:after"),
+        ("deliver", "reporting.deliver:record_delivered:before"),
+    ],
+    ids=[
+        "received-not-committed", "committed-not-answered", "analysed-not-recorded",
+        "built-not-committed", "delivered-not-recorded",
+    ],
+)  # fmt: skip
+def test_death_at_the_worst_moment_loses_and_doubles_nothing(
+    service: str,
+    point: str,
+    start_node: Callable[..., Any],
+    orthanc: Any,
+    ris: DemoRis,
+    phantoms: Callable[[int], list[Path]],
+) -> None:
+    node = start_node(orthanc.dicom_port, [name for name in ("receive", "work", "deliver") if name != service])
+    node.start(service, die_at=point)
+    (path,) = phantoms(1)
+    if service == "receive":
+        sender = threading.Thread(target=node.send_until_acknowledged, args=(path,))
+        sender.start()
+        node.await_death(service)
+        node.start(service, die_at=point)
+        sender.join(60)
+    else:
+        node.send_until_acknowledged(path)
+        node.await_death(service)
+        node.start(service, die_at=point)
+    assert_everything_is_there_once(node.await_settled(1), orthanc, ris)
+    assert node.audit_is_intact()
+
+
+def test_random_kills_of_all_services_lose_and_double_nothing(
+    start_node: Callable[..., Any], orthanc: Any, ris: DemoRis, phantoms: Callable[[int], list[Path]]
+) -> None:
+    node = start_node(orthanc.dicom_port)
+    paths = phantoms(10)
+    chance = random.Random(20)
+
+    def send_all() -> None:
+        for path in paths:
+            node.send_until_acknowledged(path)
+            time.sleep(0.5)
+
+    sender = threading.Thread(target=send_all)
+    sender.start()
+    kills = 0
+    while sender.is_alive() or kills < 9:
+        time.sleep(chance.uniform(0.3, 1.8))
+        name = chance.choice(("receive", "work", "deliver"))
+        node.kill(name)
+        node.start(name)
+        kills += 1
+        if kills > 60:
+            break
+    sender.join(60)
+    assert_everything_is_there_once(node.await_settled(len(paths)), orthanc, ris)
+    assert node.audit_is_intact()
+
+
+def test_killing_the_supervisor_takes_its_services_along_and_a_new_one_goes_on(
+    start_node: Callable[..., Any], orthanc: Any, ris: DemoRis, phantoms: Callable[[int], list[Path]]
+) -> None:
+    node = start_node(orthanc.dicom_port, ["serve"])
+    first, second = phantoms(2)
+    node.send_until_acknowledged(first)
+    node.kill("serve")
+    node.start("serve")
+    node.send_until_acknowledged(second)
+    assert_everything_is_there_once(node.await_settled(2), orthanc, ris)
+    assert node.audit_is_intact()
