@@ -99,15 +99,15 @@ class Build:
 def choose_opacities(seed: int) -> tuple[Opacity, ...]:
     """Return one or two consolidations in plausible places, the same for the same seed."""
     rng = np.random.default_rng([seed, 7])
-    places = [(0.265, 0.58), (0.29, 0.40), (0.775, 0.62), (0.74, 0.42), (0.25, 0.66)]
+    places = [(0.275, 0.58), (0.295, 0.40), (0.765, 0.61), (0.725, 0.42)]
     order = rng.permutation(len(places))[: int(rng.choice([1, 1, 2]))]
     return tuple(
         Opacity(
             x=places[i][0] + float(rng.uniform(-0.015, 0.015)),
             y=places[i][1] + float(rng.uniform(-0.02, 0.02)),
-            width=float(rng.uniform(0.065, 0.09)),
-            height=float(rng.uniform(0.075, 0.11)),
-            density=float(rng.uniform(0.75, 0.95)),
+            width=float(rng.uniform(0.085, 0.105)),
+            height=float(rng.uniform(0.10, 0.135)),
+            density=float(rng.uniform(0.8, 1.0)),
         )
         for i in order
     )
@@ -349,7 +349,8 @@ def _consolidation(rng: np.random.Generator, opacity: Opacity, depth: Plane) -> 
     x, y = axes()
     ragged = 0.20 * clouds(rng, 9) + 0.13 * clouds(rng, 22) + 0.06 * clouds(rng, 55)
     radius = np.sqrt(((x - opacity.x) / opacity.width) ** 2 + ((y - opacity.y) / opacity.height) ** 2)
-    core = 1 / (1 + np.exp((radius + ragged - 0.84) * 5.0))
+    core = 1 / (1 + np.exp((radius + ragged - 0.72) * 5.0))
+    haze = np.exp(-((radius / 1.05) ** 4))
     patchy = np.clip(0.84 + 0.12 * clouds(rng, 26) + 0.06 * clouds(rng, 70), 0.2, 1.1)
-    fluid: Plane = 0.37 * opacity.density * core * patchy * np.sqrt(depth)
+    fluid: Plane = opacity.density * (0.26 * core * patchy + 0.11 * haze) * np.sqrt(depth)
     return fluid
