@@ -37,6 +37,8 @@ LOCAL_SCHEME = "99CXRNODE"
 ONE_VIEW = components("36554-4", "XR Chest Single view", "LN")
 TWO_VIEWS = components("36643-5", "XR Chest 2 Views", "LN")
 _TEXT_LIMIT = 4000
+_NAME_UNKNOWN = components("", "", "", "", "", "", "U")
+"""PID-5 is required: a name of type U, unspecified (HL7 table 0200)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _pid(account: Account) -> str:
         {
             1: "1",
             3: _patient_id(account),
-            5: xpn(source.text("PatientName")),
+            5: xpn(source.text("PatientName")) or _NAME_UNKNOWN,
             7: birth_date if valid_for_vr("PatientBirthDate", birth_date) else "",
             8: sex if sex in {"M", "F", "O"} else "U",
         },

@@ -94,7 +94,7 @@ def test_a_code_longer_than_16_is_a_long_code_value() -> None:
 
 def test_the_model_is_observer_algorithm_and_contributing_equipment() -> None:
     document = read(build_report(account(), 9001).content)
-    assert named(document, "121012")[0].UID == device_uid(MODEL)
+    assert device_uid(MODEL) == named(document, "121012")[0].UID
     (equipment,) = document.ContributingEquipmentSequence
     assert equipment.DeviceUID == device_uid(MODEL)
     assert (equipment.ManufacturerModelName, equipment.SoftwareVersions) == ("opacity", "1.0.0")
