@@ -124,6 +124,8 @@ class AcceptedAssociation(Association):
         self.studies: set[str] = set()
         """UIDs of the studies that were stored over this association."""
         self.was_admitted = False
+        self.calling_ae = ""
+        self.called_ae = ""
         self.acceptor.maximum_length = limits.max_pdu_bytes
         self.acceptor.ae_title = ae.ae_title
         self.acceptor.implementation_class_uid = ae.implementation_class_uid
@@ -135,16 +137,6 @@ class AcceptedAssociation(Association):
         self._reader = PduReader(sock, limits.max_pdu_bytes)
         self._message = Message()
         self._leaving = False
-
-    @property
-    def calling_ae(self) -> str:
-        """The AE title the peer gave itself."""
-        return str(self.requestor.primitive.calling_ae_title) if self.requestor.primitive else ""
-
-    @property
-    def called_ae(self) -> str:
-        """The AE title the peer called."""
-        return str(self.requestor.primitive.called_ae_title) if self.requestor.primitive else ""
 
     def leave(self, *, at_once: bool) -> None:
         """End the association from another thread: at once, or as soon as no message is under way."""
@@ -194,6 +186,7 @@ class AcceptedAssociation(Association):
         except Exception as error:  # pynetdicom raises whatever its parsing of hostile bytes runs into
             raise WireError("association request cannot be parsed", reason=6) from error
         self.requestor.primitive = primitive
+        self.calling_ae, self.called_ae = caller.calling_ae, caller.called_ae
         if not request.protocol_version & 1:
             self.acse.send_reject(1, 2, 2)
             return False

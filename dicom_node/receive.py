@@ -28,13 +28,13 @@ from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dicom_node.listener import Listener
 from dicom_node.message import Sink, StoreRequest
 from dicom_node.reception import Reception
+from dicom_node.releases import Releases
 from dicom_node.sop_classes import VERIFICATION, accepted_sop_classes
 from dicom_node.store import InstanceStore
 from dicom_node.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, decodable_syntaxes
 from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.instances import association_released
 
 # pynetdicom's standard handlers put identifiers, and at debug level whole requests, into the log.
 _config.LOG_HANDLER_LEVEL = "none"
@@ -54,6 +54,7 @@ class Receiver:
         receive = settings.receive
         self._store = InstanceStore(settings.instance_dir, min_free_bytes=receive.min_free_disk_bytes)
         self._commits = GroupCommit(database)
+        self._releases = Releases(self._commits, receive.settle_after_release_seconds)
         self._limits = Limits(receive.max_pdu_bytes, receive.max_dataset_bytes, max(receive.idle_seconds, 1.0))
         self._contexts = supported_contexts(settings)
         self._ae = _application_entity(settings)
@@ -84,6 +85,7 @@ class Receiver:
         self._store.open()
         receive = self._settings.receive
         self._listener = Listener(receive.host, receive.port, self._connected)
+        self._releases.start()
         self._listener.start()
         _log.info("receiving", host=receive.host, port=self.port, called_ae=self._settings.node.ae_title)
 
@@ -107,6 +109,7 @@ class Receiver:
             association.leave(at_once=True)
         for association in left:
             association.join(timeout=5)
+        self._releases.stop()
 
     def admit(self, caller: Caller) -> Rejection | None:
         """Decide over an association request, and write down a rejection."""
@@ -132,9 +135,7 @@ class Receiver:
     def released(self, association: AcceptedAssociation) -> None:
         """Bring the analysis of what this association stored forward: its sender has nothing more to say."""
         if association.studies:
-            settle = self._settings.receive.settle_after_release_seconds
-            studies = sorted(association.studies)
-            self._record("release", lambda tx: association_released(tx, studies, settle_seconds=settle))
+            self._releases.add(association.studies)
 
     def ended(self, association: AcceptedAssociation) -> None:
         """Give the association's place back."""

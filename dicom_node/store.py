@@ -19,7 +19,7 @@ import itertools
 import mmap
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -57,8 +57,10 @@ class InstanceStore:
     def open(self) -> int:
         """Make the folders durable, remove left-over temporary files and return how many there were."""
         try:
-            for folder in _folders(self._root):
-                make_folder(folder)
+            make_folder(self._root)
+            _make_subfolders(self._root, (_INCOMING, _CONFLICTS, *_HEXADECIMAL))
+            for first in _HEXADECIMAL:
+                _make_subfolders(self._root / first, _HEXADECIMAL)
             left_over = 0
             for path in self._incoming.glob(f"*{_SUFFIX}"):
                 left_over += _remove_unless_locked(path)
@@ -115,10 +117,13 @@ class InstanceStore:
         target = self._root / name
         try:
             partial.flush_to_disk()
-            if not target.parent.is_dir():
+            try:
+                partial.path.rename(target)
+            except FileNotFoundError:  # somebody removed an empty folder
                 make_folder(target.parent)
-            partial.path.rename(target)
+                partial.path.rename(target)
             sync_folder(target.parent)
+            partial.close()
         except OSError as error:
             raise _trouble("make an instance durable", error) from error
         finally:
@@ -179,13 +184,17 @@ class PartialFile:
         """Return only when the bytes and the length are on the disk."""
         os.fsync(self.descriptor)
 
+    def close(self) -> None:
+        """Close the file and leave it where it is; safe to call twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def discard(self) -> None:
-        """Close the file and remove it if it still has its temporary name; safe to call twice."""
-        if self._descriptor is None:
-            return
-        os.close(self._descriptor)
-        self._descriptor = None
-        self.path.unlink(missing_ok=True)
+        """Close the file and remove its temporary name; safe to call twice, and after ``close``."""
+        if self._descriptor is not None:
+            self.close()
+            self.path.unlink(missing_ok=True)
 
 
 def _remove_unless_locked(path: Path) -> bool:
@@ -223,11 +232,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    yield root / _INCOMING
-    yield root / _CONFLICTS
-    for first, second in itertools.product(_HEXADECIMAL, repeat=2):
-        yield root / first / second
+def _make_subfolders(parent: Path, names: Iterable[str]) -> None:
+    """Create the folders that are missing, and sync their parent once."""
+    present = set(os.listdir(parent))
+    missing = [name for name in names if name not in present]
+    for name in missing:
+        (parent / name).mkdir(mode=0o750, exist_ok=True)
+    if missing:
+        sync_folder(parent)
 
 
 def _hashed_name(instance_uid: str, transfer_syntax_uid: str, sha256: str) -> str:
