@@ -234,7 +234,7 @@ def sync_folder(folder: Path) -> None:
 
 def _make_subfolders(parent: Path, names: Iterable[str]) -> None:
     """Create the folders that are missing, and sync their parent once."""
-    present = set(os.listdir(parent))
+    present = {path.name for path in parent.iterdir()}
     missing = [name for name in names if name not in present]
     for name in missing:
         (parent / name).mkdir(mode=0o750, exist_ok=True)
