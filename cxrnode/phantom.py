@@ -1,7 +1,8 @@
 """A synthetic radiograph that stands in for a patient: for the demo, the tests and the benchmarks.
 
 Everything is drawn from a seed and labelled as a phantom, in the picture and in the header, and the same seed
-gives the same bytes. It is real enough to go the whole way through a node; it is no evidence about a model.
+gives the same bytes. It is real enough to go the whole way through a node. Its look was tuned by eye against
+radiographs and by what the shipped model says about it, so that answer is a demonstration and no evidence.
 """
 
 import datetime as dt

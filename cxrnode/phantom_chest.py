@@ -121,10 +121,10 @@ def draw_chest(seed: int, opacities: Sequence[Opacity], *, portable: bool) -> Pl
     mask = Layer().fill(lungs).plane(2.8)
     depth = chord(mask, 46)
     picture = _soft_tissue(build, mask)
-    picture -= 0.53 * build.contrast * (0.28 * mask + 0.72 * depth) * _aeration(rng)
+    picture -= 0.57 * build.contrast * (0.28 * mask + 0.72 * depth) * _aeration(rng)
     picture += _retrocardiac(build, mask)
     picture += _airways(build) + _gas(build, rng, mask)
-    picture += mask * (_vessels(build, rng) + 0.010 * clouds(rng, 170) + 0.007 * clouds(rng, 60))
+    picture += mask * (_vessels(build, rng) + 0.006 * clouds(rng, 190) + 0.002 * clouds(rng, 60))
     picture += _spine(build) + _ribs(build, rng, mask) + _clavicles(build) + _scapulae(build)
     for number, opacity in enumerate(opacities):
         picture += _consolidation(np.random.default_rng([seed, 9, number]), opacity, depth)
@@ -232,7 +232,7 @@ def _vessels(build: Build, rng: np.random.Generator) -> Plane:
                 layers[number % 2].stroke(path, width, min(max(width * 110, 0.19), 0.85))
         hila.fill([build.place(ellipse(x, y + 0.012, 0.034, 0.062))], 0.6)
         hila.fill([build.place(ellipse(x * 0.98 + 0.01, y - 0.005, 0.022, 0.03))], 1.0)
-    lungs: Plane = 0.10 * layers[0].plane(1.5) + 0.09 * layers[1].plane(2.2) + 0.11 * hila.plane(11)
+    lungs: Plane = 0.08 * layers[0].plane(1.5) + 0.075 * layers[1].plane(2.2) + 0.11 * hila.plane(11)
     return lungs
 
 
@@ -352,5 +352,5 @@ def _consolidation(rng: np.random.Generator, opacity: Opacity, depth: Plane) -> 
     core = 1 / (1 + np.exp((radius + ragged - 0.72) * 5.0))
     haze = np.exp(-((radius / 1.05) ** 4))
     patchy = np.clip(0.84 + 0.12 * clouds(rng, 26) + 0.06 * clouds(rng, 70), 0.2, 1.1)
-    fluid: Plane = opacity.density * (0.26 * core * patchy + 0.11 * haze) * np.sqrt(depth)
+    fluid: Plane = opacity.density * (0.32 * core * patchy + 0.14 * haze) * np.sqrt(depth)
     return fluid
