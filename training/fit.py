@@ -53,8 +53,8 @@ def fit(
     mined = labels.MinedLabels(strong)
     batches = Batches(
         recipe,
-        (strong_maps, np.stack([labels.hard(row) for row in strong])),
-        (weak_maps, np.stack([mined.soft(row) for row in weak])) if weak else None,
+        Source(strong_maps, np.stack([labels.hard(row) for row in strong]), *_mined(strong)),
+        Source(weak_maps, np.stack([mined.soft(row) for row in weak]), *_mined(weak)) if weak else None,
     )
     settings = recipe.fit
     total = settings.head_epochs + settings.epochs
@@ -78,7 +78,22 @@ def fit(
         losses += [
             dict(zip(history.history, values, strict=True)) for values in zip(*history.history.values(), strict=True)
         ]
-    return Learnt(network=network, losses=tuple(losses))
+    return Learnt(network=model.served(network), losses=tuple(losses))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Pictures of one kind: trunk maps, class probabilities (n, 3), mined labels (n, 14), whether there are any."""
+
+    features: Features
+    classes: NDArray[np.float32]
+    mined: NDArray[np.float32]
+    has_mined: NDArray[np.float32]
+
+
+def _mined(rows: Sequence[Radiograph]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    known = np.asarray([bool(row.nih_labels) for row in rows], np.float32)
+    return np.stack([labels.mined(row, model.MINED) for row in rows]), known
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -90,42 +105,45 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(
         self,
         recipe: Recipe,
-        strong: tuple[Features, NDArray[np.float32]],
-        weak: tuple[Features, NDArray[np.float32]] | None,
+        strong: Source,
+        weak: Source | None,
     ) -> None:
         super().__init__()
         self._recipe = recipe
         self._sources = [strong] if weak is None or not recipe.data.weak_weight else [strong, weak]
         self._cells = cells_of(recipe.model.side)
-        strong_count = len(strong[1])
+        strong_count = len(strong.classes)
         self._weak_count = (
-            min(len(self._sources[1][1]), round(recipe.data.weak_share * strong_count)) if len(self._sources) > 1 else 0
+            min(len(self._sources[1].classes), round(recipe.data.weak_share * strong_count))
+            if len(self._sources) > 1
+            else 0
         )
         self._epoch = 0
         self._order = self._draw()
 
     def __len__(self) -> int:
-        return max(1, (len(self._sources[0][1]) + self._weak_count) // self._recipe.fit.batch)
+        return max(1, (len(self._sources[0].classes) + self._weak_count) // self._recipe.fit.batch)
 
     def __getitem__(self, step: int) -> tuple[Any, Any, Any]:
-        """Return (maps, (classes, heat, box), one weight per picture for each of them)."""
+        """Return (maps, (classes, heat, box, mined), one weight a picture for each of them)."""
         batch = self._recipe.fit.batch
-        maps, classes, heats, boxes, class_weights, box_weights = [], [], [], [], [], []
+        maps, classes, heats, boxes, mined, weights = [], [], [], [], [], []
         for source, index in self._order[step * batch : (step + 1) * batch]:
-            features, truth = self._sources[source]
+            part = self._sources[source]
+            features = part.features
             variant = (self._epoch + index) % features.maps.shape[1]
             maps.append(features.maps[index, variant])
-            classes.append(truth[index])
+            classes.append(part.classes[index])
+            mined.append(part.mined[index])
             heat, box = features.detector_targets(self._cells, index, variant)
             heats.append(heat)
             boxes.append(box)
-            class_weights.append(1.0 if source == 0 else self._recipe.data.weak_weight)
-            box_weights.append(1.0 if source == 0 else 0.0)
-        detector = np.asarray(box_weights, np.float32)
+            read = float(source == 0)
+            weights.append((read or self._recipe.data.weak_weight, read, read, part.has_mined[index]))
         return (
             np.stack(maps).astype(np.float32),
-            (np.stack(classes), np.stack(heats), np.stack(boxes)),
-            (np.asarray(class_weights, np.float32), detector, detector),
+            (np.stack(classes), np.stack(heats), np.stack(boxes), np.stack(mined)),
+            tuple(np.asarray(weights, np.float32).T),
         )
 
     def on_epoch_end(self) -> None:
@@ -135,9 +153,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _draw(self) -> list[tuple[int, int]]:
         rng = np.random.default_rng((self._recipe.seed, self._epoch))
-        order = [(0, int(index)) for index in range(len(self._sources[0][1]))]
+        order = [(0, int(index)) for index in range(len(self._sources[0].classes))]
         if self._weak_count:
-            drawn = rng.choice(len(self._sources[1][1]), self._weak_count, replace=False)
+            drawn = rng.choice(len(self._sources[1].classes), self._weak_count, replace=False)
             order += [(1, int(index)) for index in drawn]
         return [order[place] for place in rng.permutation(len(order))]
 
@@ -156,6 +174,6 @@ def _compile(rest: keras.Model, recipe: Recipe, rate: float, *, steps: int) -> N
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     rest.compile(
         optimizer=optimizer,
-        loss=[model.class_loss, model.heat_loss, model.box_loss],
-        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight],
+        loss=[model.class_loss, model.heat_loss, model.box_loss, model.mined_loss],
+        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight, settings.mined_weight],
     )

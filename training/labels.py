@@ -22,6 +22,11 @@ def hard(radiograph: Radiograph) -> NDArray[np.float32]:
     return one_hot
 
 
+def mined(radiograph: Radiograph, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return 1 for each of these labels that was mined from the picture's report, else 0."""
+    return np.asarray([name in radiograph.nih_labels for name in names], np.float32)
+
+
 def group(radiograph: Radiograph) -> str:
     """Return the group of mined labels that a picture falls into."""
     labels = set(radiograph.nih_labels)

@@ -11,9 +11,11 @@ from typing import Any
 import keras
 
 from training.backbone import INPUT_OFFSET, INPUT_SCALE, Weights, layer_names, mobilenet_v2, set_weights
+from training.dataset import NIH_LABELS
 from training.recipe import ModelSettings
 
 CLASSES = ("normal", "other_abnormal", "lung_opacity")
+MINED = tuple(sorted(NIH_LABELS - {"No Finding"}))
 STRIDE = 16
 TRUNK_END = "block_5_add"
 """The last frozen layer: its maps (side/8, side/8, 32) are computed once and kept."""
@@ -22,10 +24,15 @@ _RARE = 0.02
 
 
 def build(settings: ModelSettings, weights: Weights | None = None) -> keras.Model:
-    """Build the whole network; with ``weights`` the backbone starts from them and its trunk is frozen."""
+    """Build the network as it is fitted; with ``weights`` the backbone starts from them and its trunk is frozen.
+
+    It has a fourth output that no package has, ``mined`` (n, 14): logits of the labels mined from reports. To guess
+    them teaches the features more of chests than three classes do. :func:`served` takes it off.
+    """
     picture = keras.Input((settings.side, settings.side, 1), name="picture")
     levels = mobilenet_v2(keras.layers.Rescaling(INPUT_SCALE, INPUT_OFFSET, name="normalise")(picture))
     neck = _neck(levels.middle, levels.top, settings.neck)
+    neck = keras.layers.SpatialDropout2D(settings.map_dropout, name="neck_dropout")(neck)
     pooled = keras.layers.Concatenate(name="pooled")(
         [
             keras.layers.GlobalAveragePooling2D(name="pool_top")(levels.top),
@@ -34,17 +41,23 @@ def build(settings: ModelSettings, weights: Weights | None = None) -> keras.Mode
     )
     pooled = keras.layers.Dropout(settings.dropout, name="dropout")(pooled)
     classes = keras.layers.Dense(len(CLASSES), name="classes")(pooled)
+    mined = keras.layers.Dense(len(MINED), name="mined")(pooled)
     heat = keras.layers.Conv2D(
         1, 1, bias_initializer=keras.initializers.Constant(math.log(_RARE / (1 - _RARE))), name="heat"
     )(_mix(neck, settings.neck, "heat_mix"))
     box = keras.layers.Conv2D(
         4, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-0.7), name="box"
     )(_mix(neck, settings.neck, "box_mix"))
-    model = keras.Model(picture, [classes, heat, box], name="opacity")
+    model = keras.Model(picture, [classes, heat, box, mined], name="opacity")
     if weights is not None:
         set_weights(model, weights)
         freeze(model, trunk_names())
     return model
+
+
+def served(model: keras.Model) -> keras.Model:
+    """Return the network as a package has it."""
+    return keras.Model(model.input, model.outputs[:3], name="opacity")
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -68,6 +81,11 @@ def freeze(model: keras.Model, names: list[str], *, frozen: bool = True) -> None
 def class_loss(truth: Any, logits: Any) -> Any:
     """Cross-entropy against soft classes (n, 3); one number a picture."""
     return -keras.ops.sum(truth * keras.ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def mined_loss(truth: Any, logits: Any) -> Any:
+    """Binary cross-entropy against mined labels (n, 14), averaged; one number a picture."""
+    return keras.ops.mean(keras.ops.softplus(logits) - truth * logits, axis=-1)
 
 
 def heat_loss(truth: Any, logits: Any) -> Any:

@@ -51,6 +51,9 @@ class ModelSettings(_Part):
     """Full-integer MobileNetV2 TFLite file to start from, relative to the data folder; empty starts at random."""
     neck: Annotated[int, Field(ge=8)] = 128
     dropout: Fraction = 0.3
+    """Share of pooled features hidden from the classes in training."""
+    map_dropout: Fraction = 0.1
+    """Share of neck maps hidden from the detector in training."""
 
 
 class AugmentSettings(_Part):
@@ -83,6 +86,8 @@ class FitSettings(_Part):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Momentum of the moving average of the weights that is shipped; 0 ships the last weights."""
+    mined_weight: Annotated[float, Field(ge=0)] = 2.0
+    """Loss weight of guessing the mined labels, which only fitting does."""
     class_weight: Annotated[float, Field(ge=0)] = 1.0
     heat_weight: Annotated[float, Field(ge=0)] = 1.0
     box_weight: Annotated[float, Field(ge=0)] = 0.5

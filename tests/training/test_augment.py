@@ -1,3 +1,5 @@
+"""Altered training pictures: boxes follow, nothing is mirrored, a seed repeats."""
+
 import numpy as np
 import pytest
 

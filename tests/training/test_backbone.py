@@ -1,3 +1,5 @@
+"""MobileNetV2 without normalisation layers, and its weights out of the integer file."""
+
 from pathlib import Path
 
 import keras

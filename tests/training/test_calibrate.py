@@ -1,3 +1,5 @@
+"""Probabilities and operating points."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Reading a manifest, splitting it by patient, and refusing what is wrong with it."""
+
 import csv
 from collections.abc import Callable
 from dataclasses import replace

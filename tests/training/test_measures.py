@@ -1,3 +1,5 @@
+"""Figures and intervals, against scikit-learn and by hand."""
+
 import numpy as np
 import pytest
 from hypothesis import given

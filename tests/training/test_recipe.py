@@ -1,3 +1,5 @@
+"""Recipes load, and wrong ones are refused by key."""
+
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ def test_every_shipped_recipe_loads(name: str) -> None:
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="no recipe nothing: .*opacity"):
+    with pytest.raises(SettingsError, match=r"no recipe nothing: .*opacity"):
         load_recipe("nothing")
 
 

@@ -1,3 +1,5 @@
+"""The whole way from a data folder to a package."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,6 @@ from inference.pixels import to_model_input
 from training import run
 from training.card import card
 from training.docs import page
-from training.fit import fit
 from training.pictures import read_grey
 from training.recipe import Recipe
 
@@ -59,19 +60,6 @@ def test_a_tiny_fit_writes_a_package_that_both_engines_load(write_data: WriteDat
     assert figures["protocol"]["parts"]["training"]["pictures"] == 18
     assert (out / "card.md").read_text(encoding="utf-8") == card(package.manifest, figures)
     assert "tiny 0.0.1" in page([out])
-
-
-def test_the_same_seed_learns_the_same_weights(write_data: WriteData, tmp_path: Path) -> None:
-    rows = run.choose_rows(TINY, run.read_manifest(write_data()))
-    first, second = (
-        fit(
-            TINY, rows.read.training, rows.weak, weights=None, cache=tmp_path / name,
-            progress=lambda *_: None, epoch_done=lambda *_: None,
-        )
-        for name in ("a", "b")
-    )  # fmt: skip
-    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
-        assert np.allclose(one, other, atol=1e-5)
 
 
 def test_bad_data_leave_nothing_behind(write_data: WriteData, tmp_path: Path) -> None:

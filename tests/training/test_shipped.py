@@ -11,11 +11,11 @@ from config.settings import InferenceSettings
 from inference.engines import open_engine
 from inference.package import BUILT_IN, ModelPackage, load_package
 from training import evaluate, measures
+from training.calibrate import Logistic
 from training.card import card
 from training.docs import built_in, page
 from training.export import TOLERANCE
 from training.package import OPACITY, Calibration, Scale, manifest
-from training.calibrate import Logistic
 from training.recipe import Recipe
 from training.run import choose_rows, read_manifest
 from training.scores import finding_inputs, score

@@ -1,3 +1,5 @@
+"""What training draws, serving's box reader reads back."""
+
 import numpy as np
 import pytest
 from hypothesis import given
