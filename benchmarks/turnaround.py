@@ -116,7 +116,8 @@ def run(files: Sequence[Path], folder: Path) -> tuple[Times, Times, Settings]:
     settings_file.write_text(tomlkit.dumps(document))
     settings = load_settings(settings_file)
     log = (folder / "node.log").open("wb")
-    node = subprocess.Popen([sys.executable, "-P", "-m", "cxrnode", "-c", settings_file, "serve"], stdout=log, stderr=log)
+    command = [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "serve"]
+    node = subprocess.Popen(command, stdout=log, stderr=log)
     times, kernels = Times(), Times()
     try:
         await_node(settings)
@@ -200,7 +201,7 @@ def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -
     """Time the bare work of each stage: pydicom's decode, the interpreter's call, the encoders, the wire."""
     from inference.engines import open_engine
     from inference.package import load_package
-    from reporting.mllp import send_message
+    from reporting.mllp import MllpPeer, send_message
 
     package = load_package(settings.inference.package)
     engine = open_engine(package, settings.inference)
@@ -212,13 +213,14 @@ def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -
     messages = [path for path in documents if path.suffix != ".dcm"]
     pacs, ris = settings.destinations
     peer = send.Target(host=pacs.host, port=pacs.port, called_ae="DEMOPACS", calling_ae="BENCH")
+    message = messages[0].read_bytes()
     for path in files:
         kernels.add("decode", timed(lambda path=path: dcmread(path).pixel_array))
         kernels.add("forward", timed(lambda: engine.forward(picture)))
         kernels.add("encode", timed(lambda: [reencode(captures[0]), reencode(reports[0])]))
         kernels.add("send", timed(lambda: (
             send.store([reports[0], captures[0]], peer),
-            send_message(ris.host, ris.port, messages[0].read_bytes()),
+            send_message(MllpPeer(ris.host, ris.port), message, message.split(b"|")[9].decode()),
         )))  # fmt: skip
 
 
@@ -281,8 +283,8 @@ def show(report: dict[str, Any]) -> None:
             "–" if row["ratio_to_kernel"] is None else str(row["ratio_to_kernel"]),
         )  # fmt: skip
     Console().print(table)
-    Console().print(f"{report['studies']} studies ({report['what']}); of the whole, {report['settle_ms']:.0f} ms are the "
-                    "configured wait for late images")  # fmt: skip
+    Console().print(f"{report['studies']} studies, {report['what']}")
+    Console().print(f"of the whole, {report['settle_ms']:.0f} ms are the configured wait for late images")
 
 
 if __name__ == "__main__":
