@@ -409,11 +409,11 @@ def show(rows: Sequence[dict[str, object]], memory: Sequence[dict[str, float]], 
 
 def loads_for(*, quick: bool) -> Iterator[Load]:
     """Yield the loads of a run."""
-    scale = 1 if quick else 4
+    scale = 1 if quick else 2
     for sender in ("storescu", "lean"):
         for size, count in ((MEDIUM, 24),) if quick else ((SMALL, 24), (MEDIUM, 24), (LARGE, 6)):
             for senders in (1, 8):
-                for each in (False, True):
+                for each in (False, True) if size is MEDIUM else (False,):
                     images = count * scale * (1 if senders == 1 or each or size is LARGE else 3)
                     yield Load(size, images, senders, each, sender)
 
