@@ -459,6 +459,7 @@ def main() -> int:
     if arguments.lean_sender:
         lean_sender()
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the receivers are stopped on the way out
     console = Console()
     missing = [
         path for path in ("/usr/bin/storescp", "/usr/bin/storescu", "/usr/sbin/Orthanc") if not Path(path).exists()

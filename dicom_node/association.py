@@ -31,6 +31,7 @@ from config.logs import get_logger
 from dicom_node import wire
 from dicom_node.access import Caller, Rejection
 from dicom_node.message import Answer, Ignore, Message, Sink, StoreRequest
+from dicom_node.negotiation import Negotiated, NegotiationMemory
 from dicom_node.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
 
 _log = get_logger(__name__)
@@ -78,10 +79,12 @@ class UpperLayer(DULServiceProvider):
         super().__init__(association)
         self._sock = sock
         self._sending = threading.Lock()
+        self.last_sent = b""
 
     def send_pdu(self, primitive: Any) -> None:
         """Encode a primitive and send it."""
-        self.send_bytes(_encode(primitive))
+        self.last_sent = _encode(primitive)
+        self.send_bytes(self.last_sent)
 
     def send_bytes(self, encoded: bytes) -> None:
         """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
@@ -115,6 +118,7 @@ class AcceptedAssociation(Association):
         contexts: list[PresentationContext],
         service: Service,
         limits: Limits,
+        memory: NegotiationMemory,
     ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._upper = UpperLayer(self, sock)
@@ -133,6 +137,7 @@ class AcceptedAssociation(Association):
         self.acceptor._contexts = contexts  # the setter checks and copies what was checked once at start-up
         self._service = service
         self._limits = limits
+        self._memory = memory
         self._sock = sock
         self._reader = PduReader(sock, limits.max_pdu_bytes)
         self._message = Message()
@@ -178,16 +183,13 @@ class AcceptedAssociation(Association):
         pdu = self._reader.read(min(_REQUEST_SECONDS, self._limits.idle_seconds))
         if pdu.kind != wire.ASSOCIATE_RQ:
             raise WireError("first PDU is no association request", reason=2)
-        try:
-            request = A_ASSOCIATE_RQ()
-            request.decode(wire.whole_pdu(pdu))
-            primitive = request.to_primitive()
-            caller = Caller(str(primitive.calling_ae_title), str(primitive.called_ae_title), self.address)
-        except Exception as error:  # pynetdicom raises whatever its parsing of hostile bytes runs into
-            raise WireError("association request cannot be parsed", reason=6) from error
+        encoded = wire.whole_pdu(pdu)
+        known = self._memory.recall(encoded)
+        primitive = known.request if known is not None else _parse_request(encoded)
+        caller = Caller(str(primitive.calling_ae_title), str(primitive.called_ae_title), self.address)
         self.requestor.primitive = primitive
         self.calling_ae, self.called_ae = caller.calling_ae, caller.called_ae
-        if not request.protocol_version & 1:
+        if not encoded[7] & 1:  # the protocol version, PS3.8 Table 9-11
             self.acse.send_reject(1, 2, 2)
             return False
         rejection = self._service.admit(caller)
@@ -196,7 +198,16 @@ class AcceptedAssociation(Association):
             return False
         self.was_admitted = True
         evt.trigger(self, evt.EVT_REQUESTED, {})
+        if known is not None:
+            self._accepted_cx = dict(known.accepted)
+            self.acceptor.primitive = known.answer
+            self._upper.send_bytes(known.encoded_answer)
+            self.is_established = True
+            return True
         self.acse.negotiate_association()
+        if self.is_established and self.requestor.user_identity is None:
+            negotiated = Negotiated(primitive, self.acceptor.primitive, dict(self._accepted_cx), self._upper.last_sent)
+            self._memory.remember(encoded, negotiated)
         return bool(self.is_established)
 
     def _serve(self) -> None:
@@ -315,6 +326,17 @@ class AcceptedAssociation(Association):
 
     def _note(self, what: str) -> None:
         _log.warning("association ended early", reason=what, address=self.address, calling_ae=self.calling_ae)
+
+
+def _parse_request(encoded: bytes) -> Any:
+    """Parse an A-ASSOCIATE-RQ with pynetdicom."""
+    try:
+        request = A_ASSOCIATE_RQ()
+        request.decode(encoded)
+        primitive = request.to_primitive()
+    except Exception as error:  # pynetdicom raises whatever its parsing of hostile bytes runs into
+        raise WireError("association request cannot be parsed", reason=6) from error
+    return primitive
 
 
 def _uid(command: dict[int, bytes], tag: int) -> str:

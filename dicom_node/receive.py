@@ -27,6 +27,7 @@ from dicom_node.commit import GroupCommit
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.listener import Listener
 from dicom_node.message import Sink, StoreRequest
+from dicom_node.negotiation import NegotiationMemory
 from dicom_node.reception import Reception
 from dicom_node.releases import Releases
 from dicom_node.sop_classes import VERIFICATION, accepted_sop_classes
@@ -57,6 +58,7 @@ class Receiver:
         self._releases = Releases(self._commits, receive.settle_after_release_seconds)
         self._limits = Limits(receive.max_pdu_bytes, receive.max_dataset_bytes, max(receive.idle_seconds, 1.0))
         self._contexts = supported_contexts(settings)
+        self._memory = NegotiationMemory()
         self._ae = _application_entity(settings)
         self._connections: set[AcceptedAssociation] = set()
         self._admitted = 0
@@ -150,7 +152,7 @@ class Receiver:
             if crowded or self._stopping:
                 sock.close()
                 return
-            association = AcceptedAssociation(self._ae, sock, address, self._contexts, self, self._limits)
+            association = AcceptedAssociation(self._ae, sock, address, self._contexts, self, self._limits, self._memory)
             self._connections.add(association)
         association.start()
 

@@ -257,6 +257,27 @@ def test_strangers_are_rejected_and_audited(
     assert (line.type, line.detail["calling_ae"]) == ("association-rejected", "STRANGER")
 
 
+def test_a_request_that_is_known_by_heart_is_still_judged(
+    start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    node = start_node(max_associations=1)
+    paths = [save_file(make_dataset()) for _ in range(3)]
+    for path in paths:
+        for _ in range(100):
+            try:
+                [outcome] = store([path], node.target)
+                break
+            except PeerBusy:
+                time.sleep(0.02)
+        assert outcome.stored
+    assert len(node.instances()) == 3
+    assert {row.calling_ae for row in node.instances().values()} == {"MODALITY"}
+    file = send.open_file(paths[0])
+    time.sleep(0.1)
+    with Association(node.target, [file.context]), pytest.raises(PeerBusy):
+        store([paths[0]], node.target)
+
+
 def test_more_associations_than_allowed_are_told_to_come_back(start_node: Callable[..., Node]) -> None:
     node = start_node(max_associations=1)
     with Association(node.target, [("1.2.840.10008.1.1", EXPLICIT_LITTLE)]) as first:
