@@ -99,6 +99,10 @@ class MllpConnection:
         self._socket = None
         self._rest = b""
 
+    def __del__(self) -> None:
+        """Close what a thread that ended has left open."""
+        self.close()
+
     def _ready(self) -> socket.socket:
         """Return an open socket with nothing unread on it: the kept one, if the receiver did not close it."""
         if self._socket is not None:

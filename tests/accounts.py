@@ -159,7 +159,6 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
     "pixel spacing zero": _set(ImagerPixelSpacing=b"0\\0"),
     "body part in lower case": _set(BodyPartExamined=b"chest pa"),
     "name in one piece": _set(PatientName=b"DOE JOHN"),
-    "name of many parts": _set(PatientName=b"A^B^C^D^E^F^G"),
     "sent as secondary capture": _set(SOPClassUID=b"1.2.840.10008.5.1.4.1.1.7"),
     "lossy, ratio no number": _set(LossyImageCompression=b"01", LossyImageCompressionRatio=b"ten"),
     "lossy with method": _set(
@@ -171,6 +170,7 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
 FILED_WRONG: dict[str, Callable[[], Dataset]] = {
     "patient ID of 70": _set(PatientID=b"p" * 70),
     "patient ID with a control character": _set(PatientID=b"a\x07b"),
+    "name of many parts": _set(PatientName=b"A^B^C^D^E^F^G"),
     "patient name of 300": _set(PatientName=b"n" * 300),
     "study UID with a leading zero": _set(StudyInstanceUID=b"1.02.3"),
     "study UID of 70": _set(StudyInstanceUID=b"1." + b"2" * 68),

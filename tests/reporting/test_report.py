@@ -54,7 +54,9 @@ def test_a_finding_has_a_group_on_the_picture_and_one_for_each_box() -> None:
     assert len({group["112040"].UID for group in groups}) == 5
     probabilities = [float(group["111012"].MeasuredValueSequence[0].NumericValue) for group in groups]
     assert probabilities == [91, 91, 50, 50, 3]
-    assert {group["111012"].MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue for group in groups} == {"%"}
+    assert {group["111012"].MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue for group in groups} == {
+        "%"
+    }
     presence = [group["121052"].ConceptCodeSequence[0].CodeMeaning for group in groups]
     assert presence == ["Present", "Present", "Undetermined", "Undetermined", "Absent"]
     assert all(group["363698007"].ConceptCodeSequence[0].CodeValue == "39607008" for group in groups)

@@ -1,0 +1,134 @@
+"""Three validators that nobody here wrote find no error in what we write.
+
+dciodvfy (dicom3tools), dsrdump (DCMTK) and PixelMed's DicomSRValidator. Their warnings are not failures: dciodvfy
+does not know Device UID in Contributing Equipment, PixelMed not the row of qualitative evaluations.
+"""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from inference.pixels import read_picture
+from reporting.account import Account, Predecessor
+from reporting.capture import build_capture
+from reporting.report import ReportClass, build_report
+from reporting.source import read_source
+from tests.accounts import SLOPPY, account, good_header, lateral, picture
+
+pytestmark = pytest.mark.peers
+PIXELMED = Path("/usr/share/java/pixelmed.jar")
+NO_LIMITS = [
+    f"-Djdk.xml.{name}=0"
+    for name in (
+        "xpathExprOpLimit", "xpathTotalOpLimit", "xpathExprGrpLimit", "elementAttributeLimit", "entityExpansionLimit"
+    )
+]  # fmt: skip
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def errors(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("Error")]
+
+
+@pytest.fixture
+def dciodvfy(program: Callable[[str], str]) -> Callable[[Path], list[str]]:
+    """A function that returns dciodvfy's errors on a file."""
+    executable = program("dciodvfy")
+    return lambda path: errors(run(executable, "-new", str(path)))
+
+
+@pytest.fixture
+def sr_validators(program: Callable[[str], str]) -> Callable[[Sequence[Path]], list[str]]:
+    """A function that returns the errors of PixelMed and dsrdump on structured reports."""
+    java, dsrdump = program("java"), program("dsrdump")
+    if not PIXELMED.exists():
+        pytest.skip("PixelMed (pixelmed-apps) is not installed")
+
+    def validate(paths: Sequence[Path]) -> list[str]:
+        found = []
+        for path in paths:
+            output = run(
+                java, *NO_LIMITS, "-cp", "/usr/share/java/*", "com.pixelmed.validate.DicomSRValidator", str(path)
+            )
+            assert "Root Template" in output or "Warning" in output or "Found" in output, output
+            found += errors(output)
+            if subprocess.run([dsrdump, str(path)], capture_output=True, timeout=60).returncode:
+                found.append(f"dsrdump refuses {path.name}")
+        return found
+
+    return validate
+
+
+@pytest.mark.parametrize("kind", ReportClass)
+def test_every_class_of_report_is_valid(
+    kind: ReportClass,
+    tmp_path: Path,
+    dciodvfy: Callable[[Path], list[str]],
+    sr_validators: Callable[[Sequence[Path]], list[str]],
+) -> None:
+    made = account(
+        good_header(1), good_header(2), skipped=(lateral(),), revision=2, corrects=True,
+        predecessor=Predecessor("1.5", kind.value, "1.6"),
+    )  # fmt: skip
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(build_report(made, 9001, kind).content)
+    assert dciodvfy(path) == []
+    assert sr_validators([path]) == []
+
+
+@pytest.mark.parametrize("make", SLOPPY.values(), ids=SLOPPY)
+def test_documents_of_sloppy_sources_are_valid(
+    make: Callable[[], Dataset], tmp_path: Path, dciodvfy: Callable[[Path], list[str]]
+) -> None:
+    made = account(make())
+    for name, content in (
+        ("sr.dcm", build_report(made, 9001).content),
+        ("sc.dcm", build_capture(made, made.analysed[0], picture(), 9002, 512).content),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert dciodvfy(path) == []
+
+
+@pytest.mark.parametrize("name", ["sent as secondary capture", "ISO 2022 JP", "empty identity", "orientation empty"])
+def test_reports_of_sloppy_sources_satisfy_the_template(
+    name: str, tmp_path: Path, sr_validators: Callable[[Sequence[Path]], list[str]]
+) -> None:
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(build_report(account(SLOPPY[name]()), 9001).content)
+    assert sr_validators([path]) == []
+
+
+@pytest.mark.data
+def test_documents_of_real_radiographs_are_valid(
+    cxr_data: Path,
+    tmp_path: Path,
+    dciodvfy: Callable[[Path], list[str]],
+    sr_validators: Callable[[Sequence[Path]], list[str]],
+) -> None:
+    chest = sorted((cxr_data / "dicom" / "chest").iterdir())
+    reports = []
+    for number, path in enumerate([*chest, *sorted((cxr_data / "dicom" / "rsna").glob("*.dcm"))[:6]]):
+        made = _account_of(path)
+        report, capture = tmp_path / f"sr{number}.dcm", tmp_path / f"sc{number}.dcm"
+        report.write_bytes(build_report(made, 9001).content)
+        seen = read_picture(path, 10**8)
+        capture.write_bytes(build_capture(made, made.analysed[0], seen, 9002, 2048).content)
+        assert dciodvfy(report) == []
+        assert dciodvfy(capture) == []
+        reports.append(report)
+    assert sr_validators(reports[:4]) == []
+
+
+def _account_of(path: Path) -> Account:
+    source = read_source(path)
+    made = account()
+    image = type(made.analysed[0])(source, made.analysed[0].findings)
+    return account(analysed=(image,), source_uids=(source.sop_instance_uid,))

@@ -1,0 +1,187 @@
+"""From an analysis to documents and deliveries, once, whatever is wrong with one of them."""
+
+import errno
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from sqlalchemy import select
+
+import reporting.compose
+from config.errors import DocumentRejected, StorageFull
+from config.settings import Settings
+from inference.findings import Finding
+from reporting.compose import ReportHandler
+from tracking.models import Delivery, Document
+
+
+def rows(database: Any) -> tuple[list[Document], list[tuple[str, str]]]:
+    with database.reading() as read:
+        documents = list(read.scalars(select(Document).order_by(Document.id)))
+        routed = read.execute(
+            select(Document.kind, Delivery.destination).join(Delivery, Delivery.document_id == Document.id)
+        )
+        return documents, sorted((kind, name) for kind, name in routed)
+
+
+def report(studies: Any, settings: Settings, job: Any) -> None:
+    commit = ReportHandler(settings, studies.database).run(job)
+    assert commit is not None
+    with studies.database.transaction() as tx:
+        commit(tx)
+
+
+def read(settings: Settings, document: Document) -> Any:
+    return pydicom.dcmread(BytesIO((settings.document_dir / document.path).read_bytes()))
+
+
+def test_each_kind_goes_to_whoever_wants_it(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    first = phantom(1)
+    uid = studies.receive(first)
+    lateral = studies.receive(phantom(2, study_uid=str(first.StudyInstanceUID), instance_number=2))
+    settings = with_destinations()
+    job = studies.analyse(str(first.StudyInstanceUID), {uid: opacity_findings, lateral: "it is a lateral view"})
+    report(studies, settings, job)
+    documents, routes = rows(studies.database)
+    assert [document.kind for document in documents] == ["sr", "sc", "hl7"]
+    assert all(document.quarantined is None for document in documents)
+    assert routes == [("hl7", "ris"), ("sc", "pacs"), ("sc", "viewer"), ("sr", "pacs")]
+    structured = read(settings, documents[0])
+    assert structured.PatientID == first.PatientID
+    assert "it is a lateral view" in (settings.document_dir / documents[2].path).read_text()
+    assert str(documents[0].uid) in (settings.document_dir / documents[2].path).read_text()
+
+
+def test_without_destinations_report_and_capture_are_kept_and_no_message_is_made(
+    studies: Any, settings: Settings, phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom()
+    uid = studies.receive(image)
+    report(studies, settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    documents, routes = rows(studies.database)
+    assert [document.kind for document in documents] == ["sr", "sc"]
+    assert routes == []
+
+
+def test_a_rebuild_is_the_same_to_the_byte_and_adds_nothing(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom()
+    uid = studies.receive(image)
+    settings = with_destinations()
+    job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
+    report(studies, settings, job)
+    before, routes = rows(studies.database)
+    files = {path: path.read_bytes() for path in settings.document_dir.rglob("*") if path.is_file()}
+    report(studies, settings, job)
+    after, routes_after = rows(studies.database)
+    assert [(d.uid, d.sha256) for d in before] == [(d.uid, d.sha256) for d in after]
+    assert routes == routes_after
+    assert {path: path.read_bytes() for path in settings.document_dir.rglob("*") if path.is_file()} == files
+
+
+def test_a_later_revision_corrects_and_points_back(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom(1)
+    study = str(image.StudyInstanceUID)
+    uid = studies.receive(image)
+    settings = with_destinations()
+    studies.begin_analysis()
+    report(studies, settings, studies.analyse(study, {uid: opacity_findings}))
+    late = studies.receive(phantom(2, study_uid=study, instance_number=2))
+    report(studies, settings, studies.analyse(study, {uid: opacity_findings, late: opacity_findings}, revision=2))
+    documents, _ = rows(studies.database)
+    first, second = [document for document in documents if document.kind == "sr"]
+    assert first.uid != second.uid
+    predecessor = read(settings, second).PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.uid
+    messages = [(settings.document_dir / d.path).read_text() for d in documents if d.kind == "hl7"]
+    assert "RAD|P" in messages[0]
+    assert "RAD|C" in messages[1]
+
+
+def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
+    studies: Any,
+    with_destinations: Callable[..., Settings],
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reject(*_: object) -> None:
+        raise DocumentRejected("the template is not TID 1500")
+
+    monkeypatch.setattr(reporting.compose, "check_report", reject)
+    image = phantom()
+    uid = studies.receive(image)
+    settings = with_destinations()
+    report(studies, settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    documents, routes = rows(studies.database)
+    assert {document.kind: document.quarantined for document in documents} == {
+        "sr": "the template is not TID 1500", "sc": None, "hl7": None,
+    }  # fmt: skip
+    assert ("sr", "pacs") not in routes
+    assert len(routes) == 3
+    message = next((settings.document_dir / d.path).read_text() for d in documents if d.kind == "hl7")
+    assert documents[0].uid not in message
+
+
+def test_a_fault_of_ours_costs_one_document(
+    studies: Any,
+    with_destinations: Callable[..., Settings],
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError("Müller^Jörg")
+
+    monkeypatch.setattr(reporting.compose, "build_capture", crash)
+    image = phantom()
+    uid = studies.receive(image)
+    report(studies, with_destinations(), studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    documents, routes = rows(studies.database)
+    reasons = {document.kind: document.quarantined for document in documents}
+    assert "ZeroDivisionError" in str(reasons["sc"])
+    assert "Müller" not in str(reasons["sc"])
+    assert routes == [("hl7", "ris"), ("sr", "pacs")]
+
+
+def test_a_full_disk_is_worth_another_try(
+    studies: Any,
+    settings: Settings,
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(reporting.compose, "write_document", full)
+    image = phantom()
+    job = studies.analyse(str(image.StudyInstanceUID), {studies.receive(image): opacity_findings})
+    with pytest.raises(StorageFull):
+        ReportHandler(settings, studies.database).run(job)
+
+
+def test_an_image_that_can_no_longer_be_read_is_named_and_the_others_reported(
+    studies: Any, settings: Settings, phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom(1)
+    uid = studies.receive(image)
+    other = studies.receive(phantom(2, study_uid=str(image.StudyInstanceUID), instance_number=2))
+    (settings.instance_dir / f"{other}.dcm").write_bytes(b"rubbish")
+    outcomes = {uid: opacity_findings, other: opacity_findings}
+    job = studies.analyse(str(image.StudyInstanceUID), outcomes)
+    report(studies, settings, job)
+    documents, _ = rows(studies.database)
+    assert [document.kind for document in documents] == ["sr", "sc"]
+    assert b"can no longer be read" in (settings.document_dir / documents[0].path).read_bytes()
+    Path(settings.instance_dir / f"{uid}.dcm").write_bytes(b"rubbish")
+    with pytest.raises(DocumentRejected):
+        ReportHandler(settings, studies.database).run(job)
