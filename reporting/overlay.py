@@ -268,14 +268,19 @@ class Panel:
         strong = font("Bold", text)
         score_width = strong.getlength("100 %")
         word_width = self._small.getlength(word) + text * 0.6
-        room = area.width - score_width - word_width - text * 0.6
+        room = area.width - strong.getlength(score) - text * 0.5
         base = area.top + text
+        top, thick = base + round(text * 0.55), max(4, round(text * 0.42))
+        below = area.width * (1 - finding.points.specific) > word_width + text
+        if self._strong.getlength(finding.code.meaning) > area.width - score_width - word_width - text * 0.6 and below:
+            place, anchor = (area.right, top + round(thick * 1.5) + round(text * 0.15)), "ra"
+        else:
+            room = area.width - score_width - word_width - text * 0.6
+            place, anchor = (area.right - round(score_width + text * 0.6), base), "rs"
+        self._draw.text(place, word, font=self._small, fill=SOFT, anchor=anchor)
         name = shorten(finding.code.meaning, self._strong, room)
         self._draw.text((area.left, base), name, font=self._strong, fill=ink, anchor="ls")
         self._draw.text((area.right, base), score, font=strong, fill=ink if quiet else hue, anchor="rs")
-        self._draw.text((area.right - score_width - text * 0.6, base), word, font=self._small, fill=SOFT, anchor="rs")
-        top = base + round(text * 0.55)
-        thick = max(4, round(text * 0.42))
         self._bar(Area(area.left, top, area.right, top + thick), finding, QUIET if quiet else hue)
 
     def _bar(self, area: Area, finding: Finding, hue: Colour) -> None:
@@ -337,7 +342,7 @@ class Panel:
                 anchor="lm",
             )
             y += round(text * 1.55)
-        words = "Marks on the bars: sensitive | specific operating point"
+        words = "Marks on a bar: sensitive | specific point"
         self._draw.text((area.left, y), shorten(words, self._small, area.width), font=self._small, fill=SOFT)
 
 

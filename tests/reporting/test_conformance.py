@@ -63,7 +63,9 @@ SR_DAMAGE: dict[str, tuple[Damage, str]] = {
     "root": (lambda d: setattr(d.ConceptNameCodeSequence[0], "CodeValue", "111036"), "126000"),
     "template": (lambda d: d.pop("ContentTemplateSequence"), "1500"),
     "continuous": (lambda d: setattr(d, "ContinuityOfContent", "CONTINUOUS"), "SEPARATE"),
-    "image": (lambda d: setattr(of_type(d, "IMAGE").ReferencedSOPSequence[0], "ReferencedSOPInstanceUID", "1.9"), "image"),
+    "image": (
+        lambda d: setattr(of_type(d, "IMAGE").ReferencedSOPSequence[0], "ReferencedSOPInstanceUID", "1.9"), "image"
+    ),
     "open region": (lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", [0, 0, 1, 0, 1, 1, 0, 1, 0, 2]), "closed"),
     "empty region": (lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", []), "rectangle"),
     "region outside": (

@@ -1,0 +1,52 @@
+"""Another process at another time builds the same bytes: nothing comes from the clock or from chance."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
+from config.settings import Hl7Destination
+from reporting.capture import build_capture
+from reporting.message import build_message
+from reporting.report import build_report
+from tests.accounts import account, good_header, lateral, picture
+
+
+def build() -> list[bytes]:
+    """Build one document of each kind, with everything that a document may hold."""
+    made = account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
+    destination = Hl7Destination(kind="hl7", name="ris", host="h", port=1)
+    return [
+        build_report(made, 9001).content,
+        build_capture(made, made.analysed[0], picture(), 9002, 800).content,
+        build_message(made, destination, None).content,
+    ]
+
+
+def digests() -> str:
+    return " ".join(hashlib.sha256(content).hexdigest() for content in build())
+
+
+def test_another_process_at_another_time_builds_the_same() -> None:
+    script = "from tests.reporting.test_determinism import digests; print(digests())"
+    others = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert others == {digests()}
+
+
+def test_no_document_holds_the_day_it_was_built() -> None:
+    today = time.strftime("%Y%m%d").encode()
+    report, capture, message = build()
+    header, _, _ = capture.partition(b"\xe0\x7f\x10\x00OB")  # among pixels, any eight bytes may be found
+    for content in (report, header, message):
+        assert today not in content
+        assert b"20260102" in content
