@@ -1,7 +1,7 @@
 """The structured report: TID 1500 "Measurement Report" in the shape of IHE AI Results, one a study revision."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import highdicom as hd
@@ -134,7 +134,7 @@ def _content(account: Account) -> sr.MeasurementReport:
     groups: list[sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations] = []
     for image in account.analysed:
         for finding in image.findings:
-            groups.append(_whole_picture_group(account, image, finding))
+            groups.append(_finding_group(account, image, finding))
             groups += [
                 _region_group(account, image, finding, box, position) for position, box in enumerate(finding.boxes, 1)
             ]
@@ -180,6 +180,19 @@ def _observer(account: Account) -> sr.ObservationContext:
             ),
         )
     )
+
+
+def _finding_group(
+    account: Account, image: AnalysedImage, finding: Finding
+) -> sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations:
+    """Return the finding's own group: where it has a single region it is located by that, else by the picture.
+
+    A report must not hold exactly one region: PixelMed's validator (2022) would then take every group for a region's.
+    """
+    if len(finding.boxes) == 1:
+        as_a_whole = replace(finding.boxes[0], score=finding.score, level=finding.level)
+        return _region_group(account, image, finding, as_a_whole, 0)
+    return _whole_picture_group(account, image, finding)
 
 
 def _whole_picture_group(

@@ -16,7 +16,7 @@ from reporting.account import Account, Predecessor
 from reporting.capture import build_capture
 from reporting.report import ReportClass, build_report
 from reporting.source import read_source
-from tests.accounts import SLOPPY, account, good_header, lateral, picture
+from tests.accounts import SLOPPY, account, finding, good_header, lateral, picture
 
 pytestmark = pytest.mark.peers
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
@@ -103,6 +103,18 @@ def test_reports_of_sloppy_sources_satisfy_the_template(
 ) -> None:
     path = tmp_path / "sr.dcm"
     path.write_bytes(build_report(account(SLOPPY[name]()), 9001).content)
+    assert sr_validators([path]) == []
+
+
+@pytest.mark.parametrize("boxes", [0, 1, 2, 3])
+def test_reports_with_any_number_of_regions_satisfy_the_template(
+    boxes: int, tmp_path: Path, sr_validators: Callable[[Sequence[Path]], list[str]]
+) -> None:
+    places = [(10.0, 10.0 + 20 * number, 40.0, 25.0 + 20 * number, 0.8) for number in range(boxes)]
+    found = (finding("lung_opacity", 0.9, *places), finding("normal", 0.1))
+    made = account()
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(build_report(account(analysed=(type(made.analysed[0])(made.lead, found),)), 9001).content)
     assert sr_validators([path]) == []
 
 

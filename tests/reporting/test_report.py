@@ -62,12 +62,23 @@ def test_a_finding_has_a_group_on_the_picture_and_one_for_each_box() -> None:
     assert all(group["363698007"].ConceptCodeSequence[0].CodeValue == "39607008" for group in groups)
 
 
+def test_a_finding_with_a_single_region_is_located_by_it() -> None:
+    made = account()
+    single = finding("lung_opacity", 0.9, (10, 20, 30, 40, 0.7))
+    made = account(analysed=(type(made.analysed[0])(made.lead, (single, finding("normal", 0.1))),))
+    groups = [children(group) for group in named(read(build_report(made, 9001).content), codes.MEASUREMENT_GROUP.value)]
+    assert [group["112039"].TextValue for group in groups] == ["Lung opacity", "Lung opacity region 1", "Normal"]
+    assert [float(group["111012"].MeasuredValueSequence[0].NumericValue) for group in groups] == [90, 70, 10]
+    regions = [list(group["111030"].GraphicData) for group in groups if "111030" in group]
+    assert regions == [[10, 20, 30, 20, 30, 40, 10, 40, 10, 20]] * 2
+
+
 def test_a_region_is_a_closed_rectangle_on_the_picture() -> None:
     outside = finding("lung_opacity", 0.9, (-10, -5, COLUMNS + 40, ROWS + 1, 0.9))
     made = account()
     made = account(analysed=(type(made.analysed[0])(made.lead, (outside,)),))
     document = read(build_report(made, 9001).content)
-    (region,) = named(document, codes.IMAGE_REGION.value)
+    region, *_ = named(document, codes.IMAGE_REGION.value)
     assert region.GraphicType == "POLYLINE"
     assert list(region.GraphicData) == [0, 0, COLUMNS, 0, COLUMNS, ROWS, 0, ROWS, 0, 0]
     source = region.ContentSequence[0]
