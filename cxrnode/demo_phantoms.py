@@ -24,13 +24,13 @@ class Scene:
 
 
 SCENES = (
-    Scene("clear-pa", 1),
-    Scene("clear-ap-portable", 2, View.AP, photometric="MONOCHROME1", sop_class="CR"),
-    Scene("opacity-pa", 3, opacity=True),
-    Scene("opacity-pa-j2k", 4, opacity=True, transfer_syntax=JPEG2000Lossless),
-    Scene("opacity-ap-rle", 5, View.AP, opacity=True, sop_class="CR", transfer_syntax=RLELossless),
-    Scene("lateral", 6, View.LATERAL),
-    Scene("hand", 7, View.HAND),
+    Scene("clear-pa", 7),
+    Scene("clear-ap-portable", 1, View.AP, photometric="MONOCHROME1", sop_class="CR"),
+    Scene("opacity-pa", 6, opacity=True),
+    Scene("opacity-pa-j2k", 8, opacity=True, transfer_syntax=JPEG2000Lossless),
+    Scene("opacity-ap-rle", 2, View.AP, opacity=True, sop_class="CR", transfer_syntax=RLELossless),
+    Scene("lateral", 3, View.LATERAL),
+    Scene("hand", 4, View.HAND),
 )
 
 
