@@ -88,6 +88,7 @@ class DemoRis:
     folder: Path
     received: dict[str, Path] = field(default_factory=dict)
     times_received: dict[str, int] = field(default_factory=dict)
+    _server: _RisServer | None = None
 
     def start(self) -> int:
         """Listen; return the port."""
@@ -97,9 +98,11 @@ class DemoRis:
         return int(self._server.server_address[1])
 
     def stop(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Stop listening; harmless when it never did."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
     def keep(self, control_id: str, message: str) -> None:
         """Write a message down."""

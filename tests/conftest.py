@@ -28,6 +28,7 @@ from config.settings import Settings
 from tracking import schema
 from tracking.database import Database
 
+pytest_plugins = ["tests.nodes"]
 ROOT = Path(__file__).parents[1]
 STARTUP_SECONDS = 30.0
 

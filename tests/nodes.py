@@ -42,9 +42,9 @@ class Node:
         command = [sys.executable, "-P", "-m", "cxrnode"]
         environment = dict(os.environ)
         if die_at is not None:
-            command = [sys.executable, str(Path(__file__).with_name("die_at.py"))]
+            command = [sys.executable, str(Path(__file__).parent / "faults" / "die_at.py")]
             environment |= {"DIE_AT": die_at, "DIE_FLAG": str(self.folder / "died")}
-            environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+            environment["PYTHONPATH"] = str(Path(__file__).parents[1])
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*command, "--config", str(self.settings_file), name], stdout=log, stderr=log, env=environment
@@ -110,6 +110,23 @@ class Node:
             studies = self.studies()
         pytest.fail(f"not settled: {[(s.study_uid, s.status, s.problems) for s in studies]}; {self.logs()}")
 
+    def await_ready(self, seconds: float = 60) -> None:
+        """Wait until the receiver answers C-ECHO."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                send.echo(self.target)
+            except CxrnodeError:
+                time.sleep(0.1)
+            else:
+                return
+        pytest.fail(f"the receiver does not answer; {self.logs()}")
+
+    def audit_text(self) -> str:
+        """Return the whole audit log as text."""
+        with self._database() as database, database.reading() as read:
+            return "\n".join(str(line) for line in audit.lines(read))
+
     def audit_is_intact(self) -> bool:
         """Say whether the audit log survived too."""
         with self._database() as database, database.reading() as read:
@@ -141,9 +158,12 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
     """Return a function that starts a node delivering to a DICOM port and to the RIS."""
     started: list[Node] = []
 
-    def start(pacs_port: int, services: Sequence[str] = SERVICES, *, pacs_ae: str = "ORTHANC") -> Node:
+    def start(
+        pacs_port: int, services: Sequence[str] = SERVICES, *, pacs_ae: str = "ORTHANC", ris_port: int | None = None
+    ) -> Node:
         folder = tmp_path / "node"
         folder.mkdir()
+        ris_port = ris.start() if ris_port is None else ris_port
         document: dict[str, Any] = {
             "node": {"data_dir": str(folder / "data")},
             "receive": {
@@ -154,7 +174,7 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
             "delivery": {"first_retry_seconds": 0.2, "longest_retry_seconds": 1.0},
             "destinations": [
                 {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": pacs_ae},
-                {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris.start()},
+                {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris_port},
             ],
         }  # fmt: skip
         settings_file = folder / "cxrnode.toml"
@@ -168,7 +188,7 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
     yield start
     for node in started:
         node.stop()
-        ris.stop()
+    ris.stop()
 
 
 @pytest.fixture
