@@ -13,7 +13,7 @@ from training import labels, model
 from training.backbone import Weights, layer_names
 from training.dataset import Radiograph
 from training.features import Features, Progress, cells_of, compute
-from training.recipe import Recipe
+from training.recipe import FitSettings, Recipe
 
 _STRONG_WARM_UP = 0.1
 """Share of the steps in which the learning rate climbs."""
@@ -39,8 +39,9 @@ def fit(
 ) -> Learnt:
     """Fit the network on pictures that radiologists read, and lightly on pictures with mined labels.
 
-    First only the new layers learn, then everything above the trunk, with a learning rate that climbs, then falls
-    as a cosine. The weights returned are the moving average.
+    First only the new layers learn, then everything above the trunk, then again only the new layers, which take a
+    higher rate than the backbone bears, from the radiologists' reads alone. In each stage the rate climbs, then falls
+    as a cosine, and the weights that remain are the moving average.
     """
     keras.utils.set_random_seed(recipe.seed)
     network = model.build(recipe.model, weights)
@@ -51,26 +52,29 @@ def fit(
     strong_maps = compute(trunk, strong, variants=recipe.augment.variants, what="pictures read", **common)
     weak_maps = compute(trunk, weak, variants=recipe.augment.weak_variants, what="pictures with mined labels", **common)
     mined = labels.MinedLabels(strong)
-    batches = Batches(
+    read = Source(strong_maps, np.stack([labels.hard(row) for row in strong]), *_mined(strong))
+    everything = Batches(
         recipe,
-        Source(strong_maps, np.stack([labels.hard(row) for row in strong]), *_mined(strong)),
+        read,
         Source(weak_maps, np.stack([mined.soft(row) for row in weak]), *_mined(weak)) if weak else None,
     )
     settings = recipe.fit
-    total = settings.head_epochs + settings.epochs
+    total = settings.head_epochs + settings.epochs + settings.last_epochs
     report = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: epoch_done(epoch + 1, total, dict(logs or {}))
     )
     losses: list[dict[str, float]] = []
     upper = [name for name in layer_names() if name not in model.trunk_names()]
-    for epochs, rate, heads_only in (
-        (settings.head_epochs, settings.head_learning_rate, True),
-        (settings.epochs, settings.learning_rate, False),
+    alone = Batches(recipe, read, None)
+    for epochs, rate, frozen, batches, mined_weight in (
+        (settings.head_epochs, settings.head_learning_rate, True, everything, settings.mined_weight),
+        (settings.epochs, settings.learning_rate, False, everything, settings.mined_weight),
+        (settings.last_epochs, settings.last_learning_rate, True, alone, 0.0),
     ):
         if not epochs:
             continue
-        model.freeze(network, upper, frozen=heads_only)
-        _compile(rest, recipe, rate, steps=epochs * len(batches))
+        model.freeze(network, upper, frozen=frozen)
+        _compile(rest, settings, rate, steps=epochs * len(batches), mined_weight=mined_weight)
         start = len(losses)
         history = rest.fit(
             batches, initial_epoch=start, epochs=start + epochs, verbose=0, callbacks=[report], shuffle=False
@@ -160,8 +164,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return [order[place] for place in rng.permutation(len(order))]
 
 
-def _compile(rest: keras.Model, recipe: Recipe, rate: float, *, steps: int) -> None:
-    settings = recipe.fit
+def _compile(rest: keras.Model, settings: FitSettings, rate: float, *, steps: int, mined_weight: float) -> None:
     warm_up = max(1, round(_STRONG_WARM_UP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=rate * 0.05, decay_steps=max(1, steps - warm_up), alpha=0.01,
@@ -175,5 +178,5 @@ def _compile(rest: keras.Model, recipe: Recipe, rate: float, *, steps: int) -> N
     rest.compile(
         optimizer=optimizer,
         loss=[model.class_loss, model.heat_loss, model.box_loss, model.mined_loss],
-        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight, settings.mined_weight],
+        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight, mined_weight],
     )

@@ -82,7 +82,10 @@ class FitSettings(_Part):
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     epochs: Annotated[int, Field(ge=0)] = 12
     """Epochs in which everything above the trunk learns."""
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    last_epochs: Annotated[int, Field(ge=0)] = 8
+    """Epochs at the end in which only the new layers learn, from radiologists' reads alone."""
+    last_learning_rate: Annotated[float, Field(gt=0)] = 7e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Momentum of the moving average of the weights that is shipped; 0 ships the last weights."""
@@ -131,7 +134,7 @@ class Recipe(_Part):
             update={
                 "model": self.model.model_copy(update={"side": self.quick.side}),
                 "augment": self.augment.model_copy(update={"variants": 1, "weak_variants": 1}),
-                "fit": self.fit.model_copy(update={"head_epochs": 1, "epochs": self.quick.epochs}),
+                "fit": self.fit.model_copy(update={"head_epochs": 1, "epochs": self.quick.epochs, "last_epochs": 0}),
             }
         )
 
