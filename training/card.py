@@ -244,9 +244,9 @@ def _protocol(figures: dict[str, Any]) -> str:
     return f"""\
 Frontal radiographs of adults (18 years and over). The truth for classes and boxes is the radiologists' reads. \
 Pictures that have only labels mined from reports count {weak:g} in the class loss and nothing in the detector's; \
-what a mined label is worth was learnt from training pictures that have both. No patient is in two parts. The validation fold \
-also chose between training settings; the test fold chose nothing. Seed \
-{protocol["seed"]}. Split {protocol["split"]}.
+what a mined label is worth was learnt from training pictures that have both. No patient is in \
+two parts. The validation fold also chose between training settings; the test fold was measured for each version and \
+chose none. Seed {protocol["seed"]}. Split {protocol["split"]}.
 
 {table(header, rows)}
 
