@@ -1,5 +1,6 @@
 """From a file of a data set to the model's input, through the same letterbox that serving uses."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from config.errors import DataError
 from inference.placement import Placement
-from training.dataset import TruthBox
+from training.dataset import Radiograph, TruthBox
 from training.targets import ModelBox
 
 
@@ -25,6 +26,12 @@ def read_grey(path: Path) -> NDArray[np.float32]:
             return np.asarray(picture.convert("L"), np.float32) / np.float32(255)
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"{path.name} cannot be read as a picture ({type(error).__name__}): replace the file") from None
+
+
+def require_readable(rows: Iterable[Radiograph]) -> None:
+    """Raise :class:`DataError` for the first picture that cannot be read: better now than after an hour of fitting."""
+    for row in rows:
+        read_grey(row.path)
 
 
 def to_model_box(box: TruthBox, placement: Placement) -> ModelBox:

@@ -38,7 +38,7 @@ from training.dicom_check import dicom_check
 from training.features import Progress
 from training.fit import Learnt, fit
 from training.package import RAW, manifest
-from training.pictures import read_grey
+from training.pictures import read_grey, require_readable
 from training.recipe import Recipe, load_recipe
 from training.scores import score
 
@@ -100,6 +100,7 @@ def train(recipe: Recipe, data: Path, out: Path, *, cache: Path | None = None, q
         ("test", rows.read.test),
     ):
         require_every_class(part, name)
+    require_readable((*rows.read.training, *rows.weak, *rows.read.validation, *rows.read.test))
     cache = cache or out.parent / f".{out.name}-cache"
     weights = load_imagenet_weights(data / recipe.model.weights, cache) if recipe.model.weights else None
     learnt = fit(
