@@ -42,6 +42,8 @@ from training.pictures import read_grey, require_readable
 from training.recipe import Recipe, load_recipe
 from training.scores import score
 
+CACHE = Path(".cache") / "train"
+"""Where intermediate results are kept unless told otherwise, below the working directory."""
 _AGREEMENT_PICTURES = 8
 _log = get_logger(__name__)
 
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("recipe", help="a shipped recipe's name, or the path of a TOML file")
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv, boxes.csv and images/")
     parser.add_argument("--out", type=Path, required=True, help="where the package goes; one that is there is replaced")
-    parser.add_argument("--cache", type=Path, help="folder for intermediate results (default: beside OUT)")
+    parser.add_argument("--cache", type=Path, help=f"folder for intermediate results (default: {CACHE})")
     parser.add_argument("--quick", action="store_true", help="a few pictures, one epoch: to see that all works")
     options = parser.parse_args(arguments)
     configure_logs(LogSettings(), "train")
@@ -101,7 +103,7 @@ def train(recipe: Recipe, data: Path, out: Path, *, cache: Path | None = None, q
     ):
         require_every_class(part, name)
     require_readable((*rows.read.training, *rows.weak, *rows.read.validation, *rows.read.test))
-    cache = cache or out.parent / f".{out.name}-cache"
+    cache = cache or CACHE
     weights = load_imagenet_weights(data / recipe.model.weights, cache) if recipe.model.weights else None
     learnt = fit(
         recipe,

@@ -44,7 +44,7 @@ def small_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_bootstrap")
 def test_a_tiny_fit_writes_a_package_that_both_engines_load(write_data: WriteData, tmp_path: Path) -> None:
     data, out = write_data(), tmp_path / "packages" / "tiny"
-    written = run.train(TINY, data, out)
+    written = run.train(TINY, data, out, cache=tmp_path / "cache")
     package = load_package(out)
     assert package.digest == written.digest
     grey = read_grey(next((data / "images" / "nih").iterdir()))
@@ -85,7 +85,8 @@ def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.data
 @pytest.mark.timeout(400)
 def test_a_quick_run_on_real_radiographs_writes_a_package(cxr_data: Path, tmp_path: Path) -> None:
-    assert run.main(["opacity", "--data", str(cxr_data), "--out", str(tmp_path / "opacity"), "--quick"]) == 0
+    folders = ["--data", str(cxr_data), "--out", str(tmp_path / "opacity"), "--cache", str(tmp_path / "cache")]
+    assert run.main(["opacity", *folders, "--quick"]) == 0
     package = load_package(tmp_path / "opacity")
     figures = json.loads(package.path("figures.json").read_text(encoding="utf-8"))
     assert figures["protocol"]["quick"] is True
