@@ -48,12 +48,7 @@ def build_capture(
         The picture is not the size that its header says.
     """
     source = image.source
-    if (picture.rows, picture.columns) != (source.rows, source.columns):
-        msg = (
-            f"the header says {source.rows} x {source.columns} pixels but {picture.rows} x {picture.columns} "
-            "were decoded; ask the sender for the image again"
-        )
-        raise UndecodablePixels(msg)
+    _check_size(image, picture)
     series_uid, instance_uid = capture_uids(account, image)
     when = account.local_time()
     fit = account.lead.character_set.fit
@@ -87,6 +82,16 @@ def build_capture(
         _complete(capture, account, image)
         content = encode(capture, account.lead.identity(), account.lead.character_set)
     return BuiltObject(instance_uid, series_uid, SecondaryCaptureImageStorage, content)
+
+
+def _check_size(image: AnalysedImage, picture: Picture) -> None:
+    source = image.source
+    if (picture.rows, picture.columns) != (source.rows, source.columns):
+        msg = (
+            f"the header says {source.rows} x {source.columns} pixels but {picture.rows} x {picture.columns} "
+            "were decoded; ask the sender for the image again"
+        )
+        raise UndecodablePixels(msg)
 
 
 def _complete(capture: Dataset, account: Account, image: AnalysedImage) -> None:
