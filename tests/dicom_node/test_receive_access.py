@@ -1,0 +1,95 @@
+"""The receiver's policy: who may call, with what, and how many at a time."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from config.errors import PeerBusy, RefusedByPeer
+from dicom_node import send
+from dicom_node.send import Association, Target, echo, store
+from dicom_node.syntaxes import EXPLICIT_LITTLE
+
+Node = Any
+MakeDataset = Callable[..., Dataset]
+SaveFile = Callable[..., Path]
+CR = "1.2.840.10008.5.1.4.1.1.1"
+
+
+def test_classes_outside_the_policy_are_not_negotiated(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    ct = save_file(make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.2"))
+    cr = save_file(make_dataset())
+    refused, stored = store([ct, cr], node.target)
+    assert (refused.status, refused.stored, stored.stored) == (None, False, True)
+    assert "CT Image Storage" in refused.message
+
+
+def test_a_class_smuggled_through_another_context_is_refused(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    file = send.open_file(save_file(make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.2")))
+    with Association(node.target, [(CR, EXPLICIT_LITTLE)]) as association:
+        association._accepted[file.context] = association._accepted[CR, EXPLICIT_LITTLE]
+        assert association.store(file).status == 0x0122
+
+
+@pytest.mark.parametrize(
+    ("receive", "target", "code", "error"),
+    [
+        ({"known_peers_only": True}, {}, "(1,1,3)", RefusedByPeer),
+        ({"check_called_ae_title": True}, {"called_ae": "WRONG"}, "(1,1,7)", RefusedByPeer),
+    ],
+)
+def test_strangers_are_rejected_and_audited(
+    start_node: Callable[..., Node], receive: dict[str, Any], target: dict[str, Any], code: str, error: type[Exception]
+) -> None:
+    node = start_node(peers=[{"name": "pacs", "ae_title": "PACS"}], **receive)
+    with pytest.raises(error) as caught:
+        echo(Target(**{"host": "127.0.0.1", "port": node.receiver.port, "called_ae": "CXRNODE",
+                       "calling_ae": "STRANGER", **target}))  # fmt: skip
+    assert code in str(caught.value)
+    [line] = node.audit()
+    assert (line.type, line.detail["calling_ae"]) == ("association-rejected", "STRANGER")
+
+
+def test_a_request_that_is_known_by_heart_is_still_judged(
+    start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    node = start_node(max_associations=1)
+    paths = [save_file(make_dataset()) for _ in range(3)]
+    for path in paths:
+        for _ in range(100):
+            try:
+                [outcome] = store([path], node.target)
+                break
+            except PeerBusy:
+                time.sleep(0.02)
+        assert outcome.stored
+    assert len(node.instances()) == 3
+    assert {row.calling_ae for row in node.instances().values()} == {"MODALITY"}
+    file = send.open_file(paths[0])
+    time.sleep(0.1)
+    with Association(node.target, [file.context]), pytest.raises(PeerBusy):
+        store([paths[0]], node.target)
+
+
+def test_more_associations_than_allowed_are_told_to_come_back(start_node: Callable[..., Node]) -> None:
+    node = start_node(max_associations=1)
+    with Association(node.target, [("1.2.840.10008.1.1", EXPLICIT_LITTLE)]) as first:
+        with pytest.raises(PeerBusy, match="2,3,2"):
+            echo(node.target)
+        assert first.echo() == 0
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            assert echo(node.target).status == 0
+            break
+        except PeerBusy:
+            time.sleep(0.02)
+    else:
+        pytest.fail("the place was not given back")
