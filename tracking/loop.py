@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,20 +55,40 @@ class Lane:
     destination: str | None = None
 
 
-def worker_name() -> str:
-    """Name this process so that a successor on the same machine can tell whether it still lives."""
-    return f"{_place()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+def worker_name(pid: int | None = None) -> str:
+    """Name a process, this one by default, so that others on the machine can tell whether it still lives."""
+    pid = os.getpid() if pid is None else pid
+    return f"{_place()}/{pid}/{_birth(pid)}"
 
 
 def is_dead(worker: str) -> bool:
     """Say whether a worker's name belongs to a process of this machine that no longer runs."""
-    place, pid, born = worker.rsplit("/", 2)
+    place, pid, birth = worker.rsplit("/", 2)
     if place != _place():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(born)) > 0.05
+        return _birth(int(pid)) != birth
     except psutil.NoSuchProcess:
         return True
+
+
+def _birth(pid: int) -> str:
+    """When a process began, told so that setting the clock changes nothing: which boot, and ticks since then.
+
+    The time of day would not do: Linux works it out from the clock anew each time, so that after a step of the
+    clock every living process seems to be another one.
+    """
+    status = Path(f"/proc/{pid}/stat")
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if not boot.exists():
+        return f"{psutil.Process(pid).create_time():.2f}"
+    try:
+        fields = status.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    if fields[0] in {"Z", "X"}:  # it ended, only its parent does not know yet
+        raise psutil.NoSuchProcess(pid)
+    return f"{boot.read_text(encoding='ascii').strip()}:{fields[19]}"
 
 
 def _place() -> str:
@@ -107,6 +128,7 @@ class WorkLoop:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
+        self._ended = threading.Event()
         self._live: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -127,10 +149,17 @@ class WorkLoop:
             thread.start()
 
     def stop(self) -> None:
-        """Take no new job; finish those in hand for at most ``drain_seconds``, then hand back the rest."""
+        """Take no new job; finish those in hand for at most ``drain_seconds`` in all, then hand back the rest.
+
+        Leases are kept until then: a job that takes its time to finish must not be begun by somebody else.
+        """
         self._stop.set()
+        deadline = time.monotonic() + self.work.drain_seconds
         for thread in self._threads[1:]:
-            thread.join(self.work.drain_seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._ended.set()
+        for thread in self._threads[:1]:
+            thread.join(1)
         with self._lock:
             unfinished = list(self._live.values())
         for job in unfinished:
@@ -203,27 +232,39 @@ class WorkLoop:
         permanent = isinstance(error, PermanentError) or unforeseen
         log.warning("job-failed", job=job.key, queue=job.queue, error=text, attempt=job.attempts + 1,
                     exc_info=None if isinstance(error, CxrnodeError) else error)  # fmt: skip
-        try:
-            with self.database.transaction() as tx:
-                if permanent:
-                    queue.stop(tx, job, text)
-                stopped = permanent or queue.postpone(tx, job, text, self._retry)
-                if job.destination is not None and isinstance(error, PeerUnavailable):
-                    queue.open_breaker(tx, job.destination, text, self._retry)
-                if stopped:
-                    audit.append(
-                        tx, AuditEventType.JOB_STOPPED, outcome="serious-failure",
-                        study_uid=job.payload.get("study_uid"), detail={"job": job.key, "error": text},
-                    )  # fmt: skip
-                self.handlers[job.queue].failed(tx, job, error, stopped)
-        except LeaseLost:
-            log.warning("lease-lost", job=job.key, queue=job.queue)
-        except Exception:
-            log.exception("failure-not-recorded", job=job.key, queue=job.queue)
+        while True:
+            try:
+                self._record_failure(job, error, text, permanent=permanent)
+                return
+            except LeaseLost:
+                log.warning("lease-lost", job=job.key, queue=job.queue)
+                return
+            except OperationalError:
+                # Left alone, the lease would run out and count as a crash; three of those stop the job for good.
+                log.warning("database-unreachable", job=job.key, queue=job.queue)
+                if self._stop.wait(1):
+                    return
+            except Exception:
+                log.exception("failure-not-recorded", job=job.key, queue=job.queue)
+                return
+
+    def _record_failure(self, job: Job, error: Exception, text: str, *, permanent: bool) -> None:
+        with self.database.transaction() as tx:
+            if permanent:
+                queue.stop(tx, job, text)
+            stopped = permanent or queue.postpone(tx, job, text, self._retry)
+            if job.destination is not None and isinstance(error, PeerUnavailable):
+                queue.open_breaker(tx, job.destination, text, self._retry)
+            if stopped:
+                audit.append(
+                    tx, AuditEventType.JOB_STOPPED, outcome="serious-failure",
+                    study_uid=job.payload.get("study_uid"), detail={"job": job.key, "error": text},
+                )  # fmt: skip
+            self.handlers[job.queue].failed(tx, job, error, stopped)
 
     def _beat(self) -> None:
         """Keep the leases of living jobs; free those of dead neighbours."""
-        while not self._stop.wait(self.work.lease_seconds / 3):
+        while not self._ended.wait(self.work.lease_seconds / 3):
             with self._lock:
                 live = list(self._live.values())
             for job in live:

@@ -189,6 +189,71 @@ def test_stopping_finishes_what_is_in_hand(database: Database) -> None:
     assert depth(database) == {}
 
 
+def test_stopping_takes_no_longer_for_many_threads_that_hang(database: Database) -> None:
+    put(database, "a", "b", "c")
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def act(_job: Job) -> None:
+        begun.release()
+        release.wait(10)
+
+    loop = WorkLoop(database, {"q": Recorder(act)}, [Lane(("q",), 3)], WORK.model_copy(update={"drain_seconds": 0.5}),
+                    DELIVERY)  # fmt: skip
+    loop.start()
+    for _ in range(3):
+        assert begun.acquire(timeout=5)
+    threads = list(loop._threads)
+    start = time.monotonic()
+    loop.stop()
+    taken = time.monotonic() - start
+    release.set()
+    for thread in threads:
+        thread.join(5)
+    assert taken < 1.2
+    assert depth(database) == {("q", "open"): 3}
+    with database.reading() as read:
+        assert queue.leases(read) == []
+
+
+def test_a_job_that_takes_long_to_finish_keeps_its_lease_while_the_service_stops(database: Database) -> None:
+    put(database, "a")
+    begun, release = threading.Event(), threading.Event()
+
+    def act(_job: Job) -> None:
+        begun.set()
+        release.wait(10)
+
+    work = WorkSettings(poll_seconds=0.02, lease_seconds=1, drain_seconds=8)
+    loop = WorkLoop(database, {"q": Recorder(act)}, [Lane(("q",))], work, DELIVERY)
+    loop.start()
+    assert begun.wait(5)
+    stopping = threading.Thread(target=loop.stop)
+    stopping.start()
+    time.sleep(1.3)
+    stolen = queue.claim(database, ["q"], "elsewhere/1/1/1.0", 1000)
+    release.set()
+    stopping.join()
+    assert stolen is None
+    assert depth(database) == {}
+
+
+def test_a_failure_that_cannot_be_written_down_at_once_counts_as_no_crash(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(database, "a")
+    postpone, away = queue.postpone, [True]
+
+    def flaky(*arguments: object) -> bool:
+        if away.pop() if away else False:
+            raise OperationalError("x", {}, Exception())
+        return postpone(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tracking.loop.queue.postpone", flaky)
+    loop_of(database, Recorder(raising(PeerBusy("busy")))).run_until_idle()
+    with database.reading() as read:
+        assert queue.leases(read) == []
+
+
 def test_lanes_do_not_wait_for_one_another(database: Database) -> None:
     put(database, "slow", destination="pacs")
     put(database, "quick", destination="ris")
@@ -211,11 +276,17 @@ def test_lanes_do_not_wait_for_one_another(database: Database) -> None:
 def test_a_living_process_is_not_dead_and_a_gone_one_is() -> None:
     assert not is_dead(worker_name())
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    born = psutil.Process(child.pid).create_time()
-    name = f"{worker_name().rsplit('/', 2)[0]}/{child.pid}/{born:.2f}"
+    name = worker_name(child.pid)
     assert not is_dead(name)
     child.communicate()
     assert is_dead(name)
+
+
+def test_setting_the_clock_makes_no_living_process_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = worker_name()
+    born = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: born(process) + 3600)
+    assert not is_dead(name)
 
 
 def test_a_reused_process_number_is_not_taken_for_the_living() -> None:
