@@ -10,7 +10,7 @@ from typing import Protocol
 
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
-from tracking import audit, schema
+from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.loop import Handler, Lane, WorkLoop
@@ -76,13 +76,21 @@ def worker(settings: Settings, database: Database) -> Service:
 
 
 def deliverer(settings: Settings, database: Database) -> Service:
-    """Build the deliverer: a lane of its own for each destination, so that none waits for another."""
+    """Build the deliverer: a lane of its own for each destination, so that none waits for another.
+
+    What is bound for a destination that left the settings gets a lane, too, where it stops and says why; without
+    one it would wait in silence for ever.
+    """
     from reporting.deliver import DeliverHandler
 
+    known = {destination.name for destination in settings.destinations}
+    with database.reading() as read:
+        gone = [name for name in queue.destinations(read, "deliver") if name not in known]
     lanes = [
         Lane(("deliver",), getattr(destination, "associations", 1), destination.name)
         for destination in settings.destinations
     ]
+    lanes += [Lane(("deliver",), 1, name) for name in gone]
     return WorkLoop(database, {"deliver": DeliverHandler(settings, database)}, lanes, settings.work, settings.delivery)
 
 

@@ -274,6 +274,12 @@ def end_leases(tx: Session, held: Sequence[tuple[int, str]]) -> None:
         tx.execute(update(JobRow).where(JobRow.id == job_id, JobRow.worker == worker).values(visible_at=now_ms()))
 
 
+def destinations(read: Session, queue: str) -> list[str]:
+    """Return every destination that open jobs of a queue are bound for."""
+    query = select(JobRow.destination).where(JobRow.queue == queue, JobRow.state == "open").distinct()
+    return sorted(name for name in read.scalars(query) if name is not None)
+
+
 def depth(read: Session) -> dict[tuple[str, str], int]:
     """Return the number of jobs by (queue, state) for those not done."""
     query = (

@@ -1,0 +1,47 @@
+"""Each service as it is built from the settings."""
+
+import time
+from pathlib import Path
+
+from config.settings import Settings
+from cxrnode.service import deliverer
+from tracking import documents, queue, schema
+from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.database import Database
+from tracking.documents import DocumentRecord
+from tracking.instances import IncomingInstance, StudyHeader, register_instance
+
+
+def put_delivery(database: Database, destination: str) -> None:
+    """Record a study with one document that is due at a destination."""
+    incoming = IncomingInstance(
+        "1.1", "1.2.840.10008.5.1.4.1.1.1", "1.8", "1.2.840.10008.1.2.1", "CR", "a" * 64, 7, "ab/cd", "M", "C",
+        "127.0.0.1", StudyHeader("1.9"),
+    )  # fmt: skip
+    found = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
+    outcomes = (OutcomeRecord("1.1", None, None, (found,)),)
+    with database.transaction() as tx:
+        register_instance(tx, incoming, settle_seconds=0)
+    with database.transaction() as tx:
+        record_analysis(tx, AnalysisRecord("1.9", 1, "m", "1", "d" * 64, "litert", 0.1, outcomes, {}))
+    with database.transaction() as tx:
+        record = DocumentRecord("sr", "2.25.1", "2.25.2", "1.2", "x.dcm", "s" * 64, 9, None)
+        documents.record_documents(tx, 1, [record], [(record.uid, destination)])
+
+
+def test_what_waits_for_a_destination_that_left_the_settings_stops_and_says_so(tmp_path: Path) -> None:
+    settings = Settings(node={"data_dir": tmp_path}, work={"poll_seconds": 0.02})
+    database = Database.open(settings.database_url())
+    schema.ensure(database)
+    put_delivery(database, "gone")
+    service = deliverer(settings, database)
+    service.start()
+    deadline = time.monotonic() + 5
+    counts: dict[tuple[str, str], int] = {}
+    while ("deliver", "stopped") not in counts and time.monotonic() < deadline:
+        time.sleep(0.05)
+        with database.reading() as read:
+            counts = queue.depth(read)
+    service.stop()
+    database.close()
+    assert counts["deliver", "stopped"] == 1
