@@ -10,7 +10,14 @@ from dicom_node.send import Target, store
 from reporting.documents import read_document
 from reporting.mllp import MllpConnection, MllpPeer
 from tracking.database import Database
-from tracking.documents import StoredDelivery, load_delivery, record_attempt_failed, record_delivered
+from tracking.documents import (
+    StoredDelivery,
+    is_overtaken,
+    load_delivery,
+    record_attempt_failed,
+    record_delivered,
+    record_overtaken,
+)
 from tracking.loop import Commit, describe
 from tracking.queue import Job
 
@@ -30,6 +37,9 @@ class DeliverHandler:
     def run(self, job: Job) -> Commit | None:
         """Send one document; return what to write when the destination has taken it.
 
+        A message that was held up until a later revision's had arrived is not sent: a receiver keeps the message
+        that came last, and that must not be the older result. A PACS keeps both, each with its own UID.
+
         Raises
         ------
         PeerUnavailable, PeerBusy
@@ -39,6 +49,9 @@ class DeliverHandler:
         """
         with self._database.reading() as read:
             delivery = load_delivery(read, job.payload["delivery_id"])
+            overtaken = delivery.document.kind == "hl7" and is_overtaken(read, delivery)
+        if overtaken:
+            return lambda tx: record_overtaken(tx, delivery.id)
         destination = self._settings.destination(delivery.destination)
         if isinstance(destination, DicomDestination):
             answer = self._store(delivery, destination)

@@ -160,13 +160,43 @@ def record_attempt_failed(tx: Session, delivery_id: int, error: str, *, stopped:
     _audit_delivery(tx, delivery_id, event, "serious-failure" if stopped else "minor-failure", {"error": error})
 
 
+def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
+    """Say whether the destination has a document of this kind from a later revision of the study already.
+
+    A receiver that keeps what came last would otherwise end with the older result.
+    """
+    ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
+    later = (
+        select(Delivery.id)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .join(ours, (Analysis.model_name == ours.c.model_name) & (Analysis.revision > ours.c.revision))
+        .where(
+            Analysis.study_uid == delivery.study_uid,
+            Delivery.destination == delivery.destination,
+            Delivery.state == "delivered",
+            Document.kind == delivery.document.kind,
+        )
+    )
+    return read.execute(later.limit(1)).first() is not None
+
+
+def record_overtaken(tx: Session, delivery_id: int) -> None:
+    """Record that a document is not sent any more, because its destination has a later one."""
+    tx.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(state="overtaken", error=None, finished_at=now_ms())
+    )
+    reason = "not sent: the destination has the result of a later revision"
+    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
+
+
 def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
     """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many."""
     due = (
         select(Delivery.id, Delivery.destination, Analysis.study_uid)
         .join(Document, Delivery.document_id == Document.id)
         .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Delivery.state != "delivered")
+        .where(Delivery.state.in_(("waiting", "stopped")))
     )
     if destination is not None:
         due = due.where(Delivery.destination == destination)

@@ -22,6 +22,7 @@ from config.settings import Settings
 from inference.findings import Finding
 from reporting.compose import ReportHandler
 from reporting.deliver import DeliverHandler
+from tracking.documents import load_delivery
 from tracking.models import Delivery, Document
 from tracking.queue import Job
 
@@ -192,3 +193,33 @@ def test_a_document_that_changed_on_disk_is_not_sent(
             DeliverHandler(settings, studies.database).run(job)
     assert pacs[1] == []
     assert ris[1] == []
+
+
+def test_a_message_that_a_later_revision_has_overtaken_is_not_sent(
+    studies: Any, with_destinations: Callable[..., Settings], due: Any, ris: Any, phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+) -> None:  # fmt: skip
+    settings = with_destinations(1, ris[0])
+    handler = DeliverHandler(settings, studies.database)
+    late = due(settings)["hl7 to ris"]
+    studies.begin_analysis()
+    with studies.database.reading() as read:
+        study_uid = load_delivery(read, late.id).study_uid
+    second = studies.receive(phantom(2, study_uid=study_uid, instance_number=2))
+    commit = ReportHandler(settings, studies.database).run(
+        studies.analyse(study_uid, {second: opacity_findings}, revision=2)
+    )
+    assert commit is not None
+    with studies.database.transaction() as tx:
+        commit(tx)
+    with studies.database.reading() as read:
+        number = read.scalars(
+            select(Delivery.id).join(Document).where(Document.kind == "hl7", Delivery.id != late.id)
+        ).one()
+    for job in (Job(number, "", "deliver", "ris", {"delivery_id": number}, 1, 0, 0, 0), late):
+        commit = handler.run(job)
+        assert commit is not None
+        with studies.database.transaction() as tx:
+            commit(tx)
+    assert len(ris[1]) == 1
+    assert state(studies, late)[0] == "overtaken"
