@@ -43,6 +43,9 @@ _COMPRESSED = (
 CANDIDATES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, *_COMPRESSED, DEFLATED, EXPLICIT_BIG)
 """In the order of acceptance: the acceptor's order decides where a peer offers several; lossless before lossy."""
 
+_CURES = {
+    "1.2.840.10008.1.2.4.51": "12 bits need pylibjpeg-libjpeg, which is under the GPL and so yours to install",
+}
 _TOLERANCE = 1 / 32
 """How far a lossy frame may lie from the truth, as a fraction of the full scale."""
 
@@ -80,7 +83,8 @@ def _try(uid: str) -> DecoderStatus:
         if _attempt(lambda chosen=plugin: _decodes(uid, chosen)):  # type: ignore[misc]
             return DecoderStatus(uid, name, plugin, available=True)
     tried = f"{', '.join(plugins)} failed on a known frame" if plugins else "no decoder is installed"
-    return DecoderStatus(uid, name, "", available=False, cure=f"{tried}: install or update a pydicom decoder plug-in")
+    cure = _CURES.get(uid, "install or update a pydicom decoder plug-in")
+    return DecoderStatus(uid, name, "", available=False, cure=f"{tried}: {cure}")
 
 
 def _attempt(probe: Callable[[], bool]) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from config.settings import Settings
 from dicom_node.receive import Receiver
 from dicom_node.send import Target, store
+from dicom_node.syntaxes import decodable_syntaxes
 from tracking import schema
 from tracking.database import Database
 from tracking.models import Instance
@@ -134,6 +135,8 @@ def test_every_encoding_dcmtk_can_write_is_stored_as_it_came(
     syntax: str,
     bits: int,
 ) -> None:
+    if syntax not in decodable_syntaxes():
+        pytest.skip(f"no decoder for {syntax} here, so it is not accepted")
     [source] = radiographs(1, bits)
     encoded = tmp_path / "encoded.dcm"
     keep_uid = ["+un"] if converter in {"dcmcjpeg", "dcmcjpls"} else []
