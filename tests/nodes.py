@@ -38,16 +38,17 @@ class Node:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *, die_at: str | None = None) -> None:
-        """Start a service, perhaps one that will die at a point."""
+        """Start a service (``work``, or ``work-2`` for another of its kind), perhaps one that will die at a point."""
         command = [sys.executable, "-P", "-m", "cxrnode"]
         environment = dict(os.environ)
         if die_at is not None:
             command = [sys.executable, str(Path(__file__).parent / "faults" / "die_at.py")]
             environment |= {"DIE_AT": die_at, "DIE_FLAG": str(self.folder / "died")}
             environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+        service = name.split("-", maxsplit=1)[0]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*command, "--config", str(self.settings_file), name], stdout=log, stderr=log, env=environment
+                [*command, "--config", str(self.settings_file), service], stdout=log, stderr=log, env=environment
             )
 
     def kill(self, name: str) -> None:
@@ -159,13 +160,14 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
     started: list[Node] = []
 
     def start(
-        pacs_port: int, services: Sequence[str] = SERVICES, *, pacs_ae: str = "ORTHANC", ris_port: int | None = None
+        pacs_port: int, services: Sequence[str] = SERVICES, *, ris_port: int | None = None, database_url: str = ""
     ) -> Node:
         folder = tmp_path / "node"
         folder.mkdir()
         ris_port = ris.start() if ris_port is None else ris_port
         document: dict[str, Any] = {
             "node": {"data_dir": str(folder / "data")},
+            "database": {"url": database_url},
             "receive": {
                 "port": free_port(), "min_free_disk_bytes": 0,
                 "settle_seconds": 0.3, "settle_after_release_seconds": 0.1,
@@ -173,7 +175,7 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
             "work": {"poll_seconds": 0.05, "max_crashes": 10, "drain_seconds": 5},
             "delivery": {"first_retry_seconds": 0.2, "longest_retry_seconds": 1.0},
             "destinations": [
-                {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": pacs_ae},
+                {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "ORTHANC"},
                 {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris_port},
             ],
         }  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from hl7.mllp import start_hl7_server
 from pydicom import dcmread
 
+from cxrnode.demo_peers import DemoRis
 from cxrnode.phantom import View, phantom_dataset
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -148,6 +149,29 @@ def test_many_images_on_one_association_all_come_back(
     subprocess.run(command, check=True, capture_output=True)
     assert {study.status for study in node.await_settled(6)} == {"delivered"}
     assert len(orthanc.get("/instances")) == 12
+
+
+def test_several_of_each_service_share_one_postgresql(
+    tmp_path: Path,
+    start_node: Callable[..., Any],
+    orthanc: Any,
+    ris: DemoRis,
+    phantoms: Callable[[int], list[Path]],
+    postgresql: Any,
+) -> None:
+    postgresql.command("CREATE DATABASE whole_way")
+    services = ("receive", "work-1", "work-2", "deliver-1", "deliver-2")
+    node = start_node(orthanc.dicom_port, services, database_url=postgresql.url("whole_way"))
+    node.await_ready()
+    paths = phantoms(8)
+    for path in paths:
+        node.send_until_acknowledged(path)
+    assert {study.status for study in node.await_settled(len(paths))} == {"delivered"}
+    assert node.audit_is_intact()
+    node.stop()
+    assert len(orthanc.get("/instances")) == 2 * len(paths)
+    assert list(ris.times_received.values()) == [1] * len(paths)
+    postgresql.command("DROP DATABASE whole_way")
 
 
 SECRETS = ("Geheimnis", "Quux", "PID-4711-X", "19340506", "ACC-8812")
