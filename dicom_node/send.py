@@ -23,8 +23,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
-from dicom_node import wire
+from config.errors import CxrnodeError, PeerUnavailable, RefusedByPeer, UnreadableInstance
+from dicom_node import answers, wire
 from dicom_node.dicom_file import DicomFile, open_file
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.sop_classes import VERIFICATION
@@ -38,7 +38,7 @@ _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _CONTEXT_ACCEPTED = 0
-_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+_LONGEST_RESPONSE = 65536
 
 Context = tuple[str, str]
 """SOP Class UID and transfer syntax UID."""
@@ -182,7 +182,7 @@ class Association:
             self._send(_association_request(target, self._proposed))
             pdu = self._read()
             if pdu.kind == wire.ASSOCIATE_RJ:
-                raise _rejection(target, bytes(pdu.body))
+                raise answers.rejection(target.name, target.calling_ae, target.called_ae, bytes(pdu.body))
             if pdu.kind != wire.ASSOCIATE_AC:
                 msg = f"{target.name} did not answer the association request"
                 raise PeerUnavailable(msg)
@@ -216,8 +216,9 @@ class Association:
         response = self._response(wire.C_STORE_RSP)
         status = wire.number(response, wire.STATUS)
         comment = response.get(wire.ERROR_COMMENT, b"").decode("ascii", "replace").strip(" \x00")
-        message = "stored" if status == 0 else _meaning(status, comment)
-        return StoreOutcome(file.path, file.instance_uid, status, message, _status_error(self._target, status))
+        message = "stored" if status == 0 else answers.meaning(status, comment)
+        error = answers.status_error(self._target.name, status)
+        return StoreOutcome(file.path, file.instance_uid, status, message, error)
 
     def echo(self) -> int:
         """Send a C-ECHO and return its status."""
@@ -283,29 +284,34 @@ class Association:
             yield wire.data_pdu_header(context_id, len(piece), is_command=False, is_last=is_last) + piece
 
     def _response(self, expected: int) -> dict[int, bytes]:
+        """Wait for the response to the command just sent; it has a status, and came in time as a whole."""
         encoded = bytearray()
+        deadline = time.monotonic() + self._target.response_seconds
         try:
             while True:
-                pdu = self._read()
+                pdu = self._read(deadline - time.monotonic())
                 if pdu.kind != wire.P_DATA:
                     msg = f"{self._target.name} ended the association instead of answering"
                     raise PeerUnavailable(msg)
                 for fragment in wire.fragments(pdu.body):
                     encoded += fragment.data if fragment.is_command else b""
+                    if len(encoded) > _LONGEST_RESPONSE:
+                        raise WireError("the response is too long")
                     if fragment.is_command and fragment.is_last:
                         response = wire.decode_command(encoded)
                         if wire.number(response, wire.COMMAND_FIELD) != expected or (
                             wire.number(response, wire.RESPONDED_MESSAGE_ID) != self._message_id
                         ):
                             raise WireError("answer to something else")
+                        wire.number(response, wire.STATUS)
                         return response
         except WireError as error:
             msg = f"{self._target.name} broke the protocol: {error}"
             raise PeerUnavailable(msg) from error
 
-    def _read(self) -> wire.Pdu:
+    def _read(self, seconds: float | None = None) -> wire.Pdu:
         try:
-            return self._reader.read(self._target.response_seconds)
+            return self._reader.read(self._target.response_seconds if seconds is None else seconds)
         except TimedOut as error:
             msg = f"{self._target.name} did not answer within {self._target.response_seconds:g} s"
             raise PeerUnavailable(msg) from error
@@ -360,39 +366,3 @@ def _association_request(target: Target, contexts: Sequence[Context]) -> bytes:
     items: list[Any] = [maximum, implementation, version]
     request.user_information = items
     return bytes(A_ASSOCIATE_RQ(request).encode())
-
-
-def _rejection(target: Target, body: bytes) -> CxrnodeError:
-    """Turn an A-ASSOCIATE-RJ into what to do about it (PS3.8 Table 9-21)."""
-    result, source, reason = body[1:4] if len(body) >= 4 else (1, 1, 1)
-    words = {
-        (1, 2): "application context not supported",
-        (1, 3): f"calling AE title {target.calling_ae} not recognised: register it there",
-        (1, 7): f"called AE title {target.called_ae} not recognised: check the destination's ae_title",
-        (2, 2): "protocol version not supported",
-        (3, 1): "temporary congestion",
-        (3, 2): "local limit exceeded",
-    }.get((source, reason), "no reason given")
-    msg = f"{target.name} rejected the association ({result},{source},{reason}): {words}"
-    return PeerBusy(msg) if result == 2 or source == 3 else RefusedByPeer(msg)
-
-
-def _status_error(target: Target, status: int) -> CxrnodeError | None:
-    """Judge a C-STORE status (PS3.4 B.2.3, PS3.7 Annex C): stored, busy or refused."""
-    if status == 0 or status >> 12 == 0xB or status in _WARNINGS:
-        return None
-    msg = f"{target.name} answered C-STORE with status {status:04X}: {_meaning(status, '')}"
-    return PeerBusy(msg) if status >> 8 == 0xA7 or status == 0x0110 else RefusedByPeer(msg)
-
-
-def _meaning(status: int, comment: str) -> str:
-    words = {
-        0x0110: "processing failure",
-        0x0117: "invalid SOP instance",
-        0x0122: "SOP class not supported",
-        0x0124: "not authorised",
-    }.get(status)
-    if words is None:
-        by_range = {0xA7: "out of resources", 0xA9: "data set does not match SOP class"}
-        words = by_range.get(status >> 8) or {0xB: "stored with a warning", 0xC: "cannot understand"}.get(status >> 12)
-    return f"{words or 'failure'}{f' ({comment})' if comment else ''}"

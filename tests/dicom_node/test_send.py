@@ -1,7 +1,9 @@
 """The sender: each kind of failure comes out as what to do about it."""
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 
 from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
+from dicom_node import wire
 from dicom_node.send import MAX_CONTEXTS, Target, _batches, echo, store
 
 MakeDataset = Callable[..., Dataset]
@@ -67,6 +71,7 @@ def test_the_bytes_arrive_as_they_are_in_the_file(
         (0xB000, None),
         (0xB007, None),
         (0x0107, None),
+        (0x0111, None),
         (0xA700, PeerBusy),
         (0xA702, PeerBusy),
         (0x0110, PeerBusy),
@@ -153,6 +158,53 @@ def test_a_rejection_says_whether_to_try_again(
         target = peer(_maximum_associations=0)
     with pytest.raises(error, match=match):
         echo(Target(target.host, target.port, "OTHER", "US"))
+
+
+def answer_associations(server: socket.socket, answer: Callable[[socket.socket], None]) -> None:
+    """Accept one association and all its contexts, wait for a command, and answer as told."""
+    connection, _ = server.accept()
+    with connection, contextlib.suppress(OSError):
+        head = connection.recv(6, socket.MSG_WAITALL)
+        request = A_ASSOCIATE_RQ()
+        request.decode(head + connection.recv(int.from_bytes(head[2:], "big"), socket.MSG_WAITALL))
+        primitive = request.to_primitive()
+        contexts = primitive.presentation_context_definition_list
+        for context in contexts:
+            context.result = 0
+        primitive.result = 0
+        primitive.presentation_context_definition_results_list = contexts
+        connection.sendall(A_ASSOCIATE_AC(primitive).encode())
+        connection.recv(1 << 16)
+        answer(connection)
+
+
+def without_status(connection: socket.socket) -> None:
+    command = {wire.COMMAND_FIELD: wire.C_ECHO_RSP, wire.RESPONDED_MESSAGE_ID: 1, wire.DATA_SET_TYPE: 0x0101}
+    connection.sendall(wire.command_pdu(1, wire.encode_command(command)))
+
+
+def without_end(connection: socket.socket) -> None:
+    for _ in range(100):
+        connection.sendall(wire.data_pdu_header(1, 2, is_command=True, is_last=False) + b"..")
+        time.sleep(0.05)
+
+
+def without_measure(connection: socket.socket) -> None:
+    piece = wire.data_pdu_header(1, 60000, is_command=True, is_last=False) + bytes(60000)
+    for _ in range(2000):
+        connection.sendall(piece)
+
+
+@pytest.mark.parametrize("answer", [without_status, without_end, without_measure])
+def test_a_senseless_response_is_no_response(answer: Callable[[socket.socket], None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_associations, args=(server, answer))
+        thread.start()
+        start = time.monotonic()
+        with pytest.raises(PeerUnavailable):
+            echo(Target("127.0.0.1", server.getsockname()[1], "ODD", "US", response_seconds=1))
+        assert time.monotonic() - start < 3
+        thread.join()
 
 
 def test_echo_reports_the_time_it_took(peer: Callable[..., Target]) -> None:
