@@ -43,6 +43,7 @@ _config.LOG_REQUEST_IDENTIFIERS = False
 _config.LOG_RESPONSE_IDENTIFIERS = False
 
 _log = get_logger(__name__)
+_LAST_SECONDS = 5.0
 _SPARE_CONNECTIONS = 16
 """Connections beyond the limit that may still ask for an association and be told properly that it is too many."""
 
@@ -109,8 +110,9 @@ class Receiver:
         left = self._open()
         for association in left:
             association.leave(at_once=True)
+        deadline = time.monotonic() + _LAST_SECONDS
         for association in left:
-            association.join(timeout=5)
+            association.join(timeout=max(0.0, deadline - time.monotonic()))
         self._releases.stop()
 
     def admit(self, caller: Caller) -> Rejection | None:
@@ -154,7 +156,11 @@ class Receiver:
                 return
             association = AcceptedAssociation(self._ae, sock, address, self._contexts, self, self._limits, self._memory)
             self._connections.add(association)
-        association.start()
+        try:
+            association.start()
+        except RuntimeError:  # no more threads, for now
+            self.ended(association)
+            raise
 
     def _open(self) -> list[AcceptedAssociation]:
         with self._lock:

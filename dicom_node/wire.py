@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 
-MAX_CONTROL_PDU_BYTES = 1 << 20
-"""For PDUs other than P-DATA: room for 128 presentation contexts with every transfer syntax, and for nothing mad."""
+MAX_CONTROL_PDU_BYTES = 1 << 18
+"""For PDUs other than P-DATA: room for 128 presentation contexts with 50 transfer syntaxes each, and for nothing mad.
+Parsing a request is slow, and a stranger may send one before anybody asks who it is."""
 
 PDU_TOLERANCE_BYTES = 4096
 """Some peers count the maximum length without the headers of the fragments; that is forgiven, 4 GB are not."""

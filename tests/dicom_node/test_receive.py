@@ -1,5 +1,6 @@
 """The receiver with real associations: what is acknowledged is durable, what is not is said truthfully."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from sqlalchemy import select
 
 from config.errors import RefusedByPeer
 from dicom_node import send
-from dicom_node.send import Association, store
+from dicom_node.association import AcceptedAssociation
+from dicom_node.send import Association, echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
 from tracking.models import Conflict, Job, Study
 
@@ -220,3 +222,20 @@ def test_nothing_that_was_received_reaches_the_log(
     del ds.StudyInstanceUID
     store([save_file(ds, name="broken.dcm")], node.target)
     assert "secret" not in caplog.text.lower()
+
+
+def test_a_connection_that_gets_no_thread_takes_no_place(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(max_associations=1)
+    start = AcceptedAssociation.start
+
+    def no_thread(self: AcceptedAssociation) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(AcceptedAssociation, "start", no_thread)
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", node.receiver.port)) as connection:
+            assert connection.recv(1) == b""
+    monkeypatch.setattr(AcceptedAssociation, "start", start)
+    assert echo(node.target).status == 0
