@@ -30,8 +30,13 @@ ALLOWED_KEYS = frozenset(
 def configure_logs(settings: LogSettings, service: str) -> None:
     """Send this process's logs to standard error, as JSON lines or as readable lines on a terminal."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+
+    def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {"service": service, **event}  # a context variable would be known to this thread only
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        name_service,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _drop_unknown_keys,
@@ -61,11 +66,10 @@ def configure_logs(settings: LogSettings, service: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for name in _ECHOING:
+    for name in (*_ECHOING, "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

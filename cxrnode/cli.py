@@ -1,27 +1,30 @@
 """The command line. Each command loads only the rooms it needs, so that ``cxrnode --help`` is quick.
 
 Exit codes: 0 done · 1 done, and the answer is no (a check failed, a delivery stopped, the log is broken) ·
-2 the command line is wrong · 3 the settings are wrong · 4 try again later (a peer is away, the disk is full).
+2 the command line is wrong · 3 the settings are wrong · 4 try again later (a peer or the database is away, the disk
+is full) · 130 interrupted.
 """
 
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from config.errors import CxrnodeError, SettingsError
 from config.load import find_file, load_settings
 from config.settings import Settings
 from cxrnode.supervise import SETTINGS_EXIT_CODE
-from tracking.database import Database
+from tracking.database import Database, in_words
 
 PERMANENT_EXIT_CODE = 1
 RETRIABLE_EXIT_CODE = 4
+INTERRUPTED_EXIT_CODE = 130
 
 app = typer.Typer(
     name="cxrnode",
@@ -97,8 +100,20 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        err.print(f"[bold red]settings:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(SETTINGS_EXIT_CODE)
+        _stop("settings", str(error), SETTINGS_EXIT_CODE)
     except CxrnodeError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)
+        _stop("error", str(error), RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)
+    except DBAPIError as error:
+        away = isinstance(error, OperationalError | InterfaceError)
+        _stop(
+            "database",
+            f"{in_words(error)}; `cxrnode doctor` says more",
+            RETRIABLE_EXIT_CODE if away else PERMANENT_EXIT_CODE,
+        )
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def _stop(kind: str, message: str, code: int) -> NoReturn:
+    err.print(f"[bold red]{kind}:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(code)

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from config.errors import SettingsError
 from config.load import DEFAULT_FILE, REFERENCE_FILE
 from cxrnode import show
 from cxrnode.cli import Context, Json, err, out
-from cxrnode.doctor import Check, examine
+from cxrnode.doctor import DECODER, Check, examine
 
 config_app = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
 db_app = typer.Typer(help="The tracking database.", no_args_is_help=True)
@@ -39,7 +40,12 @@ def init(
     except FileExistsError:
         msg = f"{to}: this file exists already and is left alone; give another name, or edit it"
         raise SettingsError(msg) from None
-    out.print(f"{to} written; edit it, then run `cxrnode -c {to} config check` and `cxrnode -c {to} doctor`")
+    except OSError as error:
+        msg = f"{to}: cannot be written: {error.strerror}; give another name"
+        raise SettingsError(msg) from None
+    command = "cxrnode" if to == DEFAULT_FILE else f"cxrnode -c {to}"
+    out.print(f"{to} written; edit it, then run:\n  {command} config check\n  {command} doctor\n  {command} serve",
+              markup=False, highlight=False, soft_wrap=True)  # fmt: skip
 
 
 @config_app.command("check")
@@ -48,9 +54,15 @@ def config_check(ctx: typer.Context) -> None:
     context: Context = ctx.obj
     settings = context.settings()
     where = context.config_file() or "defaults (no settings file)"
-    out.print(f"[green]good[/]: {where}")
-    out.print(f"receiving as {settings.node.ae_title} on {settings.receive.host}:{settings.receive.port}, "
-              f"{len(settings.destinations)} destinations, data in {settings.node.data_dir.absolute()}")  # fmt: skip
+    names = ", ".join(f"{entry.name} ({entry.host}:{entry.port})" for entry in settings.destinations)
+    out.print(f"[green]good[/]: {escape(str(where))}", highlight=False, soft_wrap=True)
+    for key, value in (
+        ("receives as", f"{settings.node.ae_title} on {settings.receive.host}:{settings.receive.port}"),
+        ("takes from", "known peers only" if settings.receive.known_peers_only else "anyone who can connect"),
+        ("delivers to", names or "nobody: results stay here"),
+        ("keeps data in", settings.node.data_dir.absolute()),
+    ):
+        out.print(f"  {key:<13} {value}", markup=False, highlight=False, soft_wrap=True)
 
 
 @config_app.command("show")
@@ -86,10 +98,16 @@ def db_current(ctx: typer.Context) -> None:
     raise typer.Exit(0 if found == needed else 1)
 
 
-def doctor(ctx: typer.Context, as_json: Json = False) -> None:
-    """Try out disk, clock, database, decoders, model and every peer; say what to do about what fails."""
+def doctor(
+    ctx: typer.Context,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="For health checks: only disk, database, receiver and queue.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Try out disk, clock, database, audit log, decoders, model and every peer; say what to do about what fails."""
     context: Context = ctx.obj
-    checks = list(examine(context.settings()))
+    checks = list(examine(context.settings(), quick=quick))
     if as_json:
         show.as_json(checks)
     else:
@@ -101,7 +119,14 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _table(checks: list[Check]) -> Table:
-    table = Table("check", "state", "found", "cure", header_style="bold")
+    """Show each check; decoders that work are one row (``--json`` lists each)."""
+    table = Table("check", "state", "found, and what to do", header_style="bold")
+    working = [check for check in checks if check.name.startswith(DECODER) and check.state == "ok"]
     for check in checks:
-        table.add_row(check.name, show.coloured(check.state), check.found, check.cure)
+        if check not in working:
+            cure = f"\n[bold]→[/] {escape(check.cure)}" if check.cure else ""
+            table.add_row(escape(check.name), show.coloured(check.state), f"{escape(check.found)}{cure}")
+        elif check is working[0]:
+            found = f"{len(working)} transfer syntaxes, a known frame of each was decoded"
+            table.add_row("decoders", show.coloured("ok"), found)
     return table

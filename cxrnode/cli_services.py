@@ -1,15 +1,23 @@
 """Commands that run services, and the one that sends files like a modality."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from config.settings import AETitle
 from cxrnode import show
 from cxrnode.cli import Context, Json, out
 from cxrnode.service import SERVICES, run
 from cxrnode.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from dicom_node.send import StoreOutcome, Target
 
 
 def register(app: typer.Typer) -> None:
@@ -65,15 +73,32 @@ def send(
         {path for file in files for path in (file.rglob("*") if file.is_dir() else [file]) if path.is_file()}
     )
     target = storage.Target(host=host, port=int(port), called_ae=called, calling_ae=calling)
+    for option, title in (("--called", called), ("--calling", calling)):
+        try:
+            TypeAdapter(AETitle).validate_python(title)
+        except ValidationError:
+            msg = "an AE title has 1 to 16 printable ASCII characters and no backslash"
+            raise typer.BadParameter(msg, param_hint=option) from None
+    if not paths:
+        msg = "there is no file to send in what was named"
+        raise typer.BadParameter(msg, param_hint="FILES")
     outcomes = storage.store(paths, target)
     if as_json:
         show.as_json(outcomes)
     else:
-        table = Table("file", "SOP instance", "status", "meaning", header_style="bold")
-        for outcome in outcomes:
-            colour = "green" if outcome.stored else "red"
-            table.add_row(
-                outcome.path.name, outcome.instance_uid, f"[{colour}]{outcome.status_text}[/]", outcome.message
-            )
-        out.print(table)
-    raise typer.Exit(0 if outcomes and all(outcome.stored for outcome in outcomes) else 1)
+        out.print(_sent_table(outcomes, target))
+        stored = sum(outcome.stored for outcome in outcomes)
+        out.print(f"{stored} of {len(outcomes)} stored by {target.name}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if all(outcome.stored for outcome in outcomes) else 1)
+
+
+def _sent_table(outcomes: "Sequence[StoreOutcome]", target: "Target") -> Table:
+    table = Table("file", "status", "meaning", header_style="bold")
+    for outcome in outcomes:
+        colour = "green" if outcome.stored else "red"
+        meaning = escape(outcome.message.removeprefix(f"{target.name} "))
+        uid = f"\n[dim]{escape(outcome.instance_uid)}[/]" if outcome.instance_uid else ""
+        table.add_row(
+            Text(outcome.path.name, overflow="fold"), f"[{colour}]{outcome.status_text}[/]", f"{meaning}{uid}"
+        )
+    return table

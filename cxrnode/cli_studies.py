@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from cxrnode import show
 from cxrnode.cli import Context, Json, err, out
@@ -51,41 +51,30 @@ def study(
     context: Context = ctx.obj
     with context.database().reading() as read:
         found = queries.find_study(read, uid)
+        images = queries.instances(read, uid)
         history = list(audit.lines(read, study_uid=uid))
     if found is None:
-        err.print(f"no study {uid} is on record; `cxrnode studies` lists them")
+        err.print(f"no study {uid} is on record; `cxrnode studies` lists them", markup=False, highlight=False)
         raise typer.Exit(1)
     if as_json:
-        show.as_json({"study": found, "history": history})
+        show.as_json({"study": found, "images": images, "history": history})
         return
     _print_study(found)
+    out.print(show.images_table(images, found))
+    if found.documents:
+        out.print(show.documents_table(found))
     out.print(show.audit_table(history))
 
 
 def _print_study(found: StudySummary) -> None:
     words = Table.grid(padding=(0, 2))
     words.add_row("status", show.coloured(found.status))
-    words.add_row("accession", found.accession_number or "–")
+    words.add_row("accession", escape(found.accession_number) or "–")
     words.add_row("images", f"{found.instances} · revision {found.revision}")
-    if found.conflicts:
-        words.add_row("conflicts", f"[red]{found.conflicts} kept aside: same instance UID, other bytes[/]")
     words.add_row("model", found.model or "–")
     words.add_row("analysed", show.moment(found.analysed_at))
     words.add_row("outcome", show.outcome_text(found))
     out.print(Panel(words, title=found.study_uid, title_align="left"))
-    if found.documents:
-        table = Table("document", "UID", "file", "destination", "state", "attempts", header_style="bold")
-        for document in found.documents:
-            ways = [way for way in found.deliveries if way.document_uid == document.uid]
-            table.add_row(
-                document.kind,
-                Text(document.uid, overflow="fold"),
-                Text(document.path, overflow="fold"),
-                "\n".join(way.destination for way in ways) or "–",
-                "\n".join(show.coloured(way.state) for way in ways) or (document.quarantined or "kept"),
-                "\n".join(str(way.attempts) for way in ways),
-            )
-        out.print(table)
 
 
 def retry(
@@ -102,8 +91,13 @@ def retry(
         started = documents.retry_deliveries(tx, destination=destination, study_uid=uid)
         if uid is not None:
             started += maintenance.retry_study(tx, uid)
-    out.print(f"{started} started again")
-    raise typer.Exit(0 if started else 1)
+    what = f"study {uid}" if uid is not None else f"destination {destination}"
+    if started:
+        out.print(f"{what}: {started} started again", markup=False, highlight=False, soft_wrap=True)
+        return
+    err.print(f"{what}: nothing stopped or waits there; `cxrnode studies` and `cxrnode doctor` show what does",
+              markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+    raise typer.Exit(1)
 
 
 @audit_app.command("list")
@@ -139,9 +133,10 @@ def audit_verify(
     if as_json:
         show.as_json(verdict)
     elif verdict.intact:
-        out.print(f"[green]intact[/]: {verdict.lines} lines, head {verdict.head}")
+        out.print(f"[green]intact[/]: {verdict.lines} lines\nhead {verdict.head}", highlight=False, soft_wrap=True)
     else:
-        out.print(f"[bold red]broken[/] at line {verdict.broken_at}: {verdict.problem}; intact up to {verdict.lines}")
+        out.print(f"[bold red]broken[/] at line {verdict.broken_at}: {verdict.problem}; intact up to {verdict.lines}",
+                  highlight=False, soft_wrap=True)  # fmt: skip
     raise typer.Exit(0 if verdict.intact else 1)
 
 

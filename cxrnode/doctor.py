@@ -8,17 +8,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
 from tracking import audit, queries, queue, schema
 from tracking.clock import now_ms, to_datetime
-from tracking.database import Database
+from tracking.database import Database, in_words
+
+DECODER = "decode "
+"""How the name of every check of a decoder begins."""
 
 _SLOW_FSYNC_SECONDS = 0.05
 _CLOCK_SKEW_SECONDS = 2.0
@@ -34,24 +38,33 @@ class Check:
     cure: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Check]:
-    """Run every check, one after the other; a check that breaks is itself a finding."""
+def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
+    """Run every check, one after the other; a check that breaks is itself a finding.
+
+    ``quick`` is for a health check every minute: it decodes nothing, loads no model, calls no destination, does not
+    walk the audit log, and takes a receiver that does not answer for a failure, as the node ought to be running.
+    """
     checks: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
         ("disk", _disk),
-        ("database", _database),
-        ("decoders", _decoders),
-        ("model", _model),
-        ("receiver", _receiver),
-        ("destinations", _destinations),
+        ("database", partial(_database, quick=quick)),
+        *([] if quick else [("decoders", _decoders), ("model", _model)]),
+        ("receiver", partial(_receiver, needed=quick)),
+        *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
     ]
+    no_database = False
     for name, check in checks:
+        if name == "queue" and no_database:
+            continue
         try:
-            yield from check(settings)
+            for entry in check(settings):
+                no_database = no_database or (entry.name == "database" and entry.state == "failed")
+                yield entry
         except CxrnodeError as error:
-            yield Check(name, "failed", str(error), "see the message")
+            no_database = no_database or name == "database"
+            yield Check(name, "failed", str(error))
         except (OSError, SQLAlchemyError, ImportError) as error:
-            yield Check(name, "failed", type(error).__name__, "run `cxrnode --config … doctor` as the node's own user")
+            yield Check(name, "failed", type(error).__name__, "run `cxrnode doctor` as the user the node runs as")
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
@@ -89,45 +102,52 @@ def _fsync_seconds(folder: Path) -> float:
         return time.perf_counter() - start
 
 
-def _database(settings: Settings) -> Iterator[Check]:
+def _database(settings: Settings, *, quick: bool) -> Iterator[Check]:
     database = Database.open(settings.database_url())
     try:
         found = schema.current(database)
-        if found is None:
+        if found is None and not quick:
             schema.ensure(database)
             found = schema.current(database)
         current = found == schema.head()
         yield Check(
             "database",
             "ok" if current else "failed",
-            f"{database.dialect}, schema {found}",
+            f"{database.dialect}, schema {found or 'none yet'}",
             "" if current else f"back it up, then `cxrnode db upgrade` (this version needs {schema.head()})",
         )
         if not current:
             return
         with database.reading() as read:
-            theirs = to_datetime(read.scalars(select(now_ms())).one())
-            verdict = audit.verify(read)
-        skew = abs((datetime.now(UTC) - theirs).total_seconds())
-        year = datetime.now(UTC).year
-        right = skew < _CLOCK_SKEW_SECONDS and 2024 <= year < 2100
-        yield Check(
-            "clock",
-            "ok" if right else "warning",
-            f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, {skew:.2f} s from the database's",
-            "" if right else "run NTP on this machine and on the database's",
-        )
-        yield Check(
-            "audit log",
-            "ok" if verdict.intact else "failed",
-            f"{verdict.lines} lines intact" if verdict.intact else str(verdict.problem),
-            "" if verdict.intact else "keep the database as it is and call your security officer",
-        )
-    except SQLAlchemyError as error:
+            yield _clock(to_datetime(read.scalars(select(now_ms())).one()))
+            if not quick:
+                yield _audit_log(audit.verify(read))
+    except DBAPIError as error:
         cure = "is it running, is database.url right, may this user connect?"
-        yield Check("database", "failed", f"{database.dialect}: {type(error).__name__}", cure)
+        yield Check("database", "failed", f"{database.dialect}: {in_words(error)}", cure)
     finally:
         database.close()
+
+
+def _clock(theirs: datetime) -> Check:
+    ours = datetime.now(UTC)
+    skew = abs((ours - theirs).total_seconds())
+    right = skew < _CLOCK_SKEW_SECONDS and 2024 <= ours.year < 2100
+    return Check(
+        "clock",
+        "ok" if right else "warning",
+        f"{ours:%Y-%m-%d %H:%M:%S} UTC, {skew:.2f} s from the database's",
+        "" if right else "run NTP on this machine and on the database's",
+    )
+
+
+def _audit_log(verdict: audit.Verdict) -> Check:
+    return Check(
+        "audit log",
+        "ok" if verdict.intact else "failed",
+        f"{verdict.lines} line{'s' if verdict.lines != 1 else ''} intact" if verdict.intact else str(verdict.problem),
+        "" if verdict.intact else "keep the database as it is and call your security officer",
+    )
 
 
 def _decoders(_: Settings) -> Iterator[Check]:
@@ -135,7 +155,7 @@ def _decoders(_: Settings) -> Iterator[Check]:
 
     for entry in decoder_report():
         yield Check(
-            f"decode {entry.name}",
+            f"{DECODER}{entry.name}",
             "ok" if entry.available else "warning",
             entry.decoder or "no decoder",
             ""
@@ -160,18 +180,26 @@ def _model(settings: Settings) -> Iterator[Check]:
     yield Check("engine", "ok", f"{engine.name}, forward pass {1000 * (time.perf_counter() - start):.0f} ms")
 
 
-def _receiver(settings: Settings) -> Iterator[Check]:
+def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
+    """Ask our own receiver with C-ECHO; where it would refuse a stranger like us, see only that it listens."""
     from dicom_node.send import Target, echo
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.receive.host, settings.receive.host)  # noqa: S104
     where = f"{host}:{settings.receive.port}"
+    known = any(peer.ae_title == settings.node.ae_title for peer in settings.peers)
     try:
+        if settings.receive.known_peers_only and not known:
+            with socket.create_connection((host, settings.receive.port), timeout=10):
+                pass
+            yield Check("receiver", "ok", f"{where} listens; no C-ECHO, as receive.known_peers_only keeps us out")
+            return
         seconds = echo(Target(host=host, port=settings.receive.port, called_ae=settings.node.ae_title,
                               calling_ae=settings.node.ae_title)).seconds  # fmt: skip
         yield Check("receiver", "ok", f"{where} answers C-ECHO in {seconds * 1000:.0f} ms")
-    except CxrnodeError as error:
-        cure = "start it with `cxrnode serve`, or look whether another program has the port"
-        yield Check("receiver", "warning", f"{where}: {error}", cure)
+    except (CxrnodeError, OSError) as error:
+        cure = "start it with `cxrnode serve`; if it runs, look whether another program has the port"
+        found = str(error) if isinstance(error, CxrnodeError) else f"nobody listens on {where}"
+        yield Check("receiver", "failed" if needed else "warning", found, cure)
 
 
 def _destinations(settings: Settings) -> Iterator[Check]:
@@ -221,7 +249,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
     yield Check(
         "queue",
         "warning" if stopped else "ok",
-        f"{due} waiting, {stopped} stopped on {socket.gethostname()}" if stopped else f"{due} waiting, none stopped",
+        f"{due} waiting, {stopped or 'none'} stopped",
         "`cxrnode studies` shows them with status attention; `cxrnode retry` starts them again" if stopped else "",
     )
     for entry in waiting:
@@ -230,5 +258,5 @@ def _queue(settings: Settings) -> Iterator[Check]:
                 f"queue to {entry.name}",
                 "warning",
                 f"{entry.waiting} waiting after {entry.failures} failures: {entry.error}",
-                "it is tried again by itself; `cxrnode retry --destination` does it now",
+                f"it is tried again by itself; `cxrnode retry --destination {entry.name}` does it now",
             )

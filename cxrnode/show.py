@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ from rich.text import Text
 
 from tracking.audit import Line
 from tracking.clock import to_datetime
-from tracking.queries import FindingSummary, StudySummary
+from tracking.queries import FindingSummary, InstanceSummary, RetrySummary, StudySummary
 
 COLOURS = {
     "attention": "bold red", "delivered": "green", "reported": "yellow", "analysed": "yellow",
     "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow", "failed": "bold red",
     "present": "bold red", "possible": "yellow", "absent": "dim", "stopped": "bold red", "waiting": "yellow",
 }  # fmt: skip
+_OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
+_SHOWN_OF_A_HASH = 12
+_MOST_NAMES = 4
 
 
 def as_json(value: object) -> None:
@@ -39,61 +42,140 @@ def moment(time: datetime | None) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time is not None else "–"
 
 
+def count(number: int, word: str) -> str:
+    """Return a number with its noun: ``1 image``, ``2 images``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def finding_text(finding: FindingSummary) -> str:
     """Return a finding in few words, coloured by what it means for the reader."""
     style = coloured(finding.level)
     if not finding.abnormal:
         style = style.replace("bold red", "green")
     boxes = f" · {finding.boxes} box{'es' if finding.boxes != 1 else ''}" if finding.boxes else ""
-    return f"{escape(finding.label)} {finding.score:.0%} {style}{boxes}"
+    return f"{escape(finding.label.replace('_', ' '))} {finding.score:.0%} {style}{boxes}"
 
 
 def outcome_text(study: StudySummary) -> str:
-    """Return what the study came to: findings, or why there are none."""
-    parts = [finding_text(finding) for finding in study.findings]
+    """Return what the study came to, in a few lines: of several images, the highest score of each finding."""
+    images = len({finding.instance_uid for finding in study.findings})
+    highest: dict[str, FindingSummary] = {}
+    for finding in study.findings:
+        if finding.label not in highest or finding.score > highest[finding.label].score:
+            highest[finding.label] = finding
+    parts = [finding_text(finding) for finding in highest.values()]
+    parts += [f"[dim]the highest scores of {images} images[/]"] if images > 1 else []
     reasons = sorted({outcome.because for outcome in study.not_analysed})
     parts += [f"[dim]not analysed because {escape(because)}[/]" for because in reasons]
+    parts += [retry_text(entry) for entry in study.retrying]
     parts += [f"[red]{escape(problem)}[/]" for problem in study.problems]
+    if study.conflicts:
+        parts.append(f"[yellow]{count(study.conflicts, 'file')} kept aside: same instance UID, other bytes[/]")
     return "\n".join(parts) or "–"
 
 
-def studies_table(studies: Iterable[StudySummary]) -> Table:
-    """Return studies as a table, one row a study."""
+def retry_text(entry: RetrySummary) -> str:
+    """Return what is being tried again, how often it failed and why, and when the next attempt is due."""
+    what = f"{count(entry.documents, 'document')} to {entry.destination}" if entry.destination else entry.step
+    failed = f"failed {entry.attempts} ×" if entry.attempts else "waits"
+    later = entry.next_try_at > datetime.now(UTC)
+    due = f"again at {entry.next_try_at.astimezone():%H:%M:%S}" if later else "due now"
+    return f"[yellow]{escape(what)}: {failed}, {due}: {escape(entry.error)}[/]"
+
+
+def studies_table(studies: Iterable[StudySummary], names: Mapping[str, Sequence[str]] | None = None) -> Table:
+    """Return studies as a table, one row a study; ``names`` are those of the files it came in, by study UID."""
     table = Table(header_style="bold", show_lines=True)
-    table.add_column("study", max_width=24)
+    table.add_column("study", max_width=66, ratio=3)
     table.add_column("status", no_wrap=True)
-    table.add_column("outcome", ratio=1)
-    table.add_column("documents", no_wrap=True)
+    table.add_column("outcome", ratio=5)
     for study in studies:
+        files = file_names((names or {}).get(study.study_uid, ()))
+        who = Text(f"{files}\n", "bold", overflow="fold") if files else Text(overflow="fold")
+        who.append(f"{study.study_uid}\n", "dim" if files else "")
+        who.append(f"{moment(study.received_at)}\n{count(study.instances, 'image')}", "dim")
+        table.add_row(who, _status_text(study), outcome_text(study))
+    return table
+
+
+def _status_text(study: StudySummary) -> str:
+    lines = [coloured(study.status)]
+    if study.retrying:
+        lines.append("[yellow]retrying[/]")
+    if study.documents:
+        lines.append(f"[dim]{count(len(study.documents), 'document')}[/]")
+    if study.deliveries:
         delivered = sum(delivery.state == "delivered" for delivery in study.deliveries)
-        documents = f"{len(study.documents)} built" if study.documents else "–"
-        if study.deliveries:
-            documents += f"\n{delivered}/{len(study.deliveries)} delivered"
-        images = f"{study.instances} image{'s' if study.instances != 1 else ''}"
+        lines.append(f"[dim]{delivered}/{len(study.deliveries)} delivered[/]")
+    return "\n".join(lines)
+
+
+def file_names(names: Sequence[str]) -> str:
+    """Return some file names in words."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
+
+
+def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Table:
+    """Return the images of a study as a table, with what was found on each."""
+    table = Table("image", "from", "found", header_style="bold")
+    reasons = {outcome.instance_uid: outcome.because for outcome in study.not_analysed}
+    for image in images:
+        parts = [finding_text(finding) for finding in study.findings if finding.instance_uid == image.instance_uid]
+        if image.instance_uid in reasons:
+            parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
+        if image.duplicates:
+            parts.append(f"[dim]came {image.duplicates + 1} times, the same bytes[/]")
+        if image.conflicts:
+            parts.append(f"[yellow]{count(image.conflicts, 'file')} with other bytes kept aside[/]")
         table.add_row(
-            Text(f"{study.study_uid}\n", overflow="fold").append(f"{moment(study.received_at)}\n{images}", "dim"),
-            coloured(study.status),
-            outcome_text(study),
-            documents,
+            Text(image.instance_uid, overflow="fold").append(f"\n{image.modality} {image.size / 1e6:.1f} MB", "dim"),
+            f"{escape(image.calling_ae)}\n[dim]{escape(image.address)}[/]",
+            "\n".join(parts) or "–",
+        )
+    return table
+
+
+def documents_table(study: StudySummary) -> Table:
+    """Return the documents of a study's latest analysis as a table, with where each went."""
+    table = Table("document", "UID and file", "destination", "state", header_style="bold")
+    for document in study.documents:
+        ways = [way for way in study.deliveries if way.document_uid == document.uid]
+        states = [
+            coloured(way.state) + (f" [dim]({count(way.attempts, 'attempt')})[/]" if way.attempts > 1 else "")
+            for way in ways
+        ]
+        table.add_row(
+            document.kind,
+            Text(document.uid, overflow="fold").append(f"\n{document.path}", "dim"),
+            "\n".join(escape(way.destination) for way in ways) or "–",
+            "\n".join(states) or ("[bold red]quarantined[/]" if document.quarantined else "kept"),
         )
     return table
 
 
 def audit_table(lines: Iterable[Line]) -> Table:
-    """Return audit lines as a table."""
-    table = Table("line", "time", "service", "event", "outcome", "detail", header_style="bold")
+    """Return audit lines as a table; hashes are shortened (``--json`` and the export have them whole)."""
+    table = Table(header_style="bold")
+    table.add_column("line", justify="right")
+    table.add_column("event", no_wrap=True)
+    table.add_column("detail", ratio=1)
     for line in lines:
-        detail = " ".join(f"{key}={value}" for key, value in line.detail.items() if value not in {None, ""})
-        colour = {"success": "green", "minor-failure": "yellow", "serious-failure": "red"}.get(line.outcome, "")
-        table.add_row(
-            str(line.seq),
-            moment(to_datetime(line.at)),
-            line.service,
-            line.type,
-            f"[{colour}]{line.outcome}[/]" if colour else line.outcome,
-            Text(detail, overflow="fold"),
-        )
+        colour = _OUTCOME_COLOURS.get(line.outcome, "")
+        detail = Text(overflow="fold")
+        if line.outcome != "success":
+            detail.append(f"{line.outcome} ", colour)
+        for key, value in line.detail.items():
+            if value not in {None, ""}:
+                shown = f"{str(value)[:_SHOWN_OF_A_HASH]}…" if _is_hash(value) else str(value)
+                detail.append(f"{key} ", "dim").append(f"{shown}  ")
+        event = Text(line.type, colour).append(f"\n{moment(to_datetime(line.at))} {line.service}", "dim")
+        table.add_row(str(line.seq), event, detail)
     return table
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 def _plain(value: object) -> Any:

@@ -3,8 +3,10 @@
 import contextlib
 import importlib.metadata
 import importlib.util
+import os
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,8 +56,9 @@ class LiteRtEngine:
         self.name = f"litert {version} cpu"
         self._lock = threading.Lock()
         try:
-            self._interpreter = Interpreter(model_path=str(package.path(LITERT_MODEL)), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _unheard_greetings():
+                self._interpreter = Interpreter(model_path=str(package.path(LITERT_MODEL)), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             msg = f"model package {package.manifest.name}: {LITERT_MODEL} cannot be loaded by {self.name}"
             raise PackageError(msg) from error
@@ -108,6 +111,22 @@ class TensorFlowEngine:
         """Run one picture."""
         with self._lock:
             return [output.numpy() for output in self._call(self._constant(batch))]
+
+
+@contextlib.contextmanager
+def _unheard_greetings() -> Iterator[None]:
+    """Keep LiteRT's greeting, which C++ writes, out of standard error, where our logs are JSON lines.
+
+    What goes wrong LiteRT raises, so nothing is lost.
+    """
+    aside, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(aside, 2)
+        os.close(aside)
+        os.close(nowhere)
 
 
 def _gpu_visible() -> bool:

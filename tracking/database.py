@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from config.errors import SettingsError
 from tracking import audit
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
@@ -32,13 +34,17 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, service: str = "cli", pool_size: int = 20) -> "Database":
-        """Connect lazily to SQLite (WAL, synchronous=FULL) or PostgreSQL."""
-        parsed = make_url(url)
-        if parsed.drivername in {"postgresql", "postgres"}:
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        """Connect lazily to SQLite (WAL, synchronous=FULL) or PostgreSQL.
+
+        Raises
+        ------
+        SettingsError
+            The URL is none, names another kind of database, or SQLite's folder cannot be made.
+        """
+        parsed = _parse(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(parsed.database).parent)
             # isolation_level None hands BEGIN to us: sqlite3's own would take no write lock at the start.
             options: dict[str, Any] = {"connect_args": {"timeout": 30, "isolation_level": None}}
         else:
@@ -70,6 +76,40 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
+
+
+def in_words(error: DBAPIError) -> str:
+    """Return what a database said when it could not be reached; a statement's error, which may echo values, by type."""
+    words = str(error.orig).strip().splitlines() if error.statement is None else []
+    return words[0] if words else type(error.orig).__name__
+
+
+def _parse(url: str) -> URL:
+    """Read a database URL; the message never repeats it, as it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        msg = (
+            "database.url (or its file): this is no URL; write postgresql://user@host/name, or leave it out for SQLite"
+        )
+        raise SettingsError(msg) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite" and parsed.drivername != "postgresql+psycopg":
+        msg = f"database.url: {parsed.drivername} is not supported; use postgresql, or leave it out for SQLite"
+        raise SettingsError(msg)
+    return parsed
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = (
+            f"{folder}: the folder of the database cannot be made: {error.strerror}; create it and give it to the "
+            "user the node runs as, or change node.data_dir"
+        )
+        raise SettingsError(msg) from None
 
 
 def _teach_sqlite(engine: Engine) -> None:

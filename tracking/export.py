@@ -138,7 +138,7 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
     Raises
     ------
     SettingsError
-        The file exists already: an export never overwrites an earlier one.
+        The file exists already (an export never overwrites an earlier one), or cannot be written.
     """
     count = 0
     try:
@@ -150,5 +150,8 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
             os.fsync(file.fileno())
     except FileExistsError:
         msg = f"{to}: this file exists already; an export never overwrites, give another name"
+        raise SettingsError(msg) from None
+    except OSError as error:
+        msg = f"{to}: cannot be written: {error.strerror}; give another name"
         raise SettingsError(msg) from None
     return count

@@ -1,6 +1,6 @@
-"""What an administrator restarts by hand: stopped analyses and reports."""
+"""What an administrator restarts by hand: analyses and reports that stopped, or that wait after a failure."""
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from tracking import audit, queue
@@ -9,14 +9,14 @@ from tracking.models import Analysis, Job
 
 
 def retry_study(tx: Session, study_uid: str) -> int:
-    """Start the stopped analyses and reports of a study again; return how many."""
+    """Start the analyses and reports of a study that stopped, or wait after a failure, now; return how many."""
     reports = [
         f"report:{analysis_id}"
         for analysis_id in tx.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
     ]
     keys = tx.scalars(
         select(Job.key).where(
-            Job.state == "stopped",
+            or_(Job.state == "stopped", and_(Job.state == "open", Job.attempts > 0)),
             Job.key.startswith(f"analyse:{study_uid}:", autoescape=True) | Job.key.in_(reports),
         )
     ).all()

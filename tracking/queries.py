@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.clock import to_datetime
@@ -69,6 +69,39 @@ class DocumentSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrySummary:
+    """Work that failed and is tried again by itself: ``step`` is analyse, report or deliver.
+
+    ``attempts`` counts the failures so far; ``documents`` and ``destination`` are a delivery's; ``next_try_at`` is
+    when the next attempt is due (in the past while it runs). No patient data: errors never hold any.
+    """
+
+    step: str
+    destination: str | None
+    documents: int
+    attempts: int
+    error: str
+    next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSummary:
+    """One instance as it was received; ``conflicts`` counts other bytes that came under its UID and were kept aside."""
+
+    instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    size: int
+    calling_ae: str
+    address: str
+    revision: int
+    received_at: datetime
+    duplicates: int
+    conflicts: int
+
+
+@dataclass(frozen=True, slots=True)
 class StudySummary:
     """A study and where it stands; findings and documents are those of its latest analysis."""
 
@@ -85,6 +118,7 @@ class StudySummary:
     not_analysed: tuple[OutcomeSummary, ...]
     documents: tuple[DocumentSummary, ...]
     deliveries: tuple[DeliverySummary, ...]
+    retrying: tuple[RetrySummary, ...]
     problems: tuple[str, ...]
 
 
@@ -141,8 +175,30 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         not_analysed=_not_analysed(read, analysis.id) if analysis else (),
         documents=documents,
         deliveries=deliveries,
+        retrying=_retrying(read, study_uid, analysis.id if analysis else None),
         problems=problems,
     )
+
+
+def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
+    """Return the instances of a study in the order of their arrival."""
+    aside = read.execute(
+        select(Conflict.instance_uid, func.count())
+        .where(Conflict.study_uid == study_uid)
+        .group_by(Conflict.instance_uid)
+    )
+    conflicts = {row[0]: row[1] for row in aside}
+    rows = read.scalars(
+        select(Instance).where(Instance.study_uid == study_uid).order_by(Instance.received_at, Instance.instance_uid)
+    )
+    return [
+        InstanceSummary(
+            row.instance_uid, row.sop_class_uid, row.transfer_syntax_uid, row.modality, row.size, row.calling_ae,
+            row.address, row.revision, to_datetime(row.received_at), row.duplicates,
+            conflicts.get(row.instance_uid, 0),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def destinations(read: Session) -> list[DestinationSummary]:
@@ -231,13 +287,7 @@ def _problems(
     deliveries: tuple[DeliverySummary, ...],
 ) -> tuple[str, ...]:
     """Everything of this study that waits for a person."""
-    analyses = select(Analysis.id).where(Analysis.study_uid == study_uid)
-    keys = [f"report:{analysis_id}" for analysis_id in read.scalars(analyses)]
-    stopped = read.execute(
-        select(Job.key, Job.error).where(
-            Job.state == "stopped", (Job.key.startswith(f"analyse:{study_uid}:", autoescape=True)) | Job.key.in_(keys)
-        )
-    )
+    stopped = read.execute(select(Job.key, Job.error).where(Job.state == "stopped", _work_on(read, study_uid)))
     return (
         *(f"{key.split(':')[0]} stopped: {error}" for key, error in stopped),
         *(f"{document.kind} quarantined: {document.quarantined}" for document in documents if document.quarantined),
@@ -246,6 +296,63 @@ def _problems(
             for delivery in deliveries
             if delivery.state == "stopped"
         ),
+    )
+
+
+def _work_on(read: Session, study_uid: str) -> ColumnElement[bool]:
+    """Choose the jobs that analyse a study or build its documents."""
+    analyses = read.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
+    return or_(
+        Job.key.startswith(f"analyse:{study_uid}:", autoescape=True),
+        Job.key.in_([f"report:{analysis_id}" for analysis_id in analyses]),
+    )
+
+
+def _retrying(read: Session, study_uid: str, analysis_id: int | None) -> tuple[RetrySummary, ...]:
+    """Find what failed and will be tried again: the study's own work, then its deliveries by destination."""
+    work = read.scalars(
+        select(Job)
+        .where(Job.state == "open", or_(Job.attempts > 0, Job.crashes > 0), _work_on(read, study_uid))
+        .order_by(Job.id)
+    )
+    crashed = "the process that worked on it died"
+    found = [
+        RetrySummary(
+            job.queue, None, 0, job.attempts + job.crashes, job.error or crashed, to_datetime(job.visible_at)
+        )
+        for job in work
+    ]  # fmt: skip
+    if analysis_id is None:
+        return tuple(found)
+    waiting = read.execute(
+        select(Delivery, Job, Breaker)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
+        .outerjoin(Breaker, Breaker.destination == Delivery.destination)
+        .where(Document.analysis_id == analysis_id, Delivery.state == "waiting")
+        .where(or_(Job.attempts > 0, Job.crashes > 0, Breaker.failures > 0))
+        .order_by(Delivery.id)
+    )
+    by_destination: dict[str, list[tuple[Delivery, Job, Breaker | None]]] = {}
+    for delivery, job, breaker in waiting:
+        by_destination.setdefault(delivery.destination, []).append((delivery, job, breaker))
+    return (*found, *(_waiting_for(name, entries) for name, entries in by_destination.items()))
+
+
+def _waiting_for(name: str, entries: list[tuple[Delivery, Job, Breaker | None]]) -> RetrySummary:
+    """Sum up what waits for one destination; while it is paused, nothing for it is tried."""
+    breaker = entries[0][2]
+    paused_until = breaker.paused_until if breaker is not None and breaker.failures else 0
+    errors = [delivery.error or job.error for delivery, job, _ in entries]
+    return RetrySummary(
+        step="deliver",
+        destination=name,
+        documents=len(entries),
+        attempts=max(delivery.attempts + job.crashes for delivery, job, _ in entries),
+        error=next((error for error in errors if error), None)
+        or (breaker.error if breaker is not None else None)
+        or "the process that worked on it died",
+        next_try_at=to_datetime(max(paused_until, min(job.visible_at for _, job, _ in entries))),
     )
 
 

@@ -1,6 +1,7 @@
 """The command line: exit codes that mean something, tables for people, JSON for scripts."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ import pytest
 from config.settings import Settings
 from cxrnode.cli import main
 from cxrnode.phantom import phantom_dataset
-from tracking import audit
+from dicom_node.receive import Receiver
+from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.database import Database
+from tracking.instances import IncomingInstance, StudyHeader, register_instance
 
 
 @dataclass(frozen=True)
@@ -155,3 +158,119 @@ def test_a_folder_without_dicom_is_a_clear_error(run: Run, tmp_path: Path) -> No
     (tmp_path / "pictures" / "cat.jpg").write_bytes(b"\xff\xd8")
     result = run("demo", "pictures")
     assert (result.returncode, "no DICOM file" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("nonsense", 3, "this is no URL"),
+        ("mysql://me:hidden@db/x", 3, "mysql is not supported"),
+        ("postgresql://me:hidden@127.0.0.1:1/x", 4, "connection"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_one_line_without_the_password(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, code: int, words: str
+) -> None:
+    monkeypatch.setenv("CXRNODE_DATABASE__URL", url)
+    result = run("studies")
+    assert (result.returncode, words in result.stderr) == (code, True)
+    assert "hidden" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_data_folder_that_cannot_be_made_exits_3_and_names_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "cxrnode.toml").write_text('[node]\ndata_dir = "file/data"\n')
+    result = run("studies")
+    assert (result.returncode, "node.data_dir" in result.stderr) == (3, True)
+
+
+def test_files_that_cannot_be_written_exit_3(run: Run, node: Settings) -> None:
+    assert run("init", "nowhere/cxrnode.toml").returncode == 3
+    assert run("audit", "export", "nowhere/log.jsonl").returncode == 3
+
+
+def checks(result: Result) -> dict[str, str]:
+    """Return the checks of a doctor: what a receiver in this process logs comes before them."""
+    return {check["name"]: check["state"] for check in json.loads(result.stdout[result.stdout.index("[\n") :])}
+
+
+def test_the_quick_doctor_looks_at_what_a_health_check_needs_and_fails_without_a_receiver(
+    run: Run, node: Settings, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    with (tmp_path / "cxrnode.toml").open("a") as file:
+        file.write(f"port = {free_port()}\n")
+    result = run("doctor", "--quick", "--json")
+    assert checks(result) == {
+        "data folder": "ok", "free disk": "ok", "database": "ok", "clock": "ok", "receiver": "failed", "queue": "ok",
+    }  # fmt: skip
+    assert result.returncode == 1
+
+
+def test_the_quick_doctor_asks_a_running_receiver_and_leaves_no_trace_in_the_audit_log(
+    run: Run, node: Settings, tmp_path: Path
+) -> None:
+    settings = Settings(
+        node={"data_dir": tmp_path / "data"},
+        receive={"port": 0, "min_free_disk_bytes": 0, "known_peers_only": True},
+        peers=[{"name": "pacs", "ae_title": "PACS"}],
+    )
+    database = Database.open(settings.database_url(), service="receive")
+    receiver = Receiver(settings, database)
+    receiver.start()
+    try:
+        with (tmp_path / "cxrnode.toml").open("a") as file:
+            file.write(f"port = {receiver.port}\n")
+            file.write('known_peers_only = true\n[[peers]]\nname = "pacs"\nae_title = "PACS"\n')
+        result = run("doctor", "--quick", "--json")
+        assert (result.returncode, checks(result)["receiver"]) == (0, "ok")
+    finally:
+        receiver.stop(drain_seconds=1)
+        database.close()
+    assert [line["type"] for line in json.loads(run("audit", "list", "--json").stdout)] == ["job-retried"]
+
+
+def test_the_doctor_shows_what_failed_with_its_cure_at_80_columns(
+    run: Run, node: Settings, tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with (tmp_path / "cxrnode.toml").open("a") as file:
+        file.write(f'port = {free_port()}\n[[destinations]]\nkind = "hl7"\nname = "ris"\nhost = "127.0.0.1"\n')
+        file.write(f"port = {free_port()}\n")
+    result = run("doctor")
+    assert result.returncode == 1
+    assert re.search(r"destination ris +│ failed", result.stdout)
+    assert "→ check host, port" in result.stdout
+    assert "transfer syntaxes" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_sending_with_a_wrong_ae_title_or_nothing_at_all_exits_2(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.dcm").touch()
+    (tmp_path / "empty").mkdir()
+    assert run("send", "x.dcm", "--to", "127.0.0.1:1", "--called", "A" * 17).returncode == 2
+    assert run("send", "empty", "--to", "127.0.0.1:1").returncode == 2
+
+
+def test_what_is_being_tried_again_is_shown_with_its_error(run: Run, node: Settings) -> None:
+    database = Database.open(node.database_url())
+    incoming = IncomingInstance(
+        instance_uid="1.1", sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
+        transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256="a" * 64, size=7, path="ab/cd",
+        calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1", study=StudyHeader("1.9"),
+    )  # fmt: skip
+    with database.transaction() as tx:
+        register_instance(tx, incoming, settle_seconds=0)
+    job = queue.claim(database, ["analyse"], "here/1/1/1.0", 60_000)
+    assert job is not None
+    with database.transaction() as tx:
+        queue.postpone(tx, job, "the disk is full", queue.RetryPolicy(100, 100))
+    database.close()
+    listed = run("studies").stdout
+    assert "retrying" in listed
+    assert "failed 1 ×, again at" in listed
+    assert "the disk is full" in run("study", "1.9").stdout
+    assert run("retry", "1.9").returncode == 0
+    assert "due now" in run("study", "1.9").stdout
+    [entry] = json.loads(run("study", "1.9", "--json").stdout)["study"]["retrying"]
+    assert (entry["step"], entry["attempts"], entry["error"]) == ("analyse", 1, "the disk is full")
