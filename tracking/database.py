@@ -1,5 +1,6 @@
 """Opening the database, and the two kinds of transaction there are."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,15 @@ from config.errors import SettingsError
 from tracking import audit
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+_POSTGRESQL_BOUNDS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Seconds, and milliseconds for the last (libpq 34.1.2): by default a server that vanished without a word, with its
+machine or behind a firewall, is waited for without end, and senders get no answer. The URL may say otherwise."""
 _READ_ONLY = "cxrnode_read_only"
 
 
@@ -43,12 +53,13 @@ class Database:
         """
         parsed = _parse(url)
         if parsed.get_backend_name() == "sqlite":
-            if parsed.database:
-                _make_folder(Path(parsed.database).parent)
+            if parsed.database and parsed.database != ":memory:" and "uri" not in parsed.query:
+                _make_private(Path(parsed.database))
             # isolation_level None hands BEGIN to us: sqlite3's own would take no write lock at the start.
             options: dict[str, Any] = {"connect_args": {"timeout": 30, "isolation_level": None}}
         else:
-            options = {"pool_pre_ping": True}
+            bounds = {name: value for name, value in _POSTGRESQL_BOUNDS.items() if name not in parsed.query}
+            options = {"pool_pre_ping": True, "connect_args": bounds}
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
         if parsed.get_backend_name() == "sqlite":
             _teach_sqlite(engine)
@@ -101,13 +112,18 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _make_folder(folder: Path) -> None:
+def _make_private(file: Path) -> None:
+    """Make SQLite's file and its folder, if missing, readable by nobody but user and group: it names patients.
+
+    The files that SQLite puts beside it get the same permissions.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
     except OSError as error:
         msg = (
-            f"{folder}: the folder of the database cannot be made: {error.strerror}; create it and give it to the "
-            "user the node runs as, or change node.data_dir"
+            f"{file}: the database or its folder cannot be made: {error.strerror}; create the folder and give it to "
+            "the user the node runs as, or change node.data_dir"
         )
         raise SettingsError(msg) from None
 
