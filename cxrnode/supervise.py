@@ -9,15 +9,18 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.service import PARENT_VARIABLE, SERVICES
 from tracking import schema
-from tracking.database import Database
+from tracking.database import Database, in_words
 
 log = get_logger(__name__)
 _SHORT_LIFE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_DATABASE_PAUSE_SECONDS = 2.0
 SETTINGS_EXIT_CODE = 3
 
 
@@ -28,6 +31,8 @@ class _Child:
     born: float = 0.0
     quick_deaths: int = 0
     start_at: float = 0.0
+    proved: bool = False
+    """It has run with these settings for a while, so they were good once."""
 
 
 @dataclass
@@ -44,11 +49,7 @@ class Supervisor:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        database = Database.open(self.settings.database_url(), service="serve")
-        try:
-            schema.ensure(database)
-        finally:
-            database.close()
+        self._prepare_database(stopping)
         code = 0
         while code == 0 and not stopping.is_set():
             code = self._look_after()
@@ -56,13 +57,30 @@ class Supervisor:
         self._stop_all()
         return code
 
+    def _prepare_database(self, stopping: threading.Event) -> None:
+        """Make the schema ready; wait for a database that is away, as after a power cut that struck both machines."""
+        database = Database.open(self.settings.database_url(), service="serve")
+        try:
+            while not stopping.is_set():
+                try:
+                    schema.ensure(database)
+                    return
+                except (OperationalError, InterfaceError) as error:
+                    log.warning("database-unreachable", error=in_words(error), delay_s=_DATABASE_PAUSE_SECONDS)
+                stopping.wait(_DATABASE_PAUSE_SECONDS)
+        finally:
+            database.close()
+
     def _look_after(self) -> int:
         for child in self.children:
             if child.process is None:
                 if time.monotonic() >= child.start_at:
                     self._start(child)
-            elif (code := child.process.poll()) is not None:
-                if code == SETTINGS_EXIT_CODE:
+            elif (code := child.process.poll()) is None:
+                child.proved = child.proved or time.monotonic() - child.born > _SHORT_LIFE_SECONDS
+            else:
+                # Settings that were good once are being edited: that must not end the services that still run.
+                if code == SETTINGS_EXIT_CODE and not child.proved:
                     log.error("service-refused-settings", kind=child.name, exit_code=code)
                     child.process = None
                     return code
@@ -82,7 +100,7 @@ class Supervisor:
     def _plan_restart(self, child: _Child, code: int) -> None:
         lived = time.monotonic() - child.born
         child.quick_deaths = child.quick_deaths + 1 if lived < _SHORT_LIFE_SECONDS else 0
-        pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2.0**child.quick_deaths) if child.quick_deaths else 0.0
+        pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2.0 ** min(child.quick_deaths, 30)) if child.quick_deaths else 0.0
         child.start_at = time.monotonic() + pause
         child.process = None
         log.warning("service-died", kind=child.name, exit_code=code, delay_s=pause)
