@@ -1,5 +1,6 @@
 """The demonstration, as a command."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -34,18 +35,26 @@ def demo(
             bars.update(tasks[step], completed=done, total=total)
 
         outcome = run(source, to, timeout_seconds=timeout, progress=progress)
-    out.print(show.studies_table(outcome.studies))
+    out.print(show.studies_table(outcome.studies, outcome.names))
     checks = Table("expected", "", "found", header_style="bold")
     for expectation in outcome.expectations:
         checks.add_row(expectation.what, "[green]yes[/]" if expectation.met else "[bold red]NO[/]", expectation.detail)
     out.print(checks)
     for sent in outcome.sent:
         if not sent.stored:
-            out.print(f"[red]{sent.path.name}: {sent.status_text} {sent.message}[/]")
+            _say(f"{sent.path.name}: {sent.status_text} {sent.message}", "red")
+    for note in outcome.notes:
+        _say(note, "yellow")
     if outcome.ignored:
-        out.print(f"{outcome.ignored} files in the folder are not DICOM and were not sent")
+        _say(f"{show.count(outcome.ignored, 'file')} in the folder without the DICM prefix of DICOM files: not sent")
     if outcome.captures:
-        out.print(f"pictures with overlay: {outcome.captures[0]}" + (f" and {len(outcome.captures) - 1} more"
-                  if len(outcome.captures) > 1 else ""))  # fmt: skip
-    out.print(f"all of it is in {outcome.folder}/ · AI results, not verified by a radiologist · research use only")
+        more = f" and {len(outcome.captures) - 1} more" if len(outcome.captures) > 1 else ""
+        _say(f"pictures with overlay: {outcome.captures[0]}{more}")
+    settings = shlex.quote(str(outcome.folder / "cxrnode.toml"))
+    _say(f"all of it is in {outcome.folder}/; what its node has on record: cxrnode -c {settings} studies")
+    _say("AI results, not verified by a radiologist; research use only")
     raise typer.Exit(0 if outcome.good else 1)
+
+
+def _say(line: str, style: str = "") -> None:
+    out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

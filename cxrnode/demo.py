@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,12 @@ class Outcome:
     sent: list[send.StoreOutcome] = field(default_factory=list)
     ignored: int = 0
     studies: list[StudySummary] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """The names of the files that a study came in, by Study Instance UID."""
+
+    notes: list[str] = field(default_factory=list)
+    """What else the user should know: files that share a SOP Instance UID."""
+
     expectations: list[Expectation] = field(default_factory=list)
     captures: list[Path] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -87,8 +93,10 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
             clock = time.monotonic()
             outcome.studies = _wait(settings, outcome.sent, timeout_seconds, progress)
             outcome.seconds["settle, analyse, report, deliver"] = time.monotonic() - clock
+        files_of = _files_of_instances(source, outcome.sent)
+        outcome.names, outcome.notes = _tell_files(outcome.studies, files_of, settings)
         outcome.expectations = list(_check(outcome, settings, pacs, ris))
-        outcome.captures = [_export_picture(path) for path in sorted(folder.glob("capture-*.dcm"))]
+        outcome.captures = sorted(_export_picture(path, files_of) for path in sorted(folder.glob("capture-*.dcm")))
     finally:
         pacs.stop()
         ris.stop()
@@ -165,8 +173,8 @@ def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterat
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.kill()  # its services end with it
                 process.wait()
 
 
@@ -267,8 +275,56 @@ def _nonconforming(documents: Sequence[DocumentSummary], settings: Settings) -> 
             yield f"{document.kind} {document.uid}: {problem}"
 
 
-def _export_picture(capture: Path) -> Path:
-    """Write a secondary capture as PNG beside itself, for eyes without a viewer."""
-    path = capture.with_suffix(".png")
-    Image.fromarray(dcmread(capture).pixel_array).save(path)
+def _files_of_instances(source: Path | None, sent: Sequence[send.StoreOutcome]) -> dict[str, list[Path]]:
+    """Return the files that brought each SOP Instance UID, in the order they were sent, relative to ``source``."""
+    files: dict[str, list[Path]] = {}
+    for outcome in sent:
+        if outcome.stored:
+            within = source is not None and source.is_dir()
+            path = outcome.path.relative_to(source) if source is not None and within else Path(outcome.path.name)
+            files.setdefault(outcome.instance_uid, []).append(path)
+    return files
+
+
+def _tell_files(
+    studies: Sequence[StudySummary], files_of: Mapping[str, Sequence[Path]], settings: Settings
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the file names of each study, and a note for each SOP Instance UID that more than one file brought."""
+    names: dict[str, list[str]] = {}
+    notes = []
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            images = {study.study_uid: queries.instances(read, study.study_uid) for study in studies}
+    finally:
+        database.close()
+    for study_uid, instances in images.items():
+        for image in instances:
+            files = [str(path) for path in files_of.get(image.instance_uid, ())]
+            names.setdefault(study_uid, []).extend(files)
+            if len(files) > 1:
+                notes.append(_shared(files, image.conflicts, image.duplicates))
+    return names, notes
+
+
+def _shared(files: Sequence[str], conflicts: int, duplicates: int) -> str:
+    """Say what became of files that share a SOP Instance UID."""
+    parts = [f"{', '.join(files)} share one SOP Instance UID: {files[0]} stands"]
+    if conflicts:
+        parts.append(f"{conflicts} with other bytes {'were' if conflicts > 1 else 'was'} kept aside")
+    if duplicates:
+        parts.append(f"{duplicates} with the same bytes changed nothing")
+    return ", ".join(parts)
+
+
+def _export_picture(capture: Path, files_of: Mapping[str, Sequence[Path]]) -> Path:
+    """Write a secondary capture as PNG, for eyes without a viewer, named after the file of the radiograph."""
+    dataset = dcmread(capture)
+    files = files_of.get(dataset.SourceImageSequence[0].ReferencedSOPInstanceUID, ())
+    stem = f"capture-{files[0].stem}" if files else capture.stem
+    path, number = capture.with_name(f"{stem}.png"), 1
+    while path.exists():
+        number += 1
+        path = capture.with_name(f"{stem}-{number}.png")
+    Image.fromarray(dataset.pixel_array).save(path)
     return path

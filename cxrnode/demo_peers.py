@@ -27,6 +27,7 @@ class DemoPacs:
     folder: Path
     received: dict[str, Path] = field(default_factory=dict)
     times_received: dict[str, int] = field(default_factory=dict)
+    _server: ThreadedAssociationServer | None = None
 
     def start(self) -> int:
         """Listen; return the port."""
@@ -38,9 +39,11 @@ class DemoPacs:
         return int(self._server.server_address[1])
 
     def stop(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Stop listening; harmless when it never did."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
     def _keep(self, event: evt.Event) -> int:
         encoded = event.encoded_dataset()

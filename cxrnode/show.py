@@ -84,16 +84,19 @@ def retry_text(entry: RetrySummary) -> str:
 
 
 def studies_table(studies: Iterable[StudySummary], names: Mapping[str, Sequence[str]] | None = None) -> Table:
-    """Return studies as a table, one row a study; ``names`` are those of the files it came in, by study UID."""
+    """Return studies as a table, one row a study.
+
+    ``names`` are those of the files a study came in, by its UID; they stand where its UID and time do otherwise.
+    """
     table = Table(header_style="bold", show_lines=True)
     table.add_column("study", max_width=66, ratio=3)
     table.add_column("status", no_wrap=True)
     table.add_column("outcome", ratio=5)
     for study in studies:
         files = file_names((names or {}).get(study.study_uid, ()))
-        who = Text(f"{files}\n", "bold", overflow="fold") if files else Text(overflow="fold")
-        who.append(f"{study.study_uid}\n", "dim" if files else "")
-        who.append(f"{moment(study.received_at)}\n{count(study.instances, 'image')}", "dim")
+        who = Text(files or study.study_uid, overflow="fold")
+        when = "" if files else f"\n{moment(study.received_at)}"
+        who.append(f"{when}\n{count(study.instances, 'image')}", "dim")
         table.add_row(who, _status_text(study), outcome_text(study))
     return table
 

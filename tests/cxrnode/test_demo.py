@@ -1,0 +1,81 @@
+"""The demonstration with files as users have them: the same twice, two under one UID, none, and an impatient user."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cxrnode import demo
+from cxrnode.phantom import View, phantom_dataset
+
+
+def run(source: Path, folder: Path) -> demo.Outcome:
+    return demo.run(source, folder, timeout_seconds=120, progress=lambda *_: None)
+
+
+def write(path: Path, seed: int, *, uid: str | None = None, view: View = View.PA) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset = phantom_dataset(seed, size=512, view=view)
+    if uid is not None:
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+        dataset.StudyInstanceUID = f"{uid}.1"
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def test_files_under_one_uid_are_told_apart_by_name_and_the_folder_may_hold_anything(tmp_path: Path) -> None:
+    source, folder = tmp_path / "my files", tmp_path / "what came out"
+    uid = "2.25.123456789"
+    write(source / "day 1" / "first.dcm", 1, uid=uid)
+    (source / "second.dcm").write_bytes((source / "day 1" / "first.dcm").read_bytes())
+    write(source / "third.dcm", 2, uid=uid)
+    write(source / "[red]lateral.dcm", 3, view=View.LATERAL)
+    (source / "notes.txt").write_text("no DICOM")
+    outcome = run(source, folder)
+    assert outcome.good, outcome.expectations
+    assert outcome.ignored == 1
+    assert sorted(outcome.names.values()) == [["[red]lateral.dcm"], ["day 1/first.dcm", "second.dcm", "third.dcm"]]
+    assert outcome.notes == [
+        "day 1/first.dcm, second.dcm, third.dcm share one SOP Instance UID: day 1/first.dcm stands, "
+        "1 with other bytes was kept aside, 1 with the same bytes changed nothing"
+    ]
+    assert [path.name for path in outcome.captures] == ["capture-first.png"]
+
+
+@pytest.mark.faults
+def test_ctrl_c_ends_the_demonstration_and_every_process_of_it(tmp_path: Path) -> None:
+    source, folder = tmp_path / "files", tmp_path / "out"
+    for number in range(3):
+        write(source / f"{number}.dcm", number)
+    environment = {**os.environ, "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cxrnode", "demo", str(source), "--out", str(folder)],
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        log = folder / "node.log"
+        while not (log.exists() and "service-started" in log.read_text()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert [other.pid for other in psutil.process_iter() if _group(other.pid) == process.pid] == []
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
