@@ -87,7 +87,8 @@ class DecoderProcess:
             root = str(Path(__file__).resolve().parents[1])
             path = os.pathsep.join(entry for entry in (root, os.environ.get("PYTHONPATH", "")) if entry)
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "inference.sandbox"],
+                # -P: what lies in the folder that the service was started from must not stand in for a module.
+                [sys.executable, "-P", "-m", "inference.sandbox"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -49,6 +49,16 @@ def test_it_decodes_what_was_encoded(radiograph: Any, decoder: DecoderProcess) -
         np.testing.assert_array_equal(decoder.decode(compressed(radiograph), JPEGLSLossless), stored())
 
 
+def test_modules_in_the_current_folder_do_not_stand_in_for_ours(
+    radiograph: Any, decoder: DecoderProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("inference", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(decoder.decode(compressed(radiograph), JPEGLSLossless), stored())
+
+
 @pytest.mark.parametrize("damage", [(26, 255), (30, 0)])
 def test_a_stream_that_kills_the_decoder_kills_only_the_decoder(
     radiograph: Any, decoder: DecoderProcess, damage: tuple[int, int]
