@@ -28,7 +28,7 @@ def write_document(store: Path, uid: str, suffix: str, content: bytes) -> Stored
     name = f"{hashlib.sha256(uid.encode()).hexdigest()[:32]}-{digest[:16]}{suffix}"
     relative = Path(name[:2]) / name
     target = store / relative
-    if target.is_file() and target.stat().st_size == len(content):
+    if target.is_file() and target.read_bytes() == content:
         _sync_folder(target.parent)  # a kill may have come between the rename and its flush
     else:
         _make_folder(target.parent)

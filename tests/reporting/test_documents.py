@@ -24,6 +24,13 @@ def test_a_rebuild_leaves_the_file_alone(tmp_path: Path) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_a_rebuild_mends_a_file_that_the_disk_has_damaged(tmp_path: Path) -> None:
+    first = write_document(tmp_path, "1.2.3", ".dcm", b"content")
+    (tmp_path / first.path).write_bytes(b"c0ntent")
+    write_document(tmp_path, "1.2.3", ".dcm", b"content")
+    assert read_document(tmp_path, first.path, first.sha256) == b"content"
+
+
 def test_a_rebuild_that_differs_does_not_touch_what_was_recorded(tmp_path: Path) -> None:
     first = write_document(tmp_path, "1.2.3", ".dcm", b"content")
     other = write_document(tmp_path, "1.2.3", ".dcm", b"another")
