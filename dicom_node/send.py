@@ -215,7 +215,7 @@ class Association:
                 prelude = b""
         response = self._response(wire.C_STORE_RSP)
         status = wire.number(response, wire.STATUS)
-        comment = response.get(wire.ERROR_COMMENT, b"").decode("ascii", "replace").strip(" \x00")
+        comment = "".join(filter(str.isprintable, response.get(wire.ERROR_COMMENT, b"").decode("latin_1"))).strip()
         message = "stored" if status == 0 else answers.meaning(status, comment)
         error = answers.status_error(self._target.name, status)
         return StoreOutcome(file.path, file.instance_uid, status, message, error)

@@ -29,7 +29,11 @@ def peer() -> Iterator[Callable[..., Target]]:
     servers: list[Any] = []
 
     def start(
-        status: int = 0, *, syntax: str = ExplicitVRLittleEndian, seen: list[Any] | None = None, **ae_options: Any
+        status: int | Dataset = 0,
+        *,
+        syntax: str = ExplicitVRLittleEndian,
+        seen: list[Any] | None = None,
+        **ae_options: Any,
     ) -> Target:
         ae = AE("PEER")
         for name, value in ae_options.items():
@@ -37,7 +41,7 @@ def peer() -> Iterator[Callable[..., Target]]:
         ae.add_supported_context(CR, [syntax])
         ae.add_supported_context("1.2.840.10008.1.1")
 
-        def handle(event: Any) -> int:
+        def handle(event: Any) -> int | Dataset:
             if seen is not None:
                 seen.append((event.request.AffectedSOPInstanceUID, event.request.DataSet.getvalue()))
             return status
@@ -158,6 +162,15 @@ def test_a_rejection_says_whether_to_try_again(
         target = peer(_maximum_associations=0)
     with pytest.raises(error, match=match):
         echo(Target(target.host, target.port, "OTHER", "US"))
+
+
+def test_a_comment_cannot_play_with_the_terminal(
+    peer: Callable[..., Target], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    status = Dataset()
+    status.Status, status.ErrorComment = 0xC000, "no\x1b[2J\x07\nroom"
+    [outcome] = store([save_file(make_dataset())], peer(status))
+    assert outcome.message == "cannot understand (no[2Jroom)"
 
 
 def answer_associations(server: socket.socket, answer: Callable[[socket.socket], None]) -> None:
