@@ -99,7 +99,11 @@ class InstanceStore:
         kept = f"{_CONFLICTS}/{placed.rsplit('/', 1)[-1]}"
         source, target = self._root / placed, self._root / kept
         try:
-            source.rename(target)
+            try:
+                source.rename(target)
+            except FileNotFoundError:  # another sender brought the same bytes, and they are kept already
+                if not target.exists():
+                    raise
             sync_folder(target.parent)
             sync_folder(source.parent)
         except OSError as error:

@@ -105,6 +105,12 @@ def test_the_reserve_of_free_space_is_kept(tmp_path: Path) -> None:
         store.start(META)
 
 
+def test_two_senders_may_bring_the_same_conflict_at_once(store: InstanceStore) -> None:
+    first = store.place(written(store, b"two"), "1.2.3", EXPLICIT)
+    second = store.place(written(store, b"two"), "1.2.3", EXPLICIT)
+    assert store.keep_aside(first) == store.keep_aside(second)
+
+
 def test_other_bytes_under_the_same_uid_get_another_name(store: InstanceStore, tmp_path: Path) -> None:
     first = store.place(written(store, b"one"), "1.2.3", EXPLICIT)
     second = store.place(written(store, b"two"), "1.2.3", EXPLICIT)
