@@ -157,10 +157,8 @@ def _decoders(_: Settings) -> Iterator[Check]:
         yield Check(
             f"{DECODER}{entry.name}",
             "ok" if entry.available else "warning",
-            entry.decoder or "no decoder",
-            ""
-            if entry.available
-            else "reinstall the decoders of requirements/node.lock; until then it is not accepted",
+            entry.decoder or "none, so it is not accepted",
+            entry.cure,
         )
 
 
