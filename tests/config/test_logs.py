@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 
 import pytest
 
@@ -56,3 +57,12 @@ def test_an_exception_is_logged_by_type_and_place_not_by_its_words(capsys: pytes
     (line,) = lines(capsys)
     assert "Doe" not in json.dumps(line)
     assert str(line["exception"]).startswith("ValueError at test_logs.py:")
+
+
+def test_a_line_from_another_thread_names_the_service_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"), "deliver")
+    thread = threading.Thread(target=lambda: get_logger("tests").info("job-failed", job="deliver:1"))
+    thread.start()
+    thread.join()
+    (line,) = lines(capsys)
+    assert line["service"] == "deliver"
