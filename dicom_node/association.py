@@ -143,6 +143,11 @@ class AcceptedAssociation(Association):
         self._message = Message()
         self._leaving = False
 
+    @property
+    def is_leaving(self) -> bool:
+        """It was told to end, and will."""
+        return self._leaving
+
     def leave(self, *, at_once: bool) -> None:
         """End the association from another thread: at once, or as soon as no message is under way."""
         self._leaving = True

@@ -61,7 +61,7 @@ class Receiver:
         self._contexts = supported_contexts(settings)
         self._memory = NegotiationMemory()
         self._ae = _application_entity(settings)
-        self._connections: set[AcceptedAssociation] = set()
+        self._connections: dict[AcceptedAssociation, None] = {}
         self._admitted = 0
         self._lock = threading.Lock()
         self._stopping = False
@@ -144,18 +144,22 @@ class Receiver:
     def ended(self, association: AcceptedAssociation) -> None:
         """Give the association's place back."""
         with self._lock:
-            self._connections.discard(association)
+            self._connections.pop(association, None)
             if association.was_admitted:
                 self._admitted -= 1
 
     def _connected(self, sock: socket.socket, address: str) -> None:
+        """Serve a connection; where there is no place, the one that has kept silent for longest makes room."""
         with self._lock:
-            crowded = len(self._connections) >= self._settings.receive.max_associations + _SPARE_CONNECTIONS
-            if crowded or self._stopping:
+            beyond = len(self._connections) - self._settings.receive.max_associations - _SPARE_CONNECTIONS
+            silent = next((other for other in self._connections if not (other.was_admitted or other.is_leaving)), None)
+            if self._stopping or (beyond >= 0 and silent is None) or beyond >= _SPARE_CONNECTIONS:
                 sock.close()
                 return
             association = AcceptedAssociation(self._ae, sock, address, self._contexts, self, self._limits, self._memory)
-            self._connections.add(association)
+            self._connections[association] = None
+        if beyond >= 0 and silent is not None:
+            silent.leave(at_once=True)
         try:
             association.start()
         except RuntimeError:  # no more threads, for now

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from config.errors import RefusedByPeer
 from dicom_node import send
 from dicom_node.association import AcceptedAssociation
 from dicom_node.send import Association, echo, store
+from dicom_node.sop_classes import VERIFICATION
 from dicom_node.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
 from tracking.models import Conflict, Job, Study
 
@@ -239,3 +241,16 @@ def test_a_connection_that_gets_no_thread_takes_no_place(
             assert connection.recv(1) == b""
     monkeypatch.setattr(AcceptedAssociation, "start", start)
     assert echo(node.target).status == 0
+
+
+def test_connections_that_say_nothing_do_not_keep_others_out(start_node: Callable[..., Node]) -> None:
+    node = start_node(max_associations=2)
+    with ExitStack() as silent:
+        for _ in range(40):
+            silent.enter_context(socket.create_connection(("127.0.0.1", node.receiver.port)))
+            time.sleep(0.02)
+        time.sleep(2)
+        with Association(node.target, [(VERIFICATION, EXPLICIT_LITTLE)]) as first:
+            assert first.echo() == 0
+            assert echo(node.target).status == 0
+            assert first.echo() == 0
