@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def _create_studies() -> None:
-    """What came in: studies, their instances, and what was kept aside."""
+    """Hold what came in: studies, their instances, and what was kept aside."""
     op.create_table(
         "study",
         sa.Column("study_uid", sa.String(length=64), nullable=False),
@@ -81,7 +81,7 @@ def _create_studies() -> None:
 
 
 def _create_analyses() -> None:
-    """What was said about it: one run of a model, its findings, or why there are none."""
+    """Hold what was said about it: one run of a model, its findings, or why there are none."""
     op.create_table(
         "analysis",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -139,7 +139,7 @@ def _create_analyses() -> None:
 
 
 def _create_documents() -> None:
-    """What was made of it, and the outbox of its ways to each destination."""
+    """Hold what was made of it, and the outbox of its ways to each destination."""
     op.create_table(
         "document",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -177,7 +177,7 @@ def _create_documents() -> None:
 
 
 def _create_queue() -> None:
-    """The work due, and the circuit breaker of each destination."""
+    """Hold the work due, and the circuit breaker of each destination."""
     op.create_table(
         "job",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -218,7 +218,7 @@ def _create_queue() -> None:
 
 
 def _create_audit_log() -> None:
-    """The audit log, its head and its guards."""
+    """Create the audit log, its head and its guards."""
     op.create_table(
         "audit_event",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
