@@ -253,7 +253,15 @@ def retry(tx: Session, *, key: str) -> bool:
     restarted = tx.execute(
         update(JobRow)
         .where(JobRow.key == key, JobRow.state.in_(("stopped", "open")), JobRow.worker.is_(None))
-        .values(state="open", visible_at=now_ms(), crashes=0, finished_at=None, give_up_at=now_ms() + 3 * DAY_MS)
+        .values(
+            state="open",
+            visible_at=now_ms(),
+            attempts=0,
+            crashes=0,
+            finished_at=None,
+            created_at=now_ms(),
+            give_up_at=now_ms() + (JobRow.give_up_at - JobRow.created_at),
+        )
         .returning(JobRow.id)
         .execution_options(synchronize_session=False)
     ).first()

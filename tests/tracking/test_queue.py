@@ -125,6 +125,19 @@ def test_a_stopped_job_can_be_started_again(database: Database) -> None:
     assert take(database) is not None
 
 
+def test_a_job_started_again_has_all_its_patience_back(database: Database) -> None:
+    put(database, "a", give_up_ms=400)
+    with database.transaction() as tx:
+        queue.stop(tx, taken(database), "never")
+    time.sleep(0.45)
+    with database.transaction() as tx:
+        assert queue.retry(tx, key="a")
+    job = taken(database)
+    assert job.attempts == 0
+    with database.transaction() as tx:
+        assert queue.postpone(tx, job, "no", QUICK) is False
+
+
 def test_a_paused_destination_holds_up_nobody_else(database: Database) -> None:
     put(database, "p1", "p2", destination="pacs")
     put(database, "r1", destination="ris")
