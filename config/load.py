@@ -37,7 +37,7 @@ def load_settings(path: Path | None = None) -> Settings:
     except SourceError as error:
         msg = f"environment: {error}; a nested table or list in the environment is written as JSON"
         raise SettingsError(msg) from None
-    _check_url_file(settings, source)
+    _check_secret_files(settings, source)
     return settings
 
 
@@ -73,14 +73,17 @@ def _refuse_unknown_variables() -> None:
                 raise SettingsError(msg)
 
 
-def _check_url_file(settings: Settings, source: Path | None) -> None:
-    file = settings.database.url_file
-    if file is not None and not file.is_file():
-        msg = (
-            f"{source or 'environment'}: database.url_file: {file} is not there; "
-            "write the database URL into that file, readable only by the node's user"
-        )
-        raise SettingsError(msg)
+def _check_secret_files(settings: Settings, source: Path | None) -> None:
+    for key, file, secret in (
+        ("database.url_file", settings.database.url_file, "database URL"),
+        ("console.password_file", settings.console.password_file, "password"),
+    ):
+        if file is not None and not file.is_file():
+            msg = (
+                f"{source or 'environment'}: {key}: {file} is not there; "
+                f"write the {secret} into that file, readable only by the node's user"
+            )
+            raise SettingsError(msg)
 
 
 def _explain(error: ValidationError, source: Path | None) -> str:

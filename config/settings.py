@@ -4,7 +4,7 @@ Order of precedence: environment (``CXRNODE_RECEIVE__PORT=11112``), then the set
 here. Unknown keys are errors, so that a misspelt option is never silently ignored.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -179,6 +179,36 @@ class DeliverySettings(Section):
     give_up_after_hours: float = Field(default=72, gt=0)
 
 
+class ConsoleSettings(Section):
+    """The web pages."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8480
+    user: str = Field(default="admin", min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]+$")
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _login_beyond_this_machine(self) -> Self:
+        if self.password_file is None and not self.is_local:
+            msg = (
+                f"console.host {self.host!r} can be reached from other machines, and the pages show patient data: "
+                "set console.password_file (a file that holds only the password), or host to 127.0.0.1"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether only this machine can reach the pages."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
 class LogSettings(Section):
     """What the services write to standard error."""
 
@@ -200,6 +230,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     destinations: tuple[Destination, ...] = ()
     delivery: DeliverySettings = DeliverySettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Services")(receive)
     app.command(rich_help_panel="Services")(work)
     app.command(rich_help_panel="Services")(deliver)
+    app.command(rich_help_panel="Services")(console)
     app.command(rich_help_panel="DICOM")(send)
 
 
@@ -48,6 +49,11 @@ def work(ctx: typer.Context) -> None:
 def deliver(ctx: typer.Context) -> None:
     """Run the deliverer alone: bring documents to their destinations."""
     _run(ctx, "deliver")
+
+
+def console(ctx: typer.Context) -> None:
+    """Run the web pages alone: worklist, studies, audit log, destinations."""
+    _run(ctx, "console")
 
 
 def _run(ctx: typer.Context, name: str) -> None:

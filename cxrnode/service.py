@@ -94,11 +94,24 @@ def deliverer(settings: Settings, database: Database) -> Service:
     return WorkLoop(database, {"deliver": DeliverHandler(settings, database)}, lanes, settings.work, settings.delivery)
 
 
+def console(settings: Settings, database: Database) -> Service:
+    """Build the web pages."""
+    from console.server import Console
+
+    return Console(settings, database)
+
+
 SERVICES: dict[str, Callable[[Settings, Database], Service]] = {
     "receive": receiver,
     "work": worker,
     "deliver": deliverer,
+    "console": console,
 }
+
+
+def wanted(settings: Settings) -> list[str]:
+    """Return the services that run together on one machine: the console only where it is enabled."""
+    return [name for name in SERVICES if name != "console" or settings.console.enabled]
 
 
 def _note(database: Database, event: AuditEventType) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
-from cxrnode.service import PARENT_VARIABLE, SERVICES
+from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking import schema
 from tracking.database import Database, in_words
 
@@ -41,7 +41,10 @@ class Supervisor:
 
     settings: Settings
     config_file: Path | None
-    children: list[_Child] = field(default_factory=lambda: [_Child(name) for name in SERVICES])
+    children: list[_Child] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.children = [_Child(name) for name in wanted(self.settings)]
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; return the exit code for the shell."""

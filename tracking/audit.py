@@ -7,7 +7,7 @@ state, or a change without its event, cannot exist.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -45,6 +45,7 @@ class AuditEventType(StrEnum):
     JOB_RETRIED = "job-retried"
     CONFIGURATION_CHANGED = "configuration-changed"
     AUDIT_READ = "audit-read"
+    STUDY_VIEWED = "study-viewed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +135,46 @@ def chain(previous: str, row: dict[str, Any]) -> str:
     return hashlib.sha256((previous + canonical(fields)).encode("ascii")).hexdigest()
 
 
-def lines(read: Session, *, study_uid: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Line]:
-    """Return lines in order: all, or those of one study, beyond a sequence number."""
+def lines(
+    read: Session,
+    *,
+    study_uid: str | None = None,
+    after: int = 0,
+    limit: int | None = None,
+    types: Collection[AuditEventType] | None = None,
+) -> Iterator[Line]:
+    """Return lines in order: all, or those of one study or of some types, beyond a sequence number."""
     query = select(AuditEvent).where(AuditEvent.seq > after).order_by(AuditEvent.seq)
     if study_uid is not None:
         query = query.where(AuditEvent.study_uid == study_uid)
+    if types is not None:
+        query = query.where(AuditEvent.type.in_(sorted(types)))
     with read.scalars(query.limit(limit).execution_options(yield_per=1000)) as rows:
         for row in rows:
             detail: Detail = json.loads(row.detail)
             yield Line(row.seq, row.at, row.type, row.outcome, row.service, row.study_uid, detail, row.hash)
 
 
-def last_lines(read: Session, count: int, *, study_uid: str | None = None) -> list[Line]:
-    """Return the newest ``count`` lines, oldest first."""
+def last_lines(
+    read: Session,
+    count: int,
+    *,
+    study_uid: str | None = None,
+    before: int | None = None,
+    types: Collection[AuditEventType] | None = None,
+) -> list[Line]:
+    """Return the newest ``count`` lines, oldest first; with ``before``, of those with a lower number."""
     query = select(AuditEvent.seq).order_by(AuditEvent.seq.desc()).limit(count)
     if study_uid is not None:
         query = query.where(AuditEvent.study_uid == study_uid)
+    if before is not None:
+        query = query.where(AuditEvent.seq < before)
+    if types is not None:
+        query = query.where(AuditEvent.type.in_(sorted(types)))
     numbers = list(read.scalars(query))
-    return list(lines(read, study_uid=study_uid, after=numbers[-1] - 1)) if numbers else []
+    if not numbers:
+        return []
+    return list(lines(read, study_uid=study_uid, after=numbers[-1] - 1, limit=len(numbers), types=types))
 
 
 def verify(read: Session, *, expected_head: str | None = None) -> Verdict:

@@ -47,6 +47,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
+    AuditEventType.STUDY_VIEWED: Meaning("110103", "DICOM Instances Accessed", "R"),
 }
 _OUTCOMES = {"success": "0", "minor-failure": "4", "serious-failure": "8", "major-failure": "12"}
 
@@ -81,17 +82,18 @@ def to_atna(line: Line, node: str) -> str:
 
 
 def _participants(message: ET.Element, line: Line, node: str) -> None:
-    """Add the other side first, if there is one; then this node."""
+    """Add the other side first, if there is one: a peer, or the person who looked; then this node."""
     detail = line.detail
+    if user := detail.get("user"):
+        person = ET.SubElement(message, "ActiveParticipant", UserID=str(user), UserIsRequestor="true")
+        _network(person, detail.get("address"))
     sends = line.type.startswith("delivery")
     other = detail.get("calling_ae") or detail.get("destination")
     if other:
         participant = ET.SubElement(
             message, "ActiveParticipant", UserID=str(other), UserIsRequestor="false" if sends else "true"
         )
-        if address := detail.get("address"):
-            participant.set("NetworkAccessPointID", str(address))
-            participant.set("NetworkAccessPointTypeCode", "2")
+        _network(participant, detail.get("address"))
         _code(
             participant, "RoleIDCode", *(("110152", "Destination Role ID") if sends else ("110153", "Source Role ID"))
         )
@@ -100,12 +102,18 @@ def _participants(message: ET.Element, line: Line, node: str) -> None:
         "ActiveParticipant",
         UserID=f"{node}/{line.service}",
         AlternativeUserID=f"AETITLES={node}",
-        UserIsRequestor="true" if sends or not other else "false",
+        UserIsRequestor="true" if sends or not (other or user) else "false",
     )
     role = ("110150", "Application")
     if other:
         role = ("110153", "Source Role ID") if sends else ("110152", "Destination Role ID")
     _code(own, "RoleIDCode", *role)
+
+
+def _network(participant: ET.Element, address: object) -> None:
+    if address:
+        participant.set("NetworkAccessPointID", str(address))
+        participant.set("NetworkAccessPointTypeCode", "2")
 
 
 def _study(message: ET.Element, line: Line) -> None:

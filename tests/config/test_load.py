@@ -54,6 +54,8 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
             ["'x' is used twice"],
         ),
         ("[inference.operating_points.a]\nsensitive = 0.9\nspecific = 0.1", ["operating_points", "not be above"]),
+        ('[console]\nhost = "0.0.0.0"', ["console", "0.0.0.0", "set console.password_file"]),
+        ('[console]\npassword_file = "/nowhere/password"', ["console.password_file", "/nowhere/password is not there"]),
         ("[receive\n", ["not valid TOML", "cxrnode init --print"]),
     ],
 )
@@ -127,7 +129,7 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
     document = tomllib.loads(uncommented())
     expected = options(Settings, "")
     repeated = {"peers", "destinations", "inference.operating_points"}
-    exempt = {"database.url_file"}
+    exempt = {"database.url_file", "console.password_file"}
     for key in expected.keys() - repeated - exempt:
         table, _, name = key.partition(".")
         assert name in document[table], key
@@ -144,6 +146,8 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
 
 def test_the_reference_file_has_no_option_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("sqlite:///x.db")
+    (tmp_path / "password").write_text("a password")
     text = uncommented().replace("/run/secrets/cxrnode-database-url", str(tmp_path / "secret"))
+    text = text.replace("/run/secrets/cxrnode-console-password", str(tmp_path / "password"))
     settings = load_settings(write(tmp_path, text))
     assert [destination.kind for destination in settings.destinations] == ["dicom", "hl7"]

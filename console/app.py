@@ -1,0 +1,214 @@
+"""The pages and what each of them reads. The only thing written is the audit line that says who looked at what."""
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from config.errors import PermanentError
+from config.logs import get_logger
+from config.settings import Settings
+from console import pictures, words
+from console.access import NOBODY, Gate, Login, address_of
+from tracking import audit, queries, queue, worklist
+from tracking.audit import AuditEventType
+from tracking.clock import now_ms, to_datetime
+from tracking.database import Database
+
+log = get_logger(__name__)
+ROWS = 25
+AUDIT_LINES = 100
+VIEWS = 20
+_LAST_PAGE = 100_000
+_HIGHEST_LINE = 2**62
+_CHUNK = 64 * 1024
+_VIEWS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
+_STEPS = frozenset(AuditEventType) - _VIEWS
+_STATIC = Path(__file__).with_name("static")
+_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+
+Word = Annotated[str, Query(max_length=128)]
+
+
+class Pages:
+    """What the pages need: settings, the database, templates."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self._verifying = threading.Lock()
+        self._templates = Environment(
+            loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self._templates.globals.update(words=words, node=settings.node.ae_title, statuses=worklist.STATUSES)
+        self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+        """Return a page; every value is escaped."""
+        user = getattr(request.state, "user", NOBODY)
+        return HTMLResponse(
+            self._templates.get_template(template).render(user=user, place=request.url.path, **values), code
+        )
+
+    def worklist(self, request: Request, q: Word = "", status: Word = "", page: int = 1) -> HTMLResponse:
+        """Show the studies in which something arrived last."""
+        search, page = _printable(q), max(1, min(page, _LAST_PAGE))
+        status = status if status in worklist.STATUSES else ""
+        with self.database.reading() as read:
+            found = worklist.find_studies(read, status=status, search=search, offset=(page - 1) * ROWS, limit=ROWS)
+            now = to_datetime(read.scalar(select(now_ms())) or 0)
+        return self.show(
+            request, "worklist.html", found=found, search=search, status=status, page=page, rows=ROWS, now=now,
+            most=worklist.COUNTED_UP_TO,
+        )  # fmt: skip
+
+    def study(self, request: Request, uid: str) -> HTMLResponse:
+        """Show one study with all that is on record about it, and note who looked."""
+        self._note_view(request, uid, {"what": "study"})
+        with self.database.reading() as read:
+            study = worklist.study_page(read, uid)
+            history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
+            views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
+        if study is None:
+            raise HTTPException(404)
+        return self.show(request, "study.html", study=study, history=history, views=views[::-1], most=AUDIT_LINES)
+
+    def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
+        """Show a secondary capture as a picture, and note who looked; the database alone says which file it is."""
+        with self.database.reading() as read:
+            file = worklist.find_capture(read, _printable(uid), _printable(document))
+        if file is None:
+            raise HTTPException(404)
+        self._note_view(request, uid, {"what": "capture", "document_uid": file.uid})
+        try:
+            png = pictures.draw(self.settings.document_dir, file, longest_side=None if full else pictures.LONGEST_SIDE)
+        except PermanentError as error:
+            log.warning("capture-not-shown", document_uid=file.uid, error=str(error))
+            raise HTTPException(410) from None
+        return StreamingResponse(_chunks(png), media_type="image/png", headers={"Content-Length": str(len(png))})
+
+    def audit_log(self, request: Request, study: Word = "", before: int = 0, verify: bool = False) -> HTMLResponse:
+        """Show the newest lines of the audit log, on demand with the check of all of it; note who read."""
+        uid = _printable(study)
+        limit = min(before, _HIGHEST_LINE) if before > 0 else None
+        with self.database.reading() as read:
+            lines = audit.last_lines(read, AUDIT_LINES, study_uid=uid or None, before=limit)
+        verdict, busy = self._verify() if verify else (None, False)
+        known = bool(lines) and uid
+        with self.database.transaction() as tx:
+            detail: audit.Detail = {"how": "console", "lines": len(lines), "verified": verdict is not None}
+            audit.append(tx, AuditEventType.AUDIT_READ, study_uid=uid if known else None, detail=detail | _who(request))
+        return self.show(
+            request, "audit.html", lines=lines[::-1], study_uid=uid, verdict=verdict, busy=busy, before=limit,
+            full=len(lines) == AUDIT_LINES,
+        )  # fmt: skip
+
+    def destinations(self, request: Request) -> HTMLResponse:
+        """Show what waits for each destination, and why."""
+        with self.database.reading() as read:
+            known = {summary.name: summary for summary in queries.destinations(read)}
+            errors = worklist.last_errors(read)
+            stopped = worklist.stopped_deliveries(read)
+            depth = queue.depth(read)
+            now = to_datetime(read.scalar(select(now_ms())) or 0)
+        configured = {entry.name: entry for entry in self.settings.destinations}
+        return self.show(
+            request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
+            errors=errors, stopped=stopped, depth=depth, now=now,
+        )  # fmt: skip
+
+    def health(self) -> JSONResponse:
+        """Say whether pages can be served: 200, or 503 when the database cannot be reached."""
+        try:
+            with self.database.reading() as read:
+                read.execute(select(1))
+        except SQLAlchemyError:
+            return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
+        return JSONResponse({"status": "ok", "database": "reachable"})
+
+    def _verify(self) -> tuple[audit.Verdict | None, bool]:
+        """Walk the log, one walk at a time: it reads all of it."""
+        if not self._verifying.acquire(blocking=False):
+            return None, True
+        try:
+            with self.database.reading() as read:
+                return audit.verify(read), False
+        finally:
+            self._verifying.release()
+
+    def _note_view(self, request: Request, uid: str, detail: audit.Detail) -> None:
+        """Write who looks before anything is shown; a study that is not on record leaves no line."""
+        if uid != _printable(uid):
+            raise HTTPException(404)
+        with self.database.transaction() as tx:
+            if queries.find_study(tx, uid) is None:
+                raise HTTPException(404)
+            audit.append(tx, AuditEventType.STUDY_VIEWED, study_uid=uid, detail=detail | _who(request))
+
+
+def make_app(settings: Settings, database: Database, login: Login | None) -> Gate:
+    """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
+    pages = Pages(settings, database)
+    app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None)
+    html: dict[str, Any] = {"response_class": HTMLResponse, "response_model": None}
+    app.get("/", **html)(pages.worklist)
+    app.get("/study/{uid}", **html)(pages.study)
+    app.get("/study/{uid}/captures/{document}.png", response_model=None)(pages.capture)
+    app.get("/audit", **html)(pages.audit_log)
+    app.get("/destinations", **html)(pages.destinations)
+    app.api_route("/health", methods=["GET", "HEAD"], response_model=None)(pages.health)
+    app.get("/static/{name}", response_model=None)(_file)
+
+    def refused(request: Request, error: Exception) -> HTMLResponse:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return pages.show(request, "error.html", status, kind=_kind(status))
+
+    def unreachable(request: Request, error: Exception) -> HTMLResponse:
+        log.error("console-database-failed", error=type(error).__name__)
+        return pages.show(request, "error.html", 503, kind="database")
+
+    def broken(request: Request, error: Exception) -> HTMLResponse:
+        log.error("console-page-failed", error=type(error).__name__)
+        return pages.show(request, "error.html", 500, kind="broken")
+
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(DBAPIError, unreachable)
+    app.add_exception_handler(Exception, broken)
+    return Gate(app, login)
+
+
+def _file(name: str) -> FileResponse:
+    """Return one of the two files that the pages use, chosen by name from a list."""
+    if name not in _FILES:
+        raise HTTPException(404)
+    return FileResponse(_STATIC / name, media_type=_FILES[name])
+
+
+def _kind(status: int) -> str:
+    return {404: "missing", 410: "gone"}.get(status, "refused")
+
+
+def _who(request: Request) -> audit.Detail:
+    return {"user": str(request.state.user), "address": address_of(request.scope)}
+
+
+def _printable(text: str) -> str:
+    """Return what was typed without blanks around it and without what no identifier holds (a database refuses NUL)."""
+    return "".join(character for character in text.strip() if character.isprintable())
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    stream = io.BytesIO(content)
+    while chunk := stream.read(_CHUNK):
+        yield chunk
