@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -29,7 +30,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LOCAL_NAMES = frozenset({"localhost", "[::1]"})
 
 
 class Verdict(StrEnum):
@@ -80,8 +81,7 @@ def decide(login: Login | None, authorization: str, host: str) -> Verdict:
     """
     if login is None:
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        local = name.lower() in _LOCAL_NAMES or name.startswith("127.")
-        return Verdict.LET_IN if local else Verdict.WRONG_HOST
+        return Verdict.LET_IN if name.lower() in _LOCAL_NAMES or _is_loopback(name) else Verdict.WRONG_HOST
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return Verdict.ASK
@@ -92,6 +92,13 @@ def decide(login: Login | None, authorization: str, host: str) -> Verdict:
     # Both are compared in any case, so that the time says nothing about which was wrong.
     same = secrets.compare_digest(user, login.user) & secrets.compare_digest(password, login.password)
     return Verdict.LET_IN if same else Verdict.WRONG
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return IPv4Address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class Gate:

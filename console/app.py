@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.telemetry import TelemetryConfig
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -33,6 +34,11 @@ _HIGHEST_LINE = 2**62
 _CHUNK = 64 * 1024
 _VIEWS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
 _STEPS = frozenset(AuditEventType) - _VIEWS
+# FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
+# both can hold patient data.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
+}  # fmt: skip
 _STATIC = Path(__file__).with_name("static")
 _FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
@@ -159,7 +165,7 @@ class Pages:
 def make_app(settings: Settings, database: Database, login: Login | None) -> Gate:
     """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
     pages = Pages(settings, database)
-    app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     html: dict[str, Any] = {"response_class": HTMLResponse, "response_model": None}
     app.get("/", **html)(pages.worklist)
     app.get("/study/{uid}", **html)(pages.study)

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from config.settings import Settings
-from cxrnode.service import deliverer
+from cxrnode.service import deliverer, wanted
+from cxrnode.supervise import Supervisor
 from tracking import documents, queue, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
@@ -45,3 +46,9 @@ def test_what_waits_for_a_destination_that_left_the_settings_stops_and_says_so(t
     service.stop()
     database.close()
     assert counts["deliver", "stopped"] == 1
+
+
+def test_the_web_pages_run_with_the_others_only_where_they_are_enabled() -> None:
+    without, together = Settings(), Settings(console={"enabled": True})
+    assert wanted(without) == ["receive", "work", "deliver"]
+    assert [child.name for child in Supervisor(together, None).children] == ["receive", "work", "deliver", "console"]

@@ -1,0 +1,395 @@
+"""Every page: what it shows, to whom, with which headers, and what it writes into the audit log."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from config.settings import Settings
+from console.access import HEADERS
+from tracking import audit, documents, instances, queue
+from tracking.audit import AuditEventType, Line
+from tracking.database import Database
+from tracking.queue import RetryPolicy
+
+Record = Callable[..., None]
+PAGES = ("/", "/study/1.9", "/audit", "/destinations", "/health", "/static/style.css", "/nothing")
+
+
+def written(database: Database, event: AuditEventType) -> list[Line]:
+    with database.reading() as read:
+        return [line for line in audit.lines(read) if line.type == event]
+
+
+@pytest.mark.parametrize("page", ["/", "/audit", "/destinations"])
+def test_a_page_without_records_says_so(browser: TestClient, page: str) -> None:
+    answer = browser.get(page)
+    assert answer.status_code == 200
+    assert 'class="empty"' in answer.text
+    assert "Research use only" in answer.text
+
+
+def test_the_worklist_shows_who_what_and_where_it_stands(
+    browser: TestClient, receive: Record, analyse: Record, build: Record
+) -> None:
+    receive("1.1", patient_name="Doe^Jane=山田^花子")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs")
+    receive("1.2", study="1.10")
+    analyse("1.10", 1, "1.2", because="it is a lateral view")
+    page = browser.get("/").text
+    for words in ("Doe, Jane · 山田, 花子", "PAT1.9", "ACC1.9", "lung opacity", "80%", "present", "being delivered"):
+        assert words in page
+    assert "not analysed because it is a lateral view" in page
+    assert "0/1" in page
+    assert page.index("ACC1.10") < page.index("ACC1.9"), "the newest comes first"
+
+
+def test_the_worklist_is_filtered_by_status_and_searched_by_what_a_number_begins_with(
+    browser: TestClient, receive: Record, analyse: Record
+) -> None:
+    receive("1.1", study="1.9", patient_id="p-77", accession_number="A1")
+    receive("1.2", study="2.9", patient_id="Q%8", accession_number="B1")
+    analyse("1.9", 1, "1.1", because="it is a hand")
+
+    def found(**query: str) -> list[str]:
+        page = browser.get("/", params=query).text
+        return [uid for uid in ("1.9", "2.9") if f'href="/study/{uid}"' in page]
+
+    assert found(status="not-analysed") == ["1.9"]
+    assert found(status="received") == ["2.9"]
+    assert found(status="nonsense") == ["1.9", "2.9"]
+    assert found(q="P-7") == ["1.9"]
+    assert found(q=" b1 ") == ["2.9"]
+    assert found(q="2.") == ["2.9"]
+    assert found(q="%") == [], "a wild card of the database is a letter here"
+    assert found(q="Q%8\0") == ["2.9"], "what no number holds is left out"
+    assert found(q="nobody") == []
+    assert found(q="P-7", status="received") == []
+
+
+def test_the_worklist_turns_pages(browser: TestClient, receive: Record) -> None:
+    for number in range(30):
+        receive(f"1.{number}", study=f"5.{number}")
+    first, second = browser.get("/", params={"q": "pat5"}).text, browser.get("/?page=2&q=pat5").text
+    assert (first.count('class="open"'), second.count('class="open"')) == (25, 5)
+    assert "30 studies" in first
+    assert "page=2" in first
+    assert "q=pat5" in first
+    assert "← newer" not in first
+    assert "← newer" in second
+    assert "older →" not in second
+    assert browser.get("/?page=99999999999999999999999").status_code == 200
+    assert browser.get("/?page=-5").text.count('class="open"') == 25
+
+
+def test_a_study_shows_findings_operating_points_documents_and_history(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, database: Database
+) -> None:
+    receive("1.1", patient_birth_date="19660102", patient_sex="F", description="CHEST PA")
+    analyse("1.9", 1, "1.1", score=0.8031)
+    build(1, "pacs", "ris")
+    with database.transaction() as tx:
+        documents.record_delivered(tx, 1, "C-STORE 0000")
+        documents.record_attempt_failed(tx, 2, "RIS refuses: AE", stopped=True)
+    page = browser.get("/study/1.9").text
+    for words in (
+        "Doe, Jane", "1966-01-02", "female", "CHEST PA", "80.3%", "possible from 25.0%", "present from 75.0%",
+        "2 regions marked", "Structured report", "RIS refuses: AE", "needs attention", "cxrnode retry 1.9",
+        "instance received", "analysis recorded", "documents built", "delivery done", "opacity 1.0",
+    ):  # fmt: skip
+        assert words in page, words
+    assert 'width="80.31"' in page
+
+
+def test_a_study_shows_why_an_image_was_not_analysed_and_what_was_superseded(
+    browser: TestClient, receive: Record, analyse: Record
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1", score=0.91)
+    assert "Superseded" not in browser.get("/study/1.9").text
+    receive("1.2")
+    analyse("1.9", 2, "1.1", "1.2", because="it is a lateral view")
+    page = browser.get("/study/1.9").text
+    assert "Not analysed because it is a lateral view" in page
+    assert "Superseded analyses" in page
+    assert "91%" in page
+
+
+def test_a_study_shows_what_is_tried_again(browser: TestClient, receive: Record, database: Database) -> None:
+    receive("1.1")
+    job = queue.claim(database, ["analyse"], "here/1/1/1.0", 60_000)
+    assert job is not None
+    with database.transaction() as tx:
+        queue.postpone(tx, job, "the disk is full", RetryPolicy(first=1000, longest=1000))
+    assert "the disk is full" in browser.get("/study/1.9").text
+    assert "retrying" in browser.get("/").text
+
+
+def test_hostile_text_from_a_header_is_only_text(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, database: Database
+) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x>"
+    receive("1.1", patient_name=evil, patient_id=evil, accession_number=evil, description=evil, patient_sex=evil,
+            patient_birth_date=evil, study_date=evil, issuer_of_patient_id=evil)  # fmt: skip
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs")
+    build(1, uid="2.25.99", quarantined=evil)
+    with database.transaction() as tx:
+        documents.record_attempt_failed(tx, 1, evil, stopped=True)
+    for page in ("/", "/study/1.9", "/destinations", "/audit", f"/?q={evil}", f"/audit?study={evil}", f"/{evil}"):
+        shown = browser.get(page).text
+        assert "<script" not in shown, page
+        assert "<img src=x" not in shown, page
+    assert "&lt;script&gt;" in browser.get("/study/1.9").text
+
+
+def test_a_capture_is_a_picture_of_bounded_size(
+    browser: TestClient, receive: Record, analyse: Record, capture: Callable[..., Path]
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    capture(1)
+    assert 'src="/study/1.9/captures/2.25.77.png"' in browser.get("/study/1.9").text
+    answer = browser.get("/study/1.9/captures/2.25.77.png")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.size == (1400, 700)
+    assert picture.getpixel((0, 0)) == (10, 200, 30)
+    whole = browser.get("/study/1.9/captures/2.25.77.png?full=1")
+    assert Image.open(io.BytesIO(whole.content)).size == (3000, 1500)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/study/1.9/captures/2.25.78.png",  # no such document
+        "/study/1.8/captures/2.25.77.png",  # another study's
+        "/study/1.9/captures/2.25.1.png",  # a report, no capture
+        "/study/1.9/captures/2.25.79.png",  # quarantined
+        "/study/1.9/captures/..%2F..%2Fcxrnode.db.png",
+        "/study/1.9/captures/ab%2F2.25.77.dcm.png",
+        "/study/1.9/captures/%2Fetc%2Fpasswd.png",
+        "/study/1.9/captures/2.25.77%00.png/x",
+        "/study/..%2F..%2Fetc%2Fpasswd",
+        "/study/1.9%00",
+        "/study/1.8",
+        "/static/..%2Fapp.py",
+        "/static/%2E%2E/app.py",
+        "/docs",
+        "/openapi.json",
+    ],
+)
+def test_nothing_but_what_is_on_record_is_shown(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, capture: Callable[..., Path],
+    database: Database, path: str,
+) -> None:  # fmt: skip
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1)
+    capture(1)
+    capture(1, "2.25.79", quarantined="no")
+    answer = browser.get(path)
+    assert answer.status_code == 404
+    assert "Nothing here" in answer.text
+    assert written(database, AuditEventType.STUDY_VIEWED) == []
+
+
+def test_a_capture_that_was_altered_or_is_gone_is_not_shown(
+    browser: TestClient, receive: Record, analyse: Record, capture: Callable[..., Path]
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    path = capture(1)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert browser.get("/study/1.9/captures/2.25.77.png").status_code == 410
+    path.unlink()
+    assert browser.get("/study/1.9/captures/2.25.77.png").status_code == 410
+
+
+@pytest.mark.parametrize("path", ["../secret.dcm", "/etc/hostname"])
+def test_even_a_record_cannot_name_a_file_outside_the_store(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, settings: Settings, path: str
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    settings.document_dir.mkdir(parents=True)
+    (settings.node.data_dir / "secret.dcm").write_bytes(b"secret")
+    build(1, kind="sc", uid="2.25.5", path=path, content=b"secret")
+    assert browser.get("/study/1.9/captures/2.25.5.png").status_code == 410
+
+
+def test_a_document_that_is_no_picture_is_not_shown(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, settings: Settings
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    settings.document_dir.mkdir(parents=True)
+    (settings.document_dir / "x.dcm").write_bytes(b"no DICOM")
+    build(1, kind="sc", uid="2.25.5", path="x.dcm", content=b"no DICOM")
+    assert browser.get("/study/1.9/captures/2.25.5.png").status_code == 410
+
+
+def test_every_look_at_a_study_is_in_the_audit_log_with_user_and_address(
+    browse: Callable[..., TestClient], receive: Record, analyse: Record, capture: Callable[..., Path],
+    database: Database, tmp_path: Path,
+) -> None:  # fmt: skip
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    capture(1)
+    (tmp_path / "password").write_text("secret word\n")
+    browser = browse(user="dr.müller", password_file=tmp_path / "password")
+    browser.auth = ("dr.müller", "secret word")
+    assert browser.get("/study/1.9").status_code == 200
+    assert browser.get("/study/1.9/captures/2.25.77.png").status_code == 200
+    who = {"user": "dr.müller", "address": "192.0.2.55"}
+    assert [(line.study_uid, line.detail) for line in written(database, AuditEventType.STUDY_VIEWED)] == [
+        ("1.9", {"what": "study", **who}),
+        ("1.9", {"what": "capture", "document_uid": "2.25.77", **who}),
+    ]
+    assert "dr.müller" in browser.get("/study/1.9").text.partition("Who looked at it")[2]
+
+
+def test_reading_the_audit_log_is_in_the_audit_log(browser: TestClient, receive: Record, database: Database) -> None:
+    receive("1.1")
+    assert "instance received" in browser.get("/audit?study=1.9").text
+    [line] = written(database, AuditEventType.AUDIT_READ)
+    assert line.study_uid == "1.9"
+    assert line.detail == {
+        "how": "console", "lines": 1, "verified": False, "user": "not logged in", "address": "192.0.2.55",
+    }  # fmt: skip
+    assert "no line about this study" in browser.get("/audit?study=7.7").text
+
+
+def test_the_audit_log_turns_pages_newest_first(browser: TestClient, database: Database) -> None:
+    with database.transaction() as tx:
+        for number in range(150):
+            audit.append(tx, AuditEventType.SERVICE_STARTED, detail={"pid": 9000 + number})
+    page = browser.get("/audit").text
+    assert page.index("9149") < page.index("9050")
+    assert "9049" not in page
+    assert "before=51" in page
+    older = browser.get("/audit?before=51").text
+    assert "9049" in older
+    assert "9050" not in older
+    assert browser.get("/audit?before=99999999999999999999").status_code == 200
+
+
+def test_the_audit_log_is_verified_on_demand(browser: TestClient, receive: Record, database: Database) -> None:
+    receive("1.1")
+    assert "Intact" not in browser.get("/audit").text
+    assert "Intact" in browser.get("/audit?verify=1").text
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE audit_head SET hash = 'f'"))
+    assert "Broken" in browser.get("/audit?verify=1").text
+
+
+def test_destinations_show_what_waits_what_stopped_and_the_last_error(
+    browse: Callable[..., TestClient], receive: Record, analyse: Record, build: Record, database: Database
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs", "gone")
+    with database.transaction() as tx:
+        documents.record_attempt_failed(tx, 1, "PACS cannot be reached", stopped=False)
+        documents.record_attempt_failed(tx, 2, "left the settings", stopped=True)
+        queue.open_breaker(tx, "pacs", "PACS cannot be reached", RetryPolicy(first=60_000, longest=60_000))
+    page = browse().get("/destinations").text
+    for words in ("PACS cannot be reached", "left the settings", "not in the settings", 'href="/study/1.9"'):
+        assert words in page, words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_answer_carries_the_strict_headers(browser: TestClient, receive: Record, page: str) -> None:
+    receive("1.1")
+    headers = browser.get(page).headers
+    assert {name: headers.get(name) for name in HEADERS} == dict(HEADERS)
+    assert headers["content-security-policy"].startswith("default-src 'self'")
+    assert headers["cache-control"] == "no-store"
+
+
+def test_pages_need_nothing_that_the_headers_forbid(
+    browser: TestClient, receive: Record, analyse: Record, build: Record
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs")
+    for page in ("/", "/study/1.9", "/audit", "/destinations"):
+        shown = browser.get(page).text
+        for forbidden in ("<script", "style=", "<style", "http://", "https://", "onclick", "<iframe"):
+            assert forbidden not in shown, (page, forbidden)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_pages_only_show(browser: TestClient, receive: Record, method: str) -> None:
+    receive("1.1")
+    for page in PAGES:
+        assert browser.request(method, page).status_code == 405
+
+
+def test_health_needs_no_login_and_names_no_patient(
+    browse: Callable[..., TestClient], receive: Record, tmp_path: Path
+) -> None:
+    receive("1.1")
+    (tmp_path / "password").write_text("word")
+    answer = browse("http://node.example", password_file=tmp_path / "password").get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "database": "reachable"})
+
+
+def test_without_its_database_health_is_503_and_pages_say_so(settings: Settings, tmp_path: Path) -> None:
+    from console.app import make_app
+
+    (tmp_path / "broken.db").write_bytes(b"this is no database, and long enough to be read as one" * 40)
+    database = Database.open(f"sqlite:///{tmp_path / 'broken.db'}")
+    with TestClient(make_app(settings, database, None), base_url="http://127.0.0.1") as browser:
+        assert browser.get("/health").status_code == 503
+        answer = browser.get("/")
+    database.close()
+    assert answer.status_code == 503
+    assert "The database cannot be reached" in answer.text
+
+
+def test_a_fault_of_ours_is_a_page_too_and_says_nothing_of_the_patient(
+    browse: Callable[..., TestClient], receive: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive("1.1")
+
+    def fail(*_: object, **__: object) -> None:
+        msg = "Doe^Jane"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("tracking.worklist.find_studies", fail)
+    answer = browse(raising=False).get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.text
+    assert "Jane" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_conflict_is_shown(browser: TestClient, receive: Record, database: Database) -> None:
+    receive("1.1")
+    other = instances.IncomingInstance(
+        "1.1", "1.2", "1.8", "1.2", "CR", "b" * 64, 7, "conflicts/x", "M", "C", "192.0.2.7",
+        instances.StudyHeader("1.9"),
+    )  # fmt: skip
+    with database.transaction() as tx:
+        instances.register_conflict(tx, other)
+    assert "kept aside: same instance UID, other bytes" in browser.get("/study/1.9").text
+
+
+def test_nothing_is_reported_to_a_collector_of_telemetry(
+    browse: Callable[..., TestClient], receive: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive("1.1")
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    asked: list[str] = []
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: asked.append("tracer"))
+    assert browse().get("/?q=PAT1.9").status_code == 200
+    assert asked == [], "nobody looks for a collector"
