@@ -21,6 +21,7 @@ from config.settings import Settings
 from console import pictures, words
 from console.access import NOBODY, Gate, Login, address_of
 from tracking import audit, queries, queue, worklist
+from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database
@@ -157,8 +158,10 @@ class Pages:
         if uid != _printable(uid):
             raise HTTPException(404)
         with self.database.transaction() as tx:
-            if queries.find_study(tx, uid) is None:
-                raise HTTPException(404)
+            try:
+                load_study(tx, uid)
+            except LookupError:
+                raise HTTPException(404) from None
             audit.append(tx, AuditEventType.STUDY_VIEWED, study_uid=uid, detail=detail | _who(request))
 
 

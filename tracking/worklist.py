@@ -118,11 +118,15 @@ def find_studies(read: Session, *, status: str = "", search: str = "", offset: i
         )
     if status:
         query = query.where(_status() == status)
-    total = read.scalar(select(func.count()).select_from(query.limit(COUNTED_UP_TO + 1).subquery())) or 0
     ordered = query.order_by(Study.last_received_at.desc(), Study.study_uid).offset(offset).limit(limit)
+    uids = read.scalars(ordered).all()
+    if len(uids) < limit and (uids or not offset):
+        total = offset + len(uids)  # the last page says how many there are
+    else:
+        total = read.scalar(select(func.count()).select_from(query.limit(COUNTED_UP_TO + 1).subquery())) or 0
     rows = (
         WorklistRow(load_study(read, uid), summary)
-        for uid in read.scalars(ordered).all()
+        for uid in uids
         if (summary := queries.find_study(read, uid)) is not None
     )
     return Worklist(tuple(rows), total)
