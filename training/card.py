@@ -237,16 +237,22 @@ def _protocol(figures: dict[str, Any]) -> str:
             entry["boxes"],
         )
         for part, entry in ((part, protocol["parts"][part]) for part in names)
+        if entry["pictures"]
     ]
     left_out = "; ".join(f"{reason}: {count}" for reason, count in protocol["left_out"].items())
     header = ("used for", "folds", "patients", "pictures", *(f'read "{read.value}"' for read in Read), "boxes")
-    weak = figures["recipe"]["data"]["weak_weight"]
+    data = figures["recipe"]["data"]
+    mined = (
+        f"Pictures that have only labels mined from reports count {data['weak_weight']:g} in the class loss and "
+        "nothing in the detector's; what a mined label is worth was learnt from training pictures that have both. "
+        if protocol["parts"]["training_mined_labels"]["pictures"]
+        else ""
+    )
     return f"""\
 Frontal radiographs of adults (18 years and over). The truth for classes and boxes is the radiologists' reads. \
-Pictures that have only labels mined from reports count {weak:g} in the class loss and nothing in the detector's; \
-what a mined label is worth was learnt from training pictures that have both. No patient is in \
-two parts. The validation fold also chose between training settings; the test fold was measured for each version and \
-chose none. Seed {protocol["seed"]}. Split {protocol["split"]}.
+{mined}No patient is in two parts. The validation fold also chose between training settings, so figures on it would \
+flatter; none stands here. {data["test_history"] + " " if data["test_history"] else ""}\
+Seed {protocol["seed"]}. Split {protocol["split"]}.
 
 {table(header, rows)}
 

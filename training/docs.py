@@ -49,6 +49,8 @@ def _section(package: ModelPackage) -> str:
     parts = figures["protocol"]["parts"]
     test = parts["test"]
     megabytes = sum(package.path(name).stat().st_size for name in package.manifest.files) / 1e6
+    mined = parts["training_mined_labels"]["pictures"]
+    others = f", {mined} with mined labels only" if mined else ""
     folds = ", ".join(str(fold) for fold in parts["training"]["folds"])
     return f"""\
 ## {package.manifest.name} {package.manifest.version}
@@ -56,7 +58,7 @@ def _section(package: ModelPackage) -> str:
 {package.manifest.title}. Input {package.manifest.input.rows} × {package.manifest.input.columns}, {megabytes:.0f} MB.
 
 Protocol: split {figures["protocol"]["split"]}; fitted on folds {folds} ({parts["training"]["pictures"]} pictures that
-radiologists read, {parts["training_mined_labels"]["pictures"]} with mined labels only), calibrated on fold
+radiologists read{others}), calibrated on fold
 {parts["validation"]["folds"][0]} ({parts["validation"]["pictures"]} pictures), measured on fold {test["folds"][0]}:
 {test["patients"]} patients, {test["pictures"]} pictures, seed {figures["protocol"]["seed"]}.
 Intervals: {figures["protocol"]["intervals"]}.

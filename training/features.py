@@ -75,7 +75,7 @@ def compute(
         waiting += copies
         while len(waiting) >= _BATCH or (waiting and index == len(rows) - 1):
             batch, waiting = np.stack(waiting[:_BATCH]), waiting[_BATCH:]
-            flat[filled : filled + len(batch)] = np.asarray(trunk(batch[..., None], training=False), np.float16)
+            flat[filled : filled + len(batch)] = np.asarray(trunk.predict_on_batch(batch[..., None]), np.float16)
             filled += len(batch)
         if not known:
             progress(what, index + 1, len(rows))

@@ -15,8 +15,10 @@ from training.dataset import Radiograph
 from training.features import Features, Progress, cells_of, compute
 from training.recipe import FitSettings, Recipe
 
-_STRONG_WARM_UP = 0.1
+_WARM_UP = 0.1
 """Share of the steps in which the learning rate climbs."""
+_LOSSES = (model.class_loss, model.heat_loss, model.box_loss, model.mined_loss)
+_LOSS_NAMES = ("classes_loss", "heat_loss", "box_loss", "mined_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,8 @@ def fit(
 ) -> Learnt:
     """Fit the network on pictures that radiologists read, and lightly on pictures with mined labels.
 
-    First only the new layers learn, then everything above the trunk, then again only the new layers, which take a
-    higher rate than the backbone bears, from the radiologists' reads alone. In each stage the rate climbs, then falls
-    as a cosine, and the weights that remain are the moving average.
+    Everything above the trunk learns from the first step on, the new layers at a higher rate than the backbone bears.
+    The rates climb, then fall as a cosine, and the weights that remain are the moving average.
     """
     keras.utils.set_random_seed(recipe.seed)
     network = model.build(recipe.model, weights)
@@ -50,39 +51,81 @@ def fit(
         "settings": recipe.augment, "seed": recipe.seed, "cache": cache, "progress": progress,
     }  # fmt: skip
     strong_maps = compute(trunk, strong, variants=recipe.augment.variants, what="pictures read", **common)
-    weak_maps = compute(trunk, weak, variants=recipe.augment.weak_variants, what="pictures with mined labels", **common)
-    mined = labels.MinedLabels(strong)
     read = Source(strong_maps, np.stack([labels.hard(row) for row in strong]), *_mined(strong))
-    everything = Batches(
-        recipe,
-        read,
-        Source(weak_maps, np.stack([mined.soft(row) for row in weak]), *_mined(weak)) if weak else None,
-    )
-    settings = recipe.fit
-    total = settings.head_epochs + settings.epochs + settings.last_epochs
-    report = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: epoch_done(epoch + 1, total, dict(logs or {}))
-    )
-    losses: list[dict[str, float]] = []
-    upper = [name for name in layer_names() if name not in model.trunk_names()]
-    alone = Batches(recipe, read, None)
-    for epochs, rate, frozen, batches, mined_weight in (
-        (settings.head_epochs, settings.head_learning_rate, True, everything, settings.mined_weight),
-        (settings.epochs, settings.learning_rate, False, everything, settings.mined_weight),
-        (settings.last_epochs, settings.last_learning_rate, True, alone, 0.0),
-    ):
-        if not epochs:
-            continue
-        model.freeze(network, upper, frozen=frozen)
-        _compile(rest, settings, rate, steps=epochs * len(batches), mined_weight=mined_weight)
-        start = len(losses)
-        history = rest.fit(
-            batches, initial_epoch=start, epochs=start + epochs, verbose=0, callbacks=[report], shuffle=False
+    lesser = None
+    if weak and recipe.data.weak_share > 0:
+        weak_maps = compute(
+            trunk, weak, variants=recipe.augment.weak_variants, what="pictures with mined labels", **common
         )
-        losses += [
-            dict(zip(history.history, values, strict=True)) for values in zip(*history.history.values(), strict=True)
-        ]
+        mined = labels.MinedLabels(strong)
+        lesser = Source(weak_maps, np.stack([mined.soft(row) for row in weak]), *_mined(weak))
+    batches = Batches(recipe, read, lesser)
+    settings = recipe.fit
+    learner = Learner(rest, settings, steps=settings.epochs * len(batches))
+    losses: list[dict[str, float]] = []
+    for epoch in range(settings.epochs):
+        steps = [learner.step(*batches[step]) for step in range(len(batches))]
+        batches.on_epoch_end()
+        losses.append(dict(zip(_LOSS_NAMES, np.mean(steps, axis=0).astype(float).tolist(), strict=True)))
+        epoch_done(epoch + 1, settings.epochs, losses[-1])
+    learner.take_average()
     return Learnt(network=model.served(network), losses=tuple(losses))
+
+
+class Learner:
+    """One step after another, as one traced function: two optimizers, one for each learning rate, and an average."""
+
+    def __init__(self, rest: keras.Model, settings: FitSettings, *, steps: int) -> None:
+        import tensorflow as tf
+
+        self._settings = settings
+        self._steps_done = 0
+        upper = {f"{name}/{kind}" for name in layer_names() for kind in ("kernel", "bias")}
+        variables = rest.trainable_variables
+        groups = (
+            [one for one in variables if one.path not in upper],
+            [one for one in variables if one.path in upper],
+        )
+        rates = (settings.head_learning_rate, settings.learning_rate)
+        parts = [
+            (_optimizer(settings, rate, steps, group), group)
+            for rate, group in zip(rates, groups, strict=True)
+            if group
+        ]
+        self._variables = [one for _, group in parts for one in group]
+        self._averages = [tf.Variable(one.value) for one in self._variables]
+        factors = (settings.class_weight, settings.heat_weight, settings.box_weight, settings.mined_weight)
+
+        def step(maps: Any, truths: Any, weights: Any, momentum: Any) -> Any:
+            with tf.GradientTape() as tape:
+                answers = rest(maps, training=True)
+                losses = [
+                    keras.ops.mean(loss(truth, answer) * weight)
+                    for loss, truth, answer, weight in zip(_LOSSES, truths, answers, weights, strict=True)
+                ]
+                total = sum(loss * factor for loss, factor in zip(losses, factors, strict=True))
+            gradients = iter(tape.gradient(total, self._variables))
+            for optimizer, group in parts:
+                optimizer.apply([next(gradients) for _ in group])
+            for average, variable in zip(self._averages, self._variables, strict=True):
+                average.assign(average * momentum + variable.value * (1 - momentum))
+            return keras.ops.stack(losses)
+
+        self._step = tf.function(step)
+        self._tensor = tf.constant
+
+    def step(self, maps: Any, truths: Any, weights: Any) -> NDArray[np.float32]:
+        """Learn from one batch as :class:`Batches` gives it; return the four losses."""
+        self._steps_done += 1
+        # Young averages forget faster: the first weights are chance and should not linger.
+        momentum = min(self._settings.average, (1 + self._steps_done) / (10 + self._steps_done))
+        momentum = self._tensor(momentum if self._settings.average else 0.0, "float32")
+        return np.asarray(self._step(maps, truths, weights, momentum))
+
+    def take_average(self) -> None:
+        """Give the network the moving average of its weights."""
+        for average, variable in zip(self._averages, self._variables, strict=True):
+            variable.assign(average)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +207,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return [order[place] for place in rng.permutation(len(order))]
 
 
-def _compile(rest: keras.Model, settings: FitSettings, rate: float, *, steps: int, mined_weight: float) -> None:
-    warm_up = max(1, round(_STRONG_WARM_UP * steps))
+def _optimizer(settings: FitSettings, rate: float, steps: int, variables: list[Any]) -> keras.optimizers.Optimizer:
+    warm_up = max(1, round(_WARM_UP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=rate * 0.05, decay_steps=max(1, steps - warm_up), alpha=0.01,
         warmup_target=rate, warmup_steps=warm_up,
     )  # fmt: skip
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=settings.weight_decay, use_ema=settings.average > 0,
-        ema_momentum=settings.average or 0.99, clipnorm=10.0,
-    )  # fmt: skip
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, clipnorm=10.0)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
-    rest.compile(
-        optimizer=optimizer,
-        loss=[model.class_loss, model.heat_loss, model.box_loss, model.mined_loss],
-        loss_weights=[settings.class_weight, settings.heat_weight, settings.box_weight, mined_weight],
-    )
+    optimizer.build(variables)
+    return optimizer

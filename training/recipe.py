@@ -38,6 +38,8 @@ class DataSettings(_Part):
     """Loss weight of a picture that only has labels mined from a report; 0 leaves such pictures out."""
     weak_share: Fraction = 0.5
     """How many such pictures an epoch has, as a fraction of the pictures that radiologists read."""
+    test_history: str = ""
+    """Sentences for the card: how often the test fold was measured before, and what came of it."""
     dicom_check: str = ""
     """Folder of DICOM files with an index.csv, relative to the data folder, that the package is also tried on."""
 
@@ -77,15 +79,11 @@ class FitSettings(_Part):
     """How the weights are found."""
 
     batch: Annotated[int, Field(ge=1)] = 16
-    head_epochs: Annotated[int, Field(ge=0)] = 2
-    """Epochs in which only the new layers learn."""
+    epochs: Annotated[int, Field(ge=1)] = 6
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    """Of the backbone above the trunk."""
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    epochs: Annotated[int, Field(ge=0)] = 12
-    """Epochs in which everything above the trunk learns."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
-    last_epochs: Annotated[int, Field(ge=0)] = 8
-    """Epochs at the end in which only the new layers learn, from radiologists' reads alone."""
-    last_learning_rate: Annotated[float, Field(gt=0)] = 7e-4
+    """Of the new layers."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Momentum of the moving average of the weights that is shipped; 0 ships the last weights."""
@@ -134,7 +132,7 @@ class Recipe(_Part):
             update={
                 "model": self.model.model_copy(update={"side": self.quick.side}),
                 "augment": self.augment.model_copy(update={"variants": 1, "weak_variants": 1}),
-                "fit": self.fit.model_copy(update={"head_epochs": 1, "epochs": self.quick.epochs, "last_epochs": 0}),
+                "fit": self.fit.model_copy(update={"epochs": self.quick.epochs}),
             }
         )
 

@@ -14,6 +14,8 @@ SPREAD = 0.14
 """Standard deviation of a box's heat, as a fraction of its side."""
 LEAST_SPREAD = 0.4
 """... and in cells, at least."""
+SIZE_WEIGHT = 4.0
+"""Loss weight of one box's size, all its cells together; its offset, at one cell, weighs 1."""
 
 Floats = NDArray[np.float32]
 
@@ -51,8 +53,12 @@ def encode(boxes: Sequence[ModelBox], cells: int) -> Targets:
         sx, sy = (max(LEAST_SPREAD, SPREAD * side * cells) for side in (one.w, one.h))
         bell = np.exp(-((xs - column) ** 2) / (2 * sx**2) - (ys - row) ** 2 / (2 * sy**2)).astype(np.float32)
         bell[bell < 0.01] = 0
-        nearer = (bell >= heat) & (bell > 0.1)
-        box[nearer, 2], box[nearer, 3], box[nearer, 5] = one.w, one.h, bell[nearer]
-        box[row, column] = (one.cx * cells - column, one.cy * cells - row, one.w, one.h, 1, 1)
+        around = bell > 0.1
+        # Each box weighs the same, however many cells it covers: else large ones outweigh small ones by their area,
+        # and all boxes come out too large.
+        share = SIZE_WEIGHT * bell / bell[around].sum()
+        nearer = (bell >= heat) & around
+        box[nearer, 2], box[nearer, 3], box[nearer, 5] = one.w, one.h, share[nearer]
+        box[row, column] = (one.cx * cells - column, one.cy * cells - row, one.w, one.h, 1, share[row, column])
         heat = np.maximum(heat, bell)
     return Targets(heat[..., None], box)

@@ -1,12 +1,14 @@
-"""What an epoch holds, and that a seed repeats it."""
+"""What an epoch holds, what a step learns, and that a seed repeats both."""
 
+import keras
 import numpy as np
 import pytest
 
+from training import model
 from training.features import Features
-from training.fit import Batches, Source
-from training.recipe import Recipe
-from training.targets import ModelBox
+from training.fit import Batches, Learner, Source
+from training.recipe import ModelSettings, Recipe
+from training.targets import ModelBox, encode
 
 RECIPE = Recipe.model_validate(
     {
@@ -76,3 +78,48 @@ def test_without_weight_mined_pictures_stay_out() -> None:
     data = RECIPE.data.model_copy(update={"weak_weight": 0.0})
     alone = Batches(RECIPE.model_copy(update={"data": data}), _source(8, 3, 0.0), _source(20, 1, 100.0))
     assert len(alone) == 2
+
+
+def _learnt(seed: int, *, average: float, steps: int) -> tuple[keras.Model, list[np.ndarray], np.ndarray]:
+    """Return the network, each step's losses, and the kernel of its heat layer before the average is taken."""
+    keras.utils.set_random_seed(seed)
+    network = model.build(ModelSettings(side=96, neck=16, dropout=0, map_dropout=0))
+    model.freeze(network, model.trunk_names())
+    trunk, rest = model.split(network)
+    rng = np.random.default_rng(0)
+    maps = np.asarray(trunk(rng.random((4, 96, 96, 1), np.float32)))
+    targets = encode([ModelBox(0.4, 0.6, 0.3, 0.3)], 6)
+    truths = (
+        np.eye(3, dtype=np.float32)[[0, 1, 2, 2]],
+        np.stack([targets.heat] * 4),
+        np.stack([targets.box] * 4),
+        np.zeros((4, 14), np.float32),
+    )
+    weights = tuple(np.ones((4, 4), np.float32))
+    rates = {"learning_rate": 1e-3, "head_learning_rate": 1e-2, "average": average}
+    learner = Learner(rest, RECIPE.fit.model_copy(update=rates), steps=steps)
+    losses = [learner.step(maps, truths, weights) for _ in range(steps)]
+    last = network.get_layer("heat").get_weights()[0]
+    learner.take_average()
+    return network, losses, last
+
+
+def test_a_batch_seen_again_and_again_is_learnt_and_the_trunk_stays() -> None:
+    keras.utils.set_random_seed(3)
+    before = model.build(ModelSettings(side=96, neck=16, dropout=0, map_dropout=0))
+    network, losses, _ = _learnt(3, average=0.0, steps=40)
+
+    def moved(name: str) -> float:
+        pairs = zip(before.get_layer(name).get_weights(), network.get_layer(name).get_weights(), strict=True)
+        return max(float(np.abs(new - old).max()) for old, new in pairs)
+
+    assert losses[-1].sum() < 0.8 * losses[0].sum()
+    assert not [name for name in model.trunk_names() if moved(name)]
+    assert moved("heat") > 2 * moved("block_14_expand") > 0, "new layers learn faster than the backbone"
+
+
+def test_what_remains_is_the_average_and_a_seed_repeats_it() -> None:
+    (network, _, last), (again, *_) = (_learnt(5, average=0.9, steps=5) for _ in range(2))
+    averaged = network.get_layer("heat").get_weights()[0]
+    assert not np.allclose(last, averaged, atol=1e-6)
+    assert np.allclose(averaged, again.get_layer("heat").get_weights()[0], atol=1e-6)

@@ -27,7 +27,7 @@ def test_an_unknown_recipe_names_those_there_are() -> None:
         ("[package]\nname = 'x'", r"recipe.toml: package\.version"),
         (
             "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n[fit]\nepochs = -1",
-            r"recipe.toml: fit\.epochs: .*greater than or equal to 0",
+            r"recipe.toml: fit\.epochs: .*greater than or equal to 1",
         ),
         ("[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\nflip = true", r"package\.flip"),
     ],

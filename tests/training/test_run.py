@@ -30,7 +30,7 @@ TINY = Recipe.model_validate(
         "package": {"name": "tiny", "version": "0.0.1", "title": "Tiny", "summary": "For tests."},
         "model": {"side": 96, "neck": 16},
         "augment": {"variants": 2, "weak_variants": 1},
-        "fit": {"batch": 8, "head_epochs": 0, "epochs": 1},
+        "fit": {"batch": 8, "epochs": 1},
         "quick": {"pictures": 3, "side": 96},
     }
 )

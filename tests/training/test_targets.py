@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from inference.detector import decode_boxes
 from inference.package import BoxCalibration, DetectorSpec, PointsSpec
 from inference.placement import Placement
-from training.targets import ModelBox, encode
+from training.targets import SIZE_WEIGHT, ModelBox, encode
 
 CELLS, SIDE = 24, 384
 DETECTOR = DetectorSpec(
@@ -62,3 +62,11 @@ def test_every_centre_is_certain_and_offsets_stay_in_their_cell(one: ModelBox, o
     assert targets.heat.max() == 1
     assert targets.box[..., :2].min() >= 0
     assert targets.box[..., :2].max() <= 1
+
+
+def test_a_large_box_outweighs_no_small_one() -> None:
+    targets = encode([ModelBox(0.25, 0.5, 0.4, 0.7), ModelBox(0.8, 0.5, 0.1, 0.1)], CELLS)
+    weights = targets.box[..., 5]
+    left, right = weights[:, : CELLS // 2].sum(), weights[:, CELLS // 2 :].sum()
+    assert left == pytest.approx(SIZE_WEIGHT, rel=0.05)
+    assert right == pytest.approx(SIZE_WEIGHT, rel=0.05)
