@@ -6,21 +6,20 @@ is full) · 130 interrupted.
 """
 
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from config.errors import CxrnodeError, SettingsError
-from config.load import find_file, load_settings
-from config.settings import Settings
+from config.logs import configure_logs
+from config.settings import LogSettings
+from cxrnode.command import Context, err, out
 from cxrnode.supervise import SETTINGS_EXIT_CODE
-from tracking.database import Database, in_words
+from tracking.database import in_words
 
 PERMANENT_EXIT_CODE = 1
 RETRIABLE_EXIT_CODE = 4
@@ -33,35 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-out = Console()
-err = Console(stderr=True)
-
-
-@dataclass
-class Context:
-    """What every command gets: where the settings are, read only when asked for."""
-
-    config: Path | None
-
-    def settings(self) -> Settings:
-        """Return the settings."""
-        return load_settings(self.config)
-
-    def config_file(self) -> Path | None:
-        """Return the settings file in use, absolute, or None for the defaults."""
-        found = find_file(self.config)
-        return found.absolute() if found is not None else None
-
-    def database(self) -> Database:
-        """Return the tracking database, with its schema ready."""
-        from tracking import schema
-
-        database = Database.open(self.settings().database_url(), service="cli")
-        schema.ensure(database)
-        return database
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
 
 def version(value: bool) -> None:
@@ -82,6 +52,8 @@ def root(
     _version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
 ) -> None:
     """Hold the options that all commands share."""
+    # What a command prints is its answer: only errors are logged beside it, and never into it.
+    configure_logs(LogSettings(level="error"), "cli")
     ctx.obj = Context(config)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from config.errors import SettingsError
 from config.load import DEFAULT_FILE, REFERENCE_FILE
 from cxrnode import show
-from cxrnode.cli import Context, Json, err, out
+from cxrnode.command import Context, Json, err, out
 from cxrnode.doctor import DECODER, Check, examine
 
 config_app = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from cxrnode import show
-from cxrnode.cli import out
+from cxrnode.command import out
 
 
 def register(app: typer.Typer) -> None:

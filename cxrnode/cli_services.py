@@ -12,7 +12,7 @@ from rich.text import Text
 
 from config.settings import AETitle
 from cxrnode import show
-from cxrnode.cli import Context, Json, out
+from cxrnode.command import Context, Json, out
 from cxrnode.service import SERVICES, run
 from cxrnode.supervise import Supervisor
 

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from cxrnode import show
-from cxrnode.cli import Context, Json, err, out
+from cxrnode.command import Context, Json, err, out
 from tracking import audit, documents, maintenance, queries
 from tracking.audit import AuditEventType
 from tracking.queries import StudySummary
