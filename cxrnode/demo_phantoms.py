@@ -1,35 +1,41 @@
 """The phantoms of the demonstration: what a working day brings, drawn and labelled as drawn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import Opacity, View, choose_opacities, phantom_dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One phantom to send."""
+    """One phantom to send; ``opacity`` says how dense its consolidations are, 0 for none."""
 
     name: str
     seed: int
     view: View = View.PA
-    opacity: bool = False
+    opacity: float = 0.0
     photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2"
     sop_class: Literal["CR", "DX"] = "DX"
     transfer_syntax: UID = ExplicitVRLittleEndian
+
+    def opacities(self) -> tuple[Opacity, ...]:
+        """Return the consolidations to draw."""
+        if not self.opacity:
+            return ()
+        return tuple(replace(patch, density=self.opacity) for patch in choose_opacities(self.seed))
 
 
 SCENES = (
     Scene("clear-pa", 7),
     Scene("clear-ap-portable", 1, View.AP, photometric="MONOCHROME1", sop_class="CR"),
-    Scene("opacity-pa", 6, opacity=True),
-    Scene("opacity-pa-j2k", 8, opacity=True, transfer_syntax=JPEG2000Lossless),
-    Scene("opacity-ap-rle", 2, View.AP, opacity=True, sop_class="CR", transfer_syntax=RLELossless),
-    Scene("lateral", 3, View.LATERAL),
+    Scene("opacity-pa", 9, opacity=1.4),
+    Scene("opacity-pa-j2k", 10, opacity=1.5, transfer_syntax=JPEG2000Lossless),
+    Scene("opacity-ap-rle", 13, View.AP, opacity=1.5, sop_class="CR", transfer_syntax=RLELossless),
+    Scene("opacity-lateral", 9, View.LATERAL),  # the same study as opacity-pa
     Scene("hand", 4, View.HAND),
 )
 
@@ -43,7 +49,7 @@ def write(folder: Path, progress: Callable[[int, int], None]) -> list[Path]:
         path = folder / f"{scene.name}.dcm"
         phantom_dataset(
             scene.seed,
-            opacity=scene.opacity,
+            opacity=scene.opacities(),
             view=scene.view,
             photometric=scene.photometric,
             sop_class=scene.sop_class,

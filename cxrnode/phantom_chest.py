@@ -39,7 +39,7 @@ _BLADE: Pairs = (
 
 @dataclass(frozen=True, slots=True)
 class Opacity:
-    """A patchy consolidation: its centre and half axes in fractions of the picture, and how dense it is (0–1)."""
+    """A patchy consolidation: its centre and half axes in fractions of the picture, and how dense it is (about 1)."""
 
     x: float
     y: float
