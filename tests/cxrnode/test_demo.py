@@ -55,6 +55,7 @@ def test_ctrl_c_ends_the_demonstration_and_every_process_of_it(tmp_path: Path) -
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "cxrnode", "demo", str(source), "--out", str(folder)],
         start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing runs here beside it
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
@@ -69,9 +70,14 @@ def test_ctrl_c_ends_the_demonstration_and_every_process_of_it(tmp_path: Path) -
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "Traceback" not in said
     assert [other.pid for other in psutil.process_iter() if _group(other.pid) == process.pid] == []
+
+
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to commands it runs in the background: they, and so these tests, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _group(pid: int) -> int | None:
