@@ -31,7 +31,7 @@ from rich.table import Table
 
 from benchmarks.images import LARGE, MEDIUM, SMALL, Images
 from benchmarks.receivers import RECEIVERS, Cxrnode, Receiver
-from benchmarks.senders import LeanSenders, Load, send_with_storescu
+from benchmarks.senders import LeanSenders, Load, send_with_storescu, storescu_alone_seconds
 
 RESULTS = Path(__file__).parent / "results" / "receive.json"
 
@@ -77,6 +77,12 @@ def measure(loads: Sequence[Load], rounds: int, work: Path, console: Console) ->
             receiver.stop()
         lean.close()
     return samples
+
+
+def measure_sender_alone(work: Path, count: int) -> dict[str, float]:
+    """Return storescu's own milliseconds an image, by number of senders, with a process and association an image."""
+    paths = Images(work / "alone-files").make(MEDIUM, count)
+    return {str(senders): round(1000 * storescu_alone_seconds(paths, senders) / len(paths), 2) for senders in (1, 8)}
 
 
 def measure_memory(work: Path, total: int) -> list[dict[str, float]]:
@@ -194,15 +200,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=arguments.work, prefix="receive-") as work:
         rounds = 2 if arguments.quick else arguments.rounds
         samples = measure(list(loads_for(quick=arguments.quick)), rounds, Path(work), console)
+        alone = measure_sender_alone(Path(work), 24 if arguments.quick else 48)
         memory = measure_memory(Path(work), 200 if arguments.quick else 2000)
     rows = summarise(samples)
     show(rows, memory, console)
+    console.print(f"storescu alone, a process an image, ms: 1 sender {alone['1']}, 8 senders {alone['8']}")
     if not arguments.quick:
         RESULTS.parent.mkdir(exist_ok=True)
         result = {
             "measured": datetime.now(UTC).date().isoformat(), "machine": about, "rounds": rounds,
             "promises": {kind.name: kind.promise for kind in RECEIVERS}, "loads": rows, "memory": memory,
-            "samples": [asdict(sample) for sample in samples],
+            "storescu_alone_ms_an_image": alone, "samples": [asdict(sample) for sample in samples],
         }  # fmt: skip
         RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0
