@@ -54,7 +54,8 @@ def send_with_storescu(paths: Sequence[Path], port: int, load: Load) -> None:
 def storescu_alone_seconds(paths: Sequence[Path], senders: int) -> float:
     """Return what storescu costs by itself, a process an image: it connects and is hung up on at once.
 
-    With one association an image no receiver can make it faster than this, whatever it does.
+    About what the sender adds with one association an image, whoever receives. No strict floor: being hung up on
+    takes another way through the sender than being served does.
     """
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
 
