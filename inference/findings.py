@@ -85,6 +85,8 @@ class Finding:
     abnormal: bool
     """False for findings such as "normal", whose presence is good news."""
     boxes: tuple[Box, ...] = ()
+    note: str = ""
+    """One plain sentence for whoever reads the score, such as what it is not; empty where none is needed."""
 
 
 @dataclass(frozen=True, slots=True)
