@@ -4,13 +4,14 @@ import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from config.errors import SettingsError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class _Part(BaseModel):
@@ -28,42 +29,89 @@ class PackageSettings(_Part):
 
 
 class DataSettings(_Part):
-    """Which rows are used for what."""
+    """Which pictures are used for what."""
 
+    reader: Literal["manifest", "class-folders", "coronahack", "nih", "rsna", "voc", "tfrecord", "dicom"] = "manifest"
+    """The layout of the data folder, see ``training/data``; a command's own choice wins."""
+    list: str = ""
+    """CSV file with the columns ``file`` and ``label``, relative to the data folder: only these pictures, and these
+    labels, exclusive of one another."""
+    frontal_adults: bool = True
+    """Only frontal pictures of adults, which is what the node analyses."""
+    folds: Annotated[int, Field(ge=0)] = 0
+    """0 takes the data set's own patient-grouped folds; a number deals pictures out into so many, stratified."""
+    by: Literal["patient", "image"] = "patient"
+    """What stays whole when folds are dealt. By image is how many figures were published; it flatters, because two
+    pictures of one patient look alike."""
     test_fold: Annotated[int, Field(ge=0)] = 0
     """Reported on; never trained on, never tuned on."""
     validation_fold: Annotated[int, Field(ge=0)] = 1
     """Calibration and operating points."""
-    weak_weight: Fraction = 0.2
-    """Loss weight of a picture that only has labels mined from a report; 0 leaves such pictures out."""
-    weak_share: Fraction = 0.5
-    """How many such pictures an epoch has, as a fraction of the pictures that radiologists read."""
     test_history: str = ""
     """Sentences for the card: how often the test fold was measured before, and what came of it."""
     dicom_check: str = ""
     """Folder of DICOM files with an index.csv, relative to the data folder, that the package is also tried on."""
+    kept_apart: tuple[str, ...] = ()
+    """Starts of file names of one place that is kept out of every fold and only reported on: an outside hospital."""
 
 
-class ModelSettings(_Part):
-    """The network's free numbers."""
+class HeadSettings(_Part):
+    """One vector of answers: exclusive classes (softmax) or independent ones (sigmoid)."""
 
-    side: Annotated[int, Field(multiple_of=32, ge=96)] = 384
-    """Input side in pixels; the heat map has a sixteenth of it."""
+    name: Label
+    activation: Literal["softmax", "sigmoid"]
+    classes: Annotated[tuple[Label, ...], Field(min_length=1)]
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Of this head's loss."""
+    mined_weight: Fraction = 1.0
+    """Loss weight of a truth that no radiologist read, relative to one that was."""
+    balance: Fraction = 0.0
+    """0 lets every picture weigh the same, 1 lets every class weigh the same."""
+
+
+class FindingSettings(_Part):
+    """One finding of the package; its words and codes are the catalogue's."""
+
+    label: Label
+    head: Label
+    class_: Annotated[Label | None, Field(alias="class")] = None
+    """The class in that head; the finding's own label without it."""
+    given: Label | None = None
+    """An earlier finding on top of which alone this one is reported: their probabilities are multiplied."""
+    heat: bool = False
+    """Whether the probability also follows from the surest box centre."""
+    boxes: bool = False
+
+    @property
+    def source(self) -> str:
+        """The class that its probability follows from."""
+        return self.class_ or self.label
+
+
+class NetworkSettings(_Part):
+    """The network's kind and free numbers."""
+
+    kind: Literal["mobilenet", "cnn", "vgg16", "darkcovidnet"] = "mobilenet"
+    side: Annotated[int, Field(multiple_of=32, ge=64)] = 384
+    """Input side in pixels."""
     weights: str = ""
-    """Full-integer MobileNetV2 TFLite file to start from, relative to the data folder; empty starts at random."""
-    neck: Annotated[int, Field(ge=8)] = 128
+    """What the backbone starts from: a full-integer MobileNetV2 TFLite file or a Keras weights file, relative to the
+    data folder; ``imagenet`` for Keras's own download; empty starts at random."""
+    width: Annotated[int, Field(ge=8)] = 128
+    """Channels of the neck (mobilenet) or of the first convolution (cnn)."""
     dropout: Fraction = 0.3
-    """Share of pooled features hidden from the classes in training."""
+    """Share of pooled features hidden from the heads in training."""
     map_dropout: Fraction = 0.1
     """Share of neck maps hidden from the detector in training."""
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    """Of convolution and dense kernels (cnn, vgg16, darkcovidnet)."""
 
 
 class AugmentSettings(_Part):
-    """How far a training picture may be moved. Never mirrored: the heart has a side, and nobody stands upside down."""
+    """How far a training picture may be moved. Never upside down; mirrored only where a recipe says so."""
 
     variants: Annotated[int, Field(ge=1)] = 8
-    """Altered copies of a picture that radiologists read, one an epoch in turn."""
-    weak_variants: Annotated[int, Field(ge=1)] = 3
+    """Altered copies of a picture that are kept for networks whose trunk is frozen, one an epoch in turn."""
     rotation_degrees: Annotated[float, Field(ge=0, le=30)] = 7
     shift: Fraction = 0.05
     zoom: Fraction = 0.1
@@ -73,6 +121,8 @@ class AugmentSettings(_Part):
     brightness: Fraction = 0.08
     bars: Fraction = 0.12
     """Widest black bar on each of two opposite sides, as other aspect ratios have when letterboxed."""
+    mirror: bool = False
+    """Mirror left and right half of the time. Off by default: the heart has a side."""
 
 
 class FitSettings(_Part):
@@ -80,18 +130,20 @@ class FitSettings(_Part):
 
     batch: Annotated[int, Field(ge=1)] = 16
     epochs: Annotated[int, Field(ge=1)] = 6
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    schedule: Literal["cosine", "constant", "one-cycle"] = "cosine"
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
-    """Of the backbone above the trunk."""
+    """Of the backbone above the trunk, or of the whole network where nothing is frozen."""
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Of the new layers."""
+    """Of new layers on a backbone (mobilenet)."""
+    last_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs after those at ``last_learning_rate``."""
+    last_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Momentum of the moving average of the weights that is shipped; 0 ships the last weights."""
-    mined_weight: Annotated[float, Field(ge=0)] = 2.0
-    """Loss weight of guessing the mined labels, which only fitting does."""
-    class_weight: Annotated[float, Field(ge=0)] = 1.0
     heat_weight: Annotated[float, Field(ge=0)] = 1.0
-    box_weight: Annotated[float, Field(ge=0)] = 0.5
+    box_weight: Annotated[float, Field(ge=0)] = 1.0
 
 
 class PointSettings(_Part):
@@ -105,13 +157,24 @@ class PointSettings(_Part):
     """... and the specific one."""
 
 
+class TuneSettings(_Part):
+    """The ranges that ``cxrnode tune`` searches: (low, high) of each number; rates are searched on a log scale."""
+
+    learning_rate: tuple[float, float] | None = None
+    head_learning_rate: tuple[float, float] | None = None
+    weight_decay: tuple[float, float] | None = None
+    dropout: tuple[float, float] | None = None
+    rotation_degrees: tuple[float, float] | None = None
+    zoom: tuple[float, float] | None = None
+
+
 class QuickSettings(_Part):
     """What ``--quick`` cuts the recipe down to: a run to see that everything works, not a model."""
 
     pictures: Annotated[int, Field(ge=3)] = 48
     """Pictures in each part of the split."""
     epochs: Annotated[int, Field(ge=1)] = 1
-    side: Annotated[int, Field(multiple_of=32, ge=96)] = 192
+    side: Annotated[int, Field(multiple_of=32, ge=64)] = 192
 
 
 class Recipe(_Part):
@@ -120,21 +183,66 @@ class Recipe(_Part):
     seed: int = 1
     package: PackageSettings
     data: DataSettings = DataSettings()
-    model: ModelSettings = ModelSettings()
+    network: NetworkSettings = NetworkSettings()
+    heads: Annotated[tuple[HeadSettings, ...], Field(min_length=1)]
+    maps: tuple[Label, ...] = ()
+    """The labels whose boxes a centre-point detector learns, one heat channel each; none without a detector."""
+    findings: Annotated[tuple[FindingSettings, ...], Field(min_length=1)]
     augment: AugmentSettings = AugmentSettings()
     fit: FitSettings = FitSettings()
     points: PointSettings = PointSettings()
+    tune: TuneSettings = TuneSettings()
     quick: QuickSettings = QuickSettings()
+    experiments: dict[str, dict[str, dict[str, float | int | str]]] = {}
+    """Variations of the recipe by name: changed values by table, such as ``experiments.adam.fit.optimizer``."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        heads = {head.name: head for head in self.heads}
+        seen: set[str] = set()
+        for finding in self.findings:
+            if finding.head not in heads or finding.source not in heads[finding.head].classes:
+                raise ValueError(f"finding {finding.label}: there is no class {finding.source} in head {finding.head}")
+            if finding.given is not None and finding.given not in seen:
+                raise ValueError(f"finding {finding.label}: given = {finding.given} is no finding before it")
+            if (finding.heat or finding.boxes) and finding.label not in self.maps:
+                raise ValueError(f"finding {finding.label}: heat and boxes need {finding.label} among maps")
+            seen.add(finding.label)
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of all heads, in order."""
+        return tuple(name for head in self.heads for name in head.classes)
+
+    def head(self, name: str) -> HeadSettings:
+        """Return a head by its name."""
+        return next(head for head in self.heads if head.name == name)
 
     def cut_down(self) -> "Recipe":
         """Return the recipe that ``--quick`` runs."""
         return self.model_copy(
             update={
-                "model": self.model.model_copy(update={"side": self.quick.side}),
-                "augment": self.augment.model_copy(update={"variants": 1, "weak_variants": 1}),
-                "fit": self.fit.model_copy(update={"epochs": self.quick.epochs}),
+                "network": self.network.model_copy(update={"side": self.quick.side}),
+                "augment": self.augment.model_copy(update={"variants": 1}),
+                "fit": self.fit.model_copy(update={"epochs": self.quick.epochs, "last_epochs": 0}),
             }
         )
+
+    def experiment(self, name: str) -> "Recipe":
+        """Return the recipe with one of its experiments' changes.
+
+        Raises :class:`SettingsError` for a name that it does not have.
+        """
+        if name not in self.experiments:
+            known = ", ".join(sorted(self.experiments)) or "none"
+            raise SettingsError(f"recipe {self.package.name} has no experiment {name}; it has {known}")
+        document = self.model_dump(mode="json", by_alias=True)
+        for table, values in self.experiments[name].items():
+            document[table] = {**document[table], **values}
+        document["package"]["name"] = f"{self.package.name}-{name}"
+        document["experiments"] = {}
+        return parse_recipe(document, f"{self.package.name}, experiment {name}")
 
 
 def shipped_recipes() -> dict[str, Traversable]:
@@ -154,13 +262,25 @@ def load_recipe(name_or_path: str) -> Recipe:
     shipped = shipped_recipes()
     source: Traversable = shipped[name_or_path] if name_or_path in shipped else Path(name_or_path)
     try:
-        return Recipe.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        return parse_recipe(tomllib.loads(source.read_text(encoding="utf-8")), source.name)
+    except (FileNotFoundError, IsADirectoryError):
         known = ", ".join(sorted(shipped))
         raise SettingsError(f"no recipe {name_or_path}: give a TOML file or one of {known}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source.name} is no valid TOML: {error}") from None
+
+
+def parse_recipe(document: dict[str, object], name: str) -> Recipe:
+    """Check a recipe's values; ``name`` is what a message calls it.
+
+    Raises
+    ------
+    SettingsError
+        Naming the key and what is wrong with it.
+    """
+    try:
+        return Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{source.name}: {key}: {first['msg']}") from None
+        key = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise SettingsError(f"{name}: {key}: {first['msg']}") from None

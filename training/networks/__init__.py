@@ -1,0 +1,1 @@
+"""The networks that recipes name, and what they start from."""
