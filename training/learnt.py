@@ -1,0 +1,24 @@
+"""What every fit returns, and how it says how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, of)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A fitted network and what an epoch's losses were."""
+
+    network: keras.Model
+    """In float32, input (n, side, side, 1), grey 0..1; outputs: one vector of logits a head in the recipe's order,
+    then the maps where the recipe has some."""
+    losses: tuple[dict[str, float], ...]
+    """One entry an epoch, the interrupted run's before the resumed run's."""
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Say nothing: the progress of whoever does not want to know."""
