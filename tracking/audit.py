@@ -107,7 +107,7 @@ def write_pending(tx: Session, service: str) -> None:
     pending = tx.info.pop(_PENDING, [])
     if not pending:
         return
-    seq, previous, at = tuple(_lock_head(tx).one())
+    ((seq, previous, at),) = _lock_head(tx)
     for event, outcome, study_uid, detail in pending:
         seq += 1
         row = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, bindparam, case, select, update
+from sqlalchemy import BigInteger, Executable, Text, bindparam, case, cast, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from tracking import audit, queue
@@ -107,6 +107,17 @@ def _build_postpone_analysis(_: str) -> Executable:
     )
 
 
+def _build_bring_forward(_: str) -> Executable:
+    soon = now_ms() + bindparam("settle_ms", type_=BigInteger)
+    revision = select(cast(Study.revision, Text)).where(Study.study_uid == bindparam("uid")).scalar_subquery()
+    key = literal_column("'analyse:'", Text) + bindparam("uid", type_=Text) + literal_column("':'", Text) + revision
+    return (
+        update(Job)
+        .where(Job.key == key, Job.state == "open", Job.worker.is_(None), Job.visible_at > soon)
+        .values(visible_at=soon)
+    )
+
+
 _find_instance = Prepared(
     lambda _: select(Instance.instance_uid, Instance.study_uid, Instance.sha256, Instance.path).where(
         Instance.instance_uid == bindparam("uid")
@@ -119,12 +130,13 @@ _touch_study = Prepared(
     lambda _: update(Study).where(Study.study_uid == bindparam("uid")).values(last_received_at=now_ms())
 )
 _postpone_analysis = Prepared(_build_postpone_analysis)
+_bring_forward = Prepared(_build_bring_forward)
 
 
 def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
     """Return what is on record under this SOP Instance UID."""
-    row = _find_instance(read, uid=instance_uid).first()
-    return None if row is None else KnownInstance(*tuple(row))
+    rows = _find_instance(read, uid=instance_uid)
+    return KnownInstance(*rows[0]) if rows else None
 
 
 def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
@@ -143,8 +155,7 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
         "revision": revision,
         **{field.name: getattr(incoming, field.name) for field in fields(incoming) if field.name != "study"},
     }
-    inserted = _insert_instance(tx, **values).first()
-    if inserted is None:  # another receiver was faster, between our look and our insert
+    if not _insert_instance(tx, **values):  # another receiver was faster, between our look and our insert
         known = find_instance(tx, incoming.instance_uid)
         assert known is not None  # noqa: S101 - ON CONFLICT just met the row
         return _register_again(tx, incoming, known)
@@ -196,20 +207,9 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
 
 def association_released(tx: Session, study_uids: Iterable[str], *, settle_seconds: float) -> None:
     """Bring forward the analyses of studies whose sender has said goodbye."""
-    soon = now_ms() + to_milliseconds(settle_seconds)
+    settle_ms = to_milliseconds(settle_seconds)
     for study_uid in sorted(set(study_uids)):
-        revision = tx.scalar(select(Study.revision).where(Study.study_uid == study_uid))
-        if revision is not None:
-            tx.execute(
-                update(Job)
-                .where(
-                    Job.key == analysis_key(study_uid, revision),
-                    Job.state == "open",
-                    Job.worker.is_(None),
-                    Job.visible_at > soon,
-                )
-                .values(visible_at=soon)
-            )
+        _bring_forward(tx, uid=study_uid, settle_ms=settle_ms)
 
 
 def analysis_key(study_uid: str, revision: int) -> str:
@@ -238,18 +238,16 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
     An analysis that still waits takes the instance in and waits a little longer; one that was begun does not, and
     the study gets a new revision, whose report will supersede the old one.
     """
-    first = _insert_study(tx, **{field.name: getattr(header, field.name) for field in fields(header)}).first()
-    if first is not None:
+    if _insert_study(tx, **{field.name: getattr(header, field.name) for field in fields(header)}):
         _make_due(tx, header.study_uid, 1, settle_ms)
         return 1
-    current: int = _lock_study(tx, uid=header.study_uid).scalar_one()
+    ((current,),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
-    waiting = _postpone_analysis(tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms).first()
-    if waiting is not None:
-        return current
+    if _postpone_analysis(tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms):
+        return int(current)
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
     _make_due(tx, header.study_uid, current + 1, settle_ms)
-    return current + 1
+    return int(current) + 1
 
 
 def _make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:

@@ -1,16 +1,19 @@
-"""Statements of the hot path, compiled once.
+"""Statements of the hot path, compiled once and handed straight to the driver.
 
-SQLAlchemy works out the cache key of a statement each time it runs, which costs several times what SQLite needs to
-execute it; for the handful of statements that stand between a received image and its acknowledgement that is most
-of the wait. Everything else uses SQLAlchemy as it is meant.
+SQLAlchemy works out the cache key of a statement each time it runs and wraps cursor and rows, which costs several
+times what SQLite needs to execute it; for the handful of statements that stand between a received image and its
+acknowledgement that is most of the wait. Everything else uses SQLAlchemy as it is meant.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import CursorResult, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+
+_OPEN = "prepared_connection"
 
 
 class Prepared:
@@ -24,12 +27,22 @@ class Prepared:
         self._build = build
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
 
-    def __call__(self, tx: Session, **values: Any) -> CursorResult[Any]:
-        """Run it in the transaction; pending objects of the session are not flushed first."""
-        connection = tx.connection()
+    def __call__(self, tx: Session, **values: Any) -> list[tuple[Any, ...]]:
+        """Run it in the transaction and return its rows; pending objects of the session are not flushed first.
+
+        Raises
+        ------
+        DBAPIError
+            What the driver raised, as the class of SQLAlchemy's that says what kind of failure it was.
+        """
+        connection, driver = tx.info.get(_OPEN) or _open(tx)
         text, order, fixed = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
-        every = {**fixed, **values}
-        return connection.exec_driver_sql(text, every if order is None else tuple(every[name] for name in order))
+        every = fixed | values
+        try:
+            cursor = driver.execute(text, every if order is None else [every[name] for name in order])
+            return [] if cursor.description is None else cursor.fetchall()  # all, so that no statement stays open
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _translated(error, text, connection, driver) from error
 
     def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
         compiled = self._build(dialect.name).compile(dialect=dialect)  # type: ignore[attr-defined]
@@ -37,3 +50,21 @@ class Prepared:
         order = tuple(compiled.positiontup) if compiled.positiontup is not None else None
         entry = self._compiled[dialect.name] = (str(compiled), order, dict(compiled.params))
         return entry
+
+
+def _open(tx: Session) -> tuple[Connection, Any]:
+    """Begin, unless that has happened, and note the driver's connection: a session here is one transaction long."""
+    connection = tx.connection()
+    pair = tx.info[_OPEN] = (connection, connection.connection.dbapi_connection)
+    return pair
+
+
+def _translated(error: Exception, text: str, connection: Connection, driver: Any) -> Exception:
+    """Return SQLAlchemy's name for a driver's error; a connection that broke is not used again."""
+    dialect = connection.dialect
+    lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]  # loaded_dbapi.Error is one
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+    )
