@@ -199,14 +199,11 @@ def measure(path: Path, settings: Settings, database: Database, times: Times, *,
 
 def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -> None:
     """Time the bare work of each stage: pydicom's decode, the interpreter's call, the encoders, the wire."""
-    from inference.engines import open_engine
-    from inference.package import load_package
+    from inference.model import Model
     from reporting.mllp import MllpPeer, send_message
 
-    package = load_package(settings.inference.package)
-    engine = open_engine(package, settings.inference)
-    size = package.manifest.input
-    picture = np.random.default_rng(1).random((1, size.rows, size.columns, 1), np.float32)
+    model = Model.open(settings.inference.package, settings.inference)
+    inputs = model.inputs(np.random.default_rng(1).random((512, 512), np.float32))
     documents = sorted(path for path in settings.document_dir.rglob("*") if path.is_file())
     captures = [path for path in documents if is_capture(path)]
     reports = [path for path in documents if path.suffix == ".dcm" and path not in captures]
@@ -216,7 +213,7 @@ def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -
     message = messages[0].read_bytes()
     for path in files:
         kernels.add("decode", timed(lambda path=path: dcmread(path).pixel_array))
-        kernels.add("forward", timed(lambda: engine.forward(picture)))
+        kernels.add("forward", timed(lambda: model.forward(inputs)))
         kernels.add("encode", timed(lambda: [reencode(captures[0]), reencode(reports[0])]))
         kernels.add("send", timed(lambda: (
             send.store([reports[0], captures[0]], peer),

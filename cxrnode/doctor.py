@@ -165,17 +165,18 @@ def _decoders(_: Settings) -> Iterator[Check]:
 def _model(settings: Settings) -> Iterator[Check]:
     import numpy as np
 
-    from inference.engines import open_engine
+    from inference.model import Model
     from inference.package import load_package, with_site_points
 
     package = with_site_points(load_package(settings.inference.package), settings.inference.operating_points)
-    manifest = package.manifest
-    yield Check("model package", "ok", f"{manifest.name} {manifest.version}, every file as it was made")
-    engine = open_engine(package, settings.inference)
-    picture = np.zeros((1, manifest.input.rows, manifest.input.columns, 1), np.float32)
+    manifest, members = package.manifest, len(package.members)
+    kind = "" if members == 1 else f", an ensemble of {members} networks"
+    yield Check("model package", "ok", f"{manifest.name} {manifest.version}{kind}, every file as it was made")
+    model = Model.open(package, settings.inference)
+    inputs = model.inputs(np.zeros((512, 512), np.float32))
     start = time.perf_counter()
-    engine.forward(picture)
-    yield Check("engine", "ok", f"{engine.name}, forward pass {1000 * (time.perf_counter() - start):.0f} ms")
+    model.forward(inputs)
+    yield Check("engine", "ok", f"{model.identity.engine}, forward pass {1000 * (time.perf_counter() - start):.0f} ms")
 
 
 def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:

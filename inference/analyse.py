@@ -16,12 +16,10 @@ from config.errors import UndecodablePixels, UnreadableInstance
 from config.logs import get_logger
 from config.settings import InferenceSettings, Settings
 from inference.eligibility import eligibility
-from inference.engines import Engine, open_engine
 from inference.findings import Finding, ImageResult, ModelIdentity, NotAnalysed, Reason, finding_to_json
 from inference.header import Header
-from inference.interpret import findings_of
-from inference.package import ModelPackage, load_package, with_site_points
-from inference.pixels import implausible, read_dataset, render, to_model_input
+from inference.model import Model
+from inference.pixels import implausible, read_dataset, render
 from tracking.analyses import (
     AnalysisRecord,
     FindingRecord,
@@ -59,10 +57,8 @@ class Analyser:
 
     def __init__(self, settings: InferenceSettings) -> None:
         self._settings = settings
-        self._package: ModelPackage = with_site_points(load_package(settings.package), settings.operating_points)
-        self._engine: Engine = open_engine(self._package, settings)
-        manifest = self._package.manifest
-        self.identity = ModelIdentity(manifest.name, manifest.version, self._package.digest, self._engine.name)
+        self._model = Model.open(settings.package, settings)
+        self.identity: ModelIdentity = self._model.identity
 
     def analyse_file(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
         """Return the findings on one stored file, or why there are none.
@@ -88,13 +84,12 @@ class Analyser:
             refusal = implausible(picture)
         if refusal is not None:
             return refusal
-        size = self._package.manifest.input
         with times.stage("resize"):
-            canvas, placement = to_model_input(picture, size.rows, size.columns)
+            inputs = self._model.inputs(picture)
         with times.stage("forward"):
-            outputs = self._engine.forward(canvas[None])
+            answers = self._model.forward(inputs)
         with times.stage("interpret"):
-            return findings_of(self._package, outputs, placement)
+            return self._model.interpret(answers)
 
 
 class AnalyseHandler:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.findings import Box
-from inference.package import DetectorSpec
+from inference.manifest import DetectorSpec
 from inference.placement import Placement
 
 Map = NDArray[np.float32]
@@ -18,13 +18,15 @@ def sigmoid(value: float) -> float:
     return float(0.5 * (1.0 + np.tanh(0.5 * np.float64(value))))
 
 
-def decode_boxes(heat: Map, box: Map, spec: DetectorSpec, placement: Placement) -> tuple[Box, ...]:
+def decode_boxes(
+    heat: Map, box: Map, spec: DetectorSpec, placement: Placement, *, sensitive: float | None = None
+) -> tuple[Box, ...]:
     """Return the boxes at or above the sensitive point, the surest first.
 
     Parameters
     ----------
     heat
-        (h, w, 1) logits of box centres.
+        (h, w, 1) logits of box centres: the detector's channel of the heat map.
     box
         (h, w, 4): the centre's x and y inside its cell, 0 to 1, then width and height as fractions of the
         input's width and height.
@@ -32,10 +34,13 @@ def decode_boxes(heat: Map, box: Map, spec: DetectorSpec, placement: Placement) 
         Calibration, operating points, how many boxes and how much they may overlap.
     placement
         Where the picture lies in the input.
+    sensitive
+        Another least score than the sensitive point, such as 0 for every box there is; levels stay the points'.
     """
+    least = spec.points.sensitive if sensitive is None else sensitive
     logits = heat[:, :, 0].astype(np.float64)
     scores = 0.5 * (1.0 + np.tanh(0.5 * (spec.calibration.scale * logits + spec.calibration.bias)))
-    peaks = _local_maxima(logits) & (scores >= spec.points.sensitive) & np.isfinite(box).all(axis=2)
+    peaks = _local_maxima(logits) & (scores >= least) & np.isfinite(box).all(axis=2)
     cells = np.argwhere(peaks)
     order = np.lexsort((cells[:, 1], cells[:, 0], -scores[peaks]))
     points = spec.points.points()

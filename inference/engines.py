@@ -171,15 +171,24 @@ def _check_input(package: ModelPackage, shapes: list[tuple[int | None, ...]], fi
 
 def _warm_up(engine: Engine, package: ModelPackage) -> None:
     """Run once: kernels are chosen and compiled, and the outputs are held against the manifest."""
-    manifest = package.manifest
-    outputs = engine.forward(np.zeros((1, manifest.input.rows, manifest.input.columns, 1), np.float32))
-    layout = manifest.outputs
+    manifest, size = package.manifest, package.manifest.input
+    outputs = engine.forward(np.zeros((1, size.rows, size.columns, 1), np.float32))
     shapes = [tuple(int(side) for side in output.shape) for output in outputs]
-    wanted = 1 + 2 * (layout.heat is not None)
-    fits = len(shapes) >= wanted and shapes[layout.classes.index] == (1, len(layout.classes.names))
-    if fits and layout.heat is not None and layout.box is not None:
-        heat, box = shapes[layout.heat.index], shapes[layout.box.index]
-        fits = len(heat) == len(box) == 4 and heat[:3] == box[:3] and heat[3] == 1 and box[3] == 4
-    if not fits:
-        msg = f"model package {manifest.name}: {engine.name} gives outputs of shapes {shapes}, not those of [outputs]"
-        raise PackageError(msg)
+    wanted: dict[int, tuple[str, tuple[int | None, ...]]] = {
+        head.index: (f"head {head.name}", (1, len(head.names))) for head in manifest.heads
+    }
+    maps = manifest.maps
+    if maps is not None:
+        wanted[maps.heat] = ("maps.heat", (1, None, None, len(maps.names)))
+        cells = shapes[maps.heat][1:3] if maps.heat < len(shapes) and len(shapes[maps.heat]) == 4 else (None, None)
+        wanted[maps.box] = ("maps.box", (1, *cells, 4))
+    for index, (what, shape) in sorted(wanted.items()):
+        found = shapes[index] if index < len(shapes) else None
+        if found is None or len(found) != len(shape) or any(
+            side not in {None, there} for side, there in zip(shape, found, strict=True)
+        ):  # fmt: skip
+            shown = "no such output" if found is None else f"{found}"
+            expected = ", ".join("any" if side is None else str(side) for side in shape)
+            needs = f"output {index} ({what}) must have the shape ({expected})"
+            msg = f"model package {manifest.name}: {needs}; {engine.name} gives {shown}"
+            raise PackageError(msg)

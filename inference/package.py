@@ -1,219 +1,88 @@
 """Model packages: one folder with the weights, what they mean, and the hashes that hold it together.
 
-A package of format 1 holds ``package.toml`` (:class:`Manifest`), ``model.tflite``, ``model.keras``, ``card.md``
-and ``figures.json``. The manifest lists the SHA-256 of every other file, so the digest of the manifest's bytes
-identifies the whole package; :func:`load_package` refuses an altered file.
+A package holds ``package.toml`` (its manifest), which lists the SHA-256 of every other file, so the digest of the
+manifest's bytes identifies the whole package; :func:`load_package` refuses an altered file. There are two kinds:
+
+- a network: ``model.tflite``, ``model.keras``, ``card.md`` and ``figures.json``;
+- an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package.
+
+Manifests of format 1 are read too (:mod:`inference.format1`); in memory there is only format 2
+(:mod:`inference.manifest`).
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Generic, TypeVar, overload
 
-import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings
-from inference.findings import Code, OperatingPoints
+from inference.ensemble import member_problem
+from inference.findings import OperatingPoints
+from inference.format1 import Manifest1, translate
+from inference.manifest import (
+    FORMAT,
+    MOST_MEMBERS,
+    AnyManifest,
+    BoxCalibration,
+    CodeSpec,
+    DetectorSpec,
+    EnsembleDetector,
+    EnsembleManifest,
+    FindingCalibration,
+    FindingSpec,
+    HeadSpec,
+    InputSpec,
+    Manifest,
+    MapsSpec,
+    MemberSpec,
+    PointsSpec,
+    ReportedFinding,
+)
 
-FORMAT = 1
+__all__ = [
+    "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES", "AnyManifest",
+    "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
+    "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec",
+    "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "load_network", "load_package", "with_site_points",
+    "write_ensemble", "write_package",
+]  # fmt: skip
+
 MANIFEST = "package.toml"
 LITERT_MODEL = "model.tflite"
 KERAS_MODEL = "model.keras"
 CARD = "card.md"
 FIGURES = "figures.json"
 REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
+"""What a network package has besides its manifest."""
 BUILT_IN = Path(__file__).parent / "packages"
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Table(BaseModel):
-    """A table of the manifest: immutable, strict about keys and types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
-
-
-class InputSpec(_Table):
-    """The model's input: (1, rows, columns, 1) float32 from 0 to 1, as ``pixels.to_model_input`` makes it."""
-
-    rows: int = Field(ge=16, le=4096)
-    columns: int = Field(ge=16, le=4096)
-
-
-class ClassesOutput(_Table):
-    """Which output holds the class logits, (1, number of names)."""
-
-    index: int = Field(ge=0)
-    names: tuple[Label, ...] = Field(min_length=2)
-
-
-class MapOutput(_Table):
-    """Which output holds a map, (1, height, width, channels)."""
-
-    index: int = Field(ge=0)
-
-
-class Outputs(_Table):
-    """The model's outputs by their order.
-
-    ``heat`` is (1, h, w, 1): logits of box centres. ``box`` is (1, h, w, 4): the centre's x and y inside its
-    cell, 0 to 1, then width and height as fractions of the input's width and height.
-    """
-
-    classes: ClassesOutput
-    heat: MapOutput | None = None
-    box: MapOutput | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        used = sorted(output.index for output in (self.classes, self.heat, self.box) if output is not None)
-        if used != list(range(len(used))):
-            msg = "the indices of outputs must be 0, 1, 2 without a gap or a repetition"
-            raise ValueError(msg)
-        if (self.heat is None) != (self.box is None):
-            msg = "outputs.heat and outputs.box go together"
-            raise ValueError(msg)
-        if len(set(self.classes.names)) != len(self.classes.names):
-            msg = "outputs.classes.names must be unique"
-            raise ValueError(msg)
-        return self
-
-
-class CodeSpec(_Table):
-    """A coded concept."""
-
-    value: str = Field(min_length=1, max_length=64)
-    scheme: str = Field(min_length=1, max_length=16)
-    meaning: str = Field(min_length=1, max_length=64)
-
-    def code(self) -> Code:
-        """Return it in the terms of the findings."""
-        return Code(self.value, self.scheme, self.meaning)
-
-
-class PointsSpec(_Table):
-    """The two operating points on a calibrated probability."""
-
-    sensitive: Probability
-    specific: Probability
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.sensitive > self.specific:
-            msg = "points.sensitive must not be above points.specific"
-            raise ValueError(msg)
-        return self
-
-    def points(self) -> OperatingPoints:
-        """Return it in the terms of the findings."""
-        return OperatingPoints(self.sensitive, self.specific)
-
-
-class FindingCalibration(_Table):
-    """probability = sigmoid(class * margin + heat * best heat logit + bias)."""
-
-    class_: Number = Field(alias="class")
-    heat: Number = 0.0
-    bias: Number = 0.0
-
-
-class FindingSpec(_Table):
-    """One finding that the package reports, and how its probability follows from the outputs."""
-
-    label: Label
-    class_: Label = Field(alias="class")
-    abnormal: bool
-    code: CodeSpec
-    site: CodeSpec
-    calibration: FindingCalibration
-    points: PointsSpec
-    boxes: bool = False
-
-
-class BoxCalibration(_Table):
-    """Box probability = sigmoid(scale * heat logit + bias)."""
-
-    scale: float = Field(gt=0, allow_inf_nan=False)
-    bias: Number = 0.0
-
-
-class DetectorSpec(_Table):
-    """How boxes are read from the heat and box maps."""
-
-    finding: Label
-    max_boxes: int = Field(ge=1, le=100)
-    iou: Probability
-    calibration: BoxCalibration
-    points: PointsSpec
-
-
-class Manifest(_Table):
-    """What ``package.toml`` says."""
-
-    format: Literal[1]
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$")
-    title: str = Field(min_length=1, max_length=64)
-    summary: str = Field(min_length=1)
-    licence: str = Field(min_length=1)
-    intended_use: str = Field(min_length=1)
-    input: InputSpec
-    outputs: Outputs
-    findings: tuple[FindingSpec, ...] = Field(min_length=1)
-    detector: DetectorSpec | None = None
-    files: dict[FileName, Sha256] = {}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        labels = [finding.label for finding in self.findings]
-        if len(set(labels)) != len(labels):
-            msg = "the labels of the findings must be unique"
-            raise ValueError(msg)
-        for finding in self.findings:
-            if finding.class_ not in self.outputs.classes.names:
-                msg = f"finding {finding.label}: class {finding.class_} is not among outputs.classes.names"
-                raise ValueError(msg)
-            if finding.calibration.heat and self.outputs.heat is None:
-                msg = f"finding {finding.label}: calibration.heat needs outputs.heat"
-                raise ValueError(msg)
-        located = [finding.label for finding in self.findings if finding.boxes]
-        if located != ([] if self.detector is None else [self.detector.finding]):
-            msg = "exactly the finding that detector.finding names must have boxes = true"
-            raise ValueError(msg)
-        if self.detector is not None and self.outputs.heat is None:
-            msg = "a detector needs outputs.heat and outputs.box"
-            raise ValueError(msg)
-        return self
-
-    def toml(self) -> str:
-        """Return the text of ``package.toml``."""
-        return tomlkit.dumps(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_M = TypeVar("_M", Manifest, EnsembleManifest)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPackage:
+class _Package(Generic[_M]):
     """A package whose files have been checked against its manifest."""
 
     folder: Path
-    manifest: Manifest
+    manifest: _M
     digest: str
     """SHA-256 of ``package.toml``, hexadecimal."""
     site_points: tuple[tuple[str, OperatingPoints], ...] = ()
     """The site's own operating points, which replace the package's; see :func:`with_site_points`."""
 
-    def points(self, finding: FindingSpec) -> OperatingPoints:
+    def points(self, finding: ReportedFinding) -> OperatingPoints:
         """Return the operating points in force for a finding."""
         return dict(self.site_points).get(finding.label, finding.points.points())
 
@@ -225,36 +94,46 @@ class ModelPackage:
         return self.folder / name
 
 
-def load_package(package: str | Path) -> ModelPackage:
+@dataclass(frozen=True, slots=True)
+class ModelPackage(_Package[Manifest]):
+    """A package of one network."""
+
+    @property
+    def members(self) -> "tuple[ModelPackage, ...]":
+        """Return the networks to run: this one."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class EnsemblePackage(_Package[EnsembleManifest]):
+    """A package of several networks whose calibrated probabilities are averaged."""
+
+    members: tuple[ModelPackage, ...] = ()
+
+
+AnyPackage = ModelPackage | EnsemblePackage
+
+
+def load_package(package: str | Path) -> AnyPackage:
     """Load a package by the name of a built-in one or by its folder, and check every file.
 
     Raises :class:`PackageError` for a missing or altered file, an unknown format or a manifest that is wrong.
     """
     folder = _folder_of(package)
-    try:
-        text = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        msg = f"model package {folder.name}: {MANIFEST} cannot be read in {folder}"
-        raise PackageError(msg) from error
-    manifest = _parse(text, folder)
-    missing = [name for name in REQUIRED_FILES if name not in manifest.files]
-    if missing:
-        msg = f"model package {folder.name}: [files] in {MANIFEST} does not list {missing[0]}"
+    return _load(folder, folder.name)
+
+
+def load_network(package: str | Path) -> ModelPackage:
+    """Load a package as :func:`load_package` does; :class:`PackageError` where it is not that of one network."""
+    loaded = load_package(package)
+    if isinstance(loaded, EnsemblePackage):
+        msg = f"model package {loaded.manifest.name} is an ensemble; give one of its members, {loaded.folder}/members/1"
         raise PackageError(msg)
-    for name, expected in manifest.files.items():
-        try:
-            found = _sha256(folder / name)
-        except OSError as error:
-            msg = f"model package {folder.name}: the file {name} is missing or cannot be read; install it again"
-            raise PackageError(msg) from error
-        if found != expected:
-            msg = f"model package {folder.name}: the file {name} was altered (its SHA-256 differs); install it again"
-            raise PackageError(msg)
-    return ModelPackage(folder, manifest, hashlib.sha256(text).hexdigest())
+    return loaded
 
 
 def write_package(folder: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> ModelPackage:
-    """Write a package as a whole or not at all, and load it back.
+    """Write a network's package as a whole or not at all, and load it back.
 
     Parameters
     ----------
@@ -269,26 +148,56 @@ def write_package(folder: Path, manifest: Manifest, files: Mapping[str, bytes | 
     if missing:
         msg = f"a model package needs {missing[0]}"
         raise PackageError(msg)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        partial = Path(scratch) / "new"
-        partial.mkdir()
-        for name, content in files.items():
-            if isinstance(content, Path):
-                shutil.copyfile(content, partial / name)
-            else:
-                (partial / name).write_bytes(content)
-        hashes = {name: _sha256(partial / name) for name in sorted(files)}
-        complete = Manifest.model_validate({**manifest.model_dump(), "files": hashes})
+    with _replacing(folder) as partial:
+        _put(partial, files)
+        complete = _completed(manifest, files=_hashes(partial))
         (partial / MANIFEST).write_text(complete.toml(), encoding="utf-8")
-        load_package(partial)
-        if folder.exists():
-            folder.rename(Path(scratch) / "old")
-        partial.replace(folder)
-    return load_package(folder)
+        _load(partial, folder.name)
+    return load_network(folder)
 
 
-def with_site_points(package: ModelPackage, points: Mapping[str, OperatingPointSettings]) -> ModelPackage:
+def write_ensemble(
+    folder: Path, manifest: EnsembleManifest, members: Sequence[Path], files: Mapping[str, bytes | Path] | None = None
+) -> EnsemblePackage:
+    """Write an ensemble's package as a whole or not at all, and load it back.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; a package that is there already is replaced.
+    manifest
+        Everything but ``members`` and ``files``, which are worked out here; :func:`inference.ensemble.draft` makes
+        one from the members.
+    members
+        The folders of two or more network packages; copied as they are.
+    files
+        The ensemble's own files by name, such as ``card.md`` and ``figures.json``.
+    """
+    networks = [load_network(member) for member in members]
+    if not 2 <= len(networks) <= MOST_MEMBERS:
+        msg = f"an ensemble needs 2 to {MOST_MEMBERS} members; {len(networks)} are given"
+        raise PackageError(msg)
+    with _replacing(folder) as partial:
+        _put(partial, files or {})
+        for number, network in enumerate(networks, 1):
+            into = partial / member_folder(number)
+            into.mkdir(parents=True)
+            _put(into, {name: network.folder / name for name in network.manifest.files})
+            shutil.copyfile(network.folder / MANIFEST, into / MANIFEST)
+        specs = tuple({"name": network.manifest.name, "version": network.manifest.version} for network in networks)
+        complete = _completed(manifest, members=specs, files=_hashes(partial))
+        (partial / MANIFEST).write_text(complete.toml(), encoding="utf-8")
+        _load(partial, folder.name)
+    written = load_package(folder)
+    assert isinstance(written, EnsemblePackage)  # noqa: S101
+    return written
+
+
+@overload
+def with_site_points(package: ModelPackage, points: Mapping[str, OperatingPointSettings]) -> ModelPackage: ...
+@overload
+def with_site_points(package: EnsemblePackage, points: Mapping[str, OperatingPointSettings]) -> EnsemblePackage: ...
+def with_site_points(package: AnyPackage, points: Mapping[str, OperatingPointSettings]) -> AnyPackage:
     """Return the package with a site's own operating points in force.
 
     Raises :class:`SettingsError` for a label that the package does not have.
@@ -303,7 +212,12 @@ def with_site_points(package: ModelPackage, points: Mapping[str, OperatingPointS
             )
             raise SettingsError(msg)
     chosen = {label: OperatingPoints(entry.sensitive, entry.specific) for label, entry in points.items()}
-    return ModelPackage(package.folder, package.manifest, package.digest, tuple(sorted(chosen.items())))
+    return replace(package, site_points=tuple(sorted(chosen.items())))
+
+
+def member_folder(number: int) -> str:
+    """Return where an ensemble keeps a member, counted from 1."""
+    return f"members/{number}"
 
 
 def _folder_of(package: str | Path) -> Path:
@@ -319,23 +233,125 @@ def _folder_of(package: str | Path) -> Path:
     raise PackageError(msg)
 
 
-def _parse(text: bytes, folder: Path) -> Manifest:
+def _load(folder: Path, name: str) -> AnyPackage:
+    """Load and check a folder; ``name`` is what messages call it."""
+    try:
+        text = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        msg = f"model package {name}: {MANIFEST} cannot be read in {folder}"
+        raise PackageError(msg) from error
+    manifest, digest = _parse(text, name), hashlib.sha256(text).hexdigest()
+    if isinstance(manifest, Manifest):
+        _check_files(folder, name, manifest, REQUIRED_FILES)
+        return ModelPackage(folder, manifest, digest)
+    folders = [member_folder(number) for number in range(1, len(manifest.members) + 1)]
+    _check_files(folder, name, manifest, [f"{within}/{MANIFEST}" for within in folders])
+    members = tuple(_load_member(folder, name, within, manifest) for within in folders)
+    problem = member_problem(manifest, [member.manifest for member in members])
+    if problem:
+        msg = f"model package {name}: {problem}"
+        raise PackageError(msg)
+    return EnsemblePackage(folder, manifest, digest, members=members)
+
+
+def _load_member(folder: Path, name: str, within: str, ensemble: EnsembleManifest) -> ModelPackage:
+    """Load one member, which must be a network whose every file the ensemble lists too."""
+    member = _load(folder / within, f"{name}/{within}")
+    if isinstance(member, EnsemblePackage):
+        msg = f"model package {name}/{within}: a member of an ensemble must be a network, and this is an ensemble"
+        raise PackageError(msg)
+    unlisted = [file for file in member.manifest.files if f"{within}/{file}" not in ensemble.files]
+    if unlisted:
+        msg = f"model package {name}: [files] in {MANIFEST} does not list {within}/{unlisted[0]}"
+        raise PackageError(msg)
+    return member
+
+
+def _check_files(folder: Path, package: str, manifest: AnyManifest, required: Sequence[str]) -> None:
+    """Raise where a required file is not listed, or a listed one is missing or not what it was."""
+    missing = [name for name in required if name not in manifest.files]
+    if missing:
+        msg = f"model package {package}: [files] in {MANIFEST} does not list {missing[0]}"
+        raise PackageError(msg)
+    for name, expected in manifest.files.items():
+        try:
+            found = _sha256(folder / name)
+        except OSError as error:
+            msg = f"model package {package}: the file {name} is missing or cannot be read; install it again"
+            raise PackageError(msg) from error
+        if found != expected:
+            msg = f"model package {package}: the file {name} was altered (its SHA-256 differs); install it again"
+            raise PackageError(msg)
+
+
+def _parse(text: bytes, name: str) -> AnyManifest:
     """Parse and check the manifest; strict through JSON, whose arrays pydantic takes as tuples."""
     try:
         document: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
-        version = document.get("format")
+        version, kind = document.get("format"), document.get("kind", "network")
+        encoded = json.dumps(document)
+        if version == 1:
+            return translate(Manifest1.model_validate_json(encoded))
         if version != FORMAT:
-            msg = f"model package {folder.name}: format {version!r} is not known here; this node reads format {FORMAT}"
+            msg = f"model package {name}: format {version!r} is not known here; this node reads formats 1 and {FORMAT}"
             raise PackageError(msg)
-        return Manifest.model_validate_json(json.dumps(document))
+        if kind == "ensemble":
+            return EnsembleManifest.model_validate_json(encoded)
+        return Manifest.model_validate_json(encoded)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or MANIFEST
-        msg = f"model package {folder.name}: {place} in {MANIFEST}: {first['msg']}"
-        raise PackageError(msg) from error
+        raise _refusal(name, error) from error
     except (ValueError, TypeError) as error:  # no UTF-8, no TOML, or a date where none belongs
-        msg = f"model package {folder.name}: {MANIFEST} is not valid TOML"
+        msg = f"model package {name}: {MANIFEST} is not valid TOML"
         raise PackageError(msg) from error
+
+
+def _completed(manifest: _M, **tables: Any) -> _M:
+    """Return the manifest with these tables in it, all of it checked once more."""
+    kind: type[_M] = type(manifest)
+    try:
+        return kind.model_validate({**manifest.model_dump(), **tables})
+    except ValidationError as error:
+        raise _refusal(manifest.name, error) from error
+
+
+def _refusal(package: str, error: ValidationError) -> PackageError:
+    """Return the first thing that is wrong with a manifest, and where."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    where = f"{place} in {MANIFEST}" if place else MANIFEST
+    return PackageError(f"model package {package}: {where}: {first['msg'].removeprefix('Value error, ')}")
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Hand out an empty folder that takes the place of ``folder`` when the body ends, and vanishes when it raises."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        partial = Path(scratch) / "new"
+        partial.mkdir()
+        yield partial
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        partial.replace(folder)
+
+
+def _put(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Write or copy these files into a folder."""
+    for name, content in files.items():
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            msg = f"a model package can have no file of the name {name!r}; use letters, digits, dots and hyphens"
+            raise PackageError(msg)
+        if isinstance(content, Path):
+            shutil.copyfile(content, folder / name)
+        else:
+            (folder / name).write_bytes(content)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file in a folder, by its name within."""
+    return {
+        path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.package import BUILT_IN, FIGURES, ModelPackage, load_package
+from inference.package import BUILT_IN, FIGURES, ModelPackage, load_network
 from training.card import headline_rows, table
 
 _HEAD = """\
@@ -41,7 +41,7 @@ def built_in() -> list[Path]:
 
 def page(folders: Sequence[Path]) -> str:
     """Return the page for these packages."""
-    return _HEAD + "\n".join(_section(load_package(folder)) for folder in folders)
+    return _HEAD + "\n".join(_section(load_network(folder)) for folder in folders)
 
 
 def _section(package: ModelPackage) -> str:

@@ -49,7 +49,7 @@ def calibrate_on(recipe: Recipe, rows: Sequence[Radiograph], answers: Sequence[S
 
 
 def _calibrate_boxes(recipe: Recipe, rows: Sequence[Radiograph], answers: Sequence[Scored]) -> Scale:
-    detector = manifest(recipe, RAW, max_boxes=_ALL_BOXES).detector
+    detector = manifest(recipe, RAW, max_boxes=_ALL_BOXES).detector(OPACITY)
     assert detector is not None  # noqa: S101 - the manifest above always has one
     matches = box_matches(answers, rows, detector)
     raw = np.concatenate([match.scores for match in matches])
@@ -165,7 +165,7 @@ def _boxes(
     matches = _all_matches(recipe, rows, answers, calibration)
     patients = [row.patient for row in rows]
     positives = [index for index, row in enumerate(rows) if row.opacities]
-    detector = manifest(recipe, calibration, max_boxes=_ALL_BOXES).detector
+    detector = manifest(recipe, calibration, max_boxes=_ALL_BOXES).detector(OPACITY)
     assert detector is not None  # noqa: S101 - the manifest above always has one
     hits = np.asarray(points_inside(answers, rows, detector), np.float64)
 
@@ -226,7 +226,7 @@ def _confusion(rows: Sequence[Radiograph], answers: Sequence[Scored]) -> dict[st
 def _all_matches(
     recipe: Recipe, rows: Sequence[Radiograph], answers: Sequence[Scored], calibration: Calibration
 ) -> list[Match]:
-    detector = manifest(recipe, calibration, max_boxes=_ALL_BOXES).detector
+    detector = manifest(recipe, calibration, max_boxes=_ALL_BOXES).detector(OPACITY)
     assert detector is not None  # noqa: S101 - the manifest above always has one
     return box_matches(answers, rows, detector)
 

@@ -56,7 +56,6 @@ def manifest(recipe: Recipe, calibration: Calibration, *, max_boxes: int = MAX_B
     """Return the manifest, but for the files' hashes."""
     return Manifest.model_validate(
         {
-            "format": 1,
             "name": recipe.package.name,
             "version": recipe.package.version,
             "title": recipe.package.title,
@@ -64,21 +63,25 @@ def manifest(recipe: Recipe, calibration: Calibration, *, max_boxes: int = MAX_B
             "licence": LICENCE,
             "intended_use": INTENDED_USE,
             "input": {"rows": recipe.model.side, "columns": recipe.model.side},
-            "outputs": {"classes": {"index": 0, "names": CLASSES}, "heat": {"index": 1}, "box": {"index": 2}},
+            "heads": ({"name": "classes", "index": 0, "activation": "softmax", "names": CLASSES},),
+            "maps": {"heat": 1, "box": 2, "names": (OPACITY,)},
             "findings": (
                 _finding(OPACITY, ("112001", "DCM", "Opacity"), ("39607008", "SCT", "Lung"), calibration.opacity),
                 _finding(NORMAL, ("17621005", "SCT", "Normal"), ("816094009", "SCT", "Chest"), calibration.normal),
             ),
-            "detector": {
-                "finding": OPACITY,
-                "max_boxes": max_boxes,
-                "iou": BOX_OVERLAP,
-                "calibration": {
-                    "scale": calibration.boxes.logistic.weights[0],
-                    "bias": calibration.boxes.logistic.bias,
+            "detectors": (
+                {
+                    "finding": OPACITY,
+                    "channel": OPACITY,
+                    "max_boxes": max_boxes,
+                    "iou": BOX_OVERLAP,
+                    "calibration": {
+                        "scale": calibration.boxes.logistic.weights[0],
+                        "bias": calibration.boxes.logistic.bias,
+                    },
+                    "points": calibration.boxes.points,
                 },
-                "points": calibration.boxes.points,
-            },
+            ),
         }
     )
 
@@ -87,11 +90,12 @@ def _finding(label: str, code: tuple[str, str, str], site: tuple[str, str, str],
     margin, heat = scale.logistic.weights
     return {
         "label": label,
+        "head": "classes",
         "class": label,
         "abnormal": label != NORMAL,
         "code": dict(zip(("value", "scheme", "meaning"), code, strict=True)),
         "site": dict(zip(("value", "scheme", "meaning"), site, strict=True)),
-        "calibration": {"class": margin, "heat": heat, "bias": scale.logistic.bias},
+        "calibration": {"class": margin, "heat": heat, "bias": scale.logistic.bias, "channel": OPACITY},
         "points": scale.points,
         "boxes": label == OPACITY,
     }

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
-from inference import analyse
+from inference import model
 from inference.analyse import AnalyseHandler, Analyser, StageTimes
 from inference.findings import Level, NotAnalysed, Reason, finding_from_json
 from inference.package import ModelPackage
@@ -41,7 +41,7 @@ class SteadyEngine:
 @pytest.fixture
 def node(settings: Settings, hollow_package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a node whose model is the steady engine."""
-    monkeypatch.setattr(analyse, "open_engine", lambda package, _settings: SteadyEngine())
+    monkeypatch.setattr(model, "open_engine", lambda package, _settings: SteadyEngine())
     settings.instance_dir.mkdir(parents=True)
     chosen = settings.inference.model_copy(update={"package": str(hollow_package.folder)})
     return settings.model_copy(update={"inference": chosen})

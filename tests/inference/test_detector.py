@@ -13,7 +13,7 @@ from inference.package import BoxCalibration, DetectorSpec, PointsSpec
 from inference.placement import Placement
 
 SPEC = DetectorSpec(
-    finding="lung_opacity", max_boxes=6, iou=0.3, calibration=BoxCalibration(scale=1.0),
+    finding="lung_opacity", channel="lung_opacity", max_boxes=6, iou=0.3, calibration=BoxCalibration(scale=1.0),
     points=PointsSpec(sensitive=0.3, specific=0.7),
 )  # fmt: skip
 HEIGHT, WIDTH, ROWS, COLUMNS = 24, 20, 384, 320

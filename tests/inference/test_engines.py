@@ -98,9 +98,16 @@ def test_a_model_that_does_not_fit_its_manifest_is_refused(
     with pytest.raises(PackageError, match=r"does not take one \(1, 128, 96, 1\) input"):
         open_engine(write_package(tmp_path / "a", larger, files), InferenceSettings(engine=engine))
     names = ("normal", "lung_opacity")
-    fewer = manifest.outputs.model_copy(
-        update={"classes": manifest.outputs.classes.model_copy(update={"names": names})}
-    )
-    package = write_package(tmp_path / "b", manifest.model_copy(update={"outputs": fewer}), files)
-    with pytest.raises(PackageError, match=r"not those of \[outputs\]"):
+    fewer = (manifest.heads[0].model_copy(update={"names": names}),)
+    package = write_package(tmp_path / "b", manifest.model_copy(update={"heads": fewer}), files)
+    with pytest.raises(PackageError, match=r"output 0 \(head reads\) must have the shape \(1, 2\); .* gives \(1, 3\)"):
         open_engine(package, InferenceSettings(engine=engine))
+    maps = manifest.maps
+    assert maps is not None
+    more = maps.model_copy(update={"names": ("lung_opacity", "mass")})
+    package = write_package(tmp_path / "c", manifest.model_copy(update={"maps": more}), files)
+    with pytest.raises(PackageError, match=r"output 1 \(maps.heat\) must have the shape \(1, any, any, 2\)"):
+        open_engine(package, InferenceSettings(engine=engine))
+    outside = manifest.model_copy(update={"maps": maps.model_copy(update={"heat": 2, "box": 1})})
+    with pytest.raises(PackageError, match=r"output 1 \(maps.box\) must have the shape \(1, 8, 12, 4\)"):
+        open_engine(write_package(tmp_path / "d", outside, files), InferenceSettings(engine=engine))

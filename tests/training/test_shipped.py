@@ -9,7 +9,7 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.engines import open_engine
-from inference.package import BUILT_IN, ModelPackage, load_package
+from inference.package import BUILT_IN, ModelPackage, load_network
 from training import evaluate, measures
 from training.calibrate import Logistic
 from training.card import card
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def package() -> ModelPackage:
-    return load_package("opacity")
+    return load_network("opacity")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_the_headline_figure_is_measured_again(package: ModelPackage, figures: d
 
 def _calibration(package: ModelPackage) -> Calibration:
     opacity, normal = package.manifest.findings
-    detector = package.manifest.detector
+    detector = package.manifest.detector(OPACITY)
     assert detector is not None
     boxes = Logistic((detector.calibration.scale,), detector.calibration.bias)
     return Calibration(

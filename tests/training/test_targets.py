@@ -13,6 +13,7 @@ from training.targets import SIZE_WEIGHT, ModelBox, encode
 CELLS, SIDE = 24, 384
 DETECTOR = DetectorSpec(
     finding="lung_opacity",
+    channel="lung_opacity",
     max_boxes=10,
     iou=0.3,
     calibration=BoxCalibration(scale=1.0, bias=0.0),

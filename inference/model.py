@@ -1,0 +1,107 @@
+"""A model that is open: pictures in, findings out. Whoever asks, the worker, an evaluation or a page, asks here.
+
+One network or an ensemble of several looks the same from outside: each network gets the picture in an input of its own
+size, all answers are put together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from config.errors import PackageError
+from config.settings import InferenceSettings
+from inference.engines import Engine, open_engine
+from inference.findings import Box, Finding, ModelIdentity
+from inference.interpret import Answer, boxes_of, interpret, scores_of
+from inference.package import AnyPackage, load_package, with_site_points
+from inference.pixels import Gray, Picture, to_model_input
+from inference.placement import Placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelInput:
+    """A picture as one network takes it."""
+
+    batch: Gray
+    """(1, rows, columns, 1) float32, 0 to 1."""
+    placement: Placement
+
+
+class Model:
+    """A package with every network in its engine, opened once; safe to share between threads."""
+
+    def __init__(self, package: AnyPackage, engines: Sequence[Engine]) -> None:
+        """Join a package and one engine for each of its members; :meth:`open` does both."""
+        if len(engines) != len(package.members):
+            msg = f"model package {package.manifest.name} has {len(package.members)} members, not {len(engines)}"
+            raise PackageError(msg)
+        self.package = package
+        self._engines = tuple(engines)
+        names = ", ".join(dict.fromkeys(engine.name for engine in engines))
+        manifest = package.manifest
+        self.identity = ModelIdentity(manifest.name, manifest.version, package.digest, names)
+
+    @classmethod
+    def open(cls, package: str | Path | AnyPackage, settings: InferenceSettings | None = None) -> "Model":
+        """Load a package by name, folder or as loaded already, and open every network in it.
+
+        Parameters
+        ----------
+        package
+            What to open.
+        settings
+            Engine, threads and the site's operating points; the defaults where None is given. Its ``package`` does
+            not count here.
+
+        Raises :class:`PackageError` and :class:`SettingsError` as :func:`load_package`, :func:`with_site_points` and
+        :func:`open_engine` do.
+        """
+        settings = settings or InferenceSettings()
+        loaded = load_package(package) if isinstance(package, str | Path) else package
+        if settings.operating_points:
+            loaded = with_site_points(loaded, settings.operating_points)
+        return cls(loaded, [open_engine(member, settings) for member in loaded.members])
+
+    def findings(self, picture: Picture | NDArray[Any]) -> tuple[Finding, ...]:
+        """Return one finding for each entry of the manifest, in its order.
+
+        ``picture`` is a :class:`Picture` or a (height, width) array as ``to_model_input`` takes it; boxes are in its
+        pixels. Raises :class:`PackageError` when the model answers with what are no numbers.
+        """
+        return self.interpret(self.raw(picture))
+
+    def raw(self, picture: Picture | NDArray[Any]) -> tuple[Answer, ...]:
+        """Return what each network says, in the order of ``package.members``; one for a package of one network."""
+        return self.forward(self.inputs(picture))
+
+    def inputs(self, picture: Picture | NDArray[Any]) -> tuple[ModelInput, ...]:
+        """Return the picture as each network takes it; networks of one size share theirs."""
+        made: dict[tuple[int, int], ModelInput] = {}
+        sizes = [(member.manifest.input.rows, member.manifest.input.columns) for member in self.package.members]
+        for size in sizes:
+            if size not in made:
+                canvas, placement = to_model_input(picture, *size)
+                made[size] = ModelInput(canvas[None], placement)
+        return tuple(made[size] for size in sizes)
+
+    def forward(self, inputs: Sequence[ModelInput]) -> tuple[Answer, ...]:
+        """Run each network on its input."""
+        return tuple(
+            Answer(engine.forward(entry.batch), entry.placement)
+            for engine, entry in zip(self._engines, inputs, strict=True)
+        )
+
+    def interpret(self, answers: Sequence[Answer]) -> tuple[Finding, ...]:
+        """Return the findings that follow from the answers; see :func:`inference.interpret.interpret`."""
+        return interpret(self.package, answers)
+
+    def scores(self, answers: Sequence[Answer]) -> dict[str, float]:
+        """Return the calibrated probability of each finding, by label."""
+        return scores_of(self.package, answers)
+
+    def boxes(self, answers: Sequence[Answer], label: str) -> tuple[Box, ...]:
+        """Return every box of a finding, however unsure; see :func:`inference.interpret.boxes_of`."""
+        return boxes_of(self.package, answers, label)
