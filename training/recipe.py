@@ -36,6 +36,8 @@ class DataSettings(_Part):
     list: str = ""
     """CSV file with the columns ``file`` and ``label``, relative to the data folder: only these pictures, and these
     labels, exclusive of one another."""
+    only: tuple[Label, ...] = ()
+    """Only pictures of which one of these labels is true; all without any."""
     frontal_adults: bool = True
     """Only frontal pictures of adults, which is what the node analyses."""
     folds: Annotated[int, Field(ge=0)] = 0
@@ -91,7 +93,7 @@ class FindingSettings(_Part):
 class NetworkSettings(_Part):
     """The network's kind and free numbers."""
 
-    kind: Literal["mobilenet", "cnn", "vgg16", "darkcovidnet"] = "mobilenet"
+    kind: Literal["mobilenet", "cnn", "cnn-dropout", "vgg16", "darkcovidnet"] = "mobilenet"
     side: Annotated[int, Field(multiple_of=32, ge=64)] = 384
     """Input side in pixels."""
     weights: str = ""
@@ -140,6 +142,8 @@ class FitSettings(_Part):
     """Epochs after those at ``last_learning_rate``."""
     last_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    """What is computed in (not mobilenet): half precision on GPUs and float32 elsewhere, or as it says."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Momentum of the moving average of the weights that is shipped; 0 ships the last weights."""
     heat_weight: Annotated[float, Field(ge=0)] = 1.0
