@@ -4,11 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.errors import DataError, SettingsError
-from training.data import manifest
+from training.data import class_folders, coronahack, dicom, manifest, nih, rsna
 from training.data.examples import Example
 
 READERS: Mapping[str, Callable[[Path], tuple[Example, ...]]] = {
     "manifest": manifest.read,
+    "class-folders": class_folders.read,
+    "coronahack": coronahack.read,
+    "nih": nih.read,
+    "rsna": rsna.read,
+    "dicom": dicom.read,
 }
 
 

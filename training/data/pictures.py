@@ -76,12 +76,12 @@ def require_readable(examples: Iterable[Example], progress: Callable[[int], None
         progress(count)
 
 
-def to_model_box(box: TruthBox, placement: Placement) -> ModelBox:
+def to_model_box(box: TruthBox, placement: Placement, channel: int = 0) -> ModelBox:
     """Carry a box, in fractions of its picture, into the model's square."""
     x0, y0 = placement.to_model(box.x * placement.picture_columns, box.y * placement.picture_rows)
     x1, y1 = placement.to_model((box.x + box.w) * placement.picture_columns, (box.y + box.h) * placement.picture_rows)
     side = placement.columns
-    return ModelBox((x0 + x1) / 2 / side, (y0 + y1) / 2 / side, (x1 - x0) / side, (y1 - y0) / side)
+    return ModelBox((x0 + x1) / 2 / side, (y0 + y1) / 2 / side, (x1 - x0) / side, (y1 - y0) / side, channel)
 
 
 def _is_dicom(path: Path) -> bool:

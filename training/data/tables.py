@@ -17,8 +17,13 @@ _Number = TypeVar("_Number", int, float)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def rows(path: Path, columns: Sequence[str], cure: str) -> Iterator[tuple[str, dict[str, str]]]:
+def rows(
+    path: Path, columns: Sequence[str], cure: str, *, optional: Sequence[str] = (), same_length: bool = True
+) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield (place, row) for each row of a CSV file that must have these columns; ``place`` names file and line.
+
+    A column in ``optional`` that is not there reads as empty. ``same_length`` refuses rows with more or fewer values than the header has columns; otherwise only the columns
+    asked for have to be there.
 
     Raises
     ------
@@ -35,9 +40,10 @@ def rows(path: Path, columns: Sequence[str], cure: str) -> Iterator[tuple[str, d
                 )
             for row in reader:
                 place = f"{path.name} line {reader.line_num}"
-                if None in row or None in row.values():
+                short = any(row[column] is None for column in columns)
+                if short or (same_length and (None in row or None in row.values())):
                     raise DataError(f"{place}: not as many values as columns: quote values that hold a comma")
-                yield place, {column: row[column].strip() for column in columns}
+                yield place, {column: (row.get(column) or "").strip() for column in (*columns, *optional)}
     except FileNotFoundError:
         raise DataError(f"{path} is missing: {cure}") from None
     except IsADirectoryError:

@@ -1,0 +1,58 @@
+"""Pictures as the files that other tools read: JPEG and PNG as they are, anything else as grey PNG."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from training.data.pictures import read_picture
+
+_KEPT = {"JPEG": ".jpg", "PNG": ".png"}
+_EIGHT_BIT = frozenset({"L", "RGB", "RGBA", "P", "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class PortablePicture:
+    """An encoded picture that was decoded once to see that it is whole."""
+
+    encoded: bytes
+    ending: str
+    """``.jpg`` or ``.png``."""
+    rows: int
+    columns: int
+
+
+def portable(path: Path) -> PortablePicture:
+    """Return a picture file's bytes when they are JPEG or PNG of 8 bits, else its grey levels as PNG.
+
+    Raises
+    ------
+    DataError
+        When the picture cannot be read.
+    """
+    picture = read_picture(path)
+    encoded = path.read_bytes()
+    ending = _kept(encoded)
+    if not ending:
+        ending, stream = ".png", io.BytesIO()
+        grey = (picture.gray * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        Image.fromarray(grey).save(stream, "PNG")
+        encoded = stream.getvalue()
+    return PortablePicture(encoded, ending, picture.rows, picture.columns)
+
+
+def portable_name(file: str, ending: str) -> str:
+    """Return a picture's name within a data set, with the ending that its bytes now have."""
+    name = PurePosixPath(file)
+    kept = {".jpg", ".jpeg"} if ending == ".jpg" else {ending}
+    return str(name if name.suffix.lower() in kept else name.with_name(name.stem + ending))
+
+
+def _kept(encoded: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return _KEPT.get(image.format or "", "") if image.mode in _EIGHT_BIT else ""
+    except OSError:
+        return ""
