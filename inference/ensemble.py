@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from config.errors import PackageError
 from inference.detector import overlap
 from inference.findings import Box
 from inference.manifest import EnsembleDetector, EnsembleManifest, Manifest, MemberSpec, PointsSpec, ReportedFinding
@@ -45,7 +46,7 @@ def draft(
     """Return an ensemble's manifest with every finding that all members have, in the order of the first member.
 
     Operating points are the means of the members', to be chosen anew on validation pictures. A finding has boxes when
-    a member draws some.
+    a member draws some. Raises :class:`PackageError` when no finding is in all of them.
     """
     findings: list[ReportedFinding] = []
     detectors: list[EnsembleDetector] = []
@@ -74,6 +75,10 @@ def draft(
                     points=_mean_points([detector.points for detector in drawing]),
                 )
             )
+    if not findings:
+        shown = ", ".join(f"{member.name} {member.version}" for member in members)
+        msg = f"these networks make no ensemble, {shown}: no finding is in all of them"
+        raise PackageError(msg)
     return EnsembleManifest(
         name=name,
         version=version,
@@ -132,8 +137,9 @@ class _Group:
         self.boxes.append(box)
         self.networks.add(network)
         weights = np.asarray([max(part.score, 1e-12) for part in self.boxes])
-        corners = weights @ np.asarray([_corners(part) for part in self.boxes]) / weights.sum()
-        x0, y0, x1, y1 = (float(corner) for corner in corners)
+        parts = np.asarray([_corners(part) for part in self.boxes])
+        mean = weights @ parts / weights.sum()
+        x0, y0, x1, y1 = np.clip(mean, parts.min(axis=0), parts.max(axis=0)).tolist()  # rounding must not leave them
         self.fused = Box(x0, y0, x1, y1, self.fused.score, self.fused.level)
 
 

@@ -124,9 +124,7 @@ def translate(old: Manifest1) -> Manifest:
         licence=old.licence,
         intended_use=old.intended_use,
         input=old.input,
-        heads=(
-            HeadSpec(name=HEAD, index=outputs.classes.index, activation="softmax", names=outputs.classes.names),
-        ),
+        heads=(HeadSpec(name=HEAD, index=outputs.classes.index, activation="softmax", names=outputs.classes.names),),
         maps=maps,
         findings=tuple(_finding(finding, channel) for finding in old.findings),
         detectors=() if detector is None else (_detector(detector),),

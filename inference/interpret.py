@@ -66,9 +66,7 @@ def scores_of(package: AnyPackage, answers: Sequence[Answer]) -> dict[str, float
         _network_scores(member.manifest, answer.outputs)
         for member, answer in zip(package.members, answers, strict=True)
     ]
-    return {
-        spec.label: sum(score[spec.label] for score in scores) / len(scores) for spec in package.manifest.findings
-    }
+    return {spec.label: sum(score[spec.label] for score in scores) / len(scores) for spec in package.manifest.findings}
 
 
 def boxes_of(package: AnyPackage, answers: Sequence[Answer], label: str) -> tuple[Box, ...]:

@@ -146,6 +146,13 @@ def hollow_rich(tmp_path: Path, rich_manifest: Manifest) -> ModelPackage:
     return write_package(tmp_path / "hollow_rich", rich_manifest, {name: name.encode() for name in REQUIRED_FILES})
 
 
+@pytest.fixture(scope="session")
+def rich(tmp_path_factory: pytest.TempPathFactory, rich_manifest: Manifest) -> ModelPackage:
+    """The same, made once; do not change its files."""
+    folder = tmp_path_factory.mktemp("packages") / "rich"
+    return write_package(folder, rich_manifest, {name: name.encode() for name in REQUIRED_FILES})
+
+
 @pytest.fixture
 def hollow_ensemble(
     tmp_path: Path, both_manifest: EnsembleManifest, hollow_package: ModelPackage, hollow_rich: ModelPackage

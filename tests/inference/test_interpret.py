@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.errors import PackageError
-from inference.detector import sigmoid
+from inference.detector import decode_boxes, sigmoid
 from inference.findings import Level, OperatingPoints
-from inference.interpret import class_margin, findings_of
-from inference.package import ModelPackage
+from inference.interpret import Answer, boxes_of, class_margin, evidence_of, findings_of, interpret, scores_of
+from inference.package import EnsemblePackage, ModelPackage
 from inference.placement import Placement
 
 PLACEMENT = Placement.fit((640, 960), (64, 96))
@@ -63,3 +63,114 @@ def test_a_sites_own_points_replace_the_packages(hollow_package: ModelPackage) -
 def test_answers_that_are_no_numbers_are_the_packages_fault(hollow_package: ModelPackage) -> None:
     with pytest.raises(PackageError, match="no numbers"):
         findings_of(hollow_package, outputs([float("nan"), 0.0, 0.0]), PLACEMENT)
+
+
+RICH_PLACEMENT = Placement.fit((640, 960), (48, 48))
+
+
+def rich_outputs(
+    conditions: tuple[float, float], reads: tuple[float, float, float], opacity: float, effusion: float
+) -> list[np.ndarray[Any, Any]]:
+    """Return outputs in the order of the rich package: conditions, reads, box, heat; each channel has one peak."""
+    heats = np.full((1, 12, 12, 2), -9.0, np.float32)
+    heats[0, 5, 3, 0], heats[0, 7, 8, 1] = opacity, effusion
+    boxes = np.full((1, 12, 12, 4), 0.25, np.float32)
+    return [np.array([conditions], np.float32), np.array([reads], np.float32), boxes, heats]
+
+
+logit = st.floats(-20, 20, width=32)
+
+
+@given(st.tuples(logit, logit), st.tuples(logit, logit, logit), logit, logit)
+def test_every_finding_has_its_own_head_channel_and_ground(
+    rich: ModelPackage,
+    conditions: tuple[float, float],
+    reads: tuple[float, float, float],
+    opacity: float,
+    effusion: float,
+) -> None:
+    outputs = rich_outputs(conditions, reads, opacity, effusion)
+    found = {entry.label: entry for entry in findings_of(rich, outputs, RICH_PLACEMENT)}
+    assert list(found) == ["lung_opacity", "covid_pneumonia", "effusion", "normal"]
+    margin = class_margin(np.array(reads), 2)
+    assert found["lung_opacity"].score == pytest.approx(sigmoid(2 * margin + 0.5 * max(opacity, -9.0) - 0.5))
+    own = sigmoid(conditions[1] + 0.5)
+    assert found["covid_pneumonia"].score == pytest.approx(own * found["lung_opacity"].score)
+    assert found["covid_pneumonia"].score <= found["lung_opacity"].score
+    assert found["effusion"].score == pytest.approx(sigmoid(conditions[0] + max(effusion, -9.0)))
+    assert found["normal"].score == pytest.approx(sigmoid(class_margin(np.array(reads), 0)))
+    for finding in found.values():
+        assert finding.level is finding.points.level(finding.score)
+        assert not (finding.boxes and finding.level is Level.ABSENT)
+
+
+def test_a_note_comes_with_its_finding(rich: ModelPackage) -> None:
+    found = findings_of(rich, rich_outputs((0, 0), (0, 0, 0), 0, 0), RICH_PLACEMENT)
+    assert [entry.note for entry in found] == ["", "A pattern on top of an opacity, no test for the virus.", "", ""]
+
+
+def test_boxes_come_from_the_findings_own_channel(rich: ModelPackage) -> None:
+    outputs = rich_outputs((3.0, 0.0), (0.0, 0.0, 5.0), 2.0, 1.5)
+    found = {entry.label: entry for entry in findings_of(rich, outputs, RICH_PLACEMENT)}
+    (opacity,), (effusion,) = found["lung_opacity"].boxes, found["effusion"].boxes
+    assert (opacity.score, effusion.score) == (pytest.approx(sigmoid(2.0)), pytest.approx(sigmoid(3.0)))
+    assert opacity.x1 < effusion.x1
+    assert opacity.y0 < effusion.y0
+    assert found["covid_pneumonia"].boxes == found["normal"].boxes == ()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_findings_boxes_are_the_sure_ones_of_all_there_are(rich: ModelPackage, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    outputs = rich_outputs((9.0, 0.0), (0.0, 0.0, 9.0), 0.0, 0.0)
+    outputs[3] = random.normal(-1, 2, (1, 12, 12, 2)).astype(np.float32)
+    outputs[2] = random.random((1, 12, 12, 4)).astype(np.float32)
+    answers = (Answer(outputs, RICH_PLACEMENT),)
+    for position, label in enumerate(("lung_opacity", "effusion")):
+        finding = {entry.label: entry for entry in interpret(rich, answers)}[label]
+        detector = rich.manifest.detector(label)
+        assert detector is not None
+        heat = outputs[3][0][:, :, position : position + 1]
+        if finding.level is not Level.ABSENT:
+            assert finding.boxes == decode_boxes(heat, outputs[2][0], detector, RICH_PLACEMENT)
+        everything = boxes_of(rich, answers, label)
+        assert everything[: len(finding.boxes)] == finding.boxes
+        assert all(entry.level is Level.ABSENT for entry in everything[len(finding.boxes) :]) or not finding.boxes
+    assert boxes_of(rich, answers, "normal") == ()
+
+
+def test_evidence_is_what_calibration_learns_from(rich: ModelPackage) -> None:
+    outputs = rich_outputs((1.0, -2.0), (0.5, 1.0, 2.0), 3.0, 4.0)
+    manifest = rich.manifest
+    assert evidence_of(manifest, manifest.finding("effusion"), outputs) == (1.0, 4.0)
+    assert evidence_of(manifest, manifest.finding("covid_pneumonia"), outputs) == (-2.0, 0.0)
+    assert evidence_of(manifest, manifest.finding("lung_opacity"), outputs).heat == 3.0
+
+
+def test_an_ensemble_averages_probabilities_and_fuses_boxes(hollow_ensemble: EnsemblePackage) -> None:
+    tiny, rich = hollow_ensemble.members
+    one, other = outputs([0.0, 0.0, 1.0], heat=1.5), rich_outputs((0.0, 0.0), (0.0, 0.0, 2.0), -9.0, 5.0)
+    other[3][0, 8, 10, 0] = 1.0
+    answers = (Answer(one, PLACEMENT), Answer(other, RICH_PLACEMENT))
+    left, right = scores_of(tiny, answers[:1]), scores_of(rich, answers[1:])
+    opacity, normal = interpret(hollow_ensemble, answers)
+    assert (opacity.label, normal.label) == ("lung_opacity", "normal")
+    assert opacity.score == pytest.approx((left["lung_opacity"] + right["lung_opacity"]) / 2)
+    assert normal.score == pytest.approx((left["normal"] + right["normal"]) / 2)
+    assert opacity.points == OperatingPoints(0.25, 0.6)
+    assert [entry.level for entry in opacity.boxes] == [Level.POSSIBLE, Level.POSSIBLE]
+    scores = [entry.score for entry in opacity.boxes]
+    assert scores == pytest.approx([sigmoid(1.5) / 2, sigmoid(1.0) / 2])
+    everything = boxes_of(hollow_ensemble, answers, "lung_opacity")
+    assert everything[: len(opacity.boxes)] == opacity.boxes
+    assert len(everything) > len(opacity.boxes)
+    quiet = (Answer(outputs([9.0, 0.0, -9.0]), PLACEMENT), Answer(other, RICH_PLACEMENT))
+    apart = interpret(hollow_ensemble, quiet)[0]
+    assert apart.level is Level.POSSIBLE
+
+
+def test_an_ensemble_names_the_member_that_is_broken(hollow_ensemble: EnsemblePackage) -> None:
+    broken = rich_outputs((float("inf"), 0.0), (0.0, 0.0, 0.0), 0.0, 0.0)
+    answers = (Answer(outputs([0.0, 0.0, 0.0]), PLACEMENT), Answer(broken, RICH_PLACEMENT))
+    with pytest.raises(PackageError, match=r"model package rich: .* no numbers"):
+        interpret(hollow_ensemble, answers)
