@@ -12,6 +12,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inference.findings import Code, OperatingPoints
+from inference.pixels import Contrast
 
 FORMAT = 2
 MOST_MEMBERS = 20
@@ -20,9 +21,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-MemberFileName = Annotated[
-    str, Field(pattern=r"^(members/[1-9][0-9]?/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-]
+MemberFileName = Annotated[str, Field(pattern=r"^(members/[1-9][0-9]?/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PackageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$")]
@@ -45,6 +44,8 @@ class InputSpec(Table):
 
     rows: int = Field(ge=16, le=4096)
     columns: int = Field(ge=16, le=4096)
+    contrast: Contrast = "stored"
+    """What the model was trained on: grey levels as they are shown, or the middle 98 % of them stretched."""
 
 
 class HeadSpec(Table):

@@ -16,6 +16,7 @@ from config.settings import InferenceSettings
 from inference.engines import Engine, open_engine
 from inference.findings import Box, Finding, ModelIdentity
 from inference.interpret import Answer, boxes_of, interpret, scores_of
+from inference.manifest import InputSpec
 from inference.package import AnyPackage, load_package, with_site_points
 from inference.pixels import Gray, Picture, to_model_input
 from inference.placement import Placement
@@ -78,14 +79,14 @@ class Model:
         return self.forward(self.inputs(picture))
 
     def inputs(self, picture: Picture | NDArray[Any]) -> tuple[ModelInput, ...]:
-        """Return the picture as each network takes it; networks of one size share theirs."""
-        made: dict[tuple[int, int], ModelInput] = {}
-        sizes = [(member.manifest.input.rows, member.manifest.input.columns) for member in self.package.members]
-        for size in sizes:
-            if size not in made:
-                canvas, placement = to_model_input(picture, *size)
-                made[size] = ModelInput(canvas[None], placement)
-        return tuple(made[size] for size in sizes)
+        """Return the picture as each network takes it; networks of one kind of input share theirs."""
+        made: dict[InputSpec, ModelInput] = {}
+        specs = [member.manifest.input for member in self.package.members]
+        for spec in specs:
+            if spec not in made:
+                canvas, placement = to_model_input(picture, spec.rows, spec.columns, spec.contrast)
+                made[spec] = ModelInput(canvas[None], placement)
+        return tuple(made[spec] for spec in specs)
 
     def forward(self, inputs: Sequence[ModelInput]) -> tuple[Answer, ...]:
         """Run each network on its input."""

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from inference.placement import Placement
 from inference.shutter import outside_shutter
 
 Gray = NDArray[np.float32]
+Contrast = Literal["stored", "stretched"]
+"""What a model is shown of a picture's grey levels, see :func:`to_model_input`."""
 
 _SAMPLES_A_SIDE = 512
 _STRIP_ROWS = 64
@@ -124,7 +126,9 @@ def implausible(picture: Picture) -> NotAnalysed | None:
     return None
 
 
-def to_model_input(picture: Picture | NDArray[Any], rows: int, columns: int) -> tuple[Gray, Placement]:
+def to_model_input(
+    picture: Picture | NDArray[Any], rows: int, columns: int, contrast: Contrast = "stored"
+) -> tuple[Gray, Placement]:
     """Fit a picture into a model's input, its shape kept, centred, with black (0) around it.
 
     Parameters
@@ -133,6 +137,9 @@ def to_model_input(picture: Picture | NDArray[Any], rows: int, columns: int) -> 
         A :class:`Picture`, or a (height, width) array: float32 from 0 to 1, or uint8 from 0 to 255.
     rows, columns
         The size of the input.
+    contrast
+        ``stored`` takes the grey levels as they are shown; ``stretched`` spreads the middle 98 % of them from 0 to
+        1, so that a window stored too wide or too dark does not reach the model as a washed-out picture.
 
     Returns
     -------
@@ -145,8 +152,18 @@ def to_model_input(picture: Picture | NDArray[Any], rows: int, columns: int) -> 
     canvas = np.zeros((rows, columns, 1), np.float32)
     bottom, right = placement.top + placement.height, placement.left + placement.width
     resized = _resize(picture.gray, placement.height, placement.width)
+    if contrast == "stretched":
+        resized = _stretched(resized)
     np.clip(resized, 0.0, 1.0, out=canvas[placement.top : bottom, placement.left : right, 0])
     return canvas, placement
+
+
+def _stretched(gray: Gray) -> Gray:
+    """Spread the middle 98 % of the grey levels from 0 to 1; a picture of one tone stays as it is."""
+    low, high = np.percentile(gray, (1.0, 99.0))
+    if high - low < _LEAST_SPREAD:
+        return gray
+    return np.asarray((gray - np.float32(low)) / np.float32(high - low), np.float32)
 
 
 def _resize(gray: Gray, height: int, width: int) -> Gray:

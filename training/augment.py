@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.recipe import AugmentSettings
-from training.targets import ModelBox
+from training.detector_targets import ModelBox
 
 _VISIBLE = 0.4
 """A box of which less than this share is left in the picture is dropped."""
@@ -41,6 +41,7 @@ def augment(
             cy=0.5 + dy + zoom * (sin * (box.cx - 0.5) + cos * (box.cy - 0.5)),
             w=box.w * zoom,
             h=box.h * zoom,
+            channel=box.channel,
         )
         for box in boxes
     ]
@@ -64,4 +65,4 @@ def _clip(box: ModelBox, x0: float, y0: float) -> ModelBox | None:
     top, bottom = max(box.cy - box.h / 2, y0), min(box.cy + box.h / 2, 1 - y0)
     if right <= left or bottom <= top or (right - left) * (bottom - top) < _VISIBLE * box.w * box.h:
         return None
-    return ModelBox((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+    return ModelBox((left + right) / 2, (top + bottom) / 2, right - left, bottom - top, box.channel)

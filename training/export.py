@@ -13,9 +13,11 @@ import numpy as np
 from config.errors import PackageError
 from config.settings import InferenceSettings
 from inference.engines import open_engine
-from inference.interpret import RawOutputs
+from inference.interpret import Answer, RawOutputs
+from inference.manifest import Manifest
+from inference.model import Model
 from inference.package import ModelPackage
-from inference.pixels import Gray
+from inference.pixels import Picture
 
 TOLERANCE = 1e-3
 """How far the two engines may differ in any probability or box coordinate."""
@@ -63,7 +65,7 @@ def litert_bytes(network: keras.Model) -> bytes:
     return converted
 
 
-def require_agreement(package: ModelPackage, pictures: Sequence[Gray]) -> float:
+def require_agreement(package: ModelPackage, pictures: Sequence[Picture]) -> float:
     """Return the largest difference between LiteRT and TensorFlow in any probability or box coordinate.
 
     Raises
@@ -73,8 +75,8 @@ def require_agreement(package: ModelPackage, pictures: Sequence[Gray]) -> float:
     """
     answers = []
     for name in ("litert", "tensorflow"):
-        engine = open_engine(package, InferenceSettings(engine=name))
-        answers.append([_probabilities(engine.forward(picture[None])) for picture in pictures])
+        model = Model(package, [open_engine(package, InferenceSettings(engine=name))])
+        answers.append([_probabilities(package.manifest, model.raw(picture)[0]) for picture in pictures])
     largest = max(
         float(np.abs(one - other).max())
         for ours, theirs in zip(*answers, strict=True)
@@ -85,7 +87,13 @@ def require_agreement(package: ModelPackage, pictures: Sequence[Gray]) -> float:
     return largest
 
 
-def _probabilities(outputs: RawOutputs) -> RawOutputs:
-    classes, heat, box = outputs
-    powers = np.exp(classes - classes.max())
-    return powers / powers.sum(), 0.5 * (1 + np.tanh(heat / 2)), box
+def _probabilities(manifest: Manifest, answer: Answer) -> RawOutputs:
+    """Return every output as what people see of it: probabilities of heads and heat, boxes as they are."""
+    parts = []
+    for head in manifest.heads:
+        logits = answer.outputs[head.index].astype(np.float64)
+        powers = np.exp(logits - logits.max())
+        parts.append(powers / powers.sum() if head.activation == "softmax" else 0.5 * (1 + np.tanh(logits / 2)))
+    if manifest.maps is not None:
+        parts += [0.5 * (1 + np.tanh(answer.outputs[manifest.maps.heat] / 2)), answer.outputs[manifest.maps.box]]
+    return parts

@@ -5,7 +5,7 @@ epoch then costs only the layers that learn, and a second run of the same data a
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from inference.pixels import to_model_input
 from training.augment import augment
-from training.dataset import Radiograph
-from training.model import STRIDE
-from training.pictures import read_grey, to_model_box
-from training.recipe import AugmentSettings
-from training.targets import ModelBox, encode
+from training.data.examples import Example, TruthBox
+from training.data.pictures import read_picture, to_model_box
+from training.learnt import Progress
+from training.recipe import Recipe
+from training.detector_targets import ModelBox
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what, done, of)."""
 _BATCH = 16
-_LAYOUT = "2"
+_LAYOUT = "3"
 """Changed whenever the same settings would give other maps."""
 
 
@@ -35,30 +33,24 @@ class Features:
     maps: NDArray[np.float16]
     boxes: tuple[tuple[tuple[ModelBox, ...], ...], ...]
 
-    def detector_targets(self, cells: int, index: int, variant: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return (heat, box) targets of one copy."""
-        targets = encode(self.boxes[index][variant], cells)
-        return targets.heat, targets.box
-
 
 def compute(
     trunk: keras.Model,
-    rows: Sequence[Radiograph],
+    recipe: Recipe,
+    examples: Sequence[Example],
     *,
-    variants: int,
-    settings: AugmentSettings | None,
-    seed: int,
+    altered: bool,
     cache: Path,
     progress: Progress,
     what: str,
 ) -> Features:
-    """Run the trunk over ``variants`` altered copies of each picture; without ``settings``, over the picture itself.
+    """Run the trunk over the recipe's altered copies of each picture, or over the pictures themselves.
 
-    Copy k of picture i depends on the seed, the picture's name and k alone, so it does not matter who else is there.
+    Copy k of a picture depends on the seed, the picture's name and k alone, so it does not matter who else is there.
     """
-    side = int(trunk.input_shape[1])
-    maps_shape = (len(rows), variants, *trunk.output_shape[1:])
-    stored = cache / f"features-{_digest(trunk, rows, variants, settings, seed)}.npy"
+    variants = recipe.augment.variants if altered else 1
+    maps_shape = (len(examples), variants, *trunk.output_shape[1:])
+    stored = cache / f"features-{_digest(trunk, recipe, examples, altered=altered)}.npy"
     cache.mkdir(parents=True, exist_ok=True)
     known = stored.is_file()
     working = stored if known else stored.with_suffix(".part")
@@ -69,52 +61,55 @@ def compute(
     waiting: list[NDArray[np.float32]] = []
     filled = 0
     flat = maps.reshape(-1, *maps_shape[2:])
-    for index, row in enumerate(rows):
-        copies, copy_boxes = _copies(row, side, variants, settings, seed, pictures=not known)
+    for index, example in enumerate(examples):
+        copies, copy_boxes = _copies(recipe, example, altered=altered, pictures=not known)
         boxes.append(copy_boxes)
         waiting += copies
-        while len(waiting) >= _BATCH or (waiting and index == len(rows) - 1):
+        while len(waiting) >= _BATCH or (waiting and index == len(examples) - 1):
             batch, waiting = np.stack(waiting[:_BATCH]), waiting[_BATCH:]
             flat[filled : filled + len(batch)] = np.asarray(trunk.predict_on_batch(batch[..., None]), np.float16)
             filled += len(batch)
         if not known:
-            progress(what, index + 1, len(rows))
+            progress(what, index + 1, len(examples))
     if not known:
         maps.flush()
         working.rename(stored)
     return Features(maps=maps, boxes=tuple(boxes))
 
 
-def cells_of(side: int) -> int:
-    """Return how many cells the heat map of an input side has."""
-    return side // STRIDE
-
-
 def _copies(
-    row: Radiograph, side: int, variants: int, settings: AugmentSettings | None, seed: int, *, pictures: bool
+    recipe: Recipe, example: Example, *, altered: bool, pictures: bool
 ) -> tuple[list[NDArray[np.float32]], tuple[tuple[ModelBox, ...], ...]]:
+    variants = recipe.augment.variants if altered else 1
+    wanted = _wanted(recipe, example)
     # Where boxes go follows from the same random numbers as the grey values: a cached run draws them again, but
     # only for pictures that have boxes.
-    if not pictures and not row.opacities:
+    if not pictures and not wanted:
         return [], ((),) * variants
-    whole, placement = to_model_input(read_grey(row.path), side, side)
+    side = recipe.network.side
+    whole, placement = to_model_input(read_picture(example.path), side, side, recipe.network.contrast)
     grey = whole[..., 0]
-    boxes = tuple(to_model_box(box, placement) for box in row.opacities)
-    if settings is None:
+    boxes = tuple(to_model_box(box, placement, recipe.maps.index(box.label)) for box in wanted)
+    if not altered:
         return ([grey] if pictures else []), (boxes,)
     made = []
     for variant in range(variants):
-        key = hashlib.sha256(f"{seed}/{row.file}/{variant}".encode()).digest()[:8]
-        made.append(augment(grey, boxes, settings, np.random.default_rng(int.from_bytes(key, "big"))))
+        key = hashlib.sha256(f"{recipe.seed}/{example.file}/{variant}".encode()).digest()[:8]
+        made.append(augment(grey, boxes, recipe.augment, np.random.default_rng(int.from_bytes(key, "big"))))
     return ([picture for picture, _ in made] if pictures else []), tuple(moved for _, moved in made)
 
 
-def _digest(
-    trunk: keras.Model, rows: Sequence[Radiograph], variants: int, settings: AugmentSettings | None, seed: int
-) -> str:
-    sums = hashlib.sha256(f"{_LAYOUT}/{variants}/{settings!r}/{seed}/{trunk.input_shape}".encode())
-    for row in rows:
-        sums.update(f"{row.file}/{row.path.stat().st_size}/{row.opacities!r}".encode())
+def _wanted(recipe: Recipe, example: Example) -> tuple[TruthBox, ...]:
+    return tuple(box for box in example.boxes if box.label in recipe.maps)
+
+
+def _digest(trunk: keras.Model, recipe: Recipe, examples: Sequence[Example], *, altered: bool) -> str:
+    settings = recipe.augment if altered else None
+    sums = hashlib.sha256(
+        f"{_LAYOUT}/{settings!r}/{recipe.seed}/{recipe.network.contrast}/{trunk.input_shape}".encode()
+    )
+    for example in examples:
+        sums.update(f"{example.file}/{example.path.stat().st_size}/{_wanted(recipe, example)!r}".encode())
     for weight in trunk.get_weights():
         sums.update(weight.tobytes())
     return sums.hexdigest()[:20]

@@ -1,14 +1,15 @@
-"""The opacity package's manifest: what its outputs mean, with calibration and operating points from validation."""
+"""From a recipe and what was chosen on validation pictures to the manifest of its package."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from inference.package import Manifest
+from inference.findings import Code
+from inference.manifest import Manifest
 from training.calibrate import Logistic
-from training.model import CLASSES
-from training.recipe import Recipe
+from training.catalogue import entry
+from training.recipe import FindingSettings, Recipe
 
-OPACITY, NORMAL = "lung_opacity", "normal"
 LICENCE = "Apache-2.0"
 INTENDED_USE = (
     "Research and technical evaluation on frontal chest radiographs of adults. Not a medical device; not for "
@@ -21,7 +22,7 @@ BOX_OVERLAP = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a finding's or the boxes' probability follows from logits, and its two operating points."""
+    """How a probability follows from evidence, and its two operating points."""
 
     logistic: Logistic
     sensitive: float
@@ -33,27 +34,32 @@ class Scale:
         return {"sensitive": self.sensitive, "specific": self.specific}
 
 
+UNSCALED = Scale(Logistic((1.0, 0.0), 0.0), 0.5, 0.5)
+UNSCALED_BOXES = Scale(Logistic((1.0,), 0.0), 0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """All that was chosen on validation pictures."""
+    """All that was chosen on validation pictures, by the findings' labels."""
 
-    opacity: Scale
-    """Of (class margin, best heat logit)."""
-    normal: Scale
-    boxes: Scale
+    findings: Mapping[str, Scale] = field(default_factory=dict)
+    """Of (margin, best heat logit)."""
+    boxes: Mapping[str, Scale] = field(default_factory=dict)
     """Of (heat logit)."""
 
 
-RAW = Calibration(
-    opacity=Scale(Logistic((1.0, 0.0), 0.0), 0.5, 0.5),
-    normal=Scale(Logistic((1.0, 0.0), 0.0), 0.5, 0.5),
-    boxes=Scale(Logistic((1.0,), 0.0), 0.0, 0.0),
-)
-"""Nothing calibrated: every peak of the heat map is a box."""
+RAW = Calibration()
+"""Nothing calibrated: probabilities are the network's own, and every peak of a heat map is a box."""
 
 
-def manifest(recipe: Recipe, calibration: Calibration, *, max_boxes: int = MAX_BOXES) -> Manifest:
+def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:
     """Return the manifest, but for the files' hashes."""
+    heads = [
+        {"name": head.name, "index": index, "activation": head.activation, "names": head.classes}
+        for index, head in enumerate(recipe.heads)
+    ]
+    maps = {"heat": len(heads), "box": len(heads) + 1, "names": recipe.maps} if recipe.maps else None
+    side = recipe.network.side
     return Manifest.model_validate(
         {
             "name": recipe.package.name,
@@ -62,40 +68,52 @@ def manifest(recipe: Recipe, calibration: Calibration, *, max_boxes: int = MAX_B
             "summary": " ".join(recipe.package.summary.split()),
             "licence": LICENCE,
             "intended_use": INTENDED_USE,
-            "input": {"rows": recipe.model.side, "columns": recipe.model.side},
-            "heads": ({"name": "classes", "index": 0, "activation": "softmax", "names": CLASSES},),
-            "maps": {"heat": 1, "box": 2, "names": (OPACITY,)},
-            "findings": (
-                _finding(OPACITY, ("112001", "DCM", "Opacity"), ("39607008", "SCT", "Lung"), calibration.opacity),
-                _finding(NORMAL, ("17621005", "SCT", "Normal"), ("816094009", "SCT", "Chest"), calibration.normal),
+            "input": {"rows": side, "columns": side, "contrast": recipe.network.contrast},
+            "heads": tuple(heads),
+            "maps": maps,
+            "findings": tuple(
+                _finding(one, calibration.findings.get(one.label, UNSCALED)) for one in recipe.findings
             ),
-            "detectors": (
-                {
-                    "finding": OPACITY,
-                    "channel": OPACITY,
-                    "max_boxes": max_boxes,
-                    "iou": BOX_OVERLAP,
-                    "calibration": {
-                        "scale": calibration.boxes.logistic.weights[0],
-                        "bias": calibration.boxes.logistic.bias,
-                    },
-                    "points": calibration.boxes.points,
-                },
+            "detectors": tuple(
+                _detector(one.label, calibration.boxes.get(one.label, UNSCALED_BOXES))
+                for one in recipe.findings
+                if one.boxes
             ),
         }
     )
 
 
-def _finding(label: str, code: tuple[str, str, str], site: tuple[str, str, str], scale: Scale) -> dict[str, Any]:
+def _finding(settings: FindingSettings, scale: Scale) -> dict[str, Any]:
+    known = entry(settings.label)
     margin, heat = scale.logistic.weights
+    calibration = {"class": margin, "heat": heat, "bias": scale.logistic.bias}
+    if settings.heat:
+        calibration["channel"] = settings.label
     return {
-        "label": label,
-        "head": "classes",
-        "class": label,
-        "abnormal": label != NORMAL,
-        "code": dict(zip(("value", "scheme", "meaning"), code, strict=True)),
-        "site": dict(zip(("value", "scheme", "meaning"), site, strict=True)),
-        "calibration": {"class": margin, "heat": heat, "bias": scale.logistic.bias, "channel": OPACITY},
+        "label": settings.label,
+        "head": settings.head,
+        "class": settings.source,
+        "given": settings.given,
+        "abnormal": known.abnormal,
+        "code": _code(known.code),
+        "site": _code(known.site),
+        "note": known.note,
+        "calibration": calibration,
         "points": scale.points,
-        "boxes": label == OPACITY,
+        "boxes": settings.boxes,
+    }
+
+
+def _code(code: Code) -> dict[str, str]:
+    return {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
+
+
+def _detector(label: str, scale: Scale) -> dict[str, Any]:
+    return {
+        "finding": label,
+        "channel": label,
+        "max_boxes": MAX_BOXES,
+        "iou": BOX_OVERLAP,
+        "calibration": {"scale": scale.logistic.weights[0], "bias": scale.logistic.bias},
+        "points": scale.points,
     }

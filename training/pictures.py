@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from config.errors import DataError
 from inference.placement import Placement
 from training.dataset import Radiograph, TruthBox
-from training.targets import ModelBox
+from training.detector_targets import ModelBox
 
 
 def read_grey(path: Path) -> NDArray[np.float32]:

@@ -96,6 +96,8 @@ class NetworkSettings(_Part):
     kind: Literal["mobilenet", "cnn", "cnn-dropout", "vgg16", "darkcovidnet"] = "mobilenet"
     side: Annotated[int, Field(multiple_of=32, ge=64)] = 384
     """Input side in pixels."""
+    contrast: Literal["stored", "stretched"] = "stored"
+    """``stretched`` spreads the middle 98 % of a picture's grey levels from black to white before the network."""
     weights: str = ""
     """What the backbone starts from: a full-integer MobileNetV2 TFLite file or a Keras weights file, relative to the
     data folder; ``imagenet`` for Keras's own download; empty starts at random."""
@@ -142,6 +144,8 @@ class FitSettings(_Part):
     """Epochs after those at ``last_learning_rate``."""
     last_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    read_repeats: Annotated[int, Field(ge=1)] = 1
+    """How often a picture that radiologists read is seen in an epoch; others once."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     """What is computed in (not mobilenet): half precision on GPUs and float32 elsewhere, or as it says."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99

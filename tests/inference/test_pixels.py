@@ -348,3 +348,16 @@ def test_all_real_rsna_files_are_plausible(cxr_data: Path) -> None:
 def test_the_real_broken_stream_is_undecodable(cxr_data: Path) -> None:
     with pytest.raises(UndecodablePixels, match="broken or cut short"):
         read_picture(cxr_data / "dicom" / "malformed" / "966.dcm", 100_000_000)
+
+
+def test_stretched_contrast_gives_the_same_input_for_a_window_stored_twice_as_wide() -> None:
+    gray = np.random.default_rng(3).random((200, 180), np.float32)
+    plain, _ = to_model_input(gray, 96, 96, "stretched")
+    washed_out, _ = to_model_input(0.3 + 0.4 * gray, 96, 96, "stretched")
+    assert np.abs(plain - washed_out).max() < 1e-4
+
+
+def test_stretched_contrast_leaves_a_picture_of_one_tone_as_it_is() -> None:
+    flat = np.full((100, 100), 0.4, np.float32)
+    stretched, _ = to_model_input(flat, 64, 64, "stretched")
+    assert np.allclose(stretched, 0.4)

@@ -14,7 +14,7 @@ from inference import pixels
 from inference.pixels import Picture
 from inference.placement import Placement
 from training.data.examples import Example, TruthBox
-from training.targets import ModelBox
+from training.detector_targets import ModelBox
 
 MAX_PIXELS = 100_000_000
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)

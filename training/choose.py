@@ -1,0 +1,134 @@
+"""Choosing on validation pictures: probabilities and operating points, nothing else ever sees these pictures twice."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.errors import DataError
+from config.logs import get_logger
+from inference.findings import Box
+from inference.interpret import Answer, boxes_of, evidence_of
+from inference.package import ModelPackage
+from training import calibrate, measures
+from training.calibrate import Logistic
+from training.data.examples import Example
+from training.package import UNSCALED, Calibration, Scale
+from training.recipe import FindingSettings, PointSettings, Recipe
+
+TRUE_BOX_OVERLAP = 0.4
+"""From which overlap on a box counts as true when its operating points are chosen."""
+FEWEST = 3
+"""Fewer pictures with (or without) a finding than this say nothing about its probability."""
+_log = get_logger(__name__)
+
+Numbers = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+
+
+def choose(
+    recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answers: Sequence[Answer]
+) -> Calibration:
+    """Fit probabilities and choose operating points on validation pictures.
+
+    Parameters
+    ----------
+    raw
+        The package with nothing calibrated, which the answers came from.
+    examples, answers
+        Validation pictures and what the network says about each.
+
+    Raises
+    ------
+    DataError
+        When there is no validation picture that a finding is known to be absent or present on.
+    """
+    findings: dict[str, Scale] = {}
+    scores: dict[str, Numbers] = {}
+    for settings in recipe.findings:
+        inputs = _evidence(raw, settings, answers)
+        truth, known = _truth(settings, examples)
+        logistic = _fit(settings, inputs, truth, known)
+        scores[settings.label] = logistic(inputs)
+        if settings.given is not None:
+            scores[settings.label] = scores[settings.label] * scores[settings.given]
+        findings[settings.label] = Scale(
+            logistic, *_points(scores[settings.label][known], truth[known], recipe.points)
+        )
+    boxes = {
+        settings.label: _boxes(recipe, raw, settings.label, examples, answers)
+        for settings in recipe.findings
+        if settings.boxes
+    }
+    return Calibration(findings, boxes)
+
+
+def _evidence(raw: ModelPackage, settings: FindingSettings, answers: Sequence[Answer]) -> Numbers:
+    spec = raw.manifest.finding(settings.label)
+    return np.asarray([evidence_of(raw.manifest, spec, answer.outputs) for answer in answers], np.float64)
+
+
+def _truth(settings: FindingSettings, examples: Sequence[Example]) -> tuple[Truths, Truths]:
+    """Return (truth, known), by the class that the finding's probability follows from."""
+    said = [example.truths.get(settings.source) for example in examples]
+    return np.asarray([bool(one) for one in said]), np.asarray([one is not None for one in said])
+
+
+def _fit(settings: FindingSettings, inputs: Numbers, truth: Truths, known: Truths) -> Logistic:
+    yes = int(truth[known].sum())
+    if not known.any():
+        raise DataError(
+            f"no validation picture says anything about {settings.label}: its probability cannot be calibrated; "
+            "enlarge the validation fold or leave the finding out"
+        )
+    if min(yes, int(known.sum()) - yes) < FEWEST:
+        _log.warning("too few validation pictures to calibrate on", reason=settings.label, count=yes)
+        return UNSCALED.logistic
+    logistic = calibrate.fit_logistic(inputs[known] if settings.heat else inputs[known, :1], truth[known])
+    return logistic if settings.heat else Logistic((*logistic.weights, 0.0), logistic.bias)
+
+
+def _points(scores: Numbers, truth: Truths, settings: PointSettings) -> tuple[float, float]:
+    if not truth.any() or truth.all():
+        return UNSCALED.sensitive, UNSCALED.specific
+    return calibrate.ordered(
+        calibrate.threshold_for_sensitivity(scores, truth, settings.sensitivity),
+        calibrate.threshold_for_specificity(scores, truth, settings.specificity),
+    )
+
+
+def _boxes(
+    recipe: Recipe, raw: ModelPackage, label: str, examples: Sequence[Example], answers: Sequence[Answer]
+) -> Scale:
+    matches = [
+        match_boxes(boxes_of(raw, (answer,), label), answer, example, label)
+        for example, answer in zip(examples, answers, strict=True)
+        if label in example.boxed
+    ]
+    scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
+    true = np.concatenate([match.found[TRUE_BOX_OVERLAP] for match in matches]) if matches else np.zeros(0, bool)
+    if true.any() and not true.all():
+        logits = np.log(np.clip(scores, 1e-9, 1 - 1e-9) / np.clip(1 - scores, 1e-9, 1))
+        logistic = calibrate.fit_logistic(logits[:, None], true)
+        if logistic.weights[0] > 0:
+            calibrated = logistic(logits[:, None])
+            thresholds = (
+                calibrate.threshold_for_false_boxes(calibrated, true, len(matches), allowed)
+                for allowed in (recipe.points.box_false_sensitive, recipe.points.box_false_specific)
+            )
+            return Scale(logistic, *calibrate.ordered(*thresholds))
+    return Scale(Logistic((1.0,), 0.0), 0.5, 0.5)  # a detector that found nothing: show only what it is sure of
+
+
+def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: str) -> measures.Match:
+    """Hold a picture's boxes against those that were drawn."""
+    wide, tall = answer.placement.picture_columns, answer.placement.picture_rows
+    found = np.asarray([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float64).reshape(-1, 4)
+    drawn = [
+        (box.x * wide, box.y * tall, (box.x + box.w) * wide, (box.y + box.h) * tall)
+        for box in example.boxes
+        if box.label == label
+    ]
+    return measures.match(
+        found, np.asarray([box.score for box in boxes]), np.asarray(drawn, np.float64).reshape(-1, 4)
+    )

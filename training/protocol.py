@@ -1,0 +1,48 @@
+"""Who was used for what, in numbers: the part of a package's figures that says what they are worth."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from training.data.examples import Example
+from training.measures import RESAMPLES
+from training.recipe import Recipe
+from training.select import Selection
+
+
+def protocol(recipe: Recipe, selection: Selection, *, quick: bool) -> dict[str, Any]:
+    """Return the protocol of a run as plain values."""
+    dealt = f"dealt out by {recipe.data.by}, stratified" if recipe.data.folds else "by patient; folds of the data set"
+    split = selection.split
+    parts = {"training": split.training, "validation": split.validation, "test": split.test}
+    if selection.kept_apart:
+        parts["kept_apart"] = selection.kept_apart
+    return {
+        "quick": quick,
+        "seed": recipe.seed,
+        "split": dealt,
+        "by": recipe.data.by,
+        "intervals": f"95 %, bootstrap over patients, {RESAMPLES} resamples",
+        "parts": {name: _part(recipe, part) for name, part in parts.items()},
+        "left_out": selection.left_out,
+    }
+
+
+def _part(recipe: Recipe, part: Sequence[Example]) -> dict[str, Any]:
+    labels = dict.fromkeys((*recipe.classes, *recipe.maps))
+    return {
+        "folds": sorted({example.fold for example in part if example.fold is not None}),
+        "pictures": len(part),
+        "patients": len({example.patient for example in part}),
+        "labels": {
+            label: {
+                "yes": sum(example.truths.get(label) is True for example in part),
+                "no": sum(example.truths.get(label) is False for example in part),
+                "read": sum(label in example.read for example in part),
+            }
+            for label in labels
+        },
+        "boxes": {label: sum(box.label == label for example in part for box in example.boxes) for label in recipe.maps},
+        "sources": dict(sorted(Counter(example.source for example in part).items())),
+        "licences": dict(sorted(Counter(example.licence for example in part).items())),
+    }
