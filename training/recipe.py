@@ -248,7 +248,7 @@ class Recipe(_Part):
         document = self.model_dump(mode="json", by_alias=True)
         for table, values in self.experiments[name].items():
             document[table] = {**document[table], **values}
-        document["package"]["name"] = f"{self.package.name}-{name}"
+        document["package"]["name"] = f"{self.package.name}-{name}".replace(".", "-")
         document["experiments"] = {}
         return parse_recipe(document, f"{self.package.name}, experiment {name}")
 
