@@ -1,0 +1,264 @@
+"""Fitting a whole network on pictures: the published classifiers, where nothing is frozen.
+
+Every epoch sees every training picture once, altered anew. The weights that remain are those after the last epoch, or
+their moving average where the recipe asks for one: no epoch is chosen by its validation figures, so validation stays
+fit for calibration. The test part is never looked at.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from config.errors import DataError, SettingsError
+from config.logs import get_logger
+from inference.pixels import to_model_input
+from training import head_targets
+from training.data.examples import Example, Split
+from training.data.pictures import read_picture
+from training.learnt import Learnt, Progress
+from training.networks import cnn, darkcovidnet, vgg16
+from training.networks.augmentation import augmentation
+from training.recipe import Recipe
+from training.resume import Keeper
+from training.schedules import optimizer
+
+_BUILDERS: Mapping[str, Callable[..., keras.Model]] = {
+    "cnn": cnn.build,
+    "cnn-dropout": cnn.build_with_dropout,
+    "vgg16": vgg16.build,
+    "darkcovidnet": darkcovidnet.build,
+}
+_FLOAT = "float32"
+_log = get_logger(__name__)
+
+
+def fit_pictures(
+    recipe: Recipe,
+    split: Split,
+    *,
+    weights: Path | None,
+    work: Path,
+    progress: Progress,
+    devices: Sequence[str] = (),
+) -> Learnt:
+    """Fit a recipe's network on the pictures of a split; one that was killed goes on after its last whole epoch.
+
+    Parameters
+    ----------
+    recipe
+        What to fit, and how.
+    split
+        Training examples and, where there are some, validation examples; those that no head knows are left out.
+    weights
+        What the network starts from, as its builder takes it; None starts at random.
+    work
+        A folder for what may be thrown away: the state of an unfinished run, and TensorBoard's logs.
+    progress
+        Told each step of each epoch.
+    devices
+        What a batch is shared among, in TensorFlow's names; all GPUs when there are two or more, by default.
+
+    Raises
+    ------
+    DataError
+        When no training picture is left, or one cannot be read.
+    """
+    training = [example for example in split.training if head_targets.is_known(example, recipe.heads)]
+    validation = [example for example in split.validation if head_targets.is_known(example, recipe.heads)]
+    if not training:
+        classes = ", ".join(recipe.classes)
+        raise DataError(f"no training picture is known to be any of {classes}: check the labels of data and recipe")
+    work.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
+    steps = max(1, len(training) // recipe.fit.batch)
+    epochs = recipe.fit.epochs + recipe.fit.last_epochs
+    with _shared(devices), _precision(recipe):
+        network = build(recipe, weights)
+        trainer = _trainer(recipe, network, steps)
+        keeper = Keeper(work / "state.npz", _key(recipe, training, weights))
+        done = keeper.restore(trainer)
+        if done:
+            _log.info("going on with a run that was broken off", outcome=f"after epoch {done} of {epochs}")
+        prepare = _Pictures(recipe, progress)
+        if done < epochs:
+            batches = prepare.shuffled(training, done, epochs)
+            checks = prepare.ordered(validation) if validation else None
+            reporter = _Reporter(progress, steps, epochs)
+            # The keeper comes last, so that an epoch counts as done when all is done.
+            logs = keras.callbacks.TensorBoard(str(work / "tensorboard"), write_graph=False, profile_batch=0)
+            trainer.fit(
+                batches,
+                steps_per_epoch=steps,
+                initial_epoch=done,
+                epochs=epochs,
+                validation_data=checks,
+                callbacks=[reporter, logs, keeper],
+                verbose=0,
+            )
+        elif recipe.fit.average:
+            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+    final = build(recipe, None)
+    final.set_weights(network.get_weights())
+    if not all(np.isfinite(value).all() for value in final.get_weights()):
+        raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rate")
+    return Learnt(network=final, losses=tuple(keeper.losses))
+
+
+def build(recipe: Recipe, weights: Path | None) -> keras.Model:
+    """Build a recipe's network: (n, side, side, 1) grey 0..1 in, a list of vectors of logits out, one a head."""
+    return _BUILDERS[recipe.network.kind](recipe.network, recipe.heads, weights)
+
+
+def kinds() -> frozenset[str]:
+    """Return the kinds of network that are fitted here."""
+    return frozenset(_BUILDERS)
+
+
+def to_bytes(example: Example, side: int) -> NDArray[np.uint8]:
+    """Return an example's picture as serving letterboxes it, (side, side, 1), 0..255.
+
+    Raises :class:`DataError` when it cannot be read.
+    """
+    whole, _ = to_model_input(read_picture(example.path), side, side)
+    return np.asarray(np.rint(whole * 255), np.uint8)
+
+
+class _Pictures:
+    """Batches of pictures with what each head should answer. Pictures are decoded once and kept as bytes."""
+
+    def __init__(self, recipe: Recipe, progress: Progress) -> None:
+        self._recipe = recipe
+        self._progress = progress
+
+    def shuffled(self, examples: Sequence[Example], first: int, epochs: int) -> Any:
+        """Return the batches of the epochs from ``first`` on; an epoch's order follows from the seed and its number.
+
+        What does not fill a batch is left out, each epoch something else: batch normalisation needs whole ones.
+        """
+        import tensorflow as tf
+
+        count, size, seed = len(examples), min(self._recipe.fit.batch, len(examples)), self._recipe.seed
+
+        def order(epoch: Any) -> Any:
+            places = tf.random.experimental.stateless_shuffle(tf.range(count), seed=[seed, epoch])
+            return tf.data.Dataset.from_tensor_slices(places).batch(size, drop_remainder=True)
+
+        epochs_ = tf.data.Dataset.range(first, epochs, output_type=tf.int32)
+        return self._batches(epochs_.flat_map(order), examples, "training pictures", weigh=True)
+
+    def ordered(self, examples: Sequence[Example]) -> Any:
+        """Return the examples once, in order."""
+        import tensorflow as tf
+
+        places = tf.data.Dataset.range(len(examples), output_type=tf.int32).batch(self._recipe.fit.batch)
+        return self._batches(places, examples, "validation pictures", weigh=False)
+
+    def _batches(self, places: Any, examples: Sequence[Example], what: str, *, weigh: bool) -> Any:
+        import tensorflow as tf
+
+        side = self._recipe.network.side
+        pictures = np.empty((len(examples), side, side, 1), np.uint8)
+        for place, example in enumerate(examples):
+            pictures[place] = to_bytes(example, side)
+            self._progress(what, place + 1, len(examples))
+        with tf.device("CPU:0"):
+            kept = tf.constant(pictures)
+            truths = {
+                head.name: tf.constant(head_targets.targets(examples, head, weigh=weigh)) for head in self._recipe.heads
+            }
+
+        def fetch(rows: Any) -> Any:
+            grey = tf.cast(tf.gather(kept, rows), tf.float32) / 255.0
+            return grey, {name: tf.gather(truth, rows) for name, truth in truths.items()}
+
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return places.map(fetch, num_parallel_calls=2, deterministic=True).with_options(options).prefetch(2)
+
+
+class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells how far an epoch is, and logs what each came to."""
+
+    def __init__(self, progress: Progress, steps: int, epochs: int) -> None:
+        super().__init__()
+        self._progress = progress
+        self._steps = steps
+        self._epochs = epochs
+        self._what = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        self._what = f"epoch {epoch + 1} of {self._epochs}"
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        self._progress(self._what, batch + 1, self._steps)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        _log.info(self._what, outcome=" ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items()))
+
+
+def _trainer(recipe: Recipe, network: keras.Model, steps: int) -> keras.Model:
+    """Return the network behind its augmentation, with named outputs, compiled and built."""
+    picture = keras.Input(network.input_shape[1:], name="picture")
+    answers = network(augmentation(recipe.augment, recipe.seed)(picture))
+    answers = answers if isinstance(answers, list) else [answers]
+    names = [head.name for head in recipe.heads]
+    trainer = keras.Model(picture, dict(zip(names, answers, strict=True)), name="trainer")
+    trainer.compile(
+        optimizer=optimizer(recipe.fit, steps),
+        loss={head.name: head_targets.loss(head) for head in recipe.heads},
+        loss_weights={head.name: head.weight for head in recipe.heads},
+        metrics={head.name: [head_targets.Accuracy(head)] for head in recipe.heads},
+        # On processors the compiler loses more than it gains: it does not use the vendor's convolutions.
+        jit_compile="auto" if _gpus() else False,
+    )
+    trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
+
+
+def _key(recipe: Recipe, training: Sequence[Example], weights: Path | None) -> str:
+    """Return what tells this run from others: all that its result follows from."""
+    settings = recipe.model_dump(mode="json", exclude={"package", "findings", "points", "tune", "quick", "experiments"})
+    sums = hashlib.sha256(f"{settings}/{weights}/{keras.__version__}".encode())
+    for example in training:
+        sums.update(f"{example.file}/{example.path.stat().st_size}".encode())
+        sums.update(f"{[head_targets.targets([example], head).tolist() for head in recipe.heads]}".encode())
+    return sums.hexdigest()
+
+
+def _gpus() -> list[str]:
+    import tensorflow as tf
+
+    return [device.name for device in tf.config.list_logical_devices("GPU")]
+
+
+@contextlib.contextmanager
+def _shared(devices: Sequence[str]) -> Iterator[None]:
+    """Share batches among devices, where there are several."""
+    import tensorflow as tf
+
+    devices = list(devices) or _gpus()
+    if len(devices) < 2:
+        yield
+        return
+    with tf.distribute.MirroredStrategy(list(devices)).scope():
+        yield
+
+
+@contextlib.contextmanager
+def _precision(recipe: Recipe) -> Iterator[None]:
+    """Compute in the recipe's precision: by default in half precision on GPUs and in full precision elsewhere."""
+    before = keras.config.dtype_policy()
+    wanted = recipe.fit.precision
+    if wanted == "auto":
+        wanted = "mixed_float16" if _gpus() else _FLOAT
+    keras.config.set_dtype_policy(wanted)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
