@@ -51,7 +51,7 @@ def test_a_figure_without_words_is_refused() -> None:
 def test_a_file_that_is_no_run_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "odd.json"
     path.write_text(text)
-    with pytest.raises(DataError, match="odd.json"):
+    with pytest.raises(DataError, match=r"odd\.json"):
         read_run(path)
 
 

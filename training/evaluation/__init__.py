@@ -1,0 +1,1 @@
+"""How good is a package: predictions through the code that serves, figures with intervals, pages to read them on."""

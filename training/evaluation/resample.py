@@ -1,0 +1,95 @@
+"""Bootstrap over patients, all draws at once: a draw is a row of weights, how often each picture's patient came up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.measures import RESAMPLES, Figure
+
+Numbers = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+Measure = Callable[[Numbers], Numbers]
+"""From weights (k, n) to one value a row (k); NaN where it is undefined."""
+
+_CHUNK = 4_000_000
+"""Weights that are worked on at a time: what a processor's cache and a laptop's memory bear."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """A figure's value and its values over the draws; two of the same pictures can be subtracted, draw by draw."""
+
+    value: float
+    samples: Numbers
+    recentre: bool = False
+    """Whether the draws lean to one side, so that their interval is shifted back to where the value is."""
+
+    def figure(self) -> Figure:
+        """Return the value with its 95 % interval (percentiles)."""
+        usable = self.samples[np.isfinite(self.samples)]
+        if not len(usable) or not np.isfinite(self.value):
+            return Figure(self.value, float("nan"), float("nan"))
+        shift = float(usable.mean()) - self.value if self.recentre else 0.0
+        low, high = (float(bound) - shift for bound in np.percentile(usable, [2.5, 97.5]))
+        return Figure(self.value, max(low, 0.0) if self.recentre else low, high)
+
+    def less(self, other: "Draws") -> "Draws":
+        """Return the paired difference, this less the other."""
+        return Draws(self.value - other.value, self.samples - other.samples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """The draws of one set of pictures."""
+
+    weights: NDArray[np.float32]
+    """(1 + draws, pictures). The first row is all ones: the set as it is."""
+
+    @classmethod
+    def of(cls, patients: Sequence[str], seed: int, draws: int = RESAMPLES) -> "Resamples":
+        """Draw patients with replacement, as many as there are; all of a patient's pictures come along."""
+        names, owner = np.unique(np.asarray(patients, str), return_inverse=True)
+        if not len(names):
+            return cls(np.ones((draws + 1, 0), np.float32))
+        times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+        return cls(np.concatenate([np.ones((1, len(owner))), times[:, owner]]).astype(np.float32))
+
+    def measure(self, measure: Measure, where: NDArray[np.intp], *, recentre: bool = False) -> Draws:
+        """Measure on the pictures with these indices; ``measure`` sees their weights only, in that order."""
+        step = max(1, _CHUNK // max(1, len(where)))
+        rows = [
+            np.asarray(measure(self.weights[start : start + step][:, where].astype(np.float64)), np.float64)
+            for start in range(0, len(self.weights), step)
+        ]
+        values = np.concatenate(rows)
+        return Draws(float(values[0]), values[1:], recentre)
+
+
+def mean_of(draws: Sequence[Draws]) -> Draws:
+    """Return the mean of several figures, draw by draw; one that is undefined in a draw makes the mean so."""
+    return Draws(
+        float(np.mean([one.value for one in draws])), np.mean(np.stack([one.samples for one in draws]), axis=0)
+    )
+
+
+def as_json(tree: Any) -> Any:
+    """Return a tree of figures as plain JSON values: its :class:`Draws` become a value and an interval."""
+    if isinstance(tree, Draws):
+        return tree.figure().as_json()
+    if isinstance(tree, dict):
+        return {str(name): as_json(part) for name, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [as_json(part) for part in tree]
+    return round(tree, 6) if isinstance(tree, float) else tree
+
+
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Draws]:
+    """Return the figures of a tree by their paths."""
+    if isinstance(tree, Draws):
+        return {path: tree}
+    if isinstance(tree, dict):
+        return {key: one for name, part in tree.items() for key, one in leaves(part, (*path, str(name))).items()}
+    return {}
