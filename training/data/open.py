@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.errors import DataError, SettingsError
-from training.data import class_folders, coronahack, dicom, manifest, nih, rsna
+from training.data import class_folders, coronahack, dicom, manifest, nih, rsna, tfrecord, voc
 from training.data.examples import Example
 
 READERS: Mapping[str, Callable[[Path], tuple[Example, ...]]] = {
@@ -13,6 +13,8 @@ READERS: Mapping[str, Callable[[Path], tuple[Example, ...]]] = {
     "coronahack": coronahack.read,
     "nih": nih.read,
     "rsna": rsna.read,
+    "voc": voc.read,
+    "tfrecord": tfrecord.read,
     "dicom": dicom.read,
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from config.errors import DataError
 from training.data.pictures import read_picture
 
 _KEPT = {"JPEG": ".jpg", "PNG": ".png"}
@@ -44,8 +45,13 @@ def portable(path: Path) -> PortablePicture:
 
 
 def portable_name(file: str, ending: str) -> str:
-    """Return a picture's name within a data set, with the ending that its bytes now have."""
+    """Return a picture's name within a data set, with the ending that its bytes now have.
+
+    Raises :class:`DataError` for a name that leads out of the data set.
+    """
     name = PurePosixPath(file)
+    if not name.name or name.is_absolute() or ".." in name.parts:
+        raise DataError(f"the picture's name {file} leads out of the data set: give its place within it")
     kept = {".jpg", ".jpeg"} if ending == ".jpg" else {ending}
     return str(name if name.suffix.lower() in kept else name.with_name(name.stem + ending))
 

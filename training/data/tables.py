@@ -22,8 +22,8 @@ def rows(
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield (place, row) for each row of a CSV file that must have these columns; ``place`` names file and line.
 
-    A column in ``optional`` that is not there reads as empty. ``same_length`` refuses rows with more or fewer values than the header has columns; otherwise only the columns
-    asked for have to be there.
+    A column in ``optional`` that is not there reads as empty. ``same_length`` refuses rows with more or fewer values
+    than the header has columns; otherwise only the columns asked for have to be there.
 
     Raises
     ------

@@ -8,7 +8,7 @@ patient then follows from its name alone.
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -77,6 +77,8 @@ def write(
         The folder; it must not be there yet, or be empty.
     labels
         Which labels' boxes to write, in the order of their class numbers; all that there are without it.
+    progress
+        Called with the number of pictures written so far.
 
     Returns
     -------
@@ -87,8 +89,7 @@ def write(
     DataError
         When a label has no box, a picture cannot be read, or the folder cannot be written.
     """
-    examples = tuple(examples)
-    labels = box_labels(examples, labels)
+    examples, labels = with_labels(examples, labels)
     with whole_folder(out) as folder:
         write_label_map(folder / FILE, labels)
         for count, example in enumerate(examples, 1):
@@ -99,21 +100,34 @@ def write(
             if path.exists():
                 raise DataError(f"{example.file} and another picture would both be {name}: rename one of them")
             path.write_bytes(picture.encoded)
-            boxes = [box for box in example.boxes if box.label in labels]
-            sheet = _to_xml(example, Path(name), boxes, (picture.rows, picture.columns))
+            sheet = _to_xml(example, Path(name), (picture.rows, picture.columns))
             path.with_suffix(".xml").write_text(sheet, encoding="utf-8")
             progress(count)
     return labels
 
 
-def box_labels(examples: Iterable[Example], labels: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the labels asked for, else all that boxes have; :class:`DataError` for one that no box has."""
+def with_labels(examples: Iterable[Example], labels: Sequence[str] = ()) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    """Return the examples with the boxes of these labels alone, and the labels in the order of their class numbers.
+
+    Without ``labels`` all boxes stay, and their labels are numbered by name. Raises :class:`DataError` for a label
+    that no box has.
+    """
+    examples = tuple(examples)
     there = {box.label for example in examples for box in example.boxes}
     missing = [label for label in labels if label not in there]
     if missing or not there:
         wanted = missing[0] if missing else "any label"
         raise DataError(f"there is no box of {wanted}: the boxes' labels are {', '.join(sorted(there)) or 'none'}")
-    return tuple(dict.fromkeys(labels)) or tuple(sorted(there))
+    if not labels:
+        return examples, tuple(sorted(there))
+    return tuple(
+        replace(
+            example,
+            boxes=tuple(box for box in example.boxes if box.label in labels),
+            boxed=example.boxed & frozenset(labels),
+        )
+        for example in examples
+    ), tuple(dict.fromkeys(labels))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -224,10 +238,10 @@ def _example(sheet: _Sheet, root: Path, labels: Iterable[str]) -> Example:
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def _to_xml(example: Example, name: Path, boxes: Sequence[TruthBox], shape: tuple[int, int]) -> str:
+def _to_xml(example: Example, name: Path, shape: tuple[int, int]) -> str:
     rows, columns = shape
-    drawn = ", ".join(dict.fromkeys(box.source for box in boxes if box.source)) or "Unknown"
-    objects = "".join(_object(box, rows, columns) for box in boxes)
+    drawn = ", ".join(dict.fromkeys(box.source for box in example.boxes if box.source)) or "Unknown"
+    objects = "".join(_object(box, rows, columns) for box in example.boxes)
     return (
         f"<annotation>\n\t<folder>{escape(name.parent.name or 'pictures')}</folder>\n"
         f"\t<filename>{escape(name.name)}</filename>\n\t<path>{escape(name.as_posix())}</path>\n"
