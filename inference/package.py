@@ -349,9 +349,7 @@ def _put(folder: Path, files: Mapping[str, bytes | Path]) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file in a folder, by its name within."""
-    return {
-        path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _sha256(path: Path) -> str:

@@ -1,6 +1,7 @@
 """A model that is open answers alike for whoever asks, whatever its package is made of."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,15 @@ from pydicom import dcmwrite
 
 from config.errors import PackageError, SettingsError
 from config.settings import InferenceSettings, OperatingPointSettings
+from cxrnode.phantom import phantom_dataset
 from inference import model as models
 from inference.analyse import Analyser, StageTimes
+from inference.ensemble import draft
 from inference.findings import OperatingPoints
 from inference.interpret import findings_of
 from inference.model import Model
-from inference.package import EnsemblePackage, ModelPackage, with_site_points
-from inference.pixels import Picture, read_picture, to_model_input
+from inference.package import EnsemblePackage, ModelPackage, load_network, with_site_points, write_ensemble
+from inference.pixels import Picture, read_picture, render, to_model_input
 
 QUIET = pytest.mark.filterwarnings("ignore")  # TensorFlow's own warnings
 LITERT = InferenceSettings(engine="litert")
@@ -104,7 +107,7 @@ def test_the_sites_points_are_in_force_and_stay(
 
 @QUIET
 def test_the_worker_says_what_the_model_says(
-    both_package: EnsemblePackage, radiograph: Callable[..., Any], tmp_path: Any
+    both_package: EnsemblePackage, radiograph: Callable[..., Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.dcm"
     dcmwrite(path, radiograph(), enforce_file_format=True)
@@ -113,3 +116,19 @@ def test_the_worker_says_what_the_model_says(
     assert analyser.identity == Model.open(both_package, LITERT).identity
     assert analyser.analyse_file(path, times) == Model.open(both_package, LITERT).findings(read_picture(path, 10**6))
     assert all(seconds > 0 for seconds in times.seconds.values())
+
+
+def test_an_ensemble_of_twins_says_what_one_says(tmp_path: Path) -> None:
+    opacity = load_network("opacity")
+    about = dict.fromkeys(("version", "title", "summary", "licence", "intended_use"), "1")
+    manifest = draft([opacity.manifest] * 2, name="twins", **about)
+    twins = Model.open(write_ensemble(tmp_path / "twins", manifest, [opacity.folder] * 2), LITERT)
+    single, shown = Model.open(opacity, LITERT), render(phantom_dataset(6, opacity=True), 10**8)
+    for one, other in zip(single.findings(shown), twins.findings(shown), strict=True):
+        assert (one.label, one.code, one.site, one.points) == (other.label, other.code, other.site, other.points)
+        assert one.score == pytest.approx(other.score)
+    alone, together = (model.boxes(model.raw(shown), "lung_opacity") for model in (single, twins))
+    assert alone
+    for box, same in zip(alone, together, strict=True):
+        assert (box.score, box.level) == (pytest.approx(same.score), same.level)
+        assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((same.x0, same.y0, same.x1, same.y1))
