@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from inference import pixels
 from inference.pixels import Picture
 from inference.placement import Placement
 from training.data.examples import Example, TruthBox
-from training.detector_targets import ModelBox
+
+if TYPE_CHECKING:
+    from training.detector_targets import ModelBox
 
 MAX_PIXELS = 100_000_000
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)

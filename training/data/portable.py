@@ -23,6 +23,7 @@ class PortablePicture:
     """``.jpg`` or ``.png``."""
     rows: int
     columns: int
+    channels: int
 
 
 def portable(path: Path) -> PortablePicture:
@@ -35,13 +36,13 @@ def portable(path: Path) -> PortablePicture:
     """
     picture = read_picture(path)
     encoded = path.read_bytes()
-    ending = _kept(encoded)
+    ending, channels = _kept(encoded)
     if not ending:
-        ending, stream = ".png", io.BytesIO()
+        ending, channels, stream = ".png", 1, io.BytesIO()
         grey = (picture.gray * np.float32(255) + np.float32(0.5)).astype(np.uint8)
         Image.fromarray(grey).save(stream, "PNG")
         encoded = stream.getvalue()
-    return PortablePicture(encoded, ending, picture.rows, picture.columns)
+    return PortablePicture(encoded, ending, picture.rows, picture.columns, channels)
 
 
 def portable_name(file: str, ending: str) -> str:
@@ -56,9 +57,11 @@ def portable_name(file: str, ending: str) -> str:
     return str(name if name.suffix.lower() in kept else name.with_name(name.stem + ending))
 
 
-def _kept(encoded: bytes) -> str:
+def _kept(encoded: bytes) -> tuple[str, int]:
+    """Return the ending and the channels of a file that can stay as it is; nothing and 0 of another."""
     try:
         with Image.open(io.BytesIO(encoded)) as image:
-            return _KEPT.get(image.format or "", "") if image.mode in _EIGHT_BIT else ""
+            kept = image.mode in _EIGHT_BIT
+            return (_KEPT.get(image.format or "", ""), len(image.getbands())) if kept else ("", 0)
     except OSError:
-        return ""
+        return "", 0

@@ -18,7 +18,7 @@ from training.data.examples import Example, TruthBox, View
 from training.data.label_map import FILE, read_label_map, write_label_map
 from training.data.patients import Owner, owner_of, warn_of_unknown
 from training.data.pictures import size
-from training.data.portable import portable, portable_name
+from training.data.portable import PortablePicture, portable, portable_name
 from training.data.tables import checked_box, choice, number, refuse_duplicates
 from training.data.terms import term
 from training.data.whole import whole_folder
@@ -100,7 +100,7 @@ def write(
             if path.exists():
                 raise DataError(f"{example.file} and another picture would both be {name}: rename one of them")
             path.write_bytes(picture.encoded)
-            sheet = _to_xml(example, Path(name), (picture.rows, picture.columns))
+            sheet = _to_xml(example, Path(name), picture)
             path.with_suffix(".xml").write_text(sheet, encoding="utf-8")
             progress(count)
     return labels
@@ -238,8 +238,8 @@ def _example(sheet: _Sheet, root: Path, labels: Iterable[str]) -> Example:
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def _to_xml(example: Example, name: Path, shape: tuple[int, int]) -> str:
-    rows, columns = shape
+def _to_xml(example: Example, name: Path, picture: PortablePicture) -> str:
+    rows, columns = picture.rows, picture.columns
     drawn = ", ".join(dict.fromkeys(box.source for box in example.boxes if box.source)) or "Unknown"
     objects = "".join(_object(box, rows, columns) for box in example.boxes)
     return (
@@ -247,7 +247,7 @@ def _to_xml(example: Example, name: Path, shape: tuple[int, int]) -> str:
         f"\t<filename>{escape(name.name)}</filename>\n\t<path>{escape(name.as_posix())}</path>\n"
         f"\t<source>\n\t\t<database>{escape(example.source or 'Unknown')}</database>\n"
         f"\t\t<annotation>{escape(drawn)}</annotation>\n\t</source>\n"
-        f"\t<size>\n\t\t<width>{columns}</width>\n\t\t<height>{rows}</height>\n\t\t<depth>1</depth>\n\t</size>\n"
+        f"\t<size>\n\t\t<width>{columns}</width>\n\t\t<height>{rows}</height>\n\t\t<depth>{picture.channels}</depth>\n\t</size>\n"
         f"\t<segmented>0</segmented>\n{objects}{_own_element(example)}</annotation>\n"
     )
 
