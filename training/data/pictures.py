@@ -79,8 +79,10 @@ def require_readable(examples: Iterable[Example], progress: Callable[[int], None
         progress(count)
 
 
-def to_model_box(box: TruthBox, placement: Placement, channel: int = 0) -> ModelBox:
+def to_model_box(box: TruthBox, placement: Placement, channel: int = 0) -> "ModelBox":
     """Carry a box, in fractions of its picture, into the model's square."""
+    from training.detector_targets import ModelBox  # which brings TensorFlow, and takes seconds
+
     x0, y0 = placement.to_model(box.x * placement.picture_columns, box.y * placement.picture_rows)
     x1, y1 = placement.to_model((box.x + box.w) * placement.picture_columns, (box.y + box.h) * placement.picture_rows)
     side = placement.columns
