@@ -1,0 +1,131 @@
+"""One evaluation: which pictures, what the package says about them, all figures, and how far to trust them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from config.errors import DataError
+from inference.model import Model
+from inference.package import FIGURES, AnyPackage
+from training.data.examples import Example
+from training.data.lists import restrict
+from training.data.open import open_data
+from training.evaluation.figures import figures
+from training.evaluation.predict import Progress, predict
+from training.evaluation.predictions import Predictions
+from training.evaluation.protocol import TRAINING, VALIDATION, Record
+from training.measures import RESAMPLES
+
+Document = dict[str, Any]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which pictures of a data set to evaluate on."""
+
+    data: Path
+    reader: str = "manifest"
+    fold: int | None = None
+    """This fold; without it, all pictures whose patients the package was neither fitted nor chosen on."""
+    everything: bool = False
+    """All pictures, those it was fitted on too."""
+    list: str | None = None
+    """A CSV file of pictures and labels, relative to the data folder; the package's own without it, "" for none."""
+    any_view: bool = False
+    """Lateral pictures and children's too, which a node would not analyse."""
+
+
+def record_of(package: AnyPackage) -> Record:
+    """Return what a package remembers of the pictures it was made from; of an ensemble, what its members do."""
+    records = [Record.of(_figures(member)) for member in package.members]
+    joined = records[0]
+    for record in records[1:]:
+        joined = joined.joined(record)
+    own = Record.of(_figures(package))
+    return joined if own.rsna_thresholds is None else replace(joined, rsna_thresholds=own.rsna_thresholds)
+
+
+def choose(record: Record, choice: Choice) -> tuple[Example, ...]:
+    """Return the examples to evaluate on.
+
+    Raises
+    ------
+    DataError
+        When nothing is left, saying why.
+    """
+    examples = open_data(choice.data, choice.reader)
+    listed = record.list if choice.list is None else choice.list
+    if listed and (choice.list is not None or (choice.data / listed).is_file()):
+        examples = restrict(examples, choice.data / listed)
+    if record.frontal_adults and not choice.any_view:
+        examples = tuple(example for example in examples if example.is_frontal_adult)
+    return _part(examples, record, choice)
+
+
+def evaluate(
+    model: Model,
+    choice: Choice,
+    *,
+    seed: int = 1,
+    resamples: int = RESAMPLES,
+    progress: Callable[[int], Progress] = lambda _of: lambda _done: None,
+) -> tuple[Predictions, Document]:
+    """Evaluate an open model on chosen pictures; return its predictions and the document of :func:`document`.
+
+    ``progress`` is told how many pictures there are and returns what is told after each.
+    """
+    record = record_of(model.package)
+    examples = choose(record, choice)
+    predictions = predict(model, examples, progress(len(examples)))
+    return predictions, document(predictions, record, data=choice.data.name, seed=seed, resamples=resamples)
+
+
+def document(
+    predictions: Predictions, record: Record, *, data: str = "", seed: int = 1, resamples: int = RESAMPLES
+) -> Document:
+    """Return all figures with which package, which pictures, and how many of them it was fitted or chosen on."""
+    thresholds = record.rsna_thresholds
+    measured = figures(
+        predictions, seed=seed, resamples=resamples, kept_apart=record.kept_apart, rsna_thresholds=thresholds
+    )
+    package = predictions.package
+    return {
+        "schema": SCHEMA,
+        "kind": "evaluation",
+        "package": {name: getattr(package, name) for name in ("name", "version", "digest", "engine", "title")},
+        "data": data,
+        "folds": sorted({example.fold for example in predictions.examples if example.fold is not None}),
+        "seen": record.seen(predictions.examples),
+        "figures": measured,
+    }
+
+
+def _part(examples: Sequence[Example], record: Record, choice: Choice) -> tuple[Example, ...]:
+    apart = record.kept_apart
+    if choice.everything:
+        chosen = tuple(examples)
+    elif choice.fold is not None:
+        chosen = tuple(one for one in examples if one.fold == choice.fold or (apart and one.file.startswith(apart)))
+    else:
+        chosen = tuple(one for one in examples if record.part_of(one) not in (TRAINING, VALIDATION))
+    if chosen:
+        return chosen
+    if choice.fold is not None:
+        there = ", ".join(str(fold) for fold in sorted({one.fold for one in examples if one.fold is not None}))
+        raise DataError(f"fold {choice.fold} has no picture; the data have folds {there or 'of nothing'}")
+    raise DataError(
+        "no picture is left to evaluate on: the package was fitted or chosen on every patient of these data "
+        "(give --all to measure on them all the same, which flatters)"
+        if examples
+        else "the data have no frontal picture of an adult: give --any-view to measure on the others"
+    )
+
+
+def _figures(package: AnyPackage) -> dict[str, Any]:
+    if FIGURES not in package.manifest.files:
+        return {}
+    found: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
+    return found
