@@ -6,7 +6,6 @@ fit for calibration. The test part is never looked at.
 """
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from config.errors import DataError, SettingsError
 from config.logs import get_logger
 from inference.pixels import to_model_input
 from training import head_targets
+from training.checkpoint import Checkpoint
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture
 from training.learnt import Learnt, Progress
 from training.networks import cnn, darkcovidnet, vgg16
 from training.networks.augmentation import augmentation
 from training.recipe import Recipe
-from training.resume import Keeper
 from training.schedules import optimizer
 
 _BUILDERS: Mapping[str, Callable[..., keras.Model]] = {
@@ -81,33 +80,34 @@ def fit_pictures(
     with _shared(devices), _precision(recipe):
         network = build(recipe, weights)
         trainer = _trainer(recipe, network, steps)
-        keeper = Keeper(work / "state.npz", _key(recipe, training, weights))
-        done = keeper.restore(trainer)
-        if done:
-            _log.info("going on with a run that was broken off", outcome=f"after epoch {done} of {epochs}")
+        checkpoint = Checkpoint.of(work, recipe, training, _changing(trainer))
+        losses = checkpoint.restore()
+        if losses:
+            _log.info("going on with a run that was stopped", outcome=f"after epoch {len(losses)} of {epochs}")
         prepare = _Pictures(recipe, progress)
-        if done < epochs:
-            batches = prepare.shuffled(training, done, epochs)
-            checks = prepare.ordered(validation) if validation else None
-            reporter = _Reporter(progress, steps, epochs)
-            # The keeper comes last, so that an epoch counts as done when all is done.
-            logs = keras.callbacks.TensorBoard(str(work / "tensorboard"), write_graph=False, profile_batch=0)
-            trainer.fit(
-                batches,
-                steps_per_epoch=steps,
-                initial_epoch=done,
-                epochs=epochs,
-                validation_data=checks,
-                callbacks=[reporter, logs, keeper],
-                verbose=0,
-            )
-        elif recipe.fit.average:
-            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-    final = build(recipe, None)
+        # What keeps the state comes last, so that an epoch counts as done when all is done.
+        callbacks = [
+            _Reporter(progress, steps, epochs),
+            keras.callbacks.TensorBoard(str(work / "tensorboard"), write_graph=False, profile_batch=0),
+            _Keeper(checkpoint, losses),
+        ]
+        # With ``average``, Keras gives the network the average when this returns, also where no epoch was left.
+        trainer.fit(
+            prepare.shuffled(training, len(losses), epochs),
+            steps_per_epoch=steps,
+            initial_epoch=len(losses),
+            epochs=epochs,
+            validation_data=prepare.ordered(validation) if validation else None,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+    final = build(recipe, weights)  # in full precision, on one device
     final.set_weights(network.get_weights())
     if not all(np.isfinite(value).all() for value in final.get_weights()):
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rate")
-    return Learnt(network=final, losses=tuple(keeper.losses))
+    checkpoint.discard()
+    return Learnt(network=final, losses=tuple(losses))
 
 
 def build(recipe: Recipe, weights: Path | None) -> keras.Model:
@@ -120,13 +120,13 @@ def kinds() -> frozenset[str]:
     return frozenset(_BUILDERS)
 
 
-def to_bytes(example: Example, side: int) -> NDArray[np.uint8]:
-    """Return an example's picture as serving letterboxes it, (side, side, 1), 0..255.
+def model_input(recipe: Recipe, example: Example) -> NDArray[np.float32]:
+    """Return an example's picture as serving gives it to the network, (side, side, 1), 0..1.
 
     Raises :class:`DataError` when it cannot be read.
     """
-    whole, _ = to_model_input(read_picture(example.path), side, side)
-    return np.asarray(np.rint(whole * 255), np.uint8)
+    side = recipe.network.side
+    return to_model_input(read_picture(example.path), side, side, recipe.network.contrast)[0]
 
 
 class _Pictures:
@@ -165,7 +165,7 @@ class _Pictures:
         side = self._recipe.network.side
         pictures = np.empty((len(examples), side, side, 1), np.uint8)
         for place, example in enumerate(examples):
-            pictures[place] = to_bytes(example, side)
+            pictures[place] = np.rint(model_input(self._recipe, example) * 255)
             self._progress(what, place + 1, len(examples))
         with tf.device("CPU:0"):
             kept = tf.constant(pictures)
@@ -202,6 +202,19 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         _log.info(self._what, outcome=" ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items()))
 
 
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps what every epoch leaves behind, so that a run that is killed and started again ends where it would have."""
+
+    def __init__(self, checkpoint: Checkpoint, losses: list[dict[str, float]]) -> None:
+        super().__init__()
+        self._checkpoint = checkpoint
+        self._losses = losses
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        self._losses.append({name: float(value) for name, value in (logs or {}).items()})
+        self._checkpoint.save(self._losses)
+
+
 def _trainer(recipe: Recipe, network: keras.Model, steps: int) -> keras.Model:
     """Return the network behind its augmentation, with named outputs, compiled and built."""
     picture = keras.Input(network.input_shape[1:], name="picture")
@@ -221,14 +234,10 @@ def _trainer(recipe: Recipe, network: keras.Model, steps: int) -> keras.Model:
     return trainer
 
 
-def _key(recipe: Recipe, training: Sequence[Example], weights: Path | None) -> str:
-    """Return what tells this run from others: all that its result follows from."""
-    settings = recipe.model_dump(mode="json", exclude={"package", "findings", "points", "tune", "quick", "experiments"})
-    sums = hashlib.sha256(f"{settings}/{weights}/{keras.__version__}".encode())
-    for example in training:
-        sums.update(f"{example.file}/{example.path.stat().st_size}".encode())
-        sums.update(f"{[head_targets.targets([example], head).tolist() for head in recipe.heads]}".encode())
-    return sums.hexdigest()
+def _changing(model: keras.Model) -> list[Any]:
+    """Return all that changes while a model is fitted, but for what its metrics count, in an order that repeats."""
+    counted = {id(one) for metric in model.metrics for one in metric.variables}
+    return [*(one for one in model.variables if id(one) not in counted), *model.optimizer.variables]
 
 
 def _gpus() -> list[str]:
