@@ -1,12 +1,14 @@
 """The training room, as a command."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from config.errors import SettingsError
+from cxrnode.progress import shown_progress
 
 
 def register(app: typer.Typer) -> None:
@@ -16,17 +18,35 @@ def register(app: typer.Typer) -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or the path of a TOML file.")],
-    data: Annotated[Path, typer.Option(help="Folder with manifest.csv, boxes.csv and images/.")],
+    data: Annotated[Path, typer.Option(help="The data folder, in the layout that the recipe or --reader names.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the model package; one that is there is replaced.")],
-    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results; beside OUT without it.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results; .cache/train without it.")] = None,
+    reader: Annotated[str | None, typer.Option(help="The data folder's layout, if not the recipe's own.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="One of the recipe's experiments.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
 ) -> None:
-    """Train, calibrate and evaluate a model package (needs the train extra: TensorFlow)."""
+    """Train, calibrate and evaluate a model package (needs the train extra: TensorFlow).
+
+    A run that was stopped goes on where it was when it is started again with the same recipe, data and cache.
+    """
     try:
-        from training.run import main
+        from training.run import train as run
     except ModuleNotFoundError as error:
         msg = f"training needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
         raise SettingsError(msg) from None
-    arguments = [recipe, "--data", str(data), "--out", str(to)]
-    arguments += ["--cache", str(cache)] if cache is not None else []
-    sys.exit(main([*arguments, *(["--quick"] if quick else [])]))
+    from training.evaluation.headline import headline
+    from training.recipe import load_recipe, with_reader
+
+    chosen = load_recipe(recipe)
+    if experiment is not None:
+        chosen = chosen.experiment(experiment)
+    if reader is not None:
+        chosen = with_reader(chosen, reader)
+    with shown_progress() as progress:
+        trained = run(chosen, data, to, work=cache, quick=quick, progress=progress)
+    table = Table("figure, test part", "measured here", title=f"{chosen.package.name} {chosen.package.version}")
+    for words, value in headline(trained.figures["test"]):
+        table.add_row(words, value)
+    console = Console()
+    console.print(table)
+    console.print(f"The package is in {to}. Research use only: its card says what it cannot do.")

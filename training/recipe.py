@@ -278,6 +278,16 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise SettingsError(f"{source.name} is no valid TOML: {error}") from None
 
 
+def with_reader(recipe: Recipe, reader: str) -> Recipe:
+    """Return the recipe for a data folder of another layout than its own.
+
+    Raises :class:`SettingsError` for a layout that no reader knows.
+    """
+    document = recipe.model_dump(mode="json", by_alias=True)
+    document["data"]["reader"] = reader
+    return parse_recipe(document, "--reader")
+
+
 def parse_recipe(document: dict[str, object], name: str) -> Recipe:
     """Check a recipe's values; ``name`` is what a message calls it.
 

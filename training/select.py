@@ -47,8 +47,8 @@ def select(recipe: Recipe, data: Path) -> Selection:
         if reason:
             reasons[reason] += 1
         else:
-            wanted.append(example)
-    apart = tuple(one for one in wanted if one.file.startswith(recipe.data.kept_apart)) if recipe.data.kept_apart else ()
+            wanted.append(_without_boxes_where_absent(recipe, example))
+    apart = tuple(one for one in wanted if recipe.data.kept_apart and one.file.startswith(recipe.data.kept_apart))
     patients = {one.patient for one in apart}
     rest = tuple(one for one in wanted if one.patient not in patients)
     if not rest:
@@ -110,11 +110,20 @@ def cut_down(selection: Selection, recipe: Recipe) -> Selection:
     )
 
 
+def _without_boxes_where_absent(recipe: Recipe, example: Example) -> Example:
+    """Know that there is no box of what is known to be absent."""
+    absent = {label for label in recipe.maps if example.truths.get(label) is False}
+    drawn = {box.label for box in example.boxes if box.label in recipe.maps}
+    return replace(example, boxed=example.boxed | (absent - drawn))
+
+
 def _why_not(recipe: Recipe, example: Example) -> str:
     if recipe.data.frontal_adults and not example.is_frontal_adult:
         if example.view is View.LATERAL:
             return "lateral view"
         return "view unknown" if example.view is View.UNKNOWN else "below 18 years"
+    if recipe.data.only and not any(example.truths.get(label) for label in recipe.data.only):
+        return "none of the labels that the recipe asks for"
     return "" if is_known(example, recipe.heads) else "nothing known that the recipe asks for"
 
 

@@ -1,5 +1,7 @@
 """What training draws, serving's box reader reads back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from inference.detector import decode_boxes
 from inference.package import BoxCalibration, DetectorSpec, PointsSpec
 from inference.placement import Placement
-from training.targets import SIZE_WEIGHT, ModelBox, encode
+from training import detector_targets
+from training.data.examples import Example
+from training.detector_targets import SIZE_WEIGHT, ModelBox, encode
 
 CELLS, SIDE = 24, 384
 DETECTOR = DetectorSpec(
@@ -71,3 +75,48 @@ def test_a_large_box_outweighs_no_small_one() -> None:
     left, right = weights[:, : CELLS // 2].sum(), weights[:, CELLS // 2 :].sum()
     assert left == pytest.approx(SIZE_WEIGHT, rel=0.05)
     assert right == pytest.approx(SIZE_WEIGHT, rel=0.05)
+
+
+def test_a_box_warms_its_own_channel_only() -> None:
+    heat = encode([ModelBox(0.5, 0.5, 0.2, 0.2, channel=1)], CELLS, channels=3).heat
+    assert heat.shape == (CELLS, CELLS, 3)
+    assert heat[..., 1].max() == 1
+    assert not heat[..., (0, 2)].any()
+
+
+def test_maps_whose_boxes_nobody_drew_teach_nothing() -> None:
+    examples = [
+        Example("a", Path("a"), "1", boxed=frozenset({"mass"})),
+        Example("b", Path("b"), "2"),
+    ]
+    known = detector_targets.boxes_known(examples, ("mass", "nodule"))
+    assert known.mean() == pytest.approx(1)
+    assert (known > 0).tolist() == [[True, False], [False, False]]
+    box = ModelBox(0.5, 0.5, 0.2, 0.2)
+    heat, boxes = detector_targets.batch([(box,), (box,)], known, CELLS)
+    wrong = np.full((2, CELLS, CELLS, 2), 3.0, np.float32)
+    each = np.asarray(detector_targets.heat_loss(heat, wrong))
+    assert each[0] > 1
+    assert each[1] == 0
+    size = np.asarray(detector_targets.box_loss(boxes, np.full((2, CELLS, CELLS, 4), 0.9, np.float32)))
+    assert size[0] > 0
+    assert size[1] == 0
+
+
+def test_the_heat_loss_falls_as_the_heat_nears_the_truth() -> None:
+    target = np.zeros((1, 6, 6, 2), np.float32)
+    target[0, 2, 3, 0] = 1
+    target[..., 1] = 1
+    right = np.where(target[..., :1] == 1, 6.0, -6.0).astype(np.float32)
+    losses = [float(np.asarray(detector_targets.heat_loss(target, logits))[0]) for logits in (right, 0 * right, -right)]
+    assert losses[0] < 0.01 < losses[1] < losses[2]
+
+
+def test_the_box_loss_is_zero_at_the_truth_and_blind_elsewhere() -> None:
+    target = np.zeros((1, 6, 6, 6), np.float32)
+    target[0, 2, 3] = (0.25, 0.75, 0.2, 0.4, 1, 1)
+    box = np.random.default_rng(0).random((1, 6, 6, 4)).astype(np.float32)
+    box[0, 2, 3] = target[0, 2, 3, :4]
+    assert float(np.asarray(detector_targets.box_loss(target, box))[0]) == pytest.approx(0, abs=1e-4)
+    box[0, 2, 3, 2] = 0.1
+    assert float(np.asarray(detector_targets.box_loss(target, box))[0]) == pytest.approx(0.5 * np.log(2), rel=1e-3)
