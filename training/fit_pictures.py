@@ -227,7 +227,7 @@ def _trainer(recipe: Recipe, network: keras.Model, steps: int) -> keras.Model:
         loss={head.name: head_targets.loss(head) for head in recipe.heads},
         loss_weights={head.name: head.weight for head in recipe.heads},
         metrics={head.name: [head_targets.Accuracy(head)] for head in recipe.heads},
-        # On processors the compiler loses more than it gains: it does not use the vendor's convolutions.
+        # On processors compiling takes its time and was measured to gain nothing.
         jit_compile="auto" if _gpus() else False,
     )
     trainer.optimizer.build(trainer.trainable_variables)
