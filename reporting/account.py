@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from inference.findings import Finding, Level, ModelIdentity
+from inference.findings import Finding, ModelIdentity
+from reporting.reading import summary
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
 NOT_VERIFIED = "AI result, not verified by a radiologist"
 RESEARCH_USE = "research use only, not a medical device"
-LEVEL_WORDS = {Level.PRESENT: "present", Level.POSSIBLE: "possible", Level.ABSENT: "not found"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +68,10 @@ class Account:
 
 
 def summarise(account: Account) -> list[str]:
-    """Return the impression, one sentence a picture and finding, abnormal and likely first."""
-    lines = []
+    """Return the impression in lines without full stops: of each picture what is claimed, then what was not found."""
     several = len(account.analysed) > 1
-    for number, image in enumerate(account.analysed, 1):
-        prefix = f"Image {number}: " if several else ""
-        lines += [f"{prefix}{sentence(finding)}" for finding in ranked(image.findings)]
-    return lines
-
-
-def sentence(finding: Finding) -> str:
-    """Return one finding in words, such as ``Lung opacity: present (91 %), 2 regions marked``."""
-    regions = len(finding.boxes)
-    marked = f", {regions} region{'s' if regions > 1 else ''} marked" if regions else ""
-    return f"{finding.code.meaning}: {LEVEL_WORDS[finding.level]} ({percent(finding.score)} %){marked}"
-
-
-def ranked(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Order findings for a reader: abnormal before normal, then by level, then by score."""
-    order = {Level.PRESENT: 0, Level.POSSIBLE: 1, Level.ABSENT: 2}
-    return sorted(findings, key=lambda f: (not f.abnormal, order[f.level], -f.score, f.label))
-
-
-def percent(score: float) -> str:
-    """Return a probability as a percentage for people, never rounded up to certainty."""
-    value = round(score * 100)
-    return f"{min(max(value, 1), 99)}" if 0 < score < 1 else f"{value}"
+    return [
+        f"Image {number}: {line}" if several else line
+        for number, image in enumerate(account.analysed, 1)
+        for line in summary(image.findings)
+    ]

@@ -10,9 +10,10 @@ from inference.pixels import Picture
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import quiet
+from reporting.drawing import Caption
 from reporting.encode import encode
 from reporting.identity import document_uid
-from reporting.overlay import Caption, draw_capture
+from reporting.overlay import draw_capture
 from reporting.report import BuiltObject, equipment
 
 
@@ -143,14 +144,14 @@ def _code_item(code: Code) -> Dataset:
 
 def _caption(account: Account, image: AnalysedImage) -> Caption:
     model = account.model
-    details = [f"Package SHA-256 {model.digest[:16]}", f"Engine {model.engine}"]
+    details = ["Scores are one model's estimates, not a diagnosis."]
     if account.corrects:
         details.append(f"Revision {account.revision}: replaces the earlier AI result of this study")
     if account.skipped:
         count = len(account.skipped)
         reasons = "; ".join(sorted({skipped.because for skipped in account.skipped}))
         details.append(f"{count} image{'s' if count > 1 else ''} of this study not analysed: {reasons}")
-    details.append("Scores are one model's estimates, not a diagnosis.")
+    details += [f"Package SHA-256 {model.digest[:16]}", f"Engine {model.engine}"]
     several = len(account.analysed) > 1
     when = account.local_time()
     return Caption(

@@ -3,7 +3,7 @@
 from pydicom.sr.coding import Code
 
 from inference import findings
-from inference.findings import Level
+from reporting.reading import Claim
 
 IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 """CID 7021; the root that viewers look for."""
@@ -15,7 +15,8 @@ PRESENCE = Code("121052", "DCM", "Presence of property")
 PRESENT = Code("52101004", "SCT", "Present")
 ABSENT = Code("272519000", "SCT", "Absent")
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")
-"""With Present and Absent in CID 240: between the two operating points neither is claimed."""
+"""With Present and Absent in CID 240: between the two operating points, and where good news stands beside a finding
+that is present, neither is claimed."""
 FINDING = Code("121071", "DCM", "Finding")
 TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
 TRACKING_UNIQUE_IDENTIFIER = Code("112040", "DCM", "Tracking Unique Identifier")
@@ -37,12 +38,14 @@ _RADIOGRAPHY = {
     "DX": Code("DX", "DCM", "Digital Radiography"),
     "RG": Code("RG", "DCM", "Radiographic imaging"),
 }
-_PRESENCE = {Level.PRESENT: PRESENT, Level.POSSIBLE: UNDETERMINED, Level.ABSENT: ABSENT}
+_PRESENCE = {
+    Claim.PRESENT: PRESENT, Claim.POSSIBLE: UNDETERMINED, Claim.ABSENT: ABSENT, Claim.WITHHELD: UNDETERMINED
+}  # fmt: skip
 
 
-def presence(level: Level) -> Code:
-    """Return how a level is coded in CID 240: at or above the specific point, between the points, or below."""
-    return _PRESENCE[level]
+def presence(claim: Claim) -> Code:
+    """Return how a claim is coded in CID 240."""
+    return _PRESENCE[claim]
 
 
 def radiography(modality: str) -> Code:

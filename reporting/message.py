@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from config.settings import Hl7Destination
-from inference.findings import Finding, Level
+from inference.findings import Finding
 from reporting import codes
 from reporting.account import (
     MANUFACTURER,
@@ -29,6 +29,7 @@ from reporting.er7 import (
     xpn,
 )
 from reporting.identity import control_id, device_uid
+from reporting.reading import Claim, Read, note, read
 from reporting.source import valid_for_vr
 
 CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
@@ -218,18 +219,22 @@ class Observations:
         if report is not None:
             self._context(components("112002", "Series Instance UID", "DCM"), report.series_uid)
             self._context(components("SR-UID", "DICOM SR SOP Instance UID", LOCAL_SCHEME), report.sop_instance_uid)
-        number = 0
+        before = 0
         for image in account.analysed:
-            for finding in image.findings:
-                number += 1
-                self._finding(image, finding, str(number))
+            for one in read(image.findings):
+                self._finding(image, one, str(before + one.position + 1))
+            before += len(image.findings)
         self._impression()
         return self._segments
 
-    def _finding(self, image: AnalysedImage, finding: Finding, group: str) -> None:
-        flag = "A" if finding.abnormal and finding.level is not Level.ABSENT else "N"
+    def _finding(self, image: AnalysedImage, one: Read[Finding], group: str) -> None:
+        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank."""
+        finding = one.finding
+        flag = "A" if one.found else "N"
+        if one.claim is Claim.WITHHELD:
+            flag = ""
         code = components(finding.code.value, finding.code.meaning, finding.code.scheme)
-        presence = codes.presence(finding.level)
+        presence = codes.presence(one.claim)
         instance = image.source.sop_instance_uid
         self._add("ST", components("IMAGE-UID", "Analysed image", LOCAL_SCHEME), escape(instance), group=group)
         self._add("CWE", components("121071", "Finding", "DCM"), code, group=group, flag=flag)
@@ -248,6 +253,9 @@ class Observations:
             units=components("%", "percent", "UCUM"),
             flag=flag,
         )
+        if note(one):
+            comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
+            self._add("TX", comment, escape(f"{note(one)}."), group=group, flag=flag)
 
     def _impression(self) -> None:
         account = self._account

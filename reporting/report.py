@@ -13,10 +13,11 @@ from pydicom.sr.coding import Code
 
 from inference.findings import Box, Finding, ModelIdentity
 from reporting import codes
-from reporting.account import MANUFACTURER, Account, AnalysedImage
+from reporting.account import MANUFACTURER, Account, AnalysedImage, summarise
 from reporting.charset import quiet
 from reporting.encode import encode
 from reporting.identity import device_uid, document_uid, tracking_uid
+from reporting.reading import Read, box_claim, read
 
 
 class ReportClass(StrEnum):
@@ -58,7 +59,8 @@ def build_report(
     """Return the structured report of an account.
 
     Every finding is one measurement group on the whole picture with its probability; each of its boxes is one
-    more group with the region. Pictures that were not analysed are named with the reason. The report is complete,
+    more group with the region; both in the order and with the claims of :mod:`reporting.reading`. The impression
+    follows in words. Pictures that were not analysed are named with the reason. The report is complete,
     unverified and preliminary: no person has seen it.
 
     Parameters
@@ -133,10 +135,10 @@ def equipment(account: Account) -> hd.ContributingEquipment:
 def _content(account: Account) -> sr.MeasurementReport:
     groups: list[sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations] = []
     for image in account.analysed:
-        for finding in image.findings:
-            groups.append(_finding_group(account, image, finding))
+        for one in read(image.findings):
+            groups.append(_finding_group(account, image, one))
             groups += [
-                _region_group(account, image, finding, box, position) for position, box in enumerate(finding.boxes, 1)
+                _region_group(account, image, one, box, position) for position, box in enumerate(one.finding.boxes, 1)
             ]
     report = sr.MeasurementReport(
         observation_context=_observer(account),
@@ -149,8 +151,7 @@ def _content(account: Account) -> sr.MeasurementReport:
         referenced_images=[image.source.evidence() for image in account.analysed],
     )
     _state_modality(report[0], account)
-    if account.skipped:
-        report[0].ContentSequence.append(_not_analysed(account))
+    report[0].ContentSequence.append(_in_words(account))
     return report
 
 
@@ -183,27 +184,28 @@ def _observer(account: Account) -> sr.ObservationContext:
 
 
 def _finding_group(
-    account: Account, image: AnalysedImage, finding: Finding
+    account: Account, image: AnalysedImage, one: Read[Finding]
 ) -> sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     """Return the finding's own group: where it has a single region it is located by that, else by the picture.
 
     A report must not hold exactly one region: PixelMed's validator (2022) would then take every group for a region's.
     """
+    finding = one.finding
     if len(finding.boxes) == 1:
         as_a_whole = replace(finding.boxes[0], score=finding.score, level=finding.level)
-        return _region_group(account, image, finding, as_a_whole, 0)
-    return _whole_picture_group(account, image, finding)
+        return _region_group(account, image, one, as_a_whole, 0)
+    return _whole_picture_group(account, image, one)
 
 
 def _whole_picture_group(
-    account: Account, image: AnalysedImage, finding: Finding
+    account: Account, image: AnalysedImage, one: Read[Finding]
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     """TID 1501: the probability that the finding is on the picture at all.
 
     The number is inferred from the whole picture, said as its outline: OHIF (up to 3.11 at least) cannot load a
     report that has a number with neither its own nor its group's coordinates.
     """
-    source = image.source
+    source, finding = image.source, one.finding
     whole = sr.CoordinatesForMeasurement(
         sr.GraphicTypeValues.POLYLINE,
         _outline(0, 0, source.columns, source.rows),
@@ -220,15 +222,16 @@ def _whole_picture_group(
         measurements=[
             sr.Measurement(codes.PROBABILITY, _percentage(finding.score), codes.PERCENT, referenced_coordinates=[whole])
         ],
-        qualitative_evaluations=[sr.QualitativeEvaluation(codes.PRESENCE, codes.presence(finding.level))],
+        qualitative_evaluations=[sr.QualitativeEvaluation(codes.PRESENCE, codes.presence(one.claim))],
     )
 
 
 def _region_group(
-    account: Account, image: AnalysedImage, finding: Finding, box: Box, position: int
+    account: Account, image: AnalysedImage, one: Read[Finding], box: Box, position: int
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     """TID 1410: one box with its own score."""
-    source = image.source
+    source, finding = image.source, one.finding
+    claim = box_claim(one, box) if position else one.claim
     region = sr.ImageRegion(
         sr.GraphicTypeValues.POLYLINE,
         _kept_on_picture(box, source.rows, source.columns),
@@ -242,7 +245,7 @@ def _region_group(
         finding_sites=[sr.FindingSite(_concept(account, codes.coded(finding.site)))],
         algorithm_id=_algorithm(account, finding),
         measurements=[sr.Measurement(codes.PROBABILITY, _percentage(box.score), codes.PERCENT)],
-        qualitative_evaluations=[sr.QualitativeEvaluation(codes.PRESENCE, codes.presence(box.level))],
+        qualitative_evaluations=[sr.QualitativeEvaluation(codes.PRESENCE, codes.presence(claim))],
     )
 
 
@@ -291,20 +294,23 @@ def _algorithm(account: Account, finding: Finding) -> sr.AlgorithmIdentification
     )
 
 
-def _not_analysed(account: Account) -> sr.ContainerContentItem:
-    """Return the container of comments (TID 1500) that names the pictures without findings and why."""
+def _in_words(account: Account) -> sr.ContainerContentItem:
+    """Return the container of comments (TID 1500): the impression, a line each, and what was not analysed and why.
+
+    What was not found is one line, and a finding's note stands beside it: a viewer shows the whole at a glance.
+    """
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
-    container.ContentSequence = sr.ContentSequence()
-    for image in account.skipped:
-        text = f"Image {image.sop_instance_uid} was not analysed because {image.because}"
-        container.ContentSequence.append(
+    lines = summarise(account)
+    lines += [f"Image {image.sop_instance_uid} was not analysed because {image.because}" for image in account.skipped]
+    container.ContentSequence = sr.ContentSequence(
+        [
             sr.TextContentItem(
-                name=codes.COMMENT,
-                value=account.lead.character_set.fit(text, 1024),
-                relationship_type=contains,
+                name=codes.COMMENT, value=account.lead.character_set.fit(line, 1024), relationship_type=contains
             )
-        )
+            for line in lines
+        ]
+    )
     return container
 
 

@@ -1,6 +1,6 @@
 """What the tests of reporting make documents from: headers, good and sloppy, findings, and accounts of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from inference.findings import Box, Code, Finding, ModelIdentity, OperatingPoint
 from inference.pixels import Picture
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import describe
+from training.catalogue import CATALOGUE
 
 ROWS, COLUMNS = 400, 320
 MODEL = ModelIdentity("opacity", "1.0.0", "0123456789abcdef" * 4, "litert 2.1.0 cpu")
@@ -73,6 +74,58 @@ def findings() -> tuple[Finding, ...]:
         finding("covid", 0.5, code=Code("882784691000119100", "SCT", "Pneumonia caused by SARS-CoV-2")),
         finding("normal", 0.03, code=Code("17621005", "SCT", "Normal"), abnormal=False),
     )
+
+
+_CHEST_POINTS = {
+    "atelectasis": (0.12, 0.42), "cardiomegaly": (0.05, 0.35), "effusion": (0.1, 0.5), "infiltration": (0.15, 0.4),
+    "mass": (0.04, 0.2), "nodule": (0.05, 0.25), "pneumonia": (0.02, 0.1), "pneumothorax": (0.02, 0.3),
+    "lung_opacity": (0.09, 0.65), "covid19": (0.1, 0.6), "normal": (0.19, 0.77),
+}  # fmt: skip
+"""Two points of each finding of a package of eleven, in the package's order."""
+_SICK = (0.31, 0.55, 0.71, 0.22, 0.03, 0.08, 0.06, 0.01, 0.91, 0.48, 0.012)
+CONDITIONS = tuple(_CHEST_POINTS)[:8]
+
+
+def chest(scores: Sequence[float] = _SICK, boxes: Mapping[str, int] | None = None) -> tuple[Finding, ...]:
+    """Return eleven findings with these scores, coded as the catalogue says, some with this many regions."""
+    counts = {"lung_opacity": 2} if boxes is None else boxes
+    made = []
+    for (label, points), score in zip(_CHEST_POINTS.items(), scores, strict=True):
+        one, at = CATALOGUE[label], OperatingPoints(*points)
+        made.append(
+            Finding(
+                label,
+                one.code,
+                one.site,
+                score,
+                at.level(score),
+                at,
+                one.abnormal,
+                _spread(counts.get(label, 0)),
+                one.note,
+            )
+        )
+    return tuple(made)
+
+
+def _spread(count: int) -> tuple[Box, ...]:
+    """Return overlapping boxes on a picture of :data:`ROWS` by :data:`COLUMNS`, present and possible by turns."""
+    boxes = []
+    for number in range(count):
+        x, y, score = 30.0 + 37 * number % 190, 60.0 + 53 * number % 230, 0.9 - 0.02 * number - 0.4 * (number % 2)
+        boxes.append(Box(x, y, x + 60, y + 80, score, POINTS.level(score)))
+    return tuple(boxes)
+
+
+CHESTS: dict[str, tuple[Finding, ...]] = {
+    "eleven findings": chest(),
+    "eleven, all present": chest((0.9,) * 11),
+    "eight with boxes": chest((0.6,) * 8 + (0.02, 0.01, 0.02), dict.fromkeys(CONDITIONS, 3)),
+    "eight with a box each": chest((0.6,) * 8 + (0.02, 0.01, 0.02), dict.fromkeys(CONDITIONS, 1)),
+    "twenty boxes": chest((0.01,) * 8 + (0.93, 0.02, 0.02), {"lung_opacity": 20}),
+    "none abnormal": chest((0.01,) * 10 + (0.97,)),
+}
+"""Sets of eleven findings as different as they come."""
 
 
 def account(*headers: Dataset, **changes: Any) -> Account:

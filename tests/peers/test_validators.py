@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
+from inference.findings import Finding
 from inference.pixels import read_picture
-from reporting.account import Account, Predecessor
+from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.capture import build_capture
 from reporting.report import ReportClass, build_report
 from reporting.source import read_source
-from tests.accounts import SLOPPY, account, finding, good_header, lateral, picture
+from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, picture
 
 pytestmark = pytest.mark.peers
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
@@ -116,6 +117,23 @@ def test_reports_with_any_number_of_regions_satisfy_the_template(
     path = tmp_path / "sr.dcm"
     path.write_bytes(build_report(account(analysed=(type(made.analysed[0])(made.lead, found),)), 9001).content)
     assert sr_validators([path]) == []
+
+
+@pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
+def test_documents_of_eleven_findings_are_valid(
+    found: tuple[Finding, ...],
+    tmp_path: Path,
+    dciodvfy: Callable[[Path], list[str]],
+    sr_validators: Callable[[Sequence[Path]], list[str]],
+) -> None:
+    made = account()
+    made = account(analysed=(AnalysedImage(made.lead, found),), skipped=(lateral(),))
+    report, capture = tmp_path / "sr.dcm", tmp_path / "sc.dcm"
+    report.write_bytes(build_report(made, 9001).content)
+    capture.write_bytes(build_capture(made, made.analysed[0], picture(), 9002, 512).content)
+    assert dciodvfy(report) == []
+    assert dciodvfy(capture) == []
+    assert sr_validators([report]) == []
 
 
 @pytest.mark.data

@@ -2,20 +2,36 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import ImageDraw
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from config.errors import UndecodablePixels
-from inference.findings import Box, Level
+from inference.findings import Box, Finding, Level
 from reporting.capture import build_capture
 from reporting.conformance import check_capture
+from reporting.drawing import GOOD, Caption, font, marks_of, shorten, wrap
 from reporting.layout import SMALLEST_LONG_SIDE, Area, Layout, place_label
-from reporting.overlay import GOOD, Caption, colours, draw_capture, font, shorten, verdict, wrap
-from tests.accounts import COLUMNS, FILED_WRONG, ROWS, SLOPPY, account, finding, findings, good_header, lateral, picture
+from reporting.overlay import draw_capture
+from reporting.reading import read
+from tests.accounts import (
+    CHESTS,
+    COLUMNS,
+    FILED_WRONG,
+    ROWS,
+    SLOPPY,
+    account,
+    finding,
+    findings,
+    good_header,
+    lateral,
+    picture,
+)
 
 CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ("Package SHA-256 0123",))
 
@@ -141,11 +157,29 @@ def test_a_box_below_both_points_is_not_drawn() -> None:
 def test_labels_do_not_cover_one_another() -> None:
     within = Area(0, 0, 1000, 1000)
     taken: list[Area] = []
-    for offset in range(6):
-        area = place_label(200, 30, Area(300, 300 + 5 * offset, 600, 600), within, taken)
+    for offset in range(30):
+        area, _ = place_label(200, 30, Area(300, 300 + 5 * offset, 600, 600), within, taken)
         assert area.inside(within)
         assert not any(area.overlaps(other) for other in taken)
         taken.append(area)
+
+
+def test_a_label_keeps_clear_of_other_boxes_and_stands_apart_only_when_it_must() -> None:
+    within = Area(0, 0, 1000, 1000)
+    box = Area(300, 300, 600, 600)
+    assert place_label(200, 30, box, within, []) == (Area(300, 270, 500, 300), True)
+    beside = Area(250, 200, 520, 290)
+    area, touches = place_label(200, 30, box, within, [], [beside])
+    assert touches
+    assert not area.overlaps(beside)
+    _, touches = place_label(200, 30, box, within, [Area(50, 200, 850, 700)])
+    assert not touches
+
+
+def test_a_picture_without_room_for_a_label_still_gets_one_on_it() -> None:
+    within = Area(0, 0, 220, 40)
+    area, _ = place_label(200, 30, Area(10, 10, 20, 20), within, [within])
+    assert area.inside(within)
 
 
 def test_more_findings_than_fit_are_counted_and_nothing_breaks() -> None:
@@ -154,12 +188,50 @@ def test_more_findings_than_fit_are_counted_and_nothing_breaks() -> None:
     assert draw_capture(gray, 1.0, many, CAPTION, 1024).shape[2] == 3
 
 
-def test_the_headline_counts_abnormal_findings_only() -> None:
+def test_each_finding_with_regions_has_a_letter_and_a_hue_of_its_own() -> None:
+    marks = [mark for mark in marks_of(read(CHESTS["eight with boxes"])).values() if mark.letter]
+    assert [mark.letter for mark in marks] == list("ABCDEFGH")
+    assert len({mark.hue for mark in marks}) == 8
+    marks = list(marks_of(read(CHESTS["eleven findings"])).values())
+    assert [mark.letter for mark in marks] == ["A"] + [""] * 10
+
+
+def test_good_news_is_green_only_when_it_is_claimed_for_good() -> None:
     normal = finding("normal", 0.97, abnormal=False)
-    assert verdict([normal])[0] == "No finding above threshold"
-    assert verdict([finding("a", 0.4), normal])[0] == "1 possible finding"
-    assert verdict([finding("a", 0.9), finding("b", 0.8), finding("c", 0.4)])[0] == "2 findings present, 1 possible"
-    assert colours([normal, finding("a", 0.9)])["normal"] == GOOD
+    for other, green in ((0.1, True), (0.5, False), (0.9, False)):
+        marks = marks_of(read((normal, finding("a", other))))
+        assert (marks[0].hue == GOOD) == green
+
+
+@pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
+@pytest.mark.parametrize("longest", [512, 1024, 3000])
+@pytest.mark.parametrize("shape", [(3000, 2500), (2500, 3000), (3000, 3000)])
+def test_every_finding_of_eleven_is_named_on_a_capture_of_any_size(
+    found: tuple[Finding, ...], longest: int, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is drawn as text is listened to: each finding, the banner, and nothing off the canvas."""
+    written: list[str] = []
+    texts = ImageDraw.ImageDraw.text
+
+    def listen(draw: ImageDraw.ImageDraw, xy: tuple[float, float], text: str, **options: Any) -> None:
+        left, top, right, bottom = draw.textbbox(xy, text, font=options["font"], anchor=options.get("anchor"))
+        assert left >= 0
+        assert top >= 0
+        assert right <= draw.im.size[0]
+        assert bottom <= draw.im.size[1]
+        written.append(text)
+        texts(draw, xy, text, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
+    gray = np.zeros((ROWS, ROWS * shape[1] // shape[0]), dtype=np.float32)
+    drawn = draw_capture(gray, 1.0, found, CAPTION, longest)
+    assert max(drawn.shape) <= longest
+    assert {"AI RESULT", "NOT VERIFIED BY A RADIOLOGIST"} <= set(written)
+    words = " ".join(written)
+    for one in found:
+        assert one.code.meaning in words
+    assert "more in the structured report" not in words
+    assert "…" not in words
 
 
 def test_text_is_cut_or_broken_to_its_room() -> None:

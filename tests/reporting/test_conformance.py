@@ -48,8 +48,12 @@ def of_type(document: Dataset, kind: str) -> Dataset:
     return next(item for item in walk(document) if item.ValueType == kind)
 
 
+def named(document: Dataset, code: str) -> Dataset:
+    return next(item for item in walk(document) if item.ConceptNameCodeSequence[0].get("CodeValue") == code)
+
+
 def group(document: Dataset) -> Dataset:
-    return next(item for item in walk(document) if item.ConceptNameCodeSequence[0].get("CodeValue") == "125007")
+    return named(document, "125007")
 
 
 SR_DAMAGE: dict[str, tuple[Damage, str]] = {
@@ -72,7 +76,7 @@ SR_DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", [0, 0, 9999, 0, 9999, 9, 0, 9, 0, 0]), "outside"
     ),
     "no tracking": (lambda d: group(d).ContentSequence.pop(0), "Tracking Identifier"),
-    "no group": (lambda d: setattr(d.ContentSequence[-1], "ContentSequence", []), "measurement group"),
+    "no group": (lambda d: setattr(named(d, "126010"), "ContentSequence", []), "measurement group"),
     "evidence": (lambda d: d.pop("CurrentRequestedProcedureEvidenceSequence"), "evidence"),
     "equipment": (lambda d: d.pop("ContributingEquipmentSequence"), "contributing equipment"),
     "manufacturer": (lambda d: d.pop("Manufacturer"), "Manufacturer"),

@@ -1,5 +1,6 @@
 """The HL7 message: what it says, and that no value of a patient can become structure."""
 
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from config.settings import Hl7Destination
+from inference.findings import Finding
+from reporting.account import AnalysedImage
 from reporting.conformance import check_message
 from reporting.er7 import LONGEST_STRING, components, escape, segment, unescape, xpn
 from reporting.message import ReportReference, build_message, encode_for
-from tests.accounts import SLOPPY, account, good_header, lateral, raw
+from tests.accounts import CHESTS, SLOPPY, account, chest, good_header, lateral, raw
 
 NASTY = st.text(st.one_of(st.sampled_from("|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028｜＾～"), st.characters()), max_size=60)
 EXPECTED_NAMES = ["MSH", "PID", "PV1", "ORC", "OBR"]
@@ -164,6 +167,49 @@ def test_every_finding_is_a_code_a_presence_and_a_percentage_that_belong_togethe
     assert found[3][6] == "%^percent^UCUM"
     flags = {fields[4]: fields[8] for fields in observations(message()) if fields[2] == "NM"}
     assert flags == {"1": "A", "2": "A", "3": "N"}
+
+
+@pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
+def test_a_findings_lines_are_found_by_a_number_that_no_score_changes(found: tuple[Finding, ...]) -> None:
+    lead = account().lead
+    two = (AnalysedImage(lead, found), AnalysedImage(lead, chest()))
+    lines = [fields for fields in observations(message(analysed=two)) if fields[3].startswith("121071^")]
+    numbers = {(fields[4], fields[5].split("^")[0]) for fields in lines}
+    assert len(lines) == len(numbers) == len({number for number, _ in numbers}) == 22
+    assert numbers == {
+        (str(place), one.code.value) for place, one in enumerate((*found, *chest()), 1)
+    }  # the package's places, image by image
+
+
+def test_findings_come_in_the_order_of_the_reading_and_numbers_stay_together() -> None:
+    lead = account().lead
+    lines = observations(message(analysed=(AnalysedImage(lead, chest()),)))
+    names = [fields[5].split("^")[1] for fields in lines if fields[3].startswith("121071^")]
+    assert names[:3] == ["Opacity", "Pleural effusion", "Cardiomegaly"]
+    assert names[-3:] == ["Normal", "Mass", "Pneumothorax"]
+    groups = [fields[4] for fields in lines if fields[4]]
+    assert len({group for group, _ in groupby(groups)}) == len(list(groupby(groups))) == 11
+    assert [int(fields[1]) for fields in lines] == list(range(1, len(lines) + 1))
+
+
+def test_normal_is_not_stated_beside_a_finding_that_is_present() -> None:
+    lead = account().lead
+    lines = observations(message(analysed=(AnalysedImage(lead, CHESTS["eleven, all present"]),)))
+    normal = next(fields[4] for fields in lines if "^Normal^SCT" in fields[5])
+    flags = {fields[8] for fields in lines if fields[4] == normal and fields[2] != "ST"}
+    presence = next(fields[5] for fields in lines if fields[4] == normal and fields[3].startswith("121052"))
+    assert (flags, presence) == ({""}, "373068000^Undetermined^SCT")
+    assert "Normal: not stated beside a finding that is present" in lines[-1][5]
+
+
+def test_a_note_stands_with_its_finding_and_in_the_impression() -> None:
+    lines = observations(message(analysed=(AnalysedImage(account().lead, chest()),)))
+    (note,) = (fields for fields in lines if fields[3] == "121106^Comment^DCM")
+    assert note[5] == "Only a pattern on top of an opacity, not a test for infection."
+    covid = next(fields for fields in lines if "^Pattern of COVID-19 pneumonia^99CXRNODE" in fields[5])
+    assert note[4] == covid[4]
+    assert note[5] in lines[-1][5]
+    assert lines[-1][5].endswith("~Not found: Mass (3 %), Pneumothorax (1 %).")
 
 
 def test_observations_name_method_device_and_time() -> None:

@@ -8,12 +8,15 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from inference.findings import Finding
 from reporting import codes
-from reporting.account import Predecessor
+from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.conformance import check_report
 from reporting.identity import device_uid
+from reporting.reading import read as in_order
+from reporting.reading import summary
 from reporting.report import ReportClass, build_report, walk
-from tests.accounts import COLUMNS, FILED_WRONG, MODEL, ROWS, SLOPPY, account, finding, good_header, lateral
+from tests.accounts import CHESTS, COLUMNS, FILED_WRONG, MODEL, ROWS, SLOPPY, account, finding, good_header, lateral
 
 
 def read(content: bytes) -> Dataset:
@@ -26,6 +29,11 @@ def named(root: Dataset, code: str) -> list[Dataset]:
 
 def children(item: Dataset) -> dict[str, Dataset]:
     return {child.ConceptNameCodeSequence[0].CodeValue: child for child in item.ContentSequence}
+
+
+def showing(found: tuple[Finding, ...]) -> Account:
+    made = account()
+    return account(analysed=(AnalysedImage(made.lead, found),))
 
 
 @pytest.mark.parametrize("kind", ReportClass)
@@ -133,8 +141,9 @@ def test_several_images_are_one_report_and_the_others_are_named_with_the_reason(
     library = named(document, codes.IMAGE_LIBRARY.value)[0]
     images = [item for item in walk(library) if item.ValueType == "IMAGE"]
     assert [image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for image in images] == ["1.2.3.4.1", "1.2.3.4.2"]
-    (comment,) = named(document, codes.COMMENT.value)
-    assert comment.TextValue == "Image 1.2.3.4.99 was not analysed because it is a lateral view"
+    comments = [comment.TextValue for comment in named(document, codes.COMMENT.value)]
+    assert comments[-1] == "Image 1.2.3.4.99 was not analysed because it is a lateral view"
+    assert comments[0] == "Image 1: Lung opacity: present (91 %), 2 regions marked"
     identifiers = [item.TextValue for item in named(document, "112039")]
     assert "Lung opacity image 2 region 1" in identifiers
 
@@ -167,3 +176,33 @@ def test_a_sloppy_source_gives_a_report_that_files_with_it(make: Callable[[], Da
     made = account(make())
     built = build_report(made, 9001)
     check_report(built, made)
+
+
+@pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
+def test_findings_stand_in_the_order_and_with_the_claims_of_the_reading(found: tuple[Finding, ...]) -> None:
+    built = build_report(made := showing(found), 9001)
+    check_report(built, made)
+    document = read(built.content)
+    groups = [children(group) for group in named(document, codes.MEASUREMENT_GROUP.value)]
+    whole = [group for group in groups if "region" not in group["112039"].TextValue]
+    reads = in_order(found)
+    assert [group["112039"].TextValue for group in whole] == [one.finding.code.meaning for one in reads]
+    presence = [group["121052"].ConceptCodeSequence[0].CodeMeaning for group in whole]
+    assert presence == [codes.presence(one.claim).meaning for one in reads]
+    by_label = {one.finding.label: text for one, text in zip(reads, presence, strict=True)}
+    bad = {text for label, text in by_label.items() if label != "normal"}
+    assert not (by_label["normal"] == "Present" and bad & {"Present", "Undetermined"})
+    comments = [comment.TextValue for comment in named(document, codes.COMMENT.value)]
+    assert comments == summary(found)
+
+
+def test_a_pattern_of_covid_is_said_to_be_no_test_for_infection() -> None:
+    document = read(build_report(showing(CHESTS["eleven findings"]), 9001).content)
+    (comment,) = (c.TextValue for c in named(document, codes.COMMENT.value) if "COVID" in c.TextValue)
+    assert comment.endswith("not a test for infection")
+
+
+def test_a_report_never_has_exactly_one_region() -> None:
+    for found in CHESTS.values():
+        regions = named(read(build_report(showing(found), 9001).content), codes.IMAGE_REGION.value)
+        assert len(regions) != 1
