@@ -15,7 +15,7 @@ from training.evaluation.predictions import Predictions
 
 Read = Callable[[Example], Picture]
 
-SHOWN = 4
+SHOWN = 5
 """Pictures of each kind."""
 _SIDE = 320
 _MOST_BOXES = 6
@@ -120,4 +120,5 @@ def _jpeg(picture: Picture, width: int, height: int) -> str:
 
 
 def _rectangle(css: str, x0: float, y0: float, x1: float, y1: float) -> str:
-    return f'<rect class="{css}" x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}"/>'
+    place = f'x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}"'
+    return f'<rect class="halo" {place}/><rect class="{css}" {place}/>'

@@ -80,6 +80,7 @@ def evaluate(
     record = record_of(model.package)
     examples = choose(record, choice)
     predictions = predict(model, examples, progress(len(examples)))
+    predictions = replace(predictions, used=tuple(record.part_of(example) for example in examples))
     return predictions, document(predictions, record, data=choice.data.name, seed=seed, resamples=resamples)
 
 
@@ -98,7 +99,7 @@ def document(
         "package": {name: getattr(package, name) for name in ("name", "version", "digest", "engine", "title")},
         "data": data,
         "folds": sorted({example.fold for example in predictions.examples if example.fold is not None}),
-        "seen": record.seen(predictions.examples),
+        "seen": predictions.seen,
         "figures": measured,
     }
 

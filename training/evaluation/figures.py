@@ -126,6 +126,7 @@ def finding_figures(predictions: Predictions, asked: Asked, draws: Resamples) ->
             name: {"threshold": threshold, **_at_point(scores, truth, threshold, draws, where)}
             for name, threshold in asked.points.items()
         },
+        "at_half": _at_point(scores, truth, 0.5, draws, where),
         "subgroups": {},
     }
     examples = [predictions.examples[index] for index in where]

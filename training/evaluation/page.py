@@ -18,6 +18,10 @@ from training.evaluation.resample import Resamples
 
 Document = Mapping[str, Any]
 _FEWEST = 2
+_SECTIONS = (
+    "Against each other, and together", "Findings", "Boxes", "Exclusive classes", "A place kept apart",
+    "At each package's own operating points", "Subgroups",
+)  # fmt: skip
 
 
 def report_page(predictions: Predictions, document: Document, read: Read | None = None) -> str:
@@ -47,6 +51,28 @@ def report_page(predictions: Predictions, document: Document, read: Read | None 
         box_charts={label: _box_charts(main, label) for label in document["figures"]["boxes"]},
         cases={label: rows for label, rows in cases.items() if rows},
     )
+
+
+def compare_page(document: Document) -> str:
+    """Return the page of a comparison, from what :func:`training.evaluation.compare.compare` found."""
+    sections: dict[str, list[Mapping[str, Any]]] = {}
+    for row in document["rows"]:
+        sections.setdefault(_section_of(row["path"]), []).append(row)
+    bounds = [abs(bound) for row in document["rows"] for bound in row["difference"]["interval"] if bound is not None]
+    span = float(np.clip(np.ceil(20 * np.percentile(bounds, 90)) / 20, 0.05, 1.0)) if bounds else 1.0
+    ordered = {name: sections[name] for name in _SECTIONS if name in sections}
+    return render("compare.html", document=document, sections=ordered, span=span)
+
+
+def _section_of(path: list[str]) -> str:
+    if "subgroups" in path:
+        return "Subgroups"
+    if "points" in path or "at_half" in path:
+        return "At each package's own operating points"
+    return {
+        "contrasts": "Against each other, and together", "groups": "Against each other, and together",
+        "boxes": "Boxes", "classes": "Exclusive classes", "kept_apart": "A place kept apart",
+    }.get(path[0], "Findings")  # fmt: skip
 
 
 def render(template: str, **context: Any) -> str:
@@ -137,10 +163,3 @@ def _box_charts(predictions: Predictions, label: str) -> dict[str, Markup]:
     points = predictions.asked(label).box_points or (0.5, 0.5)
     named = dict(zip(("sensitive", "specific"), points, strict=True))
     return {"FROC": plots.froc_plot(boxes, named), "Precision and recall of boxes": plots.box_pr_plot(boxes)}
-
-
-def subgroup_span(subgroups: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the axis of a forest plot: from a round number below the lowest interval to 1."""
-    lows = [part["auroc"]["interval"][0] for part in subgroups.values() if "auroc" in part]
-    known = [low for low in lows if low is not None]
-    return (min(0.5, float(np.floor(10 * min(known)) / 10)) if known else 0.5), 1.0

@@ -118,18 +118,20 @@ def histogram_plot(scores: Numbers, truth: Truths, points: dict[str, float], bin
 def froc_plot(boxes: Boxes, points: dict[str, float]) -> Markup:
     """Return the share of true boxes found against false boxes a picture, with both operating points."""
     false, found = boxes.froc_curve()
-    right = max(0.5, float(np.ceil(2 * float(false[-1])) / 2)) if len(false) else 0.5
+    right = 1.0 if false[-1] <= 1 else 2.0
+    inside = false <= right
     chart = Chart(
         (0, right), (0, 1), "false boxes a picture", "share of true boxes found", "FROC curve of the boxes",
-        x_ticks=[float(tick) for tick in np.linspace(0, right, 6).round(2)],
+        x_ticks=[right * step / 4 for step in range(5)],
     )  # fmt: skip
-    chart.line(false, found, "curve", steps=False)
+    chart.line(false[inside], found[inside], "curve")
     ones = np.ones((1, len(boxes.truths)))
     for name, kind in _POINTS:
         x = float(boxes.at_point(points[name], "false_a_picture", ones)[0])
         y = float(boxes.at_point(points[name], "found", ones)[0])
         draw = chart.dot if kind == "dot" else chart.square
-        draw(x, y, "point", f"{name} point: {y:.2f} found at {x:.2f} false boxes a picture")
+        if x <= right:
+            draw(x, y, "point", f"{name} point: {y:.2f} found at {x:.2f} false boxes a picture")
     return chart.svg()
 
 
@@ -143,5 +145,5 @@ def box_pr_plot(boxes: Boxes) -> Markup:
             continue
         precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
         chart.line(hits / total, precision, css)
-        chart.text(float(hits[-1] / total) + 0.01, float(precision[-1]), f"overlap {least:g}", "note")
+        chart.text(float(hits[-1] / total), 0.02 if least == 0.4 else 0.1, f"overlap {least:g}", anchor="middle")
     return chart.svg()

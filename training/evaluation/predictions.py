@@ -99,10 +99,13 @@ class Predictions:
     heads: tuple[Head, ...]
     examples: tuple[Example, ...]
     said: tuple[Said, ...]
+    used: tuple[str, ...] = ()
+    """What the package was made from: for each example ``training``, ``validation``, ``test`` or "" (not known to it),
+    see :class:`training.evaluation.protocol.Record`; empty where nobody asked."""
 
     def __post_init__(self) -> None:
         """Refuse answers that do not belong to the examples."""
-        if len(self.examples) != len(self.said):
+        if len(self.examples) != len(self.said) or len(self.used) not in (0, len(self.said)):
             raise DataError(f"{len(self.said)} answers cannot belong to {len(self.examples)} pictures: predict again")
 
     @property
@@ -158,7 +161,13 @@ class Predictions:
             self,
             examples=tuple(self.examples[int(index)] for index in where),
             said=tuple(self.said[int(index)] for index in where),
+            used=tuple(self.used[int(index)] for index in where) if self.used else (),
         )
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """How many pictures are of patients that the package was fitted on or chosen on, by part; empty if none."""
+        return {part: self.used.count(part) for part in ("training", "validation") if part in self.used}
 
     def kept_apart(self, prefixes: tuple[str, ...]) -> "tuple[Predictions, Predictions]":
         """Return the predictions without and with the pictures whose file names begin so."""
@@ -174,8 +183,13 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
         "findings": [_plain(asked) for asked in predictions.findings],
         "heads": [_plain(head) for head in predictions.heads],
         "pictures": [
-            {**_example_json(example), **_said_json(said)}
-            for example, said in zip(predictions.examples, predictions.said, strict=True)
+            {**_example_json(example), **_said_json(said), **({"used": used} if used else {})}
+            for example, said, used in zip(
+                predictions.examples,
+                predictions.said,
+                predictions.used or ("",) * len(predictions.said),
+                strict=True,
+            )
         ],
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -203,6 +217,7 @@ def load_predictions(path: Path) -> Predictions:
             heads=tuple(Head(entry["name"], tuple(entry["classes"])) for entry in document["heads"]),
             examples=tuple(_example(entry) for entry in document["pictures"]),
             said=tuple(_said(entry) for entry in document["pictures"]),
+            used=tuple(entry.get("used", "") for entry in document["pictures"]),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(

@@ -148,11 +148,6 @@ class Record:
             return next((name for name, known in self.patients.items() if mark in known), "")
         return next((name for name, numbers in self.folds.items() if example.fold in numbers), "")
 
-    def seen(self, examples: Iterable[Example]) -> dict[str, int]:
-        """Return of how many examples the patient was fitted on or chosen on, by part; empty where none was."""
-        tally = Counter(self.part_of(example) for example in examples)
-        return {name: tally[name] for name in (TRAINING, VALIDATION) if tally[name]}
-
 
 def _mark(patient: str) -> bytes:
     return hashlib.sha256(patient.encode()).digest()[:_MARK_BYTES]
