@@ -1,13 +1,18 @@
 """How values read on a page: pure functions from records to words and drawings."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from reporting.reading import Claim, Read, claim_words, headline, of_study, percent, read, telling
 from tracking.queries import DeliverySummary, FindingSummary, StudySummary
 from tracking.worklist import FindingDetail
 
+__all__ = ["headline", "percent", "telling"]
+
+Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
     "attention": "needs attention", "received": "received", "analysed": "analysed", "reported": "being delivered",
     "delivered": "delivered", "not-analysed": "not analysed",
@@ -60,27 +65,39 @@ def size(count: int) -> str:
     return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
 
 
-def label(value: str) -> str:
-    """Return a finding's label in words."""
-    return value.replace("_", " ")
+def read_image(findings: Iterable[FindingDetail], instance_uid: str) -> list[Read[FindingDetail]]:
+    """Return the findings of one image as they are read beside one another."""
+    return read([finding for finding in findings if finding.instance_uid == instance_uid])
 
 
-def tone(finding: FindingSummary | FindingDetail) -> str:
-    """Return the name of a finding's colour: good news is never shown in the colour of bad news."""
-    if finding.level == "absent":
+def read_study(findings: Iterable[Summary]) -> list[Read[Summary]]:
+    """Return the findings of all images of a study, read as one."""
+    return of_study(findings)
+
+
+def name(finding: FindingSummary | FindingDetail) -> str:
+    """Return what a finding is called: as in every document, else its label in words."""
+    return finding.meaning or finding.label.replace("_", " ")
+
+
+def claim(one: Read[Summary]) -> str:
+    """Return what is claimed of a finding, in a word."""
+    return claim_words(one.claim, abnormal=one.finding.abnormal)
+
+
+def tone(one: Read[Summary]) -> str:
+    """Return the name of a claim's colour: good news is never shown in the colour of bad news."""
+    if one.claim in {Claim.ABSENT, Claim.WITHHELD}:
         return "absent"
-    if not finding.abnormal:
-        return "good" if finding.level == "present" else "mild"
-    return finding.level
+    if not one.finding.abnormal:
+        return "good" if one.claim is Claim.PRESENT else "mild"
+    return one.claim.value
 
 
-def highest(study: StudySummary) -> list[FindingSummary]:
-    """Return, of all images of a study, the highest score of each finding."""
-    found: dict[str, FindingSummary] = {}
-    for finding in study.findings:
-        if finding.label not in found or finding.score > found[finding.label].score:
-            found[finding.label] = finding
-    return list(found.values())
+def note(one: Read[FindingDetail]) -> str:
+    """Return what has to stand beside a finding that is claimed."""
+    text = one.finding.detail.get("note")
+    return text if isinstance(text, str) and one.claim in {Claim.PRESENT, Claim.POSSIBLE} else ""
 
 
 def reasons(study: StudySummary) -> list[str]:
@@ -99,10 +116,12 @@ def _percent(value: Any) -> float | None:
     return round(100 * value, 2) if isinstance(value, int | float) else None
 
 
-def boxes(finding: FindingDetail) -> int:
-    """Return the number of regions that a finding marks."""
-    found = finding.detail.get("boxes")
-    return len(found) if isinstance(found, list) else 0
+def boxes(one: Read[FindingDetail]) -> int:
+    """Return the number of regions that a finding marks: those at or above a point, of a finding that is claimed."""
+    found = one.finding.detail.get("boxes")
+    if not isinstance(found, list) or one.claim in {Claim.ABSENT, Claim.WITHHELD}:
+        return 0
+    return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in found)
 
 
 def deliveries_of(study: StudySummary, document_uid: str) -> list[DeliverySummary]:

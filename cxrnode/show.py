@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from reporting.reading import Claim, Read, claim_words, of_study, percent, read
 from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.queries import FindingSummary, InstanceSummary, RetrySummary, StudySummary
@@ -47,24 +48,35 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def finding_text(finding: FindingSummary) -> str:
+def findings_text(reads: Sequence[Read[FindingSummary]]) -> list[str]:
+    """Return findings in lines, in the order and with the claims of every document; all that is absent in one line."""
+    lines = [finding_text(one) for one in reads if not one.absent]
+    quiet = [f"{_name(one.finding)} {percent(one.finding.score)}%" for one in reads if one.absent]
+    return [*lines, f"[dim]not found: {escape(', '.join(quiet))}[/]"] if quiet else lines
+
+
+def finding_text(one: Read[FindingSummary]) -> str:
     """Return a finding in few words, coloured by what it means for the reader."""
-    style = coloured(finding.level)
-    if not finding.abnormal:
-        style = style.replace("bold red", "green")
-    boxes = f" · {finding.boxes} box{'es' if finding.boxes != 1 else ''}" if finding.boxes else ""
-    return f"{escape(finding.label.replace('_', ' '))} {finding.score:.0%} {style}{boxes}"
+    finding = one.finding
+    claimed = one.claim in {Claim.PRESENT, Claim.POSSIBLE}
+    word = claim_words(one.claim, abnormal=finding.abnormal)
+    colour = COLOURS["absent"]
+    if claimed:
+        colour = COLOURS[one.claim.value] if finding.abnormal else "green" if one.claim is Claim.PRESENT else "default"
+    boxes = f" · {count(finding.boxes, 'region')}" if finding.boxes and claimed else ""
+    note = f"\n  [dim]{escape(finding.note)}[/]" if finding.note and claimed else ""
+    return f"{escape(_name(finding))} {percent(finding.score)}% [{colour}]{word}[/]{boxes}{note}"
+
+
+def _name(finding: FindingSummary) -> str:
+    return finding.meaning or finding.label.replace("_", " ")
 
 
 def outcome_text(study: StudySummary) -> str:
-    """Return what the study came to, in a few lines: of several images, the highest score of each finding."""
+    """Return what the study came to, in a few lines: of several images, the worst news of each finding."""
     images = len({finding.instance_uid for finding in study.findings})
-    highest: dict[str, FindingSummary] = {}
-    for finding in study.findings:
-        if finding.label not in highest or finding.score > highest[finding.label].score:
-            highest[finding.label] = finding
-    parts = [finding_text(finding) for finding in highest.values()]
-    parts += [f"[dim]the highest scores of {images} images[/]"] if images > 1 else []
+    parts = findings_text(of_study(study.findings))
+    parts += [f"[dim]the worst of {images} images[/]"] if images > 1 else []
     reasons = sorted({outcome.because for outcome in study.not_analysed})
     parts += [f"[dim]not analysed because {escape(because)}[/]" for because in reasons]
     parts += [retry_text(entry) for entry in study.retrying]
@@ -124,7 +136,8 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
     table = Table("image", "from", "found", header_style="bold")
     reasons = {outcome.instance_uid: outcome.because for outcome in study.not_analysed}
     for image in images:
-        parts = [finding_text(finding) for finding in study.findings if finding.instance_uid == image.instance_uid]
+        found = [finding for finding in study.findings if finding.instance_uid == image.instance_uid]
+        parts = findings_text(read(found))
         if image.instance_uid in reasons:
             parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
         if image.duplicates:

@@ -24,6 +24,10 @@ class Scored(Protocol):
     """What the rules look at; the findings of every room have it."""
 
     @property
+    def label(self) -> str:
+        """Return the package's key of the finding."""
+
+    @property
     def score(self) -> float:
         """Return the calibrated probability, 0 to 1."""
 
@@ -105,6 +109,25 @@ def _claim(level: Level, *, abnormal: bool, worst: Level) -> Claim:
     if abnormal or worst is Level.ABSENT or level is Level.ABSENT:
         return _CLAIMS[level]
     return Claim.WITHHELD if worst is Level.PRESENT else Claim.POSSIBLE
+
+
+def of_study(findings: Iterable[S]) -> list[Read[S]]:
+    """Read several pictures as one: of each finding the worst news, so the highest score of bad and the lowest of good.
+
+    A study is no more normal than its least normal picture. The package's order is that of the first picture.
+    """
+    worst: dict[str, S] = {}
+    for finding in findings:
+        known = worst.setdefault(finding.label, finding)
+        if finding.score > known.score if finding.abnormal else finding.score < known.score:
+            worst[finding.label] = finding
+    return read(list(worst.values()))
+
+
+def telling(reads: Sequence[Read[S]]) -> list[Read[S]]:
+    """Return what a list of many studies shows: what was found and good news that is claimed, else good news denied."""
+    claimed = [one for one in reads if one.claim in {Claim.PRESENT, Claim.POSSIBLE}]
+    return claimed or [one for one in reads if not one.finding.abnormal]
 
 
 def box_claim(one: Read[Finding], box: Box) -> Claim:

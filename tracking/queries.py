@@ -47,6 +47,8 @@ class FindingSummary:
     level: str
     abnormal: bool
     boxes: int
+    note: str = ""
+    """What the model package says has to stand beside the score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,7 @@ def _findings(read: Session, analysis_id: int) -> tuple[FindingSummary, ...]:
             row.level,
             row.abnormal,
             len(row.detail.get("boxes", ())),
+            str(row.detail.get("note", "")),
         )
         for row in rows
     )

@@ -42,7 +42,7 @@ def test_the_worklist_shows_who_what_and_where_it_stands(
     receive("1.2", study="1.10")
     analyse("1.10", 1, "1.2", because="it is a lateral view")
     page = browser.get("/").text
-    for words in ("Doe, Jane · 山田, 花子", "PAT1.9", "ACC1.9", "lung opacity", "80%", "present", "being delivered"):
+    for words in ("Doe, Jane · 山田, 花子", "PAT1.9", "ACC1.9", "Opacity", "80%", "present", "being delivered"):
         assert words in page
     assert "not analysed because it is a lateral view" in page
     assert "0/1" in page

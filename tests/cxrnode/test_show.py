@@ -1,0 +1,54 @@
+"""Tables for people: eleven findings in few lines, in the order and with the claims of every document."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from cxrnode import show
+from inference.findings import Finding
+from tests.accounts import CHESTS, chest
+from tracking.queries import FindingSummary
+
+
+def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:
+    return [
+        FindingSummary(
+            f"1.{number}", one.label, one.code.meaning, one.score, one.level, one.abnormal, len(one.boxes), one.note
+        )
+        for number, found in enumerate(images)
+        for one in found
+    ]
+
+
+def lines(*images: tuple[Finding, ...]) -> list[str]:
+    output = StringIO()
+    console = Console(file=output, width=200, color_system=None)
+    for line in show.findings_text(show.of_study(summaries(*images))):
+        console.print(line)
+    return output.getvalue().rstrip("\n").split("\n")
+
+
+def test_eleven_findings_are_what_is_claimed_normal_and_one_line_of_what_was_not_found() -> None:
+    assert lines(chest()) == [
+        "Opacity 91% present · 2 regions",
+        "Pleural effusion 71% present",
+        "Cardiomegaly 55% present",
+        "Pattern of COVID-19 pneumonia 48% possible",
+        "  Only a pattern on top of an opacity, not a test for infection.",
+        "Atelectasis 31% possible",
+        "Infiltrate 22% possible",
+        "Nodule 8% possible",
+        "Pneumonia 6% possible",
+        "Normal 1% unlikely",
+        "not found: Mass 3%, Pneumothorax 1%",
+    ]
+
+
+def test_normal_is_never_stated_beside_a_finding() -> None:
+    assert "Normal 90% not stated" in lines(CHESTS["eleven, all present"])
+    assert lines(CHESTS["none abnormal"])[0] == "Normal 97% likely"
+
+
+def test_several_images_give_the_worst_news_of_each_finding() -> None:
+    both = lines(CHESTS["none abnormal"], chest())
+    assert both == lines(chest())
