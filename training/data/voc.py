@@ -171,7 +171,7 @@ def _read_sheet(path: Path, root: Path, allowed: frozenset[str] | None) -> _Shee
         left, top, right, bottom = (
             number(at, side, element.findtext(f"bndbox/{side}", ""), float) for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        source = element.findtext("source", "").strip() or ("" if drawn in _UNKNOWN_SOURCES else drawn)
+        source = element.findtext("source", "" if drawn in _UNKNOWN_SOURCES else drawn).strip()
         box = TruthBox(term(name), left / columns, top / rows, (right - left) / columns, (bottom - top) / rows, source)
         boxes.append(checked_box(at, box))
     own = sheet.find(_OWN)
