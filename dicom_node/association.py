@@ -78,6 +78,8 @@ class UpperLayer(DULServiceProvider):
     def __init__(self, association: "AcceptedAssociation", sock: socket.socket) -> None:
         super().__init__(association)
         self._sock = sock
+        sock.settimeout(None)
+        wire.limit_waiting(sock, socket.SO_SNDTIMEO, int(1e6 * _REQUEST_SECONDS))
         self._sending = threading.Lock()
         self.last_sent = b""
 
@@ -90,7 +92,6 @@ class UpperLayer(DULServiceProvider):
         """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
         with self._sending:
             try:
-                self._sock.settimeout(_REQUEST_SECONDS)
                 self._sock.sendall(encoded)
             except OSError as error:
                 raise ConnectionLost from error

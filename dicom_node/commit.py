@@ -50,7 +50,7 @@ class GroupCommit:
 
     def _commit(self, batch: "Sequence[_Entry[Any]]") -> None:
         try:
-            with self._database.transaction() as tx:
+            with self._database.hot_transaction() as tx:
                 results = [entry.work(tx) for entry in batch]
         except Exception as error:  # noqa: BLE001 - handed to the thread whose work it was
             if len(batch) == 1:

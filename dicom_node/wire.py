@@ -28,6 +28,7 @@ _LARGEST_DRAIN = 1 << 22
 _PDU_HEADER = struct.Struct(">BxI")
 _FRAGMENT_HEADER = struct.Struct(">IBB")
 _ELEMENT_HEADER = struct.Struct("<HHI")
+_TIME = struct.Struct("@ll")
 
 GROUP_LENGTH = 0x00000000
 AFFECTED_SOP_CLASS = 0x00000002
@@ -119,23 +120,32 @@ class PduReader:
             self._start = self._end = 0
         if self._start + wanted > len(self._buffer):
             self._make_room(wanted)
+        if self._socket.gettimeout() is not None:
+            self._socket.settimeout(None)  # the kernel keeps the time: one call instead of a poll before each
         view = memoryview(self._buffer)
-        while self._end - self._start < wanted:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise TimedOut
-            self._socket.settimeout(remaining)
-            try:
-                received = self._socket.recv_into(view[self._end :])
-                if self._quick_ack is not None:
-                    self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
-            except TimeoutError as error:
-                raise TimedOut from error
-            except OSError as error:
-                raise ConnectionLost from error
+        while (missing := self._start + wanted - self._end) > 0:
+            # The rest of a PDU is waited for in one call; behind its end, whatever is there is taken along.
+            whole = wanted > _PDU_HEADER.size
+            received = self._receive(view[self._end :][: missing if whole else None], deadline, whole=whole)
             if received == 0:
                 raise ConnectionLost
             self._end += received
+
+    def _receive(self, into: memoryview, deadline: float, *, whole: bool) -> int:
+        """Receive what is there, or until ``into`` is full, and return the number of bytes; 0 is the end."""
+        microseconds = int(1e6 * (deadline - time.monotonic()))
+        if microseconds <= 0:
+            raise TimedOut
+        try:
+            limit_waiting(self._socket, socket.SO_RCVTIMEO, microseconds)
+            received = self._socket.recv_into(into, 0, socket.MSG_WAITALL if whole else 0)
+            if self._quick_ack is not None:
+                self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
+        except BlockingIOError as error:
+            raise TimedOut from error
+        except OSError as error:
+            raise ConnectionLost from error
+        return received
 
     def _make_room(self, wanted: int) -> None:
         """Move what is unread to the front; a long association request gets a larger buffer."""
@@ -144,6 +154,11 @@ class PduReader:
             self._buffer = bytearray(wanted)
         self._buffer[: len(unread)] = unread
         self._start, self._end = 0, len(unread)
+
+
+def limit_waiting(sock: socket.socket, option: int, microseconds: int) -> None:
+    """Bound how long a blocking socket receives (SO_RCVTIMEO) or sends (SO_SNDTIMEO) in one call."""
+    sock.setsockopt(socket.SOL_SOCKET, option, _TIME.pack(*divmod(microseconds, 1_000_000)))
 
 
 def fragments(body: memoryview) -> Iterator[Fragment]:

@@ -22,6 +22,7 @@ from tracking.prepared import Prepared
 Detail = dict[str, str | int | float | bool | None]
 GENESIS = "0" * 64
 _PENDING = "audit_pending"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 class AuditEventType(StrEnum):
@@ -126,7 +127,7 @@ def write_pending(tx: Session, service: str) -> None:
 
 def canonical(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(value)
 
 
 def chain(previous: str, row: dict[str, Any]) -> str:

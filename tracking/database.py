@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from config.errors import SettingsError
-from tracking import audit
+from tracking import audit, prepared
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 _POSTGRESQL_BOUNDS = {
@@ -76,6 +76,23 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             session.flush()
+            audit.write_pending(session, self.service)
+
+    @contextmanager
+    def hot_transaction(self) -> Iterator[Session]:
+        """Write like :meth:`transaction`, for many short transactions made of prepared statements.
+
+        It begins at once, on SQLite with the write lock taken, and on the connection itself. The session joins when
+        something asks it to; prepared statements do not, and are spared its bookkeeping, a quarter of their time.
+        """
+        with (
+            self.engine.begin() as connection,
+            Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
+        ):
+            prepared.use(session, connection)
+            yield session
+            if session.in_transaction():
+                session.flush()
             audit.write_pending(session, self.service)
 
     @contextmanager

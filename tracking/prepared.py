@@ -52,10 +52,15 @@ class Prepared:
         return entry
 
 
+def use(tx: Session, connection: Connection) -> None:
+    """Let the statements of a session, which is one transaction long, run on this connection, where it began."""
+    tx.info[_OPEN] = (connection, connection.connection.dbapi_connection)
+
+
 def _open(tx: Session) -> tuple[Connection, Any]:
-    """Begin, unless that has happened, and note the driver's connection: a session here is one transaction long."""
-    connection = tx.connection()
-    pair = tx.info[_OPEN] = (connection, connection.connection.dbapi_connection)
+    """Begin, unless that has happened, and note the connection."""
+    use(tx, tx.connection())
+    pair: tuple[Connection, Any] = tx.info[_OPEN]
     return pair
 
 
@@ -65,6 +70,7 @@ def _translated(error: Exception, text: str, connection: Connection, driver: Any
     lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]  # loaded_dbapi.Error is one
     if lost:
         connection.invalidate(error)
+    kinds = dialect.loaded_dbapi.Error
     return DBAPIError.instance(
-        text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+        text, None, error, kinds, hide_parameters=True, connection_invalidated=lost, dialect=dialect
     )

@@ -32,9 +32,9 @@ class CountingDatabase:
         self.may_commit = threading.Event()
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def hot_transaction(self) -> Iterator[Session]:
         self.transactions += 1
-        with self.database.transaction() as tx:
+        with self.database.hot_transaction() as tx:
             yield tx
             self.may_commit.wait(10)
 
@@ -88,8 +88,8 @@ def test_one_failure_does_no_harm_to_the_others(database: Database) -> None:
 def test_a_failing_commit_reaches_whoever_waits_for_it(database: Database) -> None:
     class Broken:
         @contextmanager
-        def transaction(self) -> Iterator[Session]:
-            with database.transaction() as tx:
+        def hot_transaction(self) -> Iterator[Session]:
+            with database.hot_transaction() as tx:
                 yield tx
                 raise OSError(28, "disk full at commit")
 

@@ -57,8 +57,8 @@ def test_a_database_failing_between_file_and_commit_is_no_success_and_a_resend_h
         broken = False
 
         @contextmanager
-        def transaction(self) -> Iterator[Session]:
-            with super().transaction() as tx:
+        def hot_transaction(self) -> Iterator[Session]:
+            with super().hot_transaction() as tx:
                 yield tx
                 if self.broken:
                     raise OperationalError("COMMIT", {}, Exception("database is locked"))
