@@ -183,23 +183,24 @@ class _Pictures:
 
 
 class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells how far an epoch is, and logs what each came to."""
+    """Tells how many of all steps are done, and logs what each epoch came to."""
 
     def __init__(self, progress: Progress, steps: int, epochs: int) -> None:
         super().__init__()
         self._progress = progress
         self._steps = steps
         self._epochs = epochs
-        self._what = ""
+        self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        self._what = f"epoch {epoch + 1} of {self._epochs}"
+        self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        self._progress(self._what, batch + 1, self._steps)
+        self._progress("training steps", self._epoch * self._steps + batch + 1, self._epochs * self._steps)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        _log.info(self._what, outcome=" ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items()))
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        losses = " ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        _log.info(f"epoch {epoch + 1} of {self._epochs}", outcome=losses)
 
 
 class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -263,7 +264,7 @@ def _shared(devices: Sequence[str]) -> Iterator[None]:
 def _precision(recipe: Recipe) -> Iterator[None]:
     """Compute in the recipe's precision: by default in half precision on GPUs and in full precision elsewhere."""
     before = keras.config.dtype_policy()
-    wanted = recipe.fit.precision
+    wanted: str = recipe.fit.precision
     if wanted == "auto":
         wanted = "mixed_float16" if _gpus() else _FLOAT
     keras.config.set_dtype_policy(wanted)

@@ -95,4 +95,5 @@ def _balance(truths: Floats, known: Floats, head: HeadSettings) -> Floats:
         factors = (count / (len(head.classes) * yes)) ** head.balance
         return np.asarray((truths * factors).sum(axis=1, keepdims=True), np.float32)
     no = np.maximum(count - yes, 1)
-    return np.where(truths > 0, (count / (2 * yes)) ** head.balance, (count / (2 * no)) ** head.balance)
+    factors = np.where(truths > 0, (count / (2 * yes)) ** head.balance, (count / (2 * no)) ** head.balance)
+    return np.asarray(factors, np.float32)

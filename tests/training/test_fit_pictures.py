@@ -106,8 +106,8 @@ def test_a_run_leaves_logs_for_tensorboard_and_says_each_step(examples: list[Exa
         progress=lambda *what: said.append(what),
     )  # fmt: skip
     assert ("training pictures", 24, 24) in said
-    assert [step for step in said if step[0].startswith("epoch")] == [
-        (f"epoch {epoch} of 2", step, 3) for epoch in (1, 2) for step in (1, 2, 3)
+    assert [step for step in said if step[0] == "training steps"] == [
+        ("training steps", done, 6) for done in range(1, 7)
     ]
     assert list((tmp_path / "work" / "tensorboard" / "train").glob("events*"))
 
@@ -189,14 +189,13 @@ def test_a_run_that_is_killed_and_started_again_goes_on_and_ends_as_if_nothing_h
     killed = start(recipe, "broken")
     assert killed.stdout is not None
     for line in killed.stdout:
-        if line.startswith("epoch 4 of 5: 1/"):
+        if line.startswith("training steps: 10/15"):  # the first of the fourth epoch
             break
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     killed.stdout.close()
     steps, resumed = _finish(start(recipe, "broken"))
-    epochs = [line.split(":")[0] for line in steps if line.startswith("epoch")]
-    assert epochs[0] == "epoch 4 of 5"
+    assert [line for line in steps if line.startswith("training steps")][0] == "training steps: 10/15"
     assert len(resumed["losses"]) == 5
     assert resumed["losses"][2] == pytest.approx(whole["losses"][2], rel=1e-3)
     assert resumed["sums"] == pytest.approx(whole["sums"], rel=1e-3)
