@@ -15,6 +15,8 @@ _SEQUENCES = {
     REPETITION: r"\R\ "[:3],
     ESCAPE: r"\E\ "[:3],
 }
+_LONGEST_SEQUENCE = len(r"\X0D\ ") - 1
+"""Characters that one may become."""
 _MEANINGS = {sequence[1]: character for character, sequence in _SEQUENCES.items()}
 _LINE_BREAKS = re.compile("[\x80-\x9f\u2028\u2029]")
 
@@ -37,6 +39,20 @@ def escape(value: str, limit: int = LONGEST_STRING) -> str:
             break
         kept.append(piece)
     return "".join(kept)
+
+
+def wrapped(text: str, limit: int = LONGEST_STRING) -> list[str]:
+    """Return ``text`` escaped and broken at spaces into pieces of at most ``limit`` characters, to be repetitions.
+
+    Validators hold each repetition of a TX to the length of an ST. A word longer than that is cut.
+    """
+    pieces: list[str] = []
+    for word in escape(text, len(text) * _LONGEST_SEQUENCE).split(" "):
+        if pieces and len(pieces[-1]) + 1 + len(word) <= limit:
+            pieces[-1] += f" {word}"
+        else:
+            pieces.append(word if len(word) <= limit else escape(unescape(word), limit))
+    return pieces
 
 
 def unescape(text: str) -> str:

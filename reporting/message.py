@@ -26,6 +26,7 @@ from reporting.er7 import (
     escape,
     repeated,
     segment,
+    wrapped,
     xpn,
 )
 from reporting.identity import control_id, device_uid
@@ -37,7 +38,6 @@ CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
 LOCAL_SCHEME = "99CXRNODE"
 ONE_VIEW = components("36554-4", "XR Chest Single view", "LN")
 TWO_VIEWS = components("36643-5", "XR Chest 2 Views", "LN")
-_TEXT_LIMIT = 4000
 _NAME_UNKNOWN = components("", "", "", "", "", "", "U")
 """PID-5 is required: a name of type U, unspecified (HL7 table 0200)."""
 
@@ -264,7 +264,7 @@ class Observations:
             f"Image {skipped.sop_instance_uid} was not analysed because {skipped.because}."
             for skipped in account.skipped
         ]
-        text = repeated(*(escape(line, _TEXT_LIMIT) for line in lines))
+        text = repeated(*(piece for line in lines for piece in wrapped(line)))
         self._add("TX", components("59776-5", "Procedure findings", "LN"), text)
 
     def _context(self, identifier: str, value: str) -> None:

@@ -12,7 +12,7 @@ from config.settings import Hl7Destination
 from inference.findings import Finding
 from reporting.account import AnalysedImage
 from reporting.conformance import check_message
-from reporting.er7 import LONGEST_STRING, components, escape, segment, unescape, xpn
+from reporting.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
 from reporting.message import ReportReference, build_message, encode_for
 from tests.accounts import CHESTS, SLOPPY, account, chest, good_header, lateral, raw
 
@@ -57,6 +57,15 @@ def test_a_cut_never_splits_an_escape_sequence(value: str, limit: int) -> None:
     cut = escape(value, limit)
     assert len(cut) <= limit
     assert cut.count("\\") % 2 == 0
+
+
+@given(st.text(st.one_of(st.sampled_from("|^~\\& \r"), st.characters()), max_size=400))
+def test_a_long_text_is_wrapped_into_pieces_that_validate_and_lose_nothing_but_overlong_words(value: str) -> None:
+    pieces = wrapped(value)
+    assert all(len(piece) <= LONGEST_STRING for piece in pieces)
+    assert all(piece.count("\\") % 2 == 0 for piece in pieces)
+    if all(len(word) <= LONGEST_STRING for word in escape(value, 10**6).split(" ")):
+        assert " ".join(pieces) == escape(value, 10**6)
 
 
 def test_an_unknown_escape_sequence_stays() -> None:
