@@ -1,266 +1,316 @@
-"""The model card, written from the figures: no number in it is typed by hand."""
+"""The model card, written from a package's figures and manifest: no number in it is typed by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from inference.package import Manifest
-from training.dataset import Read
+from inference.manifest import AnyManifest
+from training.catalogue import CATALOGUE
+from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
 
-_SOURCES = """\
-- **NIH ChestX-ray14** (Wang et al. 2017, "ChestX-ray8", CVPR), provided by the NIH Clinical Center, free to use with \
-attribution: <https://nihcc.app.box.com/v/ChestXray-NIHCC>. Labels mined from reports by machine.
-- **RSNA Pneumonia Detection Challenge 2018** (Shih et al. 2019, Radiology: Artificial Intelligence 1(1)): classes and \
-boxes by radiologists on NIH pictures, under the terms of the challenge.
-- **MobileNetV2 1.0** weights learnt from ImageNet (Apache-2.0), dequantised from the full-integer TFLite file."""
+Figures = Mapping[str, Any]
 
-_FAILURES = """\
-- One hospital's pictures (NIH Clinical Center). Results at a new hospital, with its devices, processing and patients, \
-are unknown until they are measured there.
-- "Lung opacity" means what the challenge's readers boxed: opacities suspicious for pneumonia. A nodule, a mass, an \
-effusion or oedema without such an opacity was read as "not normal", not as opacity, and the model follows that.
-- Bedside (AP) pictures hold far more opacities than upright (PA) ones; part of what the model knows is the view. See \
-the subgroups.
-- Children, lateral views and anything but a frontal chest radiograph were never shown to it.
-- Faint, small and retrocardiac opacities are missed most often; skin folds, breast shadows, scapulae and markers \
-draw false boxes.
-- Probabilities are calibrated for the share of opacities in the data set, which is higher than in most departments. \
-Set operating points for your own site before relying on any of them, in research too.
-- Two boxes of one opacity may be drawn as one, and one as two; box edges are rough."""
+_SOURCES = {
+    "nih": "**NIH ChestX-ray14** (Wang et al. 2017, CVPR), provided by the NIH Clinical Center, free to "
+    "use with attribution: <https://nihcc.app.box.com/v/ChestXray-NIHCC>. Labels mined from reports by machine.",
+    "rsna": "**RSNA Pneumonia Detection Challenge 2018** (Shih et al. 2019, Radiology: Artificial Intelligence 1(1)): "
+    "classes and boxes by radiologists on NIH pictures, under the terms of the challenge.",
+    "ieee8023": "**COVID-19 Image Data Collection** (Cohen et al. 2020, arXiv:2006.11988): pictures gathered from "
+    "publications and hospitals; the licence of each picture is its own.",
+}  # fmt: skip
+_BACKBONE = (
+    "**MobileNetV2 1.0** weights learnt from ImageNet (Apache-2.0), dequantised from the full-integer TFLite file."
+)
+_GROUPS = ("view PA", "view AP", "women", "men", "age 18 to 39", "age 40 to 59", "age 60 and over")
 
-
-def card(manifest: Manifest, figures: dict[str, Any]) -> str:
-    """Return ``card.md`` for a package with these figures."""
-    parts = figures["protocol"]["parts"]
-    quick = (
-        "\n> **A quick run, to see that everything works. Not a model to use.**\n"
-        if figures["protocol"]["quick"]
-        else ""
-    )
-    return f"""\
-# {manifest.name} {manifest.version}
-
-{manifest.title}.
-{quick}
-{manifest.summary}
-
-**Intended use.** {manifest.intended_use}
-
-## Figures
-
-Measured on fold {_folds(parts["test"])}, {parts["test"]["patients"]} patients with {parts["test"]["pictures"]} \
-pictures that were neither trained on nor tuned on, with the very files of this package. \
-In brackets: {figures["protocol"]["intervals"]}.
-
-{_headline(figures)}
-
-### Operating points
-
-Chosen on fold {_folds(parts["validation"])} ({parts["validation"]["patients"]} patients); sensitivity and specificity \
-measured on the test fold, each finding against all other pictures.
-
-{_points(figures)}
-
-### Boxes
-
-{_boxes(figures)}
-
-### Subgroups: AUROC of lung opacity against normal
-
-{_subgroups(figures)}
-
-### Calibration of lung opacity
-
-{_reliability(figures)}
-
-{_dicom(figures)}\
-## Protocol
-
-{_protocol(figures)}
-
-## Data and licences
-
-{_SOURCES}
-
-The pictures themselves are not part of this package. Its weights are under {manifest.licence}.
-
-## Known failures and limits
-
-{_FAILURES}
-"""
+_NEW_PLACE = (
+    "Results at a new hospital, with its devices, processing and patients, are unknown until they are measured there: "
+    "most pictures are of one hospital (NIH Clinical Center), and what a device or its processing changes was not "
+    "measured."
+)
+_ADULTS = (
+    "Children, lateral views and anything but a frontal chest radiograph of an adult were never shown to it; a node "
+    "does not pass them on where their headers say so, and headers err."
+)
+_PREVALENCE = (
+    "Probabilities are calibrated for the shares in the data set, which are higher than in most departments. Set "
+    "operating points for your own site before relying on any of them, in research too."
+)
+_BEDSIDE = (
+    "Bedside (AP) pictures hold far more disease than upright (PA) ones, so part of what the model knows is the view. "
+    "At one threshold, sensitivity and specificity differ between views: see the subgroups."
+)
+_BY_LABEL = {
+    "lung_opacity": '"Lung opacity" means what the challenge\'s readers boxed: opacities suspicious for pneumonia. A '
+    'nodule, a mass, an effusion or oedema without such an opacity was read as "not normal", not as opacity, and the '
+    "model follows that. Faint, small and retrocardiac opacities are missed most often.",
+    "covid19": "COVID-19 pictures come from another source than most others (borders, letters, arrows, contrast), so "
+    "a model can learn the source instead of the disease. Only figures within one source, or at a place kept apart, "
+    "count. A radiograph cannot show an infection: the score is a pattern, never a test.",
+    "pneumothorax": "Many reported pneumothoraces were treated already: the model may see the drain rather than the "
+    "pneumothorax.",
+}
+_MINED = (
+    "The conditions' labels were mined from reports by machine and are noisy, in training and in the figures: "
+    "agreement with them is bounded by their errors, and a condition that a report did not name counts as absent."
+)
+_BOXES = (
+    "Skin folds, breast shadows, scapulae and markers draw false boxes. Two boxes of one opacity may be drawn as one, "
+    "and one as two; box edges are rough."
+)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+def card(manifest: AnyManifest, figures: Figures) -> str:
+    """Return ``card.md`` for a package.
 
-
-def shown(figure: dict[str, Any] | None, digits: int = 3) -> str:
-    """Return a figure with its interval; a dash where it could not be measured."""
-    if figure is None or figure["value"] is None:
-        return "–"
-    low, high = figure["interval"]
-    interval = f" [{low:.{digits}f}–{high:.{digits}f}]" if low is not None and high is not None else ""
-    return f"{figure['value']:.{digits}f}{interval}"
-
-
-def headline_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return (what, figure) of the test results that matter most."""
-    test = figures["test"]
-    return [
-        ("Lung opacity against normal, AUROC", shown(test["opacity_against_normal"])),
-        ("… within PA", shown(test["subgroups"]["view PA"].get("auroc"))),
-        ("… within AP", shown(test["subgroups"]["view AP"].get("auroc"))),
-        ("Lung opacity against all others, AUROC", shown(test["findings"]["lung_opacity"]["auroc_against_all_others"])),
-        ("Normal against all others, AUROC", shown(test["findings"]["normal"]["auroc_against_all_others"])),
-        (
-            "Expected calibration error, lung opacity",
-            shown(test["findings"]["lung_opacity"]["expected_calibration_error"]),
-        ),
-        ("Expected calibration error, normal", shown(test["findings"]["normal"]["expected_calibration_error"])),
-        ("Boxes: average precision at overlap 0.5", shown(test["boxes"]["average_precision_0.5"])),
-        ("Boxes: RSNA score, overlaps 0.4 to 0.75", shown(test["boxes"]["rsna_score"])),
-        ("Surest box's middle inside a true box", shown(test["boxes"]["pointing_game"])),
+    Parameters
+    ----------
+    manifest
+        What the package says of itself.
+    figures
+        Its ``figures.json``, format 2: ``protocol``, ``recipe``, ``test`` (what
+        :func:`training.evaluation.figures.figures` returned), and if there is one ``dicom_check``.
+    """
+    quick = "\n> **A quick run, to see that everything works. Not a model to use.**\n" if _is_quick(figures) else ""
+    parts = [
+        f"# {manifest.name} {manifest.version}\n\n{manifest.title}.\n{quick}\n{manifest.summary.strip()}",
+        f"**Intended use.** {manifest.intended_use}",
+        "## Findings\n\n" + _findings(manifest),
+        "## Figures\n\n" + _figures(figures),
+        "## Subgroups\n\n" + _subgroups(figures),
+        "## Protocol\n\n" + _protocol(figures),
+        "## Data and licences\n\n" + _data(manifest, figures),
+        "## Known failures and limits\n\n" + _failures(manifest, figures),
     ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _headline(figures: dict[str, Any]) -> str:
-    return table(("figure", "value"), headline_rows(figures))
+def _is_quick(figures: Figures) -> bool:
+    return bool(figures["protocol"]["quick"])
 
 
-def _points(figures: dict[str, Any]) -> str:
+def _findings(manifest: AnyManifest) -> str:
+    lines = []
+    for finding in manifest.findings:
+        entry = CATALOGUE.get(finding.label)
+        said = entry.sentence if entry else f"The probability of {finding.code.meaning.lower()}."
+        title = entry.title if entry else finding.code.meaning
+        boxes = " With boxes." if finding.boxes else ""
+        note = f" {finding.note}" if finding.note else ""
+        lines.append(f"- **{title}**: {said}{boxes}{note}")
+    return "\n".join(lines)
+
+
+def _figures(figures: Figures) -> str:
+    test, part = figures["test"], figures["protocol"]["parts"]["test"]
+    sections = [
+        f"Measured on {_folds(part)}: {test['patients']} patients with {test['pictures']} pictures that were neither "
+        "fitted nor chosen on, with the very files of this package, through the code that serves. In brackets: "
+        f"{test['intervals']}.",
+        table(("figure", "value"), headline_rows(test)) if headline_rows(test) else "",
+        table(FINDING_HEADER, finding_rows(test)),
+        "### Operating points\n\nChosen on the validation pictures; measured on the test pictures, each finding "
+        "against all pictures known not to have it.\n\n" + _points(test),
+        *(_boxes(one) for one in test["boxes"].values()),
+        *(_classes(name, one) for name, one in test["classes"].items()),
+        _apart(test),
+        _dicom(figures),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _points(test: Figures) -> str:
     rows = [
-        (
-            label.replace("_", " "),
-            name,
-            f"{point['threshold']:.3f}",
-            shown(point["sensitivity"]),
-            shown(point["specificity"]),
-        )
-        for label, finding in figures["test"]["findings"].items()
-        for name, point in finding["points"].items()
-    ]
-    return table(("finding", "point", "threshold", "sensitivity", "specificity"), rows)
+        (part["title"], name, f"{point['threshold']:.3f}",
+         *(shown(point[figure], 2) for figure in ("sensitivity", "specificity", "precision")))
+        for part in test["findings"].values()
+        for name, point in part["points"].items()
+    ]  # fmt: skip
+    return table(("finding", "point", "threshold", "sensitivity", "specificity", "precision"), rows)
 
 
-def _boxes(figures: dict[str, Any]) -> str:
-    boxes = figures["test"]["boxes"]
+def _boxes(part: Figures) -> str:
     points = table(
         ("point", "threshold", "true boxes found", "boxes that are true", "false boxes a picture"),
         [
-            (
-                name,
-                f"{point['threshold']:.3f}",
-                f"{point['found']:.2f}",
-                f"{point['precision']:.2f}",
-                f"{point['false_boxes_a_picture']:.2f}",
-            )
-            for name, point in boxes["points"].items()
+            (name, f"{point['threshold']:.3f}",
+             *(shown(point[figure], 2) for figure in ("found", "precision", "false_a_picture")))
+            for name, point in part["points"].items()
         ],
-    )
+    )  # fmt: skip
+    found = part["froc"]["found"]
     froc = table(
-        ("false boxes a picture", *(f"{value:g}" for value in boxes["froc"]["false_boxes_a_picture"])),
-        [("true boxes found", *(f"{value:.2f}" for value in boxes["froc"]["found"]))],
+        ("false boxes a picture", *found), [("true boxes found", *(shown(figure, 2) for figure in found.values()))]
     )
     return (
-        f"{boxes['true_boxes']} true boxes. A box counts as true from an overlap (intersection over union) of "
-        f"{boxes['froc']['overlap']:g} on.\n\n{points}\n\n{froc}"
+        f"### Boxes: {part['title']}\n\n{part['true_boxes']} true boxes on {part['pictures']} pictures. A box "
+        f"counts as true from an overlap (intersection over union) of {part['froc']['overlap']:g} on.\n\n{points}\n\n{froc}"
     )
 
 
-def _subgroups(figures: dict[str, Any]) -> str:
-    rows = [
-        (name, entry["normal"], entry["lung_opacity"], shown(entry.get("auroc")))
-        for name, entry in figures["test"]["subgroups"].items()
-    ]
-    return table(("group", "normal", "lung opacity", "AUROC"), rows)
+def _classes(name: str, part: Figures) -> str:
+    classes = [one.replace("_", " ") for one in part["classes"]]
+    rows = [(classes[index], *row) for index, row in enumerate(part["truth_by_row_call_by_column"])]
+    return (
+        f"### Exclusive classes: {name}\n\nThe likeliest class is the call; {part['pictures']} pictures, accuracy "
+        f"{shown(part['accuracy'])}, mean F1 {shown(part['f1'])}.\n\n"
+        + table(("true class", *(f"called {one}" for one in classes)), rows)
+    )
 
 
-def _reliability(figures: dict[str, Any]) -> str:
-    rows = [
-        (entry["pictures"], f"{entry['mean_score']:.2f}", f"{entry['share']:.2f}")
-        for entry in figures["test"]["findings"]["lung_opacity"]["reliability"]
-    ]
-    return table(("pictures", "mean probability", "share with lung opacity"), rows)
-
-
-def _dicom(figures: dict[str, Any]) -> str:
-    check = figures["dicom_check"]
-    if check is None:
+def _apart(test: Figures) -> str:
+    apart = test["kept_apart"]
+    if apart is None:
         return ""
     rows = [
-        (
-            name,
-            part["files"],
-            part["classes"][Read.NORMAL.value],
-            part["classes"][Read.OPACITY.value],
-            shown(part["opacity_against_normal"]),
-        )
-        for name, part in (
-            ("of patients never used", check["patients_never_used"]),
-            ("all, most of them trained on", check["all_files"]),
-        )
-    ]
-    same = check["same_picture"]
-    pairs = (
-        f"\n\n{same['pictures']} of these pictures are also in the data set as smaller JPEG files: the probability of "
-        f"lung opacity differs by {same['median_difference']:.3f} in the median and {same['largest_difference']:.3f} "
-        "at most between the two formats."
-        if same["pictures"]
-        else ""
+        (part.get("words") or f"{part['title']}, against all that have it not", part["positives"], part["negatives"],
+         shown(part.get("auroc")))
+        for part in (*apart["contrasts"].values(), *apart["findings"].values())
+    ]  # fmt: skip
+    return (
+        f"### A place kept apart\n\n{apart['pictures']} pictures of {apart['patients']} patients of one place that "
+        "was in no fold. A model that had learnt the source of a picture instead of the disease would score below chance here."
+        "\n\n" + table(("what", "with", "without", "AUROC"), rows)
     )
-    return f"""\
-### The same hospital as DICOM
-
-DICOM files of the challenge, read by the node's own pixel pipeline: a check of the format, not of another hospital.
-
-{table(("files", "number", "normal", "lung opacity", "AUROC, opacity against normal"), rows)}{pairs}
-
-"""
 
 
-def _protocol(figures: dict[str, Any]) -> str:
-    protocol = figures["protocol"]
-    names = {
-        "training": "fitting",
-        "training_mined_labels": "fitting, mined labels only",
-        "validation": "calibration, operating points",
-        "test": "figures above",
-    }
+def _dicom(figures: Figures) -> str:
+    check = figures.get("dicom_check")
+    if not check:
+        return ""
+    names = {"patients_never_used": "of patients never used", "all_files": "all, patients of the fitting included"}
     rows = [
         (
-            names[part],
-            _folds(entry),
-            entry["patients"],
-            entry["pictures"],
-            *(entry["classes"][read.value] for read in Read),
-            entry["boxes"],
+            words,
+            check[name]["pictures"],
+            _pair(check[name]),
+            shown(at(check[name], "contrasts", "opacity_normal", "auroc")),
         )
-        for part, entry in ((part, protocol["parts"][part]) for part in names)
-        if entry["pictures"]
+        for name, words in names.items()
+        if check.get(name)
     ]
-    left_out = "; ".join(f"{reason}: {count}" for reason, count in protocol["left_out"].items())
-    header = ("used for", "folds", "patients", "pictures", *(f'read "{read.value}"' for read in Read), "boxes")
-    data = figures["recipe"]["data"]
-    mined = (
-        f"Pictures that have only labels mined from reports count {data['weak_weight']:g} in the class loss and "
-        "nothing in the detector's; what a mined label is worth was learnt from training pictures that have both. "
-        if protocol["parts"]["training_mined_labels"]["pictures"]
-        else ""
+    return (
+        "### The same hospital as DICOM\n\nDICOM files of the challenge, read by the node's own pixel pipeline: a "
+        "check of the format, not of another hospital.\n\n"
+        + table(("files", "number", "opacity / normal", "AUROC, opacity against normal"), rows)
     )
-    return f"""\
-Frontal radiographs of adults (18 years and over). The truth for classes and boxes is the radiologists' reads. \
-{mined}No patient is in two parts. The validation fold also chose between training settings, so figures on it would \
-flatter; none stands here. {data["test_history"] + " " if data["test_history"] else ""}\
-Seed {protocol["seed"]}. Split {protocol["split"]}.
-
-{table(header, rows)}
-
-Rows of the data set left out: {left_out}.
-
-LiteRT and TensorFlow give the same probabilities and box coordinates within {figures["engines_differ_at_most"]:.0e}.\
-"""
 
 
-def _folds(part: dict[str, Any]) -> str:
-    return ", ".join(str(fold) for fold in part["folds"])
+def _pair(measured: Figures) -> str:
+    part = at(measured, "contrasts", "opacity_normal")
+    return "–" if part is None else f"{part['positives']} / {part['negatives']}"
+
+
+def _subgroups(figures: Figures) -> str:
+    findings = figures["test"]["findings"]
+    groups = [name for name in _GROUPS if any(at(part, "subgroups", name, "auroc") for part in findings.values())]
+    if not groups:
+        return "No subgroup has five pictures with a finding and five without it."
+    auroc = [
+        (part["title"], *(shown(at(part, "subgroups", name, "auroc"), 2) for name in groups))
+        for part in findings.values()
+    ]
+    points = [
+        (part["title"], *(_point_cell(at(part, "subgroups", name)) for name in groups)) for part in findings.values()
+    ]
+    return (
+        "AUROC; a dash where fewer than five pictures have the finding, or have it not. By source and by who read the "
+        f"picture: see `figures.json`.\n\n{table(('finding', *groups), auroc)}\n\nSensitivity and specificity at the "
+        f"sensitive point:\n\n{table(('finding', *groups), points)}"
+    )
+
+
+def _point_cell(group: Any) -> str:
+    point = at(group, "sensitive")
+    if point is None:
+        return "–"
+    return " / ".join(f"{point[figure]['value']:.2f}" for figure in ("sensitivity", "specificity"))
+
+
+def _protocol(figures: Figures) -> str:
+    protocol, data = figures["protocol"], at(figures, "recipe", "data") or {}
+    names = {
+        "training": "fitting",
+        "validation": "calibration, operating points",
+        "test": "figures above",
+        "kept_apart": "figures of the place kept apart",
+    }
+    parts = {name: part for name, part in protocol["parts"].items() if part["pictures"]}
+    rows = [(names.get(name, name), _folds(part), part["patients"], part["pictures"]) for name, part in parts.items()]
+    labels = list(dict.fromkeys(label for part in parts.values() for label in part["labels"]))
+    known = [
+        (label.replace("_", " "), *(_label_cell(part["labels"].get(label)) for part in parts.values()))
+        for label in labels
+    ]
+    left = "; ".join(f"{reason}: {count}" for reason, count in protocol["left_out"].items())
+    patients = (
+        "No patient is in two parts."
+        if data.get("by", "patient") == "patient"
+        else "**Split by picture: pictures of one patient stand on both sides, which flatters.**"
+    )
+    history = f" {data['test_history'].strip()}" if data.get("test_history") else ""
+    frontal = "Frontal radiographs of adults (18 years and over). " if data.get("frontal_adults", True) else ""
+    return "\n\n".join(
+        [
+            f"{frontal}Split {protocol['split']}; seed {protocol['seed']}. {patients} The validation pictures "
+            f"also chose calibration and operating points, so figures on them would flatter; none stands here.{history}",
+            table(("used for", "folds", "patients", "pictures"), rows),
+            "Pictures with / without each label, and how many of them radiologists read:",
+            table(("label", *(names.get(name, name) for name in parts)), known),
+            f"Left out: {left or 'nothing'}.",
+            f"LiteRT and TensorFlow differ in probabilities and box coordinates by at most "
+            f"{figures['engines_differ_at_most']:.0e}." if "engines_differ_at_most" in figures else "",
+        ]
+    ).strip()  # fmt: skip
+
+
+def _label_cell(counts: Any) -> str:
+    if not counts or not counts["yes"] + counts["no"]:
+        return "–"
+    return f"{counts['yes']} / {counts['no']}" + (f", {counts['read']} read" if counts["read"] else "")
+
+
+def _data(manifest: AnyManifest, figures: Figures) -> str:
+    parts = figures["protocol"]["parts"].values()
+    sources = sorted({source for part in parts for source in part["sources"]})
+    licences: dict[str, int] = {}
+    for part in parts:
+        for name, count in part["licences"].items():
+            licences[name] = licences.get(name, 0) + count
+    lines = [
+        f"- {_SOURCES.get(source, f'**{source}**: a data set that this card knows by name only.')}"
+        for source in sources
+    ]
+    if "mobilenet" in str(at(figures, "recipe", "network", "weights") or ""):
+        lines.append(f"- {_BACKBONE}")
+    tally = "; ".join(f"{name}: {count}" for name, count in sorted(licences.items(), key=lambda item: -item[1]) if name)
+    return (
+        "\n".join(lines)
+        + (f"\n\nPictures by licence as the data set states it: {tally}." if tally else "")
+        + f"\n\nThe pictures themselves are not part of this package. Its weights are under {manifest.licence}."
+    )
+
+
+def _failures(manifest: AnyManifest, figures: Figures) -> str:
+    labels = [finding.label for finding in manifest.findings]
+    test = figures["test"]["findings"]
+    unread = [
+        label for label in labels
+        if at(test, label, "subgroups", "read by radiologists") is None and _read(figures, label) == 0
+    ]  # fmt: skip
+    lines = [_NEW_PLACE, _ADULTS, _PREVALENCE, _BEDSIDE]
+    lines += [_BY_LABEL[label] for label in labels if label in _BY_LABEL]
+    if [label for label in unread if label not in ("covid19", "covid19_negative")]:
+        lines.append(_MINED)
+    if any(finding.boxes for finding in manifest.findings):
+        lines.append(_BOXES)
+    lines.append("Research use only: not a medical device; not for diagnosis, treatment or triage of patients.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _read(figures: Figures, label: str) -> int:
+    return int(at(figures, "protocol", "parts", "test", "labels", label, "read") or 0)
+
+
+def _folds(part: Figures) -> str:
+    folds = part.get("folds", ())
+    return ("fold " if len(folds) == 1 else "folds ") + ", ".join(str(fold) for fold in folds) if folds else "–"

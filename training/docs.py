@@ -1,27 +1,76 @@
-"""Write ``docs/models.md`` from the figures that the runs left in their packages.
+"""Write ``docs/models.md`` from the files that runs left: no number on it is typed by hand.
 
 ::
 
     python -m training.docs docs/models.md
+
+Runs of recipes are read from ``benchmarks/results/models``, what was reported for them from ``reported.toml``, the
+goals of shipped packages from ``goals.toml``, and their figures from the packages themselves.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from inference.package import BUILT_IN, FIGURES, ModelPackage, load_network
-from training.card import headline_rows, table
+import numpy as np
 
+from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
+from training.measures import Figure
+from training.runs import FIGURE_NAMES, RunFile, read_runs
+from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
+
+RUNS = Path("benchmarks") / "results" / "models"
+_PERCENT = frozenset({"accuracy", "accuracy_binary", "accuracy_training", "accuracy_validation", "precision", "recall",
+                      "specificity", "f1"})  # fmt: skip
 _HEAD = """\
 # Models
 
-Written by `python -m training.docs docs/models.md` from the `figures.json` of each package; do not edit. Everything
-here is for research use: no package is a medical device.
-
+Written by `python -m training.docs docs/models.md` from the files that the runs left; do not edit. Everything here is
+for research use: no package is a medical device.
 """
+_RECIPES = """\
+## Recipes: reported and measured here
+
+By image is how most figures were published: pictures of one patient stand on both sides of the split, and a network can
+know the patient. By patient, no patient is on both sides; that is what a new patient would see. In brackets: 95 %
+intervals, bootstrap over patients. A dash: not measured, or not reported.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What was reported for a recipe elsewhere."""
+
+    name: str
+    source: str
+    protocol: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a package's figure is meant to reach."""
+
+    package: str
+    words: str
+    figure: tuple[str, ...]
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def met(self, value: float) -> bool:
+        """Say whether a value reaches the goal."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    @property
+    def shown(self) -> str:
+        """The goal as people write it."""
+        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.docs", description="Write the page of models from their figures.")
     parser.add_argument("page", type=Path)
     parser.add_argument("packages", type=Path, nargs="*", help="package folders (default: the built-in ones)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the recipes' run files (default: {RUNS})")
     options = parser.parse_args(arguments)
-    options.page.write_text(page(options.packages or built_in()), encoding="utf-8")
+    options.page.write_text(page(options.packages or built_in(), read_runs(options.runs)), encoding="utf-8")
     return 0
 
 
@@ -39,32 +89,176 @@ def built_in() -> list[Path]:
     return sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
 
 
-def page(folders: Sequence[Path]) -> str:
-    """Return the page for these packages."""
-    return _HEAD + "\n".join(_section(load_network(folder)) for folder in folders)
+def page(folders: Sequence[Path], runs: Sequence[RunFile]) -> str:
+    """Return the page for these packages and runs."""
+    packages = [load_package(folder) for folder in folders]
+    sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
+    return "\n".join([*sections, *(_package(package) for package in packages)])
 
 
-def _section(package: ModelPackage) -> str:
+def reported() -> list[Reported]:
+    """Return what was reported for each recipe."""
+    document = tomllib.loads((resources.files("training") / "reported.toml").read_text(encoding="utf-8"))
+    return [Reported(**entry) for entry in document["recipe"]]
+
+
+def goals() -> list[Goal]:
+    """Return the goals of the shipped packages."""
+    document = tomllib.loads((resources.files("training") / "goals.toml").read_text(encoding="utf-8"))
+    return [Goal(**{**entry, "figure": tuple(entry["figure"])}) for entry in document["goal"]]
+
+
+def recipes_table(known: Sequence[Reported], runs: Sequence[RunFile]) -> str:
+    """Return the table reported / measured here / protocol: one row a figure, recipes in the order of ``known``."""
+    names = list(dict.fromkeys([entry.name for entry in known] + [run.recipe for run in runs]))
+    there = {entry.name: entry for entry in known}
+    rows: list[tuple[str, ...]] = []
+    for name in names:
+        rows += _recipe_rows(name, there.get(name), [run for run in runs if run.recipe == name])
+    notes = [f"- `{entry.name}`: {entry.source}{f'; {entry.protocol}' if entry.protocol else ''}." for entry in known]
+    header = ("recipe", "figure", "reported", "measured here, by image", "measured here, by patient", "protocol here")
+    return table(header, rows) + "\n\nWhat was reported, and how:\n\n" + "\n".join(notes)
+
+
+def _recipe_rows(name: str, known: Reported | None, runs: Sequence[RunFile]) -> list[tuple[str, ...]]:
+    image, patient = _best(runs, "image"), _best(runs, "patient")
+    measured = [run for run in (image, patient) if run is not None]
+    figures = list(dict.fromkeys([*(known.figures if known else ()), *(f for run in measured for f in run.figures)]))
+    if len(figures) > 12:  # one AUROC a finding would bury the rest; the package's own section has them
+        figures = [figure for figure in figures if not figure.startswith("auroc:")]
+    said = "; ".join(dict.fromkeys(_protocol(run) for run in measured)) or "not run yet"
+    rows = []
+    for place, figure in enumerate(figures or [""]):
+        cells = [_cell(figure, run.figures.get(figure) if run else None) for run in (image, patient)]
+        value = known.figures.get(figure) if known else None
+        first = (f"`{name}`", said) if place == 0 else ("", "")
+        rows.append((first[0], _figure_words(figure), _cell(figure, _point(value)), *cells, first[1]))
+    return rows
+
+
+def _best(runs: Sequence[RunFile], by: str) -> RunFile | None:
+    """Return the run to show: a full one before a quick one, cross-validation before a part held out."""
+    order = sorted((run for run in runs if run.by == by), key=lambda run: (run.quick, run.kind != "crossvalidation"))
+    return order[0] if order else None
+
+
+def _point(value: float | None) -> Figure | None:
+    return None if value is None else Figure(value, float("nan"), float("nan"))
+
+
+def _figure_words(figure: str) -> str:
+    if not figure:
+        return "–"
+    name, _, label = figure.partition(":")
+    return FIGURE_NAMES[name] + (f", {label.replace('_', ' ')}" if label else "")
+
+
+def _cell(figure: str, value: Figure | None) -> str:
+    if value is None or not np.isfinite(value.value):
+        return "–"
+    name = figure.partition(":")[0]
+    if name == "parameters":
+        return f"{int(value.value):,}"
+    scale, unit, digits = (100, " %", 1) if name in _PERCENT else (1, "", 3)
+    if name in _PERCENT and np.isnan(value.low):
+        digits = 2
+    text = f"{scale * value.value:.{digits}f}{unit}"
+    if np.isfinite(value.low) and np.isfinite(value.high):
+        text += f" [{scale * value.low:.{digits}f}–{scale * value.high:.{digits}f}]"
+    return text
+
+
+def _protocol(run: RunFile) -> str:
+    known = run.protocol
+    how = f"{run.folds} folds" if run.kind == "crossvalidation" else "a part held out"
+    parts = [
+        f"by {run.by}: {how}",
+        f"{known['pictures']} pictures of {known['patients']} patients" if "pictures" in known else "",
+        f"list {known['list']}" if known.get("list") else "",
+        f"{known['epochs']} epochs" if known.get("epochs") else "",
+        f"{known['side']} px" if known.get("side") else "",
+        f"weights: {Path(str(known['weights'])).name}" if known.get("weights") else "",
+        f"seed {known['seed']}" if "seed" in known else "",
+        str(known.get("note", "")),
+        "**a quick run, which shows only that the recipe works**" if run.quick else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _package(package: AnyPackage) -> str:
     figures: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
-    parts = figures["protocol"]["parts"]
-    test = parts["test"]
-    megabytes = sum(package.path(name).stat().st_size for name in package.manifest.files) / 1e6
-    mined = parts["training_mined_labels"]["pictures"]
-    others = f", {mined} with mined labels only" if mined else ""
-    folds = ", ".join(str(fold) for fold in parts["training"]["folds"])
-    return f"""\
-## {package.manifest.name} {package.manifest.version}
+    manifest = package.manifest
+    megabytes = sum(package.path(name).stat().st_size for name in manifest.files) / 1e6
+    inputs = ", ".join(
+        dict.fromkeys(f"{member.manifest.input.rows} × {member.manifest.input.columns}" for member in package.members)
+    )
+    parts = [f"## {manifest.name} {manifest.version}", f"{manifest.title}. Input {inputs}, {megabytes:.0f} MB.",
+             _made(figures)]  # fmt: skip
+    if figures.get("format", 1) == 1:
+        parts.append(table(("figure, test fold", "measured here"), _rows_of_format_1(figures["test"])))
+        return "\n\n".join(parts) + "\n"
+    wanted = [goal for goal in goals() if goal.package == manifest.name]
+    if wanted:
+        parts.append(goals_table(wanted, figures["test"]))
+    if rows := headline_rows(figures["test"]):
+        parts.append(table(("figure, test pictures", "measured here"), rows))
+    parts.append(table(FINDING_HEADER, finding_rows(figures["test"])))
+    return "\n\n".join(parts) + "\n"
 
-{package.manifest.title}. Input {package.manifest.input.rows} × {package.manifest.input.columns}, {megabytes:.0f} MB.
 
-Protocol: split {figures["protocol"]["split"]}; fitted on folds {folds} ({parts["training"]["pictures"]} pictures that
-radiologists read{others}), calibrated on fold
-{parts["validation"]["folds"][0]} ({parts["validation"]["pictures"]} pictures), measured on fold {test["folds"][0]}:
-{test["patients"]} patients, {test["pictures"]} pictures, seed {figures["protocol"]["seed"]}.
-Intervals: {figures["protocol"]["intervals"]}.
+def goals_table(wanted: Sequence[Goal], measured: Mapping[str, Any]) -> str:
+    """Return the table goal / measured / met; a goal whose interval reaches past it is met, and said to be unsure."""
+    rows = []
+    for goal in wanted:
+        figure = at(measured, *goal.figure)
+        if figure is None or figure["value"] is None:
+            rows.append((goal.words, goal.shown, "–", "not measured"))
+            continue
+        bounds = [bound for bound in figure["interval"] if bound is not None]
+        verdict = "**yes**" if goal.met(figure["value"]) else "no"
+        if goal.met(figure["value"]) and not all(goal.met(bound) for bound in bounds):
+            verdict = "yes; the interval reaches past it"
+        elif not goal.met(figure["value"]) and any(goal.met(bound) for bound in bounds):
+            verdict = "no; the interval reaches it"
+        rows.append((goal.words, goal.shown, shown(figure), verdict))
+    return table(("figure, by patient, fold never trained on", "goal", "measured", "met"), rows)
 
-{table(("figure, test fold", "measured here"), headline_rows(figures))}
-"""
+
+def _made(figures: Mapping[str, Any]) -> str:
+    protocol = figures["protocol"]
+    parts = {name: part for name, part in protocol["parts"].items() if part["pictures"]}
+    said = {"training": "fitted on", "validation": "calibrated on", "test": "measured on",
+            "training_mined_labels": "also fitted on, with mined labels only,",
+            "kept_apart": "kept apart:"}  # fmt: skip
+    words = [
+        f"{said.get(name, name)} {part['pictures']} pictures of {part['patients']} patients"
+        + (
+            f" (fold {', '.join(str(fold) for fold in part['folds'])})"
+            if part["folds"] and name != "kept_apart"
+            else ""
+        )
+        for name, part in parts.items()
+    ]
+    quick = " **A quick run: not a model to use.**" if protocol["quick"] else ""
+    return (
+        f"Protocol: split {protocol['split']}; {'; '.join(words)}; seed {protocol['seed']}. "
+        f"Intervals: {protocol['intervals']}.{quick}"
+    )
+
+
+def _rows_of_format_1(test: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of a package whose figures were written before there were several heads."""
+    boxes, findings = test["boxes"], test["findings"]
+    return [
+        ("Lung opacity against normal, AUROC", shown(test["opacity_against_normal"])),
+        ("… within PA", shown(test["subgroups"]["view PA"].get("auroc"))),
+        ("… within AP", shown(test["subgroups"]["view AP"].get("auroc"))),
+        ("Lung opacity against all others, AUROC", shown(findings["lung_opacity"]["auroc_against_all_others"])),
+        ("Normal against all others, AUROC", shown(findings["normal"]["auroc_against_all_others"])),
+        ("Boxes: average precision at overlap 0.5", shown(boxes["average_precision_0.5"])),
+        ("Boxes: RSNA score, overlaps 0.4 to 0.75", shown(boxes["rsna_score"])),
+        ("Surest box's middle inside a true box", shown(boxes["pointing_game"])),
+    ]
 
 
 if __name__ == "__main__":

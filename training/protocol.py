@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.data.examples import Example
+from training.evaluation.protocol import marks
 from training.measures import RESAMPLES
 from training.recipe import Recipe
 from training.select import Selection
@@ -45,4 +46,5 @@ def _part(recipe: Recipe, part: Sequence[Example]) -> dict[str, Any]:
         "boxes": {label: sum(box.label == label for example in part for box in example.boxes) for label in recipe.maps},
         "sources": dict(sorted(Counter(example.source for example in part).items())),
         "licences": dict(sorted(Counter(example.licence for example in part).items())),
+        "patient_marks": marks(example.patient for example in part),
     }

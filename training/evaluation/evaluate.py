@@ -60,6 +60,8 @@ def choose(record: Record, choice: Choice) -> tuple[Example, ...]:
     listed = record.list if choice.list is None else choice.list
     if listed and (choice.list is not None or (choice.data / listed).is_file()):
         examples = restrict(examples, choice.data / listed)
+    if record.only:
+        examples = tuple(one for one in examples if any(one.truths.get(label) for label in record.only))
     if record.frontal_adults and not choice.any_view:
         examples = tuple(example for example in examples if example.is_frontal_adult)
     return _part(examples, record, choice)

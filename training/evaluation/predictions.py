@@ -6,7 +6,7 @@ holds the data set's own file names and patient numbers: treat it as the data se
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ class Predictions:
         corners = [(box.x, box.y, box.x + box.w, box.y + box.h) for box in boxes]
         return np.asarray(corners, np.float64).reshape(-1, 4)
 
-    def only(self, where: NDArray[np.intp]) -> "Predictions":
+    def only(self, where: Sequence[int] | NDArray[np.intp]) -> "Predictions":
         """Return the predictions of these pictures, in this order."""
         return replace(
             self,

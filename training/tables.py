@@ -1,0 +1,73 @@
+"""Figures as people read them, in Markdown: for cards and for the page of models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Cells = tuple[str, str]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def shown(figure: Mapping[str, Any] | None, digits: int = 3) -> str:
+    """Return a figure with its interval; a dash where it could not be measured."""
+    if figure is None or figure["value"] is None:
+        return "–"
+    low, high = figure["interval"]
+    interval = f" [{low:.{digits}f}–{high:.{digits}f}]" if low is not None and high is not None else ""
+    return f"{figure['value']:.{digits}f}{interval}"
+
+
+def at(figures: Mapping[str, Any] | None, *path: str) -> Any:
+    """Return what stands at a path of nested tables; None where a step is missing."""
+    part: Any = figures
+    for step in path:
+        if not isinstance(part, Mapping) or step not in part:
+            return None
+        part = part[step]
+    return part
+
+
+def headline_rows(measured: Mapping[str, Any]) -> list[Cells]:
+    """Return (what, figure) of what matters most among the figures of :func:`training.evaluation.figures.figures`."""
+    rows: list[Cells] = [
+        (f"{part['words']}, AUROC ({part['positives']} against {part['negatives']})", shown(part["auroc"]))
+        for part in measured["contrasts"].values()
+    ]
+    rows += [(f"Mean over {part['words']}, AUROC", shown(part["auroc"])) for part in measured["groups"].values()]
+    rows += [
+        (f"Kept-apart place: {part['words']}, AUROC", shown(part["auroc"]))
+        for part in (at(measured, "kept_apart", "contrasts") or {}).values()
+    ]
+    for part in measured["boxes"].values():
+        rows += [
+            (f"Boxes of {_small(part['title'])}: average precision at overlap 0.5", shown(part["ap50"])),
+            (f"Boxes of {_small(part['title'])}: RSNA score, overlaps 0.4 to 0.75", shown(part["rsna_map"]["score"])),
+            (f"Boxes of {_small(part['title'])}: surest box's middle inside a true box", shown(part["pointing"])),
+        ]
+    for name, part in measured["classes"].items():
+        rows.append((f"Exclusive classes ({name}): accuracy", shown(part["accuracy"])))
+    return rows
+
+
+def finding_rows(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return (finding, with / all, AUROC, AUPRC, calibration error) of each finding."""
+    return [
+        (
+            part["title"],
+            f"{part['positives']} / {part['pictures']}",
+            *(shown(part[name]) for name in ("auroc", "auprc", "ece")),
+        )
+        for part in measured["findings"].values()
+    ]
+
+
+FINDING_HEADER = ("finding, against all pictures known not to have it", "with / all", "AUROC", "AUPRC",
+                  "calibration error")  # fmt: skip
+
+
+def _small(title: str) -> str:
+    return title if title[:2].isupper() else title[0].lower() + title[1:]
