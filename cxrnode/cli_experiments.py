@@ -1,0 +1,109 @@
+"""Cross-validation and tuning of recipes, as commands."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.errors import SettingsError
+from cxrnode.progress import shown_progress
+
+_FIGURES = ("accuracy", "f1", "auroc")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel="Models")(crossvalidate)
+    app.command(rich_help_panel="Models")(tune)
+
+
+def crossvalidate(
+    recipes: Annotated[list[str], typer.Argument(help="Recipes, by name or TOML file; NAME:EXPERIMENT takes one.")],
+    data: Annotated[Path, typer.Option(help="The data folder, with the recipes' list.")],
+    to: Annotated[Path, typer.Option("--out", help="JSON file for figures and every prediction.")],
+    by: Annotated[str, typer.Option(help="What stays whole: image (as published; flatters) or patient.")] = "image",
+    folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
+    task: Annotated[str, typer.Option(help="three (classes), or binary: COVID-19 against no finding.")] = "three",
+    seed: Annotated[int, typer.Option(help="Of how pictures are dealt out.")] = 1,
+    runs: Annotated[Path | None, typer.Option(help="Folder for run files, from which docs/models.md is made.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for finished folds; .cache/crossvalidate without it.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few pictures and epochs: to see that all works.")] = False,
+) -> None:
+    """Cross-validate recipes on their list, all on the same folds; a run that was stopped goes on."""
+    try:
+        from training import crossvalidate as room
+        from training import fold_figures
+        from training.recipe import load_recipe
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    if task not in room.TASKS or by not in {"image", "patient"}:
+        raise SettingsError("--task is three or binary, --by is image or patient")
+    chosen = []
+    for named in recipes:
+        name, _, experiment = named.partition(":")
+        recipe = load_recipe(name)
+        chosen.append(recipe.experiment(experiment) if experiment else recipe)
+    protocol = room.Protocol(
+        task=cast("room.Task", task),
+        by=cast("Literal['image', 'patient']", by),
+        folds=folds,
+        seed=seed,
+        quick=quick,
+    )
+    with shown_progress() as progress:
+        made = room.crossvalidate(chosen, data, protocol, work=cache or room.WORK, progress=progress)
+    document = fold_figures.document(made, chosen, protocol)
+    fold_figures.write(to, document)
+    if runs is not None:
+        fold_figures.write_runs(runs, document, chosen)
+    title = f"{folds} folds by {by}, {len(protocol.classes)} classes, {document['protocol']['pictures']} pictures"
+    table = Table("recipe", *_FIGURES, title=title)
+    for name, part in document["recipes"].items():
+        table.add_row(name, *(_shown(part["pooled"][figure]) for figure in _FIGURES))
+    for name, part in document["differences"].items():
+        table.add_row(name, *(_shown(part[figure]) for figure in _FIGURES))
+    console = Console()
+    console.print(table)
+    console.print(f"Figures and predictions are in {to}.")
+
+
+def tune(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or the path of a TOML file.")],
+    data: Annotated[Path, typer.Option(help="The data folder.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the best recipe and the table of trials.")],
+    search: Annotated[str, typer.Option(help="random, hyperband or bayesian.")] = "random",
+    trials: Annotated[int, typer.Option(min=1, help="How many settings to try (hyperband: how many rounds).")] = 10,
+    quick: Annotated[bool, typer.Option("--quick", help="Few pictures and epochs: to see that all works.")] = False,
+) -> None:
+    """Search a recipe's declared ranges, judged on its validation fold; a search that was stopped goes on."""
+    try:
+        from training import tune as room
+        from training.recipe import load_recipe
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    if search not in room.SEARCHES:
+        raise SettingsError(f"--search is one of {', '.join(room.SEARCHES)}")
+    with shown_progress() as progress:
+        found = room.tune(load_recipe(recipe), data, to, search=search, trials=trials, quick=quick, progress=progress)
+    names = sorted(found[0].values)
+    table = Table("trial", "validation loss", *names, title=f"{recipe}: the best of {len(found)} trials first")
+    for trial in found[:10]:
+        table.add_row(trial.name, f"{trial.loss:.4f}", *(f"{trial.values[name]:.3g}" for name in names))
+    console = Console()
+    console.print(table)
+    console.print(f"The best recipe is {to / room.BEST}, all trials are in {to / room.TABLE}.")
+
+
+def _shown(figure: dict[str, Any]) -> str:
+    low, high = figure["interval"]
+    if figure["value"] is None:
+        return "–"
+    return f"{figure['value']:.4f}" + (f" [{low:.3f}–{high:.3f}]" if low is not None else "")
+
+
+def _missing(error: ModuleNotFoundError) -> SettingsError:
+    return SettingsError(f"this needs {error.name}, which is not installed: pip install 'cxrnode[train]'")

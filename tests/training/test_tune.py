@@ -1,0 +1,115 @@
+"""Tuning searches what a recipe declares, on its validation fold alone, and leaves a recipe that can be trained."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import SettingsError
+from training import tune as room
+from training.recipe import Recipe, load_recipe
+from training.tune import BEST, TABLE, declared, tune, with_values
+
+
+def _recipe(**ranges: Any) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "package": {"name": "tiny", "version": "0.0.1", "title": "Tiny", "summary": "For tests."},
+            "network": {"kind": "cnn-dropout", "side": 64, "width": 8, "dropout": 0.0},
+            "heads": [{"name": "reads", "activation": "softmax", "classes": ["normal", "lung_opacity"]}],
+            "findings": [{"label": "lung_opacity", "head": "reads"}],
+            "augment": {"rotation_degrees": 0, "shift": 0, "zoom": 0, "contrast": 0, "brightness": 0},
+            "fit": {
+                "batch": 4, "epochs": 3, "optimizer": "adam", "schedule": "constant", "learning_rate": 1e-3,
+                "average": 0.0,
+            },
+            "tune": ranges,
+        }
+    )  # fmt: skip
+
+
+RANGES: Mapping[str, Any] = {"learning_rate": [1e-4, 1e-2], "dropout": [0.0, 0.5]}
+
+
+def test_a_search_fits_within_its_ranges_and_leaves_a_recipe_and_a_table(
+    write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, splits = room.fit_any, []
+
+    def watched(recipe: Recipe, split: Any, *rest: Any, **options: Any) -> Any:
+        splits.append(split)
+        return fit(recipe, split, *rest, **options)
+
+    monkeypatch.setattr(room, "fit_any", watched)
+    data, recipe = write_data(), _recipe(**RANGES)
+    found = tune(recipe, data, tmp_path / "out", search="random", trials=2)
+    assert len(found) == 2
+    assert found[0].loss <= found[1].loss
+    for trial in found:
+        assert 1e-4 <= trial.values["learning_rate"] <= 1e-2
+        assert 0 <= trial.values["dropout"] <= 0.5
+    assert not any(split.test or split.validation for split in splits)
+    best = load_recipe(str(tmp_path / "out" / BEST))
+    assert best.fit.learning_rate == pytest.approx(found[0].values["learning_rate"])
+    assert best.network.dropout == pytest.approx(found[0].values["dropout"])
+    assert best.model_copy(update={"fit": recipe.fit, "network": recipe.network}) == recipe
+    lines = (tmp_path / "out" / TABLE).read_text().splitlines()
+    assert lines[0] == "trial,validation_loss,epochs,dropout,learning_rate"
+    assert len(lines) == 3
+    # Started again with more trials it goes on, and fits the new one only.
+    assert len(tune(recipe, data, tmp_path / "out", search="random", trials=3)) == 3
+    assert len(splits) == 3
+
+
+@pytest.mark.parametrize("search", ["bayesian", "hyperband"])
+def test_every_search_is_there(
+    search: str, write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs = []
+
+    def fit(recipe: Recipe, *_rest: Any, **_options: Any) -> Recipe:
+        epochs.append(recipe.fit.epochs)
+        return recipe
+
+    # The fit is played: what is asked here is which settings each search tries.
+    monkeypatch.setattr(room, "fit_any", fit)
+    monkeypatch.setattr(room, "validation_loss", lambda learnt, *_rest: abs(learnt.fit.learning_rate - 1e-3))
+    found = tune(
+        _recipe(**RANGES), write_data(), tmp_path / "out", search=search, trials=1 if search == "hyperband" else 4
+    )
+    assert len(found) >= 4
+    assert len({trial.values["learning_rate"] for trial in found}) > 2
+    if search == "hyperband":
+        assert set(epochs) == {1, 3}
+        assert found[0].epochs == 3
+
+
+def test_a_fit_that_runs_away_is_a_bad_trial_and_all_of_them_an_error(
+    write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_rest: Any, **_options: Any) -> Any:
+        raise SettingsError("the fit ran away")
+
+    monkeypatch.setattr(room, "fit_any", fit)
+    with pytest.raises(SettingsError, match="every fit ran away"):
+        tune(_recipe(**RANGES), write_data(), tmp_path / "out", trials=2)
+
+
+def test_ranges_must_be_there_and_make_sense() -> None:
+    with pytest.raises(SettingsError, match="declares no ranges"):
+        declared(_recipe())
+    with pytest.raises(SettingsError, match="learning_rate is no range"):
+        declared(_recipe(learning_rate=[1e-2, 1e-4]))
+    with pytest.raises(SettingsError, match=r"tuned: network\.dropout"):
+        with_values(_recipe(), {"dropout": 1.5})
+
+
+@pytest.mark.parametrize(
+    "name", ["darkcovidnet", "coronahack-cnn", "covid-binary-cnn", "vgg16-covid", "covid-transfer"]
+)
+def test_shipped_classifiers_declare_ranges_around_their_own_settings(name: str) -> None:
+    recipe = load_recipe(name)
+    document = recipe.model_dump()
+    for setting, (low, high) in declared(recipe).items():
+        assert low <= document[room.PLACES[setting]][setting] <= high
