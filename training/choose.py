@@ -53,7 +53,7 @@ def choose(
         if settings.given is not None:
             scores[settings.label] = scores[settings.label] * scores[settings.given]
         findings[settings.label] = Scale(
-            logistic, *_points(scores[settings.label][known], truth[known], recipe.points)
+            logistic, *points_of(scores[settings.label][known], truth[known], recipe.points)
         )
     boxes = {
         settings.label: _boxes(recipe, raw, settings.label, examples, answers)
@@ -88,7 +88,8 @@ def _fit(settings: FindingSettings, inputs: Numbers, truth: Truths, known: Truth
     return logistic if settings.heat else Logistic((*logistic.weights, 0.0), logistic.bias)
 
 
-def _points(scores: Numbers, truth: Truths, settings: PointSettings) -> tuple[float, float]:
+def points_of(scores: Numbers, truth: Truths, settings: PointSettings) -> tuple[float, float]:
+    """Return the sensitive and the specific point on probabilities of pictures; 0.5 both where one answer is absent."""
     if not truth.any() or truth.all():
         return UNSCALED.sensitive, UNSCALED.specific
     return calibrate.ordered(
@@ -112,12 +113,17 @@ def _boxes(
         logistic = calibrate.fit_logistic(logits[:, None], true)
         if logistic.weights[0] > 0:
             calibrated = logistic(logits[:, None])
-            thresholds = (
-                calibrate.threshold_for_false_boxes(calibrated, true, len(matches), allowed)
-                for allowed in (recipe.points.box_false_sensitive, recipe.points.box_false_specific)
-            )
-            return Scale(logistic, *calibrate.ordered(*thresholds))
+            return Scale(logistic, *box_points_of(calibrated, true, len(matches), recipe.points))
     return Scale(Logistic((1.0,), 0.0), 0.5, 0.5)  # a detector that found nothing: show only what it is sure of
+
+
+def box_points_of(scores: Numbers, true: Truths, pictures: int, settings: PointSettings) -> tuple[float, float]:
+    """Return the sensitive and the specific point on boxes' probabilities, by the false boxes a picture they allow."""
+    thresholds = (
+        calibrate.threshold_for_false_boxes(scores, true, pictures, allowed)
+        for allowed in (settings.box_false_sensitive, settings.box_false_specific)
+    )
+    return calibrate.ordered(*thresholds)
 
 
 def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: str) -> measures.Match:

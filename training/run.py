@@ -94,12 +94,13 @@ def finish(
         plain = {CARD: b"", FIGURES: b"{}"}
         raw = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, **plain})
         model = Model(raw, [open_engine(raw, _LITERT)])
-        differ = export.require_agreement(raw, [read_picture(one.path) for one in split.validation[:_AGREEMENT_PICTURES]])
+        few = [read_picture(one.path) for one in split.validation[:_AGREEMENT_PICTURES]]
+        differ = export.require_agreement(raw, few)
         chosen = choose(recipe, raw, split.validation, _answers(model, split.validation, progress))
         final = manifest(recipe, chosen)
         draft = write_package(Path(scratch) / "draft", final, {**files, **plain})
         served = Model(draft, [open_engine(draft, _LITERT)])
-        measured = _measure(recipe, served, selection, progress)
+        measured = measure(recipe, served, selection, progress)
         document: dict[str, Any] = {
             "format": 2,
             "package": {"name": recipe.package.name, "version": recipe.package.version},
@@ -137,15 +138,15 @@ def _answers(model: Model, examples: Sequence[Example], progress: Progress) -> l
     return answers
 
 
-def _measure(recipe: Recipe, model: Model, selection: Selection, progress: Progress) -> dict[str, Any]:
+def measure(recipe: Recipe, model: Model, selection: Selection, progress: Progress = silent) -> dict[str, Any]:
     """Return the figures on test pictures and, apart from them, on the DICOM folder of the recipe."""
     split: Split = selection.split
 
     def shown(what: str, count: int) -> Any:
         return lambda done: progress(what, done, count)
 
-    thresholds = None
-    if recipe.maps:  # the RSNA score needs a threshold, which belongs to what is chosen, not to what is measured
+    thresholds = None  # the RSNA score needs one, which belongs to what is chosen, not to what is measured
+    if model.package.manifest.detectors:
         thresholds = rsna_thresholds_on(
             predict(model, split.validation, shown("validation boxes", len(split.validation)))
         )

@@ -1,0 +1,280 @@
+"""Ensembles: networks that learnt from the same parts become one package, with operating points of its own.
+
+The order is that of a recipe's run: the points are chosen on the validation part, and the figures are measured once on
+the test part, both through the code that serves. Nothing is fitted. The members must agree on who belongs to which
+part, or the ensemble's figures would rest on pictures that one of them has learnt.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from config.errors import DataError
+from config.logs import get_logger
+from inference.ensemble import draft
+from inference.manifest import EnsembleManifest, PointsSpec
+from inference.model import Model
+from inference.package import (
+    CARD,
+    FIGURES,
+    EnsemblePackage,
+    ModelPackage,
+    load_network,
+    write_ensemble,
+)
+from training import measures
+from training.card import card
+from training.choose import TRUE_BOX_OVERLAP, box_points_of, points_of
+from training.data.examples import Example
+from training.data.pictures import require_readable
+from training.evaluation.figures import known_boxes
+from training.evaluation.predict import predict
+from training.evaluation.predictions import Predictions
+from training.evaluation.protocol import TRAINING, VALIDATION, Record
+from training.learnt import Progress, silent
+from training.package import INTENDED_USE, LICENCE
+from training.protocol import protocol
+from training.recipe import Recipe
+from training.run import measure
+from training.select import Selection, cut_down, select
+
+VERSION = "1.0.0"
+_PARTS = ("training", "validation", "test")
+_DEALT = ("reader", "list", "only", "frontal_adults", "folds", "by", "kept_apart")
+"""The recipe's settings that say how folds are dealt out, where they are not the data set's own."""
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the ensemble is called; from its members where empty."""
+
+    name: str = ""
+    version: str = VERSION
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A network's package with what it remembers of how it was made."""
+
+    package: ModelPackage
+    recipe: Recipe
+    record: Record
+    quick: bool
+
+    @property
+    def words(self) -> str:
+        """Name and version."""
+        return f"{self.package.manifest.name} {self.package.manifest.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An ensemble's package and what its figures say."""
+
+    package: EnsemblePackage
+    figures: dict[str, Any]
+
+
+def make(
+    out: Path, members: Sequence[str | Path], data: Path, *, names: Names | None = None, progress: Progress = silent
+) -> Made:
+    """Make an ensemble of networks and write it to ``out``, as a whole or not at all.
+
+    Parameters
+    ----------
+    out
+        The package's folder; one that is there is replaced.
+    members
+        Folders (or built-in names) of two or more network packages. The first one's recipe says how the data are read
+        and what the operating points are chosen for.
+    data
+        The data folder that the members learnt from.
+    names
+        What the ensemble is called.
+    progress
+        Told how far each step is.
+
+    Raises
+    ------
+    DataError
+        When the members were fitted on different folds, disagree on the test fold, learnt from a patient of these
+        data's validation or test part, or do not say how they were made; before anything is written.
+    PackageError
+        When a member is no network, or no finding is in all of them.
+    """
+    opened = [open_member(folder) for folder in members]
+    require_same_parts(opened)
+    planned = _planned(opened, names or Names())
+    first = opened[0].recipe
+    selection = select(first, data)
+    if any(member.quick for member in opened):
+        selection = cut_down(selection, first)
+    require_unseen(opened, selection)
+    require_readable((*selection.split.validation, *selection.split.test, *selection.kept_apart))
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [member.package.folder for member in opened]
+        raw = write_ensemble(Path(scratch) / "raw", planned, folders)
+        said = _predictions(raw, selection.split.validation, progress)
+        final = with_points(planned, opened, said)
+        served = Model.open(replace(raw, manifest=_as_in(raw, final)))
+        document = _document(final, opened, selection, measure(first, served, selection, progress))
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        words = card(final, document)
+        package = write_ensemble(out, final, folders, {FIGURES: text.encode(), CARD: words.encode()})
+    _log.info("package written", package=final.name, version=final.version)
+    return Made(package, document)
+
+
+def open_member(folder: str | Path) -> Member:
+    """Load a network with the recipe and the parts that its figures name.
+
+    Raises
+    ------
+    DataError
+        When its figures do not say how it was made.
+    PackageError
+        When it is no network's package.
+    """
+    package = load_network(folder)
+    who = f"{package.manifest.name} {package.manifest.version}"
+    figures: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
+    try:
+        recipe = Recipe.model_validate(figures["recipe"])
+        parts = figures["protocol"]["parts"]
+        if any(name not in parts for name in _PARTS):
+            raise KeyError("parts")
+    except (KeyError, TypeError, ValidationError):
+        raise DataError(
+            f"{who} does not say what it was made from in a way that this program reads: train it again with its recipe"
+        ) from None
+    return Member(package, recipe, Record.of(figures), bool(figures["protocol"].get("quick")))
+
+
+def require_same_parts(members: Sequence[Member]) -> None:
+    """Raise :class:`DataError` where two members differ in what they learnt from, were tuned on or were tested on."""
+    first, *others = members
+    for other in others:
+        pair = f"{first.words} and {other.words}"
+        for part, verb in ((TRAINING, "fitted"), (VALIDATION, "tuned"), ("test", "tested")):
+            ours, theirs = (sorted(one.record.folds[part]) for one in (first, other))
+            if ours != theirs:
+                raise DataError(
+                    f"{pair} were {verb} on different folds, {_listed(ours)} and {_listed(theirs)}: what one of them "
+                    "learnt would be the other's test; train them with the same test_fold and validation_fold"
+                )
+        for setting in _DEALT if first.recipe.data.folds or other.recipe.data.folds else ("reader", "kept_apart"):
+            ours, theirs = (getattr(one.recipe.data, setting) for one in (first, other))
+            if ours != theirs:
+                raise DataError(
+                    f"the folds of {pair} are not the same ones: data.{setting} is {ours!r} in one recipe and "
+                    f"{theirs!r} in the other; train them on the same parts"
+                )
+        if first.recipe.data.folds and first.recipe.seed != other.recipe.seed:
+            raise DataError(
+                f"the folds of {pair} were dealt out with different seeds, {first.recipe.seed} and "
+                f"{other.recipe.seed}: train them with the same seed, or take folds that the data set itself has"
+            )
+
+
+def require_unseen(members: Sequence[Member], selection: Selection) -> None:
+    """Raise :class:`DataError` where a member remembers a patient of the validation or test part as another part's."""
+    split = selection.split
+    for member in members:
+        for examples, refused in ((split.validation, {TRAINING}), (split.test, {TRAINING, VALIDATION})):
+            seen = next((one for one in examples if member.record.part_of(one) in refused), None)
+            if seen is not None:
+                raise DataError(
+                    f"{member.words} was fitted or tuned on the patient of {seen.file}, which is in another part of "
+                    "these data: give the data folder that the members were trained from"
+                )
+
+
+def with_points(manifest: EnsembleManifest, members: Sequence[Member], said: Predictions) -> EnsembleManifest:
+    """Return the manifest with operating points chosen on what the ensemble says about validation pictures."""
+    first = members[0].recipe
+    sources = {one.label: one.source for one in first.findings}
+    findings = []
+    for spec in manifest.findings:
+        where, truth = said.known(sources[spec.label])
+        findings.append(
+            spec.model_copy(update={"points": _spec(*points_of(said.scores(spec.label)[where], truth, first.points))})
+        )
+    detectors = [
+        spec.model_copy(update={"points": _box_points(said, spec.finding, first)}) for spec in manifest.detectors
+    ]
+    return manifest.model_copy(update={"findings": tuple(findings), "detectors": tuple(detectors)})
+
+
+def _box_points(said: Predictions, label: str, recipe: Recipe) -> PointsSpec:
+    matches = []
+    for index in known_boxes(said, label):
+        found, scores = said.found(int(index), label)
+        matches.append(measures.match(found, scores, said.drawn(int(index), label)))
+    scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
+    true = np.concatenate([match.found[TRUE_BOX_OVERLAP] for match in matches]) if matches else np.zeros(0, bool)
+    if not true.any() or true.all():
+        return _spec(0.5, 0.5)  # nothing was found: show only what it is sure of
+    return _spec(*box_points_of(scores, true, len(matches), recipe.points))
+
+
+def _planned(members: Sequence[Member], names: Names) -> EnsembleManifest:
+    """Return the ensemble's manifest before its points are chosen."""
+    first = members[0].package.manifest
+    parts = ", ".join(member.words for member in members)
+    return draft(
+        [member.package.manifest for member in members],
+        name=names.name or f"{first.name[:31]}-ensemble",
+        version=names.version,
+        title=names.title or first.title,
+        summary=f"The mean of the calibrated probabilities of {len(members)} networks, {parts}. {first.summary}",
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+    )
+
+
+def _as_in(raw: EnsemblePackage, final: EnsembleManifest) -> EnsembleManifest:
+    """Return the final manifest with the members and files that the written draft has."""
+    return final.model_copy(update={"members": raw.manifest.members, "files": raw.manifest.files})
+
+
+def _predictions(package: EnsemblePackage, examples: Sequence[Example], progress: Progress) -> Predictions:
+    return predict(Model.open(package), examples, lambda done: progress("validation pictures", done, len(examples)))
+
+
+def _document(
+    final: EnsembleManifest, members: Sequence[Member], selection: Selection, measured: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the ensemble's figures, in the form of a network's."""
+    first = members[0].recipe
+    quick = any(member.quick for member in members)
+    return {
+        "format": 2,
+        "package": {"name": final.name, "version": final.version},
+        "members": [
+            {
+                "name": member.package.manifest.name,
+                "version": member.package.manifest.version,
+                "digest": member.package.digest,
+            }
+            for member in members
+        ],
+        "recipe": {"data": first.data.model_dump(mode="json"), "points": first.points.model_dump(mode="json")},
+        "protocol": protocol(first, selection, quick=quick),
+        **measured,
+    }
+
+
+def _spec(sensitive: float, specific: float) -> PointsSpec:
+    return PointsSpec(sensitive=sensitive, specific=specific)
+
+
+def _listed(folds: Sequence[int]) -> str:
+    return ", ".join(str(fold) for fold in folds) or "none"
