@@ -60,9 +60,20 @@ def root(
 @cache
 def _assemble() -> None:
     """Add every command to the app, once."""
-    from cxrnode import cli_admin, cli_data, cli_demo, cli_ensemble, cli_evaluate, cli_services, cli_studies, cli_train
+    from cxrnode import (
+        cli_admin,
+        cli_data,
+        cli_demo,
+        cli_ensemble,
+        cli_evaluate,
+        cli_experiments,
+        cli_services,
+        cli_studies,
+        cli_train,
+    )
 
-    for commands in (cli_services, cli_studies, cli_train, cli_ensemble, cli_evaluate, cli_data, cli_admin, cli_demo):
+    rooms = (cli_services, cli_studies, cli_train, cli_experiments, cli_ensemble, cli_evaluate, cli_data)
+    for commands in (*rooms, cli_admin, cli_demo):
         commands.register(app)
 
 
