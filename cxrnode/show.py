@@ -51,8 +51,23 @@ def count(number: int, word: str) -> str:
 def findings_text(reads: Sequence[Read[FindingSummary]]) -> list[str]:
     """Return findings in lines, in the order and with the claims of every document; all that is absent in one line."""
     lines = [finding_text(one) for one in reads if not one.absent]
-    quiet = [f"{_name(one.finding)} {percent(one.finding.score)}%" for one in reads if one.absent]
+    quiet = [_name_and_score(one.finding) for one in reads if one.absent]
     return [*lines, f"[dim]not found: {escape(', '.join(quiet))}[/]"] if quiet else lines
+
+
+def gist(reads: Sequence[Read[FindingSummary]]) -> list[str]:
+    """Return findings in as few lines as tell a study from others: one for each claim, good news and all the rest."""
+    lines = []
+    for claim in (Claim.PRESENT, Claim.POSSIBLE):
+        found = [_name_and_score(one.finding) for one in reads if one.found and one.claim is claim]
+        lines += [f"[{COLOURS[claim.value]}]{claim.value}[/]: {escape(', '.join(found))}"] if found else []
+    good = [finding_text(one) for one in reads if not one.finding.abnormal]
+    quiet = [_name_and_score(one.finding) for one in reads if one.absent]
+    return [*lines, *good, *([f"[dim]not found: {escape(', '.join(quiet))}[/]"] if quiet else [])]
+
+
+def _name_and_score(finding: FindingSummary) -> str:
+    return f"{_name(finding)} {percent(finding.score)}%"
 
 
 def finding_text(one: Read[FindingSummary]) -> str:
@@ -75,7 +90,7 @@ def _name(finding: FindingSummary) -> str:
 def outcome_text(study: StudySummary) -> str:
     """Return what the study came to, in a few lines: of several images, the worst news of each finding."""
     images = len({finding.instance_uid for finding in study.findings})
-    parts = findings_text(of_study(study.findings))
+    parts = gist(of_study(study.findings))
     parts += [f"[dim]the worst of {images} images[/]"] if images > 1 else []
     reasons = sorted({outcome.because for outcome in study.not_analysed})
     parts += [f"[dim]not analysed because {escape(because)}[/]" for because in reasons]

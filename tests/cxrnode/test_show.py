@@ -6,6 +6,7 @@ from rich.console import Console
 
 from cxrnode import show
 from inference.findings import Finding
+from reporting.reading import of_study
 from tests.accounts import CHESTS, chest
 from tracking.queries import FindingSummary
 
@@ -20,12 +21,25 @@ def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:
     ]
 
 
-def lines(*images: tuple[Finding, ...]) -> list[str]:
+def printed(texts: list[str]) -> list[str]:
     output = StringIO()
     console = Console(file=output, width=200, color_system=None)
-    for line in show.findings_text(show.of_study(summaries(*images))):
-        console.print(line)
+    for text in texts:
+        console.print(text)
     return output.getvalue().rstrip("\n").split("\n")
+
+
+def lines(*images: tuple[Finding, ...]) -> list[str]:
+    return printed(show.findings_text(of_study(summaries(*images))))
+
+
+def test_a_list_of_studies_gives_each_claim_one_line() -> None:
+    assert printed(show.gist(of_study(summaries(chest())))) == [
+        "present: Opacity 91%, Pleural effusion 71%, Cardiomegaly 55%",
+        "possible: Pattern of COVID-19 pneumonia 48%, Atelectasis 31%, Infiltrate 22%, Nodule 8%, Pneumonia 6%",
+        "Normal 1% unlikely",
+        "not found: Mass 3%, Pneumothorax 1%",
+    ]
 
 
 def test_eleven_findings_are_what_is_claimed_normal_and_one_line_of_what_was_not_found() -> None:
