@@ -31,6 +31,10 @@ def whole_folder(out: Path) -> Iterator[Path]:
         if out.exists():
             out.rmdir()
         partial.replace(out)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(
+                f"{out} could not be written ({error.strerror}): make room, or give another folder"
+            ) from None
         raise
