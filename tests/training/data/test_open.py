@@ -15,6 +15,11 @@ def test_every_reader_that_a_recipe_may_name_exists() -> None:
     assert set(get_args(DataSettings.model_fields["reader"].annotation)) == set(READERS)
 
 
+def test_every_reader_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "training-data.md").read_text("utf-8")
+    assert [reader for reader in READERS if f"| `{reader}` |" not in text] == []
+
+
 def test_another_reader_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no reader kaggle: choose one of class-folders, coronahack"):
         open_data(tmp_path, "kaggle")
