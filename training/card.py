@@ -143,7 +143,8 @@ def _boxes(part: Figures) -> str:
     )
     return (
         f"### Boxes: {part['title']}\n\n{part['true_boxes']} true boxes on {part['pictures']} pictures. A box "
-        f"counts as true from an overlap (intersection over union) of {part['froc']['overlap']:g} on.\n\n{points}\n\n{froc}"
+        f"counts as true from an overlap (intersection over union) of {part['froc']['overlap']:g} on."
+        f"\n\n{points}\n\n{froc}"
     )
 
 
@@ -168,7 +169,8 @@ def _apart(test: Figures) -> str:
     ]  # fmt: skip
     return (
         f"### A place kept apart\n\n{apart['pictures']} pictures of {apart['patients']} patients of one place that "
-        "was in no fold. A model that had learnt the source of a picture instead of the disease would score below chance here."
+        "was in no fold. A model that had learnt the source of a picture instead of the disease would score below "
+        "chance here."
         "\n\n" + table(("what", "with", "without", "AUROC"), rows)
     )
 
@@ -252,7 +254,8 @@ def _protocol(figures: Figures) -> str:
     return "\n\n".join(
         [
             f"{frontal}Split {protocol['split']}; seed {protocol['seed']}. {patients} The validation pictures "
-            f"also chose calibration and operating points, so figures on them would flatter; none stands here.{history}",
+            f"also chose calibration and operating points, so figures on them would flatter; none stands here."
+            f"{history}",
             table(("used for", "folds", "patients", "pictures"), rows),
             "Pictures with / without each label, and how many of them radiologists read:",
             table(("label", *(names.get(name, name) for name in parts)), known),

@@ -6,7 +6,7 @@ holds the data set's own file names and patient numbers: treat it as the data se
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,13 +155,14 @@ class Predictions:
         corners = [(box.x, box.y, box.x + box.w, box.y + box.h) for box in boxes]
         return np.asarray(corners, np.float64).reshape(-1, 4)
 
-    def only(self, where: Sequence[int] | NDArray[np.intp]) -> "Predictions":
+    def only(self, where: Iterable[int] | NDArray[np.intp]) -> "Predictions":
         """Return the predictions of these pictures, in this order."""
+        places = [int(index) for index in where]
         return replace(
             self,
-            examples=tuple(self.examples[int(index)] for index in where),
-            said=tuple(self.said[int(index)] for index in where),
-            used=tuple(self.used[int(index)] for index in where) if self.used else (),
+            examples=tuple(self.examples[place] for place in places),
+            said=tuple(self.said[place] for place in places),
+            used=tuple(self.used[place] for place in places) if self.used else (),
         )
 
     @property
