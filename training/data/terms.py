@@ -47,8 +47,6 @@ BOX_LABELS = {
     **NIH_CONDITIONS,
 }
 
-KNOWN = frozenset({NORMAL, NOT_NORMAL, LUNG_OPACITY, COVID19, NO_FINDING, *NIH_CONDITIONS.values()})
-
 _OTHER_WORDS = {
     "covid": COVID19,
     "covid_19": COVID19,
