@@ -36,6 +36,7 @@ def train(
         raise SettingsError(msg) from None
     from training.evaluation.headline import headline
     from training.recipe import load_recipe, with_reader
+    from training.runs import FIGURE_NAMES
 
     chosen = load_recipe(recipe)
     if experiment is not None:
@@ -45,8 +46,10 @@ def train(
     with shown_progress() as progress:
         trained = run(chosen, data, to, work=cache, quick=quick, progress=progress)
     table = Table("figure, test part", "measured here", title=f"{chosen.package.name} {chosen.package.version}")
-    for words, value in headline(trained.figures["test"]):
-        table.add_row(words, value)
+    for name, figure in headline(trained.figures["test"]).items():
+        figure_name, _, label = name.partition(":")
+        words = FIGURE_NAMES[figure_name] + (f", {label}" if label else "")
+        table.add_row(words, f"{figure.value:.3f} [{figure.low:.3f}–{figure.high:.3f}]")
     console = Console()
     console.print(table)
     console.print(f"The package is in {to}. Research use only: its card says what it cannot do.")

@@ -91,6 +91,7 @@ class Learner:
         def step(maps: Any, targets: Any, momentum: Any) -> Any:
             with tf.GradientTape() as tape:
                 answers = rest(maps, training=True)
+                answers = answers if isinstance(answers, list) else [answers]  # Keras unpacks a single one
                 parts_of_loss = [
                     keras.ops.mean(loss(target, answer))
                     for (_, loss, _), target, answer in zip(terms, targets, answers, strict=True)
