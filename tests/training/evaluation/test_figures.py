@@ -57,7 +57,9 @@ def test_exclusive_classes_are_counted_like_scikit_learn_does(make: Make) -> Non
     called = shares.argmax(axis=1)
     assert part["truth_by_row_call_by_column"] == metrics.confusion_matrix(truth, called).tolist()
     assert part["accuracy"]["value"] == pytest.approx(metrics.accuracy_score(truth, called), abs=1e-4)
-    assert part["log_loss"]["value"] == pytest.approx(metrics.log_loss(truth, shares / shares.sum(axis=1, keepdims=True)), abs=1e-4)
+    assert part["log_loss"]["value"] == pytest.approx(
+        metrics.log_loss(truth, shares / shares.sum(axis=1, keepdims=True)), abs=1e-4
+    )
     for figure, theirs in (
         ("precision", metrics.precision_score), ("recall", metrics.recall_score), ("f1", metrics.f1_score),
     ):  # fmt: skip
