@@ -94,9 +94,10 @@ def tone(one: Read[Summary]) -> str:
     return one.claim.value
 
 
-def note(one: Read[FindingDetail]) -> str:
+def note(one: Read[Summary]) -> str:
     """Return what has to stand beside a finding that is claimed."""
-    text = one.finding.detail.get("note")
+    finding = one.finding
+    text = finding.note if isinstance(finding, FindingSummary) else finding.detail.get("note")
     return text if isinstance(text, str) and one.claim in {Claim.PRESENT, Claim.POSSIBLE} else ""
 
 

@@ -25,6 +25,7 @@ from reporting.charset import quiet
 from reporting.er7 import FIELD, SEGMENT_END
 from reporting.identity import CONTROL_ID_LENGTH
 from reporting.message import CODECS, BuiltMessage
+from reporting.reading import box_claim, read
 from reporting.report import BuiltObject, ReportClass, report_uids, walk
 from reporting.source import SourceImage
 
@@ -64,9 +65,7 @@ def check_report(built: BuiltObject, account: Account) -> None:
     sources = {image.source.sop_instance_uid: image.source for image in account.analysed}
     for item in walk(document):
         _check_references(item, sources)
-    findings = [finding for image in account.analysed for finding in image.findings]
-    expected = sum(1 + len(finding.boxes) for finding in findings)
-    _demand(len(_groups(document)) == expected, f"there are not {expected} measurement groups")
+    _check_claims(_groups(document), account)
     _check_evidence(document, sources)
 
 
@@ -229,6 +228,24 @@ def _groups(document: Dataset) -> list[Dataset]:
         for item in walk(document)
         if item.ValueType == "CONTAINER" and _is(item.ConceptNameCodeSequence[0], codes.MEASUREMENT_GROUP.value)
     ]
+
+
+def _check_claims(groups: list[Dataset], account: Account) -> None:
+    """Compare what the groups claim with the reading, one for each finding and each of its regions, in order."""
+    reads = [one for image in account.analysed for one in read(image.findings)]
+    expected = [
+        codes.presence(claim).value
+        for one in reads
+        for claim in (one.claim, *(box_claim(one, box) for box in one.finding.boxes))
+    ]
+    _demand(len(groups) == len(expected), f"there are not {len(expected)} measurement groups")
+    claimed = [
+        child.ConceptCodeSequence[0].get("CodeValue")
+        for group in groups
+        for child in group.ContentSequence
+        if _is(child.ConceptNameCodeSequence[0], codes.PRESENCE.value)
+    ]
+    _demand(claimed == expected, "a measurement group claims what the reading does not")
 
 
 def _check_evidence(document: Dataset, sources: Iterable[str]) -> None:

@@ -77,6 +77,9 @@ SR_DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "no tracking": (lambda d: group(d).ContentSequence.pop(0), "Tracking Identifier"),
     "no group": (lambda d: setattr(named(d, "126010"), "ContentSequence", []), "measurement group"),
+    "another claim": (
+        lambda d: setattr(named(d, "121052").ConceptCodeSequence[0], "CodeValue", "272519000"), "the reading does not"
+    ),
     "evidence": (lambda d: d.pop("CurrentRequestedProcedureEvidenceSequence"), "evidence"),
     "equipment": (lambda d: d.pop("ContributingEquipmentSequence"), "contributing equipment"),
     "manufacturer": (lambda d: d.pop("Manufacturer"), "Manufacturer"),
