@@ -20,7 +20,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or the path of a TOML file.")],
     data: Annotated[Path, typer.Option(help="The data folder, in the layout that the recipe or --reader names.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the model package; one that is there is replaced.")],
-    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results; .cache/train without it.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
     reader: Annotated[str | None, typer.Option(help="The data folder's layout, if not the recipe's own.")] = None,
     experiment: Annotated[str | None, typer.Option(help="One of the recipe's experiments.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
