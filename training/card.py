@@ -167,11 +167,17 @@ def _apart(test: Figures) -> str:
          shown(part.get("auroc")))
         for part in (*apart["contrasts"].values(), *apart["findings"].values())
     ]  # fmt: skip
+    few = (
+        "\n\nThat is very few: intervals from drawing these same patients again are too narrow. A warning light, not a "
+        "measure."
+        if apart["pictures"] < 40
+        else ""
+    )
     return (
         f"### A place kept apart\n\n{apart['pictures']} pictures of {apart['patients']} patients of one place that "
         "was in no fold. A model that had learnt the source of a picture instead of the disease would score below "
         "chance here."
-        "\n\n" + table(("what", "with", "without", "AUROC"), rows)
+        "\n\n" + table(("what", "with", "without", "AUROC"), rows) + few
     )
 
 

@@ -74,11 +74,10 @@ POINT_FIGURES: Mapping[str, Callable[[Counts], Numbers]] = MappingProxyType(
 """What is reported at an operating point."""
 
 
-def at_threshold(
-    figure: Callable[[Counts], Numbers], scores: Numbers, truth: Truths, threshold: float, weights: Numbers
-) -> Numbers:
-    """Return one figure of :data:`POINT_FIGURES` at a threshold."""
-    return figure(counts(scores, truth, weights, threshold))
+def at_threshold(scores: Numbers, truth: Truths, threshold: float, weights: Numbers) -> dict[str, Numbers]:
+    """Return all of :data:`POINT_FIGURES` at a threshold, by name."""
+    counted = counts(scores, truth, weights, threshold)
+    return {name: figure(counted) for name, figure in POINT_FIGURES.items()}
 
 
 def auroc(scores: Numbers, truth: Truths, weights: Numbers) -> Numbers:

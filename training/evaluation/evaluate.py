@@ -94,13 +94,13 @@ def document(
     measured = figures(
         predictions, seed=seed, resamples=resamples, kept_apart=record.kept_apart, rsna_thresholds=thresholds
     )
-    package = predictions.package
+    package, (main, _) = predictions.package, predictions.kept_apart(record.kept_apart)
     return {
         "schema": SCHEMA,
         "kind": "evaluation",
         "package": {name: getattr(package, name) for name in ("name", "version", "digest", "engine", "title")},
         "data": data,
-        "folds": sorted({example.fold for example in predictions.examples if example.fold is not None}),
+        "folds": sorted({example.fold for example in main.examples if example.fold is not None}),
         "seen": predictions.seen,
         "figures": measured,
     }

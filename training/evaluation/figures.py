@@ -19,13 +19,14 @@ from training.evaluation.groups import (
     APART_CONTRASTS,
     CONTRASTS,
     FEWEST,
+    FEWEST_APART,
     GROUP_WORDS,
     NAMED_GROUPS,
     Contrast,
     subgroups,
 )
 from training.evaluation.predictions import Asked, Predictions
-from training.evaluation.resample import Draws, Resamples, as_json, mean_of
+from training.evaluation.resample import Drawn, Draws, Resamples, as_json, mean_of
 from training.measures import RESAMPLES, RSNA_OVERLAPS
 
 Tree = dict[str, Any]
@@ -109,24 +110,24 @@ def finding_figures(predictions: Predictions, asked: Asked, draws: Resamples) ->
     if not len(where):
         return None
     scores = predictions.scores(asked.label)[where]
-    patients = predictions.patients
+    patients, drawn = predictions.patients, draws.on(where)
     part: Tree = {
         "title": asked.title,
         "pictures": len(where),
         "patients": len({patients[index] for index in where}),
         "positives": int(truth.sum()),
         "prevalence": float(truth.mean()),
-        "auroc": draws.measure(partial(binary.auroc, scores, truth), where),
-        "auprc": draws.measure(partial(binary.auprc, scores, truth), where),
-        "log_loss": draws.measure(partial(binary.log_loss, scores, truth), where),
-        "brier": draws.measure(partial(binary.brier, scores, truth), where),
-        "ece": draws.measure(partial(binary.calibration_error, scores, truth), where, recentre=True),
+        "auroc": drawn.measure(partial(binary.auroc, scores, truth)),
+        "auprc": drawn.measure(partial(binary.auprc, scores, truth)),
+        "log_loss": drawn.measure(partial(binary.log_loss, scores, truth)),
+        "brier": drawn.measure(partial(binary.brier, scores, truth)),
+        "ece": drawn.measure(partial(binary.calibration_error, scores, truth), recentre=True),
         "reliability": _reliability(scores, truth),
         "points": {
-            name: {"threshold": threshold, **_at_point(scores, truth, threshold, draws, where)}
+            name: {"threshold": threshold, **_at_point(scores, truth, threshold, drawn)}
             for name, threshold in asked.points.items()
         },
-        "at_half": _at_point(scores, truth, 0.5, draws, where),
+        "at_half": _at_point(scores, truth, 0.5, drawn),
         "subgroups": {},
     }
     examples = [predictions.examples[index] for index in where]
@@ -136,14 +137,16 @@ def finding_figures(predictions: Predictions, asked: Asked, draws: Resamples) ->
     return part
 
 
-def contrast_figures(predictions: Predictions, contrasts: Sequence[Contrast], draws: Resamples) -> Tree:
+def contrast_figures(
+    predictions: Predictions, contrasts: Sequence[Contrast], draws: Resamples, fewest: int = FEWEST
+) -> Tree:
     """Return the AUROC of each contrast that the package has the score for and the pictures both labels."""
     tree: Tree = {}
     for contrast in contrasts:
         if contrast.score not in predictions.labels:
             continue
         where, truth = contrast.pictures(predictions)
-        if min(truth.sum(), (~truth).sum()) < FEWEST:
+        if min(truth.sum(), (~truth).sum()) < fewest:
             continue
         scores = predictions.scores(contrast.score)[where]
         tree[contrast.name] = {
@@ -195,9 +198,10 @@ def box_figures(
     boxes = boxes_on(predictions, asked.label, where)
     if not boxes.truths.any() or asked.box_points is None:
         return None
+    drawn = draws.on(where)
     threshold = asked.box_points[0] if rsna_threshold is None else rsna_threshold
-    aps = {least: draws.measure(partial(boxes.average_precision, least), where) for least in RSNA_OVERLAPS}
-    rsna = draws.measure(partial(boxes.rsna, threshold), where)
+    aps = {least: drawn.measure(partial(boxes.average_precision, least)) for least in RSNA_OVERLAPS}
+    rsna = drawn.measure(partial(boxes.rsna, threshold))
     return {
         "title": asked.title,
         "pictures": len(where),
@@ -209,12 +213,12 @@ def box_figures(
         "pointing": _pointing(predictions, asked.label, draws),
         "froc": {
             "overlap": FROC_OVERLAP,
-            "found": {f"{allowed:g}": draws.measure(partial(boxes.froc, allowed), where) for allowed in FALSE_BOXES},
+            "found": {f"{allowed:g}": drawn.measure(partial(boxes.froc, allowed)) for allowed in FALSE_BOXES},
         },
         "points": {
             name: {
                 "threshold": point,
-                **{figure: draws.measure(partial(boxes.at_point, point, figure), where) for figure in BOX_FIGURES},
+                **{figure: drawn.measure(partial(boxes.at_point, point, figure)) for figure in BOX_FIGURES},
             }
             for name, point in zip(("sensitive", "specific"), asked.box_points, strict=True)
         },
@@ -228,22 +232,18 @@ def _pointing(predictions: Predictions, label: str, draws: Resamples) -> Draws:
     return draws.measure(lambda w: binary.ratio(w @ hits[where], w.sum(axis=1)), where)
 
 
-def _at_point(
-    scores: NDArray[np.float64], truth: Truths, threshold: float, draws: Resamples, where: Indices
-) -> dict[str, Draws]:
+def _at_point(scores: NDArray[np.float64], truth: Truths, threshold: float, drawn: Drawn) -> dict[str, Draws]:
     """Return accuracy, precision, sensitivity (recall), specificity and F1 at one threshold."""
-    return {
-        name: draws.measure(partial(binary.at_threshold, figure, scores, truth, threshold), where)
-        for name, figure in binary.POINT_FIGURES.items()
-    }
+    return drawn.measure_all(partial(binary.at_threshold, scores, truth, threshold))
 
 
 def _subgroup(scores: NDArray[np.float64], truth: Truths, asked: Asked, draws: Resamples, where: Indices) -> Tree:
     part: Tree = {"positives": int(truth.sum()), "negatives": int((~truth).sum())}
     if min(part["positives"], part["negatives"]) >= FEWEST:
-        part["auroc"] = draws.measure(partial(binary.auroc, scores, truth), where)
+        drawn = draws.on(where)
+        part["auroc"] = drawn.measure(partial(binary.auroc, scores, truth))
         for name, threshold in asked.points.items():
-            at = _at_point(scores, truth, threshold, draws, where)
+            at = _at_point(scores, truth, threshold, drawn)
             part[name] = {figure: at[figure] for figure in ("sensitivity", "specificity")}
     return part
 
@@ -284,7 +284,7 @@ def _apart(apart: Predictions, prefixes: tuple[str, ...], seed: int, resamples: 
         "prefixes": list(prefixes),
         "pictures": len(apart.examples),
         "patients": len(set(apart.patients)),
-        "contrasts": contrast_figures(apart, APART_CONTRASTS, draws),
+        "contrasts": contrast_figures(apart, APART_CONTRASTS, draws, FEWEST_APART),
         "findings": {},
     }
     for asked in apart.findings:

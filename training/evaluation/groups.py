@@ -15,6 +15,8 @@ Truths = NDArray[np.bool_]
 
 FEWEST = 5
 """Positives, and negatives, that a subgroup needs before it gets figures of its own."""
+FEWEST_APART = 2
+"""... and at a place that is kept apart, which has what it has; the words beside it say how little that is."""
 NIH8 = (
     "atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax",
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Bootstrap over patients, all draws at once: a draw is a row of weights, how often each picture's patient came up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ Truths = NDArray[np.bool_]
 Measure = Callable[[Numbers], Numbers]
 """From weights (k, n) to one value a row (k); NaN where it is undefined."""
 
-_CHUNK = 4_000_000
+_CHUNK = 1_000_000
 """Weights that are worked on at a time: what a processor's cache and a laptop's memory bear."""
 
 
@@ -57,15 +57,32 @@ class Resamples:
         times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
         return cls(np.concatenate([np.ones((1, len(owner))), times[:, owner]]).astype(np.float32))
 
+    def on(self, where: NDArray[np.intp]) -> "Drawn":
+        """Return the draws of the pictures with these indices, in that order."""
+        return Drawn(self.weights[:, where].astype(np.float64))
+
     def measure(self, measure: Measure, where: NDArray[np.intp], *, recentre: bool = False) -> Draws:
-        """Measure on the pictures with these indices; ``measure`` sees their weights only, in that order."""
-        step = max(1, _CHUNK // max(1, len(where)))
-        rows = [
-            np.asarray(measure(self.weights[start : start + step][:, where].astype(np.float64)), np.float64)
-            for start in range(0, len(self.weights), step)
-        ]
-        values = np.concatenate(rows)
+        """Measure once on the pictures with these indices; for several figures of the same ones use :meth:`on`."""
+        return self.on(where).measure(measure, recentre=recentre)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """The draws of some of the pictures."""
+
+    weights: Numbers
+    """(1 + draws, pictures)."""
+
+    def measure(self, measure: Measure, *, recentre: bool = False) -> Draws:
+        """Measure in every draw."""
+        step = max(1, _CHUNK // max(1, self.weights.shape[1]))
+        starts = range(0, len(self.weights), step)
+        values = np.concatenate([np.asarray(measure(self.weights[at : at + step]), np.float64) for at in starts])
         return Draws(float(values[0]), values[1:], recentre)
+
+    def measure_all(self, measure: Callable[[Numbers], Mapping[str, Numbers]]) -> dict[str, Draws]:
+        """Measure figures that follow from the same sums, by name."""
+        return {name: Draws(float(values[0]), values[1:]) for name, values in measure(self.weights).items()}
 
 
 def mean_of(draws: Sequence[Draws]) -> Draws:
