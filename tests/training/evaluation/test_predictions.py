@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from config.errors import DataError
+from inference.ensemble import draft
 from inference.model import Model
+from inference.package import load_network, write_ensemble
 from training.data.examples import Example
 from training.data.pictures import read_picture
+from training.evaluation.evaluate import record_of
 from training.evaluation.figures import figures
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions, load_predictions, save_predictions
@@ -99,3 +102,17 @@ def test_a_picture_that_cannot_be_read_is_named(model: Model, tmp_path: Path) ->
     broken.write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"broken\.jpg"):
         predict(model, [Example(file="broken.jpg", path=broken, patient="a")])
+
+
+def test_an_ensemble_is_asked_as_one_model(pictures: tuple[Example, ...], tmp_path: Path) -> None:
+    network = load_network("opacity")
+    shared = draft(
+        [network.manifest] * 2, name="pair", version="1.0.0", title="Twice the same", summary="For a test.",
+        licence="Apache-2.0", intended_use="None.",
+    )  # fmt: skip
+    pair = Model.open(write_ensemble(tmp_path / "pair", shared, [network.folder, network.folder]))
+    alone, together = predict(Model.open(network), pictures), predict(pair, pictures)
+    assert together.package.name == "pair"
+    assert together.scores("normal") == pytest.approx(alone.scores("normal"), abs=1e-6)
+    assert together.probabilities("classes") == pytest.approx(alone.probabilities("classes"), abs=1e-6)
+    assert record_of(pair.package).folds["training"] == {2, 3, 4}
