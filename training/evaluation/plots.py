@@ -59,7 +59,7 @@ def pr_plot(scores: Numbers, truth: Truths, points: dict[str, float]) -> Markup:
     chart = Chart((0, 1), (0, 1), "recall", "precision", "precision-recall curve; the area stands in the table above")
     share = float(truth.mean())
     chart.line(np.asarray([0, 1]), np.asarray([share, share]), "chance")
-    chart.text(0.99, share + 0.02, f"{share:.2f} have it", anchor="end")
+    chart.text(0.01, share + 0.02, f"{share:.2f} have it")
     recall, precision = binary.precision_recall(scores, truth)
     chart.line(np.append(0, recall), np.append(precision[:1], precision), "curve")
     for name, kind in _POINTS:
