@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.findings import Box
-from inference.manifest import DetectorSpec
+from inference.manifest import BoxMap, DetectorSpec
 from inference.placement import Placement
 
 Map = NDArray[np.float32]
@@ -19,7 +19,13 @@ def sigmoid(value: float) -> float:
 
 
 def decode_boxes(
-    heat: Map, box: Map, spec: DetectorSpec, placement: Placement, *, sensitive: float | None = None
+    heat: Map,
+    box: Map,
+    spec: DetectorSpec,
+    placement: Placement,
+    *,
+    holds: BoxMap = "sides",
+    sensitive: float | None = None,
 ) -> tuple[Box, ...]:
     """Return the boxes at or above the sensitive point, the surest first.
 
@@ -28,12 +34,15 @@ def decode_boxes(
     heat
         (h, w, 1) logits of box centres: the detector's channel of the heat map.
     box
-        (h, w, 4): the centre's x and y inside its cell, 0 to 1, then width and height as fractions of the
-        input's width and height.
+        (h, w, 4): how far the box's left, top, right and bottom sides are from the cell's middle, as fractions of
+        the input's width and height.
     spec
         Calibration, operating points, how many boxes and how much they may overlap.
     placement
         Where the picture lies in the input.
+    holds
+        What the box map holds: ``sides`` as above, or ``centre``: the centre's x and y inside its cell, 0 to 1, then
+        width and height as fractions of the input's.
     sensitive
         Another least score than the sensitive point, such as 0 for every box there is; levels stay the points'.
     """
@@ -45,8 +54,10 @@ def decode_boxes(
     order = np.lexsort((cells[:, 1], cells[:, 0], -scores[peaks]))
     points = spec.points.points()
     kept: list[Box] = []
+    corners = _all_corners(box) if holds == "sides" else _centred_corners(box)
     for row, column in cells[order]:
-        x0, y0, x1, y1 = _corners(int(row), int(column), box, placement)
+        drawn = _agreed(int(row), int(column), corners, logits) if holds == "sides" else corners[row, column]
+        x0, y0, x1, y1 = _stored(drawn, placement)
         if x1 - x0 < _SMALLEST_SIDE or y1 - y0 < _SMALLEST_SIDE:
             continue
         score = float(scores[row, column])
@@ -73,14 +84,34 @@ def _local_maxima(logits: NDArray[np.float64]) -> NDArray[np.bool_]:
     return maxima
 
 
-def _corners(row: int, column: int, box: Map, placement: Placement) -> tuple[float, float, float, float]:
-    """Return one cell's box in the stored picture, cut off where it leaves it."""
+def _all_corners(box: Map) -> NDArray[np.float64]:
+    """Return each cell's box as x0, y0, x1, y1 in fractions of the input: (h, w, 4)."""
     height, width = box.shape[:2]
-    offset_x, offset_y, wide, tall = (min(max(float(value), 0.0), 1.0) for value in box[row, column])
-    x, y = (column + offset_x) / width * placement.columns, (row + offset_y) / height * placement.rows
-    half_width, half_height = wide * placement.columns / 2, tall * placement.rows / 2
-    x0, y0 = placement.to_stored(x - half_width, y - half_height)
-    x1, y1 = placement.to_stored(x + half_width, y + half_height)
+    x, y = (np.arange(width) + 0.5)[None, :] / width, (np.arange(height) + 0.5)[:, None] / height
+    left, top, right, bottom = np.moveaxis(np.clip(box.astype(np.float64), -1.0, 1.0), 2, 0)
+    return np.stack([x - left, y - top, x + right, y + bottom], axis=2)
+
+
+def _centred_corners(box: Map) -> NDArray[np.float64]:
+    """Return the same from boxes that are held as centre and size."""
+    height, width = box.shape[:2]
+    across, down, wide, tall = np.moveaxis(np.clip(box.astype(np.float64), 0.0, 1.0), 2, 0)
+    x, y = (np.arange(width)[None, :] + across) / width, (np.arange(height)[:, None] + down) / height
+    return np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], axis=2)
+
+
+def _agreed(row: int, column: int, corners: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a peak and its eight neighbours say of the box, each as much as its heat: steadier than one cell."""
+    around = (slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2))
+    weights = np.where(np.isfinite(corners[around]).all(axis=2), np.exp(logits[around] - logits[row, column]), 0.0)
+    return np.asarray(np.einsum("rcs,rc->s", np.nan_to_num(corners[around]), weights) / weights.sum())
+
+
+def _stored(corners: NDArray[np.float64], placement: Placement) -> tuple[float, float, float, float]:
+    """Return a box in the stored picture, cut off where it leaves it."""
+    x0, y0, x1, y1 = (float(value) for value in corners)
+    x0, y0 = placement.to_stored(x0 * placement.columns, y0 * placement.rows)
+    x1, y1 = placement.to_stored(x1 * placement.columns, y1 * placement.rows)
     columns, rows = float(placement.picture_columns), float(placement.picture_rows)
     return min(max(x0, 0.0), columns), min(max(y0, 0.0), rows), min(max(x1, 0.0), columns), min(max(y1, 0.0), rows)
 

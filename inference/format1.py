@@ -115,7 +115,7 @@ def translate(old: Manifest1) -> Manifest:
     channel = None if outputs.heat is None else "heat" if detector is None else detector.finding
     maps = None
     if channel is not None and outputs.heat is not None and outputs.box is not None:
-        maps = MapsSpec(heat=outputs.heat.index, box=outputs.box.index, names=(channel,))
+        maps = MapsSpec(heat=outputs.heat.index, box=outputs.box.index, names=(channel,), holds="centre")
     return Manifest(
         name=old.name,
         version=old.version,

@@ -15,6 +15,8 @@ from inference.findings import Code, OperatingPoints
 from inference.pixels import Contrast
 
 FORMAT = 2
+BoxMap = Literal["sides", "centre"]
+"""What a box map holds, see :class:`MapsSpec`."""
 MOST_MEMBERS = 20
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -61,13 +63,15 @@ class MapsSpec(Table):
     """The outputs of a centre-point detector.
 
     ``heat`` is the index of (1, h, w, number of names): logits of box centres, one channel a name. ``box`` is that of
-    (1, h, w, 4), shared by all channels: the centre's x and y inside its cell, 0 to 1, then width and height as
-    fractions of the input's width and height.
+    (1, h, w, 4), shared by all channels, all in fractions of the input's width and height: how far the box's left,
+    top, right and bottom sides are from the middle of the cell. Where ``holds`` is ``centre`` it has the centre's x and
+    y inside its cell, 0 to 1, then width and height.
     """
 
     heat: int = Field(ge=0)
     box: int = Field(ge=0)
     names: tuple[Label, ...] = Field(min_length=1)
+    holds: BoxMap = "sides"
 
 
 class CodeSpec(Table):

@@ -20,7 +20,7 @@ HEIGHT, WIDTH, ROWS, COLUMNS = 24, 20, 384, 320
 
 
 def empty_maps() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    return np.full((HEIGHT, WIDTH, 1), -9.0, np.float32), np.full((HEIGHT, WIDTH, 4), 0.5, np.float32)
+    return np.full((HEIGHT, WIDTH, 1), -30.0, np.float32), np.full((HEIGHT, WIDTH, 4), 0.5, np.float32)
 
 
 def put(maps: Any, placement: Placement, box: tuple[float, float, float, float], logit: float) -> None:
@@ -30,7 +30,9 @@ def put(maps: Any, placement: Placement, box: tuple[float, float, float, float],
     x, y = (x0 + x1) / 2 / COLUMNS * WIDTH, (y0 + y1) / 2 / ROWS * HEIGHT
     row, column = min(int(y), HEIGHT - 1), min(int(x), WIDTH - 1)
     heat[row, column, 0] = logit
-    sizes[row, column] = (x - column, y - row, (x1 - x0) / COLUMNS, (y1 - y0) / ROWS)
+    middle_x, middle_y = (column + 0.5) / WIDTH, (row + 0.5) / HEIGHT
+    sides = (middle_x - x0 / COLUMNS, middle_y - y0 / ROWS, x1 / COLUMNS - middle_x, y1 / ROWS - middle_y)
+    sizes[row, column] = sides
 
 
 @given(
@@ -80,6 +82,30 @@ def test_levels_follow_the_detectors_points() -> None:
     assert [box.level for box in decode_boxes(*maps, SPEC, placement)] == [Level.PRESENT, Level.POSSIBLE]
 
 
+def test_a_peak_and_its_neighbours_agree_on_the_box_each_as_much_as_its_heat() -> None:
+    placement = Placement.fit((384, 320), (ROWS, COLUMNS))
+    maps = empty_maps()
+    put(maps, placement, (100, 100, 200, 200), 2.0)
+    heat, sizes = maps
+    row, column = (int(value) for value in np.argwhere(heat[..., 0] > 0)[0])
+    heat[row, column + 1] = 2.0 - np.log(3.0)
+    sizes[row, column + 1] = sizes[row, column] + (1 / WIDTH, 0, -1 / WIDTH, 0.1)
+    (box,) = decode_boxes(*maps, SPEC, placement)
+    assert (box.x0, box.y0, box.x1) == pytest.approx((100, 100, 200), abs=0.1)
+    assert box.y1 == pytest.approx(200 + 0.1 * 384 / 4, abs=0.1), "three parts of one, one part of the other"
+
+
+def test_boxes_held_as_centre_and_size_are_read_too() -> None:
+    placement = Placement.fit((ROWS, COLUMNS), (ROWS, COLUMNS))
+    heat, box = empty_maps()
+    heat[3, 4] = 5.0
+    box[3, 4] = (0.5, 0.5, 0.2, 0.1)
+    (found,) = decode_boxes(heat, box, SPEC, placement, holds="centre")
+    middle_x, middle_y = 4.5 / WIDTH * COLUMNS, 3.5 / HEIGHT * ROWS
+    expected = (middle_x - 0.1 * COLUMNS, middle_y - 0.05 * ROWS, middle_x + 0.1 * COLUMNS, middle_y + 0.05 * ROWS)
+    assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx(expected, abs=1e-3)
+
+
 def test_of_overlapping_boxes_the_surer_one_stays() -> None:
     placement = Placement.fit((384, 320), (ROWS, COLUMNS))
     maps = empty_maps()
@@ -92,7 +118,7 @@ def test_of_overlapping_boxes_the_surer_one_stays() -> None:
 def test_a_plateau_gives_one_box() -> None:
     heat, box = empty_maps()
     heat[5:7, 5:8] = 2.0
-    box[:, :, 2:] = 0.01
+    box[:] = 0.01
     placement = Placement.fit((384, 320), (ROWS, COLUMNS))
     assert len(decode_boxes(heat, box, SPEC, placement)) == 1
 
@@ -100,7 +126,7 @@ def test_a_plateau_gives_one_box() -> None:
 def test_a_box_in_the_letterbox_is_no_box() -> None:
     heat, box = empty_maps()
     heat[0, 10] = 5.0
-    box[0, 10] = (0.5, 0.1, 0.1, 0.02)
+    box[0, 10] = (0.05, 0.01, 0.05, 0.01)
     assert decode_boxes(heat, box, SPEC, Placement.fit((100, 400), (ROWS, COLUMNS))) == ()
 
 

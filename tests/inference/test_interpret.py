@@ -46,7 +46,7 @@ def test_the_score_follows_the_calibration(hollow_package: ModelPackage) -> None
 def test_boxes_come_with_the_finding_or_not_at_all(hollow_package: ModelPackage) -> None:
     present, _ = findings_of(hollow_package, outputs([0.0, 0.0, 2.0], heat=1.5), PLACEMENT)
     (box,) = present.boxes
-    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((220, 180, 460, 340))
+    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((120, 120, 600, 440))
     assert box.level is Level.PRESENT
     absent, _ = findings_of(hollow_package, outputs([9.0, 0.0, -9.0], heat=1.5), PLACEMENT)
     assert absent.level is Level.ABSENT

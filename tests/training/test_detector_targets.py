@@ -12,7 +12,7 @@ from inference.package import BoxCalibration, DetectorSpec, PointsSpec
 from inference.placement import Placement
 from training import detector_targets
 from training.data.examples import Example
-from training.detector_targets import SIZE_WEIGHT, ModelBox, encode
+from training.detector_targets import ModelBox, encode
 
 CELLS, SIDE = 24, 384
 DETECTOR = DetectorSpec(
@@ -62,19 +62,30 @@ def test_no_box_is_an_empty_map() -> None:
 
 
 @given(boxes, boxes)
-def test_every_centre_is_certain_and_offsets_stay_in_their_cell(one: ModelBox, other: ModelBox) -> None:
+def test_every_centre_is_certain_and_every_side_inside_the_picture(one: ModelBox, other: ModelBox) -> None:
     targets = encode([one, other], CELLS)
     assert targets.heat.max() == 1
-    assert targets.box[..., :2].min() >= 0
-    assert targets.box[..., :2].max() <= 1
+    assert targets.box[..., :4].min() >= 0
+    assert targets.box[..., :4].max() <= 1
+
+
+@given(boxes)
+def test_every_cell_around_a_centre_is_asked_for_the_same_box(box: ModelBox) -> None:
+    targets = encode([box], CELLS)
+    rows, columns = np.nonzero(targets.box[..., 4])
+    sides = targets.box[rows, columns]
+    inside = (sides[:, :4] > 0).all(axis=1)
+    x0, x1 = (columns + 0.5) / CELLS - sides[:, 0], (columns + 0.5) / CELLS + sides[:, 2]
+    assert np.allclose(x0[inside], box.cx - box.w / 2, atol=1e-5)
+    assert np.allclose(x1[inside], box.cx + box.w / 2, atol=1e-5)
 
 
 def test_a_large_box_outweighs_no_small_one() -> None:
     targets = encode([ModelBox(0.25, 0.5, 0.4, 0.7), ModelBox(0.8, 0.5, 0.1, 0.1)], CELLS)
-    weights = targets.box[..., 5]
+    weights = targets.box[..., 4]
     left, right = weights[:, : CELLS // 2].sum(), weights[:, CELLS // 2 :].sum()
-    assert left == pytest.approx(SIZE_WEIGHT, rel=0.05)
-    assert right == pytest.approx(SIZE_WEIGHT, rel=0.05)
+    assert left == pytest.approx(1, rel=0.05)
+    assert right == pytest.approx(1, rel=0.05)
 
 
 def test_a_box_warms_its_own_channel_only() -> None:
@@ -113,10 +124,13 @@ def test_the_heat_loss_falls_as_the_heat_nears_the_truth() -> None:
 
 
 def test_the_box_loss_is_zero_at_the_truth_and_blind_elsewhere() -> None:
-    target = np.zeros((1, 6, 6, 6), np.float32)
-    target[0, 2, 3] = (0.25, 0.75, 0.2, 0.4, 1, 1)
+    target = np.zeros((1, 6, 6, 5), np.float32)
+    target[0, 2, 3] = (0.1, 0.2, 0.1, 0.2, 1)
     box = np.random.default_rng(0).random((1, 6, 6, 4)).astype(np.float32)
     box[0, 2, 3] = target[0, 2, 3, :4]
-    assert float(np.asarray(detector_targets.box_loss(target, box))[0]) == pytest.approx(0, abs=1e-4)
-    box[0, 2, 3, 2] = 0.1
-    assert float(np.asarray(detector_targets.box_loss(target, box))[0]) == pytest.approx(0.5 * np.log(2), rel=1e-3)
+    assert float(np.asarray(detector_targets.box_loss(target, box))[0]) == pytest.approx(0, abs=1e-3)
+    box[0, 2, 3, 2] = 0.05
+    near = float(np.asarray(detector_targets.box_loss(target, box))[0])
+    box[0, 2, 3, 2] = 0.5
+    far = float(np.asarray(detector_targets.box_loss(target, box))[0])
+    assert 0.05 < near < far

@@ -2,7 +2,8 @@
 
 Input (n, side, side, 1), grey 0..1, letterboxed. Outputs in the order in which a package promises them: the heads'
 logits in the recipe's order; then ``heat`` (n, side/16, side/16, labels) logits of box centres and ``box``
-(n, side/16, side/16, 4): the centre's x and y inside its cell 0..1, width and height as fractions of the side.
+(n, side/16, side/16, 4): how far the left, top, right and bottom sides are from the cell's middle, in fractions of the
+side.
 """
 
 import math
@@ -39,7 +40,7 @@ def build(recipe: Recipe, weights: Weights | None = None) -> keras.Model:
         start = keras.initializers.Constant(math.log(_RARE / (1 - _RARE)))
         heat = keras.layers.Conv2D(len(recipe.maps), 1, bias_initializer=start, name="heat")
         box = keras.layers.Conv2D(
-            4, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-0.7), name="box"
+            4, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2.0), name="box"
         )
         outputs += [heat(_mix(neck, settings.width, "heat_mix")), box(_mix(neck, settings.width, "box_mix"))]
     model = keras.Model(picture, outputs, name=recipe.package.name.replace("-", "_"))
