@@ -4,14 +4,10 @@ Run as a program, this module is one lean sender: :func:`serve_orders`.
 """
 
 import json
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,27 +45,6 @@ def send_with_storescu(paths: Sequence[Path], port: int, load: Load) -> None:
 
     with ThreadPoolExecutor(load.senders) as pool:
         list(pool.map(run, [paths[n :: load.senders] for n in range(load.senders)]))
-
-
-def storescu_alone_seconds(paths: Sequence[Path], senders: int) -> float:
-    """Return what storescu costs by itself, a process an image: it connects and is hung up on at once.
-
-    About what the sender adds with one association an image, whoever receives. No strict floor: being hung up on
-    takes another way through the sender than being served does.
-    """
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-
-        def hang_up() -> None:
-            with suppress(OSError):
-                while True:
-                    listener.accept()[0].close()
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        command = ["/usr/bin/storescu", "-xe", "127.0.0.1", str(listener.getsockname()[1])]
-        start = time.perf_counter()
-        with ThreadPoolExecutor(senders) as pool:
-            list(pool.map(lambda path: subprocess.run([*command, path], check=False, capture_output=True), paths))
-        return time.perf_counter() - start
 
 
 class LeanSenders:
