@@ -1,0 +1,48 @@
+"""Each kind of network is fitted by its own fit, started from the weights that the recipe names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import DataError
+from training import fit_any as room
+from training import fit_pictures, fit_trunk
+from training.data.examples import Split
+from training.fit_any import fit_any
+from training.networks import backbone
+from training.recipe import Recipe, load_recipe
+
+NOTHING = Split((), (), ())
+
+
+def _with_weights(name: str, weights: str) -> Recipe:
+    recipe = load_recipe(name)
+    return recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": weights})})
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The fits themselves are played; who was asked, and with which weights, is noted."""
+    asked: list[tuple[str, Any]] = []
+    monkeypatch.setattr(
+        fit_pictures, "fit_pictures", lambda recipe, split, **rest: asked.append(("pictures", rest["weights"]))
+    )
+    monkeypatch.setattr(fit_trunk, "fit_trunk", lambda recipe, some, **rest: asked.append(("trunk", rest["weights"])))
+    monkeypatch.setattr(backbone, "load_imagenet_weights", lambda path, cache: ["converted", path.name])
+    return asked
+
+
+def test_the_kind_of_network_chooses_the_fit(played: list[tuple[str, Any]], tmp_path: Path) -> None:
+    for name in ("covid-transfer", "darkcovidnet", "vgg16-covid", "coronahack-cnn", "covid-binary-cnn"):
+        fit_any(load_recipe(name), NOTHING, tmp_path, tmp_path)
+    assert played == [("trunk", ["converted", "mobilenet_v2_1.0_224_imagenet_ptq.tflite"]), *[("pictures", None)] * 4]
+
+
+def test_a_weights_file_must_be_there(played: list[tuple[str, Any]], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the weights file start\.weights\.h5 is not in the data folder"):
+        fit_any(_with_weights("vgg16-covid", "start.weights.h5"), NOTHING, tmp_path, tmp_path)
+    (tmp_path / "start.weights.h5").touch()
+    fit_any(_with_weights("vgg16-covid", "start.weights.h5"), NOTHING, tmp_path, tmp_path)
+    fit_any(load_recipe("vgg16-covid").experiment("imagenet"), NOTHING, tmp_path, tmp_path)
+    assert played == [("pictures", tmp_path / "start.weights.h5"), ("pictures", Path(room.IMAGENET))]
