@@ -31,6 +31,14 @@ _ADULTS = (
     "Children, lateral views and anything but a frontal chest radiograph of an adult were never shown to it; a node "
     "does not pass them on where their headers say so, and headers err."
 )
+_NOT_ONLY_ADULTS = (
+    "Its pictures are not only frontal ones of adults; how it does on children and on lateral views was not measured "
+    "apart. A node passes neither on where their headers say so, and headers err."
+)
+_NON_COMMERCIAL = (
+    "Some of these licences (NC) allow no commercial use of the pictures; whether that reaches weights fitted on them is "
+    "an open question of law."
+)
 _PREVALENCE = (
     "Probabilities are calibrated for the shares in the data set, which are higher than in most departments. Set "
     "operating points for your own site before relying on any of them, in research too."
@@ -295,6 +303,7 @@ def _data(manifest: AnyManifest, figures: Figures) -> str:
     return (
         "\n".join(lines)
         + (f"\n\nPictures by licence as the data set states it: {tally}." if tally else "")
+        + (f" {_NON_COMMERCIAL}" if any("NC" in name.split("-") for name in licences) else "")
         + f"\n\nThe pictures themselves are not part of this package. Its weights are under {manifest.licence}."
     )
 
@@ -306,7 +315,8 @@ def _failures(manifest: AnyManifest, figures: Figures) -> str:
         label for label in labels
         if at(test, label, "subgroups", "read by radiologists") is None and _read(figures, label) == 0
     ]  # fmt: skip
-    lines = [_NEW_PLACE, _ADULTS, _PREVALENCE, _BEDSIDE]
+    adults = _ADULTS if (at(figures, "recipe", "data") or {}).get("frontal_adults", True) else _NOT_ONLY_ADULTS
+    lines = [_NEW_PLACE, adults, _PREVALENCE, _BEDSIDE]
     lines += [_BY_LABEL[label] for label in labels if label in _BY_LABEL]
     if [label for label in unread if label not in ("covid19", "covid19_negative")]:
         lines.append(_MINED)

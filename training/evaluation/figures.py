@@ -91,7 +91,7 @@ def measured(
         part = finding_figures(main, asked, draws)
         if part is not None:
             tree["findings"][asked.label] = part
-    tree["groups"] = _groups(tree["findings"])
+    tree["groups"] = _groups(main, draws)
     tree["contrasts"] = contrast_figures(main, CONTRASTS, draws)
     tree["classes"] = {head.name: part for head in main.heads if (part := head_figures(main, head, draws)) is not None}
     tree["boxes"] = {
@@ -262,17 +262,29 @@ def _reliability(scores: NDArray[np.float64], truth: Truths) -> list[dict[str, f
     ]
 
 
-def _groups(findings: Tree) -> Tree:
-    """Return the mean AUROC of each named group of which the package has two findings or more."""
+def _groups(predictions: Predictions, draws: Resamples) -> Tree:
+    """Return the mean AUROC of each named group of which the package has two findings or more.
+
+    Only pictures count of which all of the group's findings are known: one source that states a single one of them
+    would otherwise bring in what tells sources apart.
+    """
     tree: Tree = {}
     for name, labels in NAMED_GROUPS.items():
-        there = [label for label in labels if label in findings and np.isfinite(findings[label]["auroc"].value)]
-        if len(there) > 1:
+        there = [label for label in labels if label in predictions.labels]
+        known = [all(label in one.truths for label in there) for one in predictions.examples]
+        where = np.flatnonzero(known)
+        drawn, members = draws.on(where), {}
+        for label in there:
+            truth = predictions.true(label)[where]
+            if 0 < truth.sum() < len(truth):
+                members[label] = drawn.measure(partial(binary.auroc, predictions.scores(label)[where], truth))
+        if len(members) > 1:
             tree[name] = {
                 "words": GROUP_WORDS[name],
-                "findings": there,
+                "findings": list(members),
                 "of": len(labels),
-                "auroc": mean_of([findings[label]["auroc"] for label in there]),
+                "pictures": len(where),
+                "auroc": mean_of(list(members.values())),
             }
     return tree
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,18 @@ def test_groups_and_contrasts_are_there_when_the_package_and_the_pictures_have_t
     )
     pair = tree["contrasts"]["covid_pneumonia_same_source"]
     assert pair["positives"] + pair["negatives"] == 80
+
+
+def test_a_source_that_states_one_of_a_group_alone_does_not_count_in_its_mean(make: Make) -> None:
+    predictions = make(400)
+    some = [
+        replace(one, truths={**one.truths, "effusion": True}) if one.source == "ieee8023" else one
+        for one in predictions.examples
+    ]
+    changed = replace(predictions, examples=tuple(some))
+    plain, other = (figures(one, resamples=20) for one in (predictions, changed))
+    assert other["groups"]["nih8"] == plain["groups"]["nih8"]
+    assert other["findings"]["effusion"]["auroc"] != plain["findings"]["effusion"]["auroc"]
 
 
 def test_a_place_kept_apart_counts_nowhere_else(make: Make) -> None:
