@@ -36,8 +36,8 @@ _NOT_ONLY_ADULTS = (
     "apart. A node passes neither on where their headers say so, and headers err."
 )
 _NON_COMMERCIAL = (
-    "Some of these licences (NC) allow no commercial use of the pictures; whether that reaches weights fitted on them is "
-    "an open question of law."
+    "Some of these licences (NC) allow no commercial use of the pictures; whether that reaches weights fitted on them "
+    "is an open question of law."
 )
 _PREVALENCE = (
     "Probabilities are calibrated for the shares in the data set, which are higher than in most departments. Set "
