@@ -88,7 +88,7 @@ def fit_pictures(
         # What keeps the state comes last, so that an epoch counts as done when all is done.
         callbacks = [
             _Reporter(progress, steps, epochs),
-            keras.callbacks.TensorBoard(str(work / "tensorboard"), write_graph=False, profile_batch=0),
+            keras.callbacks.TensorBoard(str(work / "tensorboard" / recipe.package.name), write_graph=False),
             _Keeper(checkpoint, losses),
         ]
         # With ``average``, Keras gives the network the average when this returns, also where no epoch was left.

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from config.errors import DataError
+from training.checkpoint import Checkpoint
 from training.data.examples import Example, Split
 from training.fit_pictures import fit_pictures, model_input
 from training.learnt import silent
@@ -109,7 +110,7 @@ def test_a_run_leaves_logs_for_tensorboard_and_says_each_step(examples: list[Exa
     assert [step for step in said if step[0] == "training steps"] == [
         ("training steps", done, 6) for done in range(1, 7)
     ]
-    assert list((tmp_path / "work" / "tensorboard" / "train").glob("events*"))
+    assert list((tmp_path / "work" / "tensorboard" / "tiny" / "train").glob("events*"))
 
 
 def test_examples_about_which_no_head_knows_anything_are_left_out(examples: list[Example], tmp_path: Path) -> None:
@@ -195,10 +196,22 @@ def test_a_run_that_is_killed_and_started_again_goes_on_and_ends_as_if_nothing_h
     killed.wait()
     killed.stdout.close()
     steps, resumed = _finish(start(recipe, "broken"))
-    assert [line for line in steps if line.startswith("training steps")][0] == "training steps: 10/15"
+    assert next(line for line in steps if line.startswith("training steps")) == "training steps: 10/15"
     assert len(resumed["losses"]) == 5
     assert resumed["losses"][2] == pytest.approx(whole["losses"][2], rel=1e-3)
     assert resumed["sums"] == pytest.approx(whole["sums"], rel=1e-3)
+
+
+def test_a_run_that_was_killed_after_its_last_epoch_has_nothing_left_to_learn(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe("cnn-dropout", average=0.9)
+    monkeypatch.setattr(Checkpoint, "discard", lambda _self: None)  # killed before it could
+    whole = _fit(recipe, examples, tmp_path / "work")
+    again = _fit(recipe, examples, tmp_path / "work")
+    assert again.losses == whole.losses
+    for one, other in zip(whole.network.get_weights(), again.network.get_weights(), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
 
 
 def test_batches_are_shared_among_devices(start: Callable[..., subprocess.Popen[str]]) -> None:
