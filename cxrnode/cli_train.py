@@ -23,6 +23,7 @@ def train(
     cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
     reader: Annotated[str | None, typer.Option(help="The data folder's layout, if not the recipe's own.")] = None,
     experiment: Annotated[str | None, typer.Option(help="One of the recipe's experiments.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="What to start from, if not the recipe's weights file.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
 ) -> None:
     """Train, calibrate and evaluate a model package (needs the train extra: TensorFlow).
@@ -44,7 +45,7 @@ def train(
     if reader is not None:
         chosen = with_reader(chosen, reader)
     with shown_progress() as progress:
-        trained = run(chosen, data, to, work=cache, quick=quick, progress=progress)
+        trained = run(chosen, data, to, work=cache, weights=weights, quick=quick, progress=progress)
     table = Table("figure, test part", "measured here", title=f"{chosen.package.name} {chosen.package.version}")
     for name, figure in headline(trained.figures["test"]).items():
         figure_name, _, label = name.partition(":")

@@ -12,7 +12,15 @@ IMAGENET = "imagenet"
 _log = get_logger(__name__)
 
 
-def fit_any(recipe: Recipe, split: Split, data: Path, work: Path, *, progress: Progress = silent) -> Learnt:
+def fit_any(
+    recipe: Recipe,
+    split: Split,
+    data: Path,
+    work: Path,
+    *,
+    weights: Path | None = None,
+    progress: Progress = silent,
+) -> Learnt:
     """Fit a recipe's network on the training part of a split; a run that was stopped goes on.
 
     Parameters
@@ -25,6 +33,8 @@ def fit_any(recipe: Recipe, split: Split, data: Path, work: Path, *, progress: P
         The data folder, which the recipe's weights file is relative to.
     work
         A folder for what may be thrown away.
+    weights
+        What to start from in place of the recipe's weights file.
     progress
         Told how far each step is.
 
@@ -33,27 +43,33 @@ def fit_any(recipe: Recipe, split: Split, data: Path, work: Path, *, progress: P
     DataError
         When the weights file is missing, or nothing is left to learn from.
     """
+    start = starting_weights(recipe, data, weights)
     if recipe.network.kind == "mobilenet":
         from training.fit_trunk import fit_trunk
         from training.networks.backbone import load_imagenet_weights
 
-        named = recipe.network.weights
-        weights = load_imagenet_weights(data / named, work) if named else None
-        return fit_trunk(recipe, split.training, weights=weights, work=work, progress=progress, epoch_done=_epoch_done)
+        known = None if start is None else load_imagenet_weights(start, work)
+        return fit_trunk(recipe, split.training, weights=known, work=work, progress=progress, epoch_done=_epoch_done)
     from training.fit_pictures import fit_pictures
 
-    return fit_pictures(recipe, split, weights=_weights(recipe, data), work=work, progress=progress)
+    return fit_pictures(recipe, split, weights=start, work=work, progress=progress)
 
 
-def _weights(recipe: Recipe, data: Path) -> Path | None:
+def starting_weights(recipe: Recipe, data: Path, given: Path | None = None) -> Path | None:
+    """Return the file that a recipe's network starts from: the one given, else the recipe's; None starts at random.
+
+    Raises :class:`DataError` when there is no such file.
+    """
     named = recipe.network.weights
-    if not named:
+    if given is None and not named:
         return None
-    if named == IMAGENET:
+    if given is None and named == IMAGENET:
         return Path(IMAGENET)
-    if not (data / named).is_file():
-        raise DataError(f"the weights file {named} is not in the data folder: put it there or name another")
-    return data / named
+    file = data / named if given is None else given
+    if not file.is_file():
+        where = f"{file} is not there" if given is not None else f"{named} is not in the data folder"
+        raise DataError(f"the weights file {where}: put it there, or name another with --weights")
+    return file
 
 
 def _epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:

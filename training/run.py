@@ -4,6 +4,7 @@ The order is the protocol: fit on the training part; calibrate and choose operat
 measure once on the test part, through serving's own engine, the very files that are shipped; write all or nothing.
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from training.data.examples import Example, Split
 from training.data.pictures import read_picture, require_readable
 from training.evaluation.figures import figures, rsna_thresholds_on
 from training.evaluation.predict import predict
-from training.fit_any import fit_any
+from training.fit_any import fit_any, starting_weights
 from training.learnt import Learnt, Progress, silent
 from training.package import RAW, manifest
 from training.protocol import protocol
@@ -52,6 +53,7 @@ def train(
     out: Path,
     *,
     work: Path | None = None,
+    weights: Path | None = None,
     quick: bool = False,
     progress: Progress = silent,
 ) -> Trained:
@@ -65,6 +67,8 @@ def train(
         The package's folder; one that is there is replaced.
     work
         A folder for what may be thrown away: trunk maps, and the state of a run that was stopped, which goes on.
+    weights
+        What to start from in place of the recipe's weights file, for data folders that have none.
     quick
         A few pictures, one epoch: to see that all works.
     progress
@@ -75,19 +79,32 @@ def train(
     DataError
         When the data are incomplete, malformed, or leak between folds; before anything is written.
     """
+    start = starting_weights(recipe, data, weights)
+    if weights is not None:
+        recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": weights.name})})
     selection = select(recipe, data)
     if quick:
         recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
     split = selection.split
     require_readable((*split.training, *split.validation, *split.test, *selection.kept_apart))
-    learnt = fit_any(recipe, split, data, work or CACHE, progress=progress)
-    return finish(recipe, selection, learnt, out, quick=quick, progress=progress)
+    learnt = fit_any(recipe, split, data, work or CACHE, weights=weights, progress=progress)
+    return finish(recipe, selection, learnt, out, start=start, quick=quick, progress=progress)
 
 
 def finish(
-    recipe: Recipe, selection: Selection, learnt: Learnt, out: Path, *, quick: bool, progress: Progress = silent
+    recipe: Recipe,
+    selection: Selection,
+    learnt: Learnt,
+    out: Path,
+    *,
+    start: Path | None = None,
+    quick: bool,
+    progress: Progress = silent,
 ) -> Trained:
-    """Round, export, calibrate on validation pictures, measure on test pictures, write the package."""
+    """Round, export, calibrate on validation pictures, measure on test pictures, write the package.
+
+    ``start`` is the file that the network started from; the figures name it with its SHA-256.
+    """
     split = selection.split
     with tempfile.TemporaryDirectory() as scratch:
         files = _weights(learnt, Path(scratch))
@@ -105,6 +122,7 @@ def finish(
             "format": 2,
             "package": {"name": recipe.package.name, "version": recipe.package.version},
             "recipe": recipe.model_dump(mode="json", by_alias=True),
+            "weights": _started_from(start),
             "protocol": protocol(recipe, selection, quick=quick),
             "engines_differ_at_most": float(f"{differ:.1e}"),
             "losses": [{name: round(value, 4) for name, value in epoch.items()} for epoch in learnt.losses],
@@ -115,6 +133,15 @@ def finish(
         package = write_package(out, final, {**files, FIGURES: text.encode(), CARD: words.encode()})
     _log.info("package written", package=recipe.package.name, version=recipe.package.version)
     return Trained(package, document)
+
+
+def _started_from(start: Path | None) -> dict[str, str] | None:
+    """Return which weights a network started from; None where it started at random."""
+    if start is None:
+        return None
+    return {"file": start.name} | (
+        {"sha256": hashlib.sha256(start.read_bytes()).hexdigest()} if start.is_file() else {}
+    )
 
 
 def _weights(learnt: Learnt, scratch: Path) -> dict[str, bytes | Path]:

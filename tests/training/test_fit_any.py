@@ -34,6 +34,9 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 def test_the_kind_of_network_chooses_the_fit(played: list[tuple[str, Any]], tmp_path: Path) -> None:
+    named = tmp_path / load_recipe("covid-transfer").network.weights
+    named.parent.mkdir()
+    named.touch()
     for name in ("covid-transfer", "darkcovidnet", "vgg16-covid", "coronahack-cnn", "covid-binary-cnn"):
         fit_any(load_recipe(name), NOTHING, tmp_path, tmp_path)
     assert played == [("trunk", ["converted", "mobilenet_v2_1.0_224_imagenet_ptq.tflite"]), *[("pictures", None)] * 4]
@@ -46,3 +49,14 @@ def test_a_weights_file_must_be_there(played: list[tuple[str, Any]], tmp_path: P
     fit_any(_with_weights("vgg16-covid", "start.weights.h5"), NOTHING, tmp_path, tmp_path)
     fit_any(load_recipe("vgg16-covid").experiment("imagenet"), NOTHING, tmp_path, tmp_path)
     assert played == [("pictures", tmp_path / "start.weights.h5"), ("pictures", Path(room.IMAGENET))]
+
+
+def test_weights_that_are_given_win_over_the_recipes(played: list[tuple[str, Any]], tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "start.tflite"
+    with pytest.raises(DataError, match=r"the weights file .*start\.tflite is not there"):
+        fit_any(load_recipe("covid-transfer"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    fit_any(load_recipe("covid-transfer"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
+    fit_any(load_recipe("darkcovidnet"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
+    assert played == [("trunk", ["converted", "start.tflite"]), ("pictures", elsewhere)]
