@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.recipe import AugmentSettings
 from training.detector_targets import ModelBox
+from training.recipe import AugmentSettings
 
 _VISIBLE = 0.4
 """A box of which less than this share is left in the picture is dropped."""

@@ -1,6 +1,5 @@
 """From logits to probabilities and operating points, on validation pictures only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +27,6 @@ class Logistic:
 def sigmoid(x: Numbers) -> Numbers:
     """Return the logistic function, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
-
-
-def margin(logits: Numbers, index: int) -> Numbers:
-    """Return the log-odds of one class's softmax probability: its logit less the log-sum-exp of the others'."""
-    others = np.delete(logits, index, axis=1)
-    top = others.max(axis=1)
-    return np.asarray(logits[:, index] - top - np.log(np.exp(others - top[:, None]).sum(axis=1)))
 
 
 def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_]) -> Logistic:
@@ -92,11 +84,6 @@ def ordered(sensitive: float, specific: float) -> tuple[float, float]:
     """Return both thresholds, rounded, in order: with a very good model the specific one can be the lower."""
     low, high = sorted((sensitive, specific))
     return round(low, 4), round(high, 4)
-
-
-def joined(*columns: Sequence[float] | Numbers) -> Numbers:
-    """Return columns as inputs (n, k) of a logistic."""
-    return np.column_stack([np.asarray(column, np.float64) for column in columns])
 
 
 def _between(scores: Numbers, lowest: float) -> float:

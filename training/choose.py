@@ -26,13 +26,13 @@ Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
 
-def choose(
-    recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answers: Sequence[Answer]
-) -> Calibration:
+def choose(recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answers: Sequence[Answer]) -> Calibration:
     """Fit probabilities and choose operating points on validation pictures.
 
     Parameters
     ----------
+    recipe
+        Which findings there are, and what their points are chosen for.
     raw
         The package with nothing calibrated, which the answers came from.
     examples, answers
@@ -135,6 +135,4 @@ def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: s
         for box in example.boxes
         if box.label == label
     ]
-    return measures.match(
-        found, np.asarray([box.score for box in boxes]), np.asarray(drawn, np.float64).reshape(-1, 4)
-    )
+    return measures.match(found, np.asarray([box.score for box in boxes]), np.asarray(drawn, np.float64).reshape(-1, 4))

@@ -17,9 +17,9 @@ from inference.pixels import to_model_input
 from training.augment import augment
 from training.data.examples import Example, TruthBox
 from training.data.pictures import read_picture, to_model_box
+from training.detector_targets import ModelBox
 from training.learnt import Progress
 from training.recipe import Recipe
-from training.detector_targets import ModelBox
 
 _BATCH = 16
 _LAYOUT = "3"

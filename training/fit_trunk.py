@@ -19,6 +19,7 @@ from training.learnt import Learnt, Progress
 from training.networks import findings
 from training.networks.backbone import Weights, layer_names
 from training.recipe import FitSettings, Recipe
+from training.refit import refit
 
 _WARM_UP = 0.1
 """Share of the steps in which the learning rate climbs."""
@@ -57,6 +58,7 @@ def fit_trunk(
         checkpoint.save(epochs)
         epoch_done(epoch + 1, recipe.fit.epochs, epochs[-1])
     learner.take_average()
+    refit(network, recipe.heads, examples, maps)
     checkpoint.discard()
     return Learnt(network=network, losses=tuple(epochs))
 
@@ -152,17 +154,11 @@ class Batches:
         batch = self._recipe.fit.batch
         places = self._order[step * batch : (step + 1) * batch]
         members = self._members[places]
-        variants = (
-            self._epoch * self._repeats[members] + self._turns[places] + members
-        ) % self._features.maps.shape[1]
-        maps = np.stack(
-            [self._features.maps[index, variant] for index, variant in zip(members, variants, strict=True)]
-        )
+        variants = (self._epoch * self._repeats[members] + self._turns[places] + members) % self._features.maps.shape[1]
+        maps = np.stack([self._features.maps[index, variant] for index, variant in zip(members, variants, strict=True)])
         targets = [head[members] for head in self._heads]
         if self._boxes_known is not None:
-            drawn = [
-                self._features.boxes[index][variant] for index, variant in zip(members, variants, strict=True)
-            ]
+            drawn = [self._features.boxes[index][variant] for index, variant in zip(members, variants, strict=True)]
             targets += detector_targets.batch(drawn, self._boxes_known[members], self._cells)
         return maps.astype(np.float32), tuple(targets)
 

@@ -85,29 +85,6 @@ def average_precision(scores: Numbers, truth: Truths, positives: int | None = No
     return float(np.sum(np.diff(recall) * precision))
 
 
-def sensitivity(scores: Numbers, truth: Truths, threshold: float) -> float:
-    """Return the share of the positives at or above the threshold; NaN without positives."""
-    return float((scores[truth] >= threshold).mean()) if truth.any() else float("nan")
-
-
-def specificity(scores: Numbers, truth: Truths, threshold: float) -> float:
-    """Return the share of the negatives below the threshold; NaN without negatives."""
-    return float((scores[~truth] < threshold).mean()) if (~truth).any() else float("nan")
-
-
-def reliability(scores: Numbers, truth: Truths, bins: int = 10) -> list[tuple[int, float, float]]:
-    """Return (pictures, mean score, share of positives) of bins with equally many pictures."""
-    order = np.argsort(scores, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return [(len(part), float(scores[part].mean()), float(truth[part].mean())) for part in parts]
-
-
-def calibration_error(scores: Numbers, truth: Truths, bins: int = 10) -> float:
-    """Return the expected calibration error over bins with equally many pictures."""
-    rows = reliability(scores, truth, bins)
-    return float(sum(count * abs(score - share) for count, score, share in rows) / len(scores))
-
-
 def overlap(a: Numbers, b: Numbers) -> Numbers:
     """Return intersection over union of boxes (n, 4) and (m, 4), each x0, y0, x1, y1: (n, m)."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
@@ -142,33 +119,3 @@ def box_average_precision(matches: Sequence[Match], least: float) -> float:
     scores = np.concatenate([match.scores for match in matches])
     flags = np.concatenate([match.found[least] for match in matches])
     return average_precision(scores, flags, sum(match.truths for match in matches))
-
-
-def rsna_score(matches: Sequence[Match], threshold: float) -> float:
-    """Return the RSNA 2018 score at one score threshold: TP / (TP + FP + FN) a picture, over 8 overlaps, averaged.
-
-    Pictures with neither a true nor a predicted box are left out, as in the challenge.
-    """
-    values = []
-    for one in matches:
-        kept = one.scores >= threshold
-        predicted = int(kept.sum())
-        if not predicted and not one.truths:
-            continue
-        hits = [int(one.found[least][kept].sum()) for least in RSNA_OVERLAPS]
-        values.append(np.mean([hit / (predicted + one.truths - hit) for hit in hits]))
-    return float(np.mean(values)) if values else float("nan")
-
-
-def froc(matches: Sequence[Match], least: float, false_boxes: Sequence[float]) -> list[float]:
-    """Return the share of true boxes found at each number of false boxes a picture."""
-    scores = np.concatenate([match.scores for match in matches])
-    flags = np.concatenate([match.found[least] for match in matches])
-    order = np.argsort(-scores, kind="stable")
-    hits, false = np.cumsum(flags[order]), np.cumsum(~flags[order])
-    total = sum(match.truths for match in matches)
-    shares = []
-    for allowed in false_boxes:
-        usable = np.flatnonzero(false <= allowed * len(matches))
-        shares.append(float(hits[usable[-1]] / total) if len(usable) and total else 0.0)
-    return shares

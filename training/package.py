@@ -71,9 +71,7 @@ def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:
             "input": {"rows": side, "columns": side, "contrast": recipe.network.contrast},
             "heads": tuple(heads),
             "maps": maps,
-            "findings": tuple(
-                _finding(one, calibration.findings.get(one.label, UNSCALED)) for one in recipe.findings
-            ),
+            "findings": tuple(_finding(one, calibration.findings.get(one.label, UNSCALED)) for one in recipe.findings),
             "detectors": tuple(
                 _detector(one.label, calibration.boxes.get(one.label, UNSCALED_BOXES))
                 for one in recipe.findings

@@ -69,6 +69,9 @@ class HeadSettings(_Part):
     """Loss weight of a truth that no radiologist read, relative to one that was."""
     balance: Fraction = 0.0
     """0 lets every picture weigh the same, 1 lets every class weigh the same."""
+    refit: Annotated[float, Field(ge=0)] = 0.0
+    """Inverse strength of the ridge with which a sigmoid head's last layer is fitted anew when the network is done
+    (mobilenet); 0 leaves it as it is."""
 
 
 class FindingSettings(_Part):
@@ -208,6 +211,9 @@ class Recipe(_Part):
     def _consistent(self) -> Self:
         heads = {head.name: head for head in self.heads}
         seen: set[str] = set()
+        for head in self.heads:
+            if head.refit and (head.activation != "sigmoid" or self.network.kind != "mobilenet"):
+                raise ValueError(f"head {head.name}: refit is for sigmoid heads of a mobilenet")
         for finding in self.findings:
             if finding.head not in heads or finding.source not in heads[finding.head].classes:
                 raise ValueError(f"finding {finding.label}: there is no class {finding.source} in head {finding.head}")

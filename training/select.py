@@ -55,9 +55,7 @@ def select(recipe: Recipe, data: Path) -> Selection:
         raise DataError("no picture is left that the recipe could use: check its data table and the data's labels")
     if recipe.data.folds:
         rest = deal(rest, recipe.data.folds, by=recipe.data.by, stratify=stratum(recipe), seed=recipe.seed)
-    split = split_by_fold(
-        rest, test=recipe.data.test_fold, validation=recipe.data.validation_fold, by=recipe.data.by
-    )
+    split = split_by_fold(rest, test=recipe.data.test_fold, validation=recipe.data.validation_fold, by=recipe.data.by)
     for name, part in (("training", split.training), ("validation", split.validation), ("test", split.test)):
         for head in recipe.heads:
             _require(head, part, name)
@@ -136,7 +134,7 @@ def _require(head: HeadSettings, part: Sequence[Example], name: str) -> None:
         if not {True, False} <= answers and name == "training":
             missing = "with" if True not in answers else "without"
             raise DataError(
-                f"no picture {missing} {label} in the training part: add some, or leave the class out of head {head.name}"
+                f"no picture {missing} {label} in the training part: add some, or leave it out of head {head.name}"
             )
 
 

@@ -1,6 +1,7 @@
 """A small data set drawn here: folds, patients, reads and boxes as the real manifest has them."""
 
 import csv
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.dataset import Read
+from training.data.terms import Read
 
 Rows = list[dict[str, Any]]
 SIDE = 128
@@ -29,12 +30,14 @@ def _picture(
     return (grey.clip(0, 1) * 255).astype(np.uint8), (x - 0.12, y - 0.12, 0.24, 0.24)
 
 
-@pytest.fixture
-def write_data(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes the data set, after ``change(manifest rows, box rows)``, and returns its folder."""
+@pytest.fixture(scope="session")
+def write_data_to() -> Callable[..., Path]:
+    """A function that writes the data set, after ``change(manifest rows, box rows)``, below a folder."""
 
-    def write(change: Callable[[Rows, Rows], None] = lambda _rows, _boxes: None, per_class: int = 2) -> Path:
-        root, rng = tmp_path / "data", np.random.default_rng(0)
+    def write(
+        folder: Path, change: Callable[[Rows, Rows], None] = lambda _rows, _boxes: None, per_class: int = 2
+    ) -> Path:
+        root, rng = folder / "data", np.random.default_rng(0)
         (root / "images" / "nih").mkdir(parents=True)
         rows: Rows = []
         boxes: Rows = []
@@ -63,3 +66,9 @@ def write_data(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+def write_data(tmp_path: Path, write_data_to: Callable[..., Path]) -> Callable[..., Path]:
+    """The same, below the test's own folder."""
+    return functools.partial(write_data_to, tmp_path)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from training.augment import augment
+from training.detector_targets import ModelBox
 from training.recipe import AugmentSettings
-from training.targets import ModelBox
 
 SIDE = 128
 ONLY_MOVES = AugmentSettings(

@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.errors import DataError
-from inference.interpret import class_margin
 from training import calibrate
-from training.measures import sensitivity, specificity
 
 
 def test_a_logistic_is_found_again() -> None:
@@ -32,12 +30,6 @@ def test_calibration_refuses_a_fold_with_one_answer() -> None:
         calibrate.fit_logistic(np.zeros((5, 1)), np.ones(5, bool))
 
 
-@given(st.lists(st.floats(-8, 8), min_size=3, max_size=3), st.integers(0, 2))
-def test_the_margin_is_the_one_that_serving_takes(logits: list[float], index: int) -> None:
-    ours = calibrate.margin(np.asarray([logits]), index)[0]
-    assert ours == pytest.approx(class_margin(np.asarray(logits), index))
-
-
 scored = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=4, max_size=80).filter(
     lambda pairs: {flag for _, flag in pairs} == {True, False}
 )
@@ -47,10 +39,10 @@ scored = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=4, max_siz
 def test_operating_points_keep_what_they_promise(pairs: list[tuple[float, bool]], wanted: float) -> None:
     scores, truth = np.asarray([score for score, _ in pairs]), np.asarray([flag for _, flag in pairs])
     sensitive = calibrate.threshold_for_sensitivity(scores, truth, wanted)
-    assert sensitivity(scores, truth, sensitive) >= wanted - 1e-9
+    assert (scores[truth] >= sensitive).mean() >= wanted - 1e-9
     specific = calibrate.threshold_for_specificity(scores, truth, wanted)
     if scores[truth].max() > scores[~truth].max():
-        assert specificity(scores, truth, specific) >= wanted - 1e-9
+        assert (scores[~truth] < specific).mean() >= wanted - 1e-9
 
 
 def test_box_points_keep_to_the_false_boxes_allowed() -> None:

@@ -48,30 +48,6 @@ def test_a_true_box_is_found_once() -> None:
     assert found.truths == 1
 
 
-def test_the_rsna_score_punishes_false_boxes_and_skips_empty_pictures() -> None:
-    truths = np.asarray([[0, 0, 10, 10]], float)
-    none = np.zeros((0, 4))
-    right = measures.match(truths, np.asarray([0.9]), truths)
-    wrong = measures.match(truths, np.asarray([0.9]), none)
-    empty = measures.match(none, np.zeros(0), none)
-    assert measures.rsna_score([right], 0.5) == 1
-    assert measures.rsna_score([right, wrong], 0.5) == 0.5
-    assert measures.rsna_score([right, empty], 0.5) == 1
-    assert measures.rsna_score([right], 0.95) == 0
-    half = measures.match(np.asarray([[0, 0, 10, 5.4]]), np.asarray([0.9]), truths)
-    assert measures.rsna_score([half], 0.5) == pytest.approx(3 / 8)  # overlap 0.54: at 0.40, 0.45 and 0.50
-
-
-def test_froc_reads_the_share_found_at_each_number_of_false_boxes() -> None:
-    truths = np.asarray([[0, 0, 10, 10]], float)
-    away = np.asarray([[50, 50, 60, 60]], float)
-    pictures = [
-        measures.match(np.concatenate([away, truths]), np.asarray([0.9, 0.8]), truths),
-        measures.match(truths, np.asarray([0.95]), truths),
-    ]
-    assert measures.froc(pictures, 0.5, [0.0, 0.5]) == [0.5, 1.0]
-
-
 def test_intervals_draw_whole_patients() -> None:
     values = np.asarray([0.0] * 50 + [1.0])
     alone = measures.bootstrap(lambda k: float(values[k].mean()), ["a"] * 50 + ["b"], seed=0, resamples=300)
@@ -84,11 +60,3 @@ def test_intervals_draw_whole_patients() -> None:
 def test_an_undefined_figure_is_null_in_the_file() -> None:
     undefined = measures.bootstrap(lambda _k: float("nan"), ["a", "b"], seed=0, resamples=10)
     assert undefined.as_json() == {"value": None, "interval": [None, None]}
-
-
-def test_a_calibrated_score_has_no_calibration_error() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.random(20_000)
-    truth = rng.random(20_000) < scores
-    assert measures.calibration_error(scores, truth) < 0.02
-    assert measures.calibration_error(scores**3, truth) > 0.1

@@ -67,7 +67,10 @@ def test_only_pictures_of_the_labels_asked_for(write_data) -> None:  # type: ign
 def test_what_is_known_to_be_absent_has_no_box(write_data) -> None:  # type: ignore[no-untyped-def]
     mass = _with("data", only=("no_finding", "infiltration"))
     mass = mass.model_copy(
-        update={"maps": ("infiltration",), "findings": (RECIPE.findings[0].model_copy(update={"label": "infiltration", "head": "conditions"}),)}
+        update={
+            "maps": ("infiltration",),
+            "findings": (RECIPE.findings[0].model_copy(update={"label": "infiltration", "head": "conditions"}),),
+        }
     )
     for example in select(mass, write_data()).split.training:
         assert ("infiltration" in example.boxed) == (example.truths["infiltration"] is False)
@@ -92,7 +95,8 @@ def test_dealt_folds_keep_patients_whole_or_only_pictures(write_data) -> None:  
     root = write_data(change)
     by_patient = select(_with("data", folds=3), root).split
     homes = [{one.patient for one in part} for part in (by_patient.training, by_patient.validation, by_patient.test)]
-    assert not (homes[0] & homes[1] or homes[0] & homes[2] or homes[1] & homes[2])
+    assert not homes[0] & homes[1]
+    assert not (homes[0] | homes[1]) & homes[2]
     by_image = select(_with("data", folds=3, by="image"), root).split
     assert {one.patient for one in by_image.training} & {one.patient for one in by_image.test}
 

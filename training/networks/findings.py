@@ -17,6 +17,8 @@ from training.recipe import Recipe
 STRIDE = 16
 TRUNK_END = "block_5_add"
 """The last frozen layer: its maps (side/8, side/8, 32) are computed once and kept."""
+POOLED = "pooled"
+"""The layer that holds what the heads answer from."""
 _RARE = 0.02
 """Share of cells expected to be a centre, where the heat starts."""
 
@@ -28,7 +30,7 @@ def build(recipe: Recipe, weights: Weights | None = None) -> keras.Model:
     levels = mobilenet_v2(keras.layers.Rescaling(INPUT_SCALE, INPUT_OFFSET, name="normalise")(picture))
     neck = _neck(levels.middle, levels.top, settings.width)
     neck = keras.layers.SpatialDropout2D(settings.map_dropout, name="neck_dropout")(neck)
-    pooled = keras.layers.Concatenate(name="pooled")(
+    pooled = keras.layers.Concatenate(name=POOLED)(
         [
             keras.layers.GlobalAveragePooling2D(name="pool_top")(levels.top),
             keras.layers.GlobalMaxPooling2D(name="pool_neck")(neck),
