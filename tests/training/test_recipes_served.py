@@ -1,0 +1,161 @@
+"""Every recipe trains from the command line and is served: sent over DICOM, its package's findings stand in the SR."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from pydicom import Dataset, dcmread
+
+from config.load import load_settings
+from cxrnode.cli import main
+from cxrnode.demo_peers import DemoPacs
+from cxrnode.phantom import phantom_dataset
+from inference.model import Model
+from inference.package import FIGURES, load_package
+from inference.pixels import read_picture
+from reporting.report import walk
+
+RECIPES = (
+    "chest-default", "opacity-detector", "nih8-detector", "covid-detector", "covid-transfer", "coronahack-cnn",
+    "covid-binary-cnn", "darkcovidnet", "vgg16-covid",
+)  # fmt: skip
+FINDING, TRACKING, PROBABILITY = "121071", "112039", "111012"
+MEASUREMENT_GROUP = "125007"
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    # TensorFlow's and Keras's own, while networks are built and exported
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
+]
+Command = Callable[..., None]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A function that runs ``cxrnode`` in this process, which saves TensorFlow's start-up, and expects success."""
+
+    def run(*arguments: str | Path) -> None:
+        monkeypatch.setattr(sys, "argv", ["cxrnode", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all trainings keep trunk maps and converted weights."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture
+def pacs(tmp_path: Path) -> Iterator[DemoPacs]:
+    folder = tmp_path / "pacs"
+    folder.mkdir()
+    pacs = DemoPacs(folder)
+    yield pacs
+    pacs.stop()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, start_node: Callable[..., Any], pacs: DemoPacs) -> Callable[[Path], tuple[Path, Dataset]]:
+    """A function that sends a phantom to a node with this package; the picture and the SR that came out."""
+
+    def served(package: Path) -> tuple[Path, Dataset]:
+        node = start_node(pacs.start(), ("receive", "deliver"))
+        document = tomlkit.parse(node.settings_file.read_text())
+        document["inference"] = {"package": str(package)}
+        node.settings_file.write_text(tomlkit.dumps(document))
+        node.settings = load_settings(node.settings_file)
+        node.start("work")
+        picture = tmp_path / "phantom.dcm"
+        phantom_dataset(7, size=512, opacity=True).save_as(picture, enforce_file_format=True)
+        node.send_until_acknowledged(picture)
+        (study,) = node.await_settled(1)
+        assert not study.problems
+        (report,) = (path for path in pacs.received.values() if path.name.startswith("report-"))
+        return picture, dcmread(report)
+
+    return served
+
+
+def scores_in(report: Dataset) -> dict[tuple[str, str], float]:
+    """Return the probability, 0 to 100, of each coded finding as a whole: its first measurement group's."""
+    found: dict[tuple[str, str], float] = {}
+    for group in walk(report):
+        if group.ConceptNameCodeSequence[0].get("CodeValue") != MEASUREMENT_GROUP:
+            continue
+        parts = {part.ConceptNameCodeSequence[0].CodeValue: part for part in group.ContentSequence}
+        code = parts[FINDING].ConceptCodeSequence[0]
+        score = float(parts[PROBABILITY].MeasuredValueSequence[0].NumericValue)
+        found.setdefault((str(code.CodeValue), str(code.CodingSchemeDesignator)), score)
+    return found
+
+
+def assert_served(package: Path, labels: Sequence[str], serve: Callable[[Path], tuple[Path, Dataset]]) -> None:
+    """Hold what a node reported against what the package says, finding by finding."""
+    loaded = load_package(package)
+    assert [spec.label for spec in loaded.manifest.findings] == list(labels)
+    picture, report = serve(package)
+    expected = {
+        (finding.code.value, finding.code.scheme): round(100 * finding.score, 1)
+        for finding in Model.open(loaded).findings(read_picture(picture, 10**8))
+    }
+    assert len(expected) == len(labels)
+    assert scores_in(report) == pytest.approx(expected, abs=0.11)
+
+
+def assert_whole(package: Path, recipe: str) -> None:
+    """See that the files say what they should of a quick run."""
+    figures = json.loads((package / FIGURES).read_text(encoding="utf-8"))
+    assert figures["package"]["name"] == recipe
+    assert figures["protocol"]["quick"] is True
+    assert figures["losses"]
+    card = (package / "card.md").read_text(encoding="utf-8")
+    assert "quick run" in card
+    assert recipe in card
+
+
+@pytest.fixture(scope="module")
+def covid_boxes(cxr_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The COVID-19 detector's TFRecords, made by the commands that the user guide names."""
+    folder = tmp_path_factory.mktemp("covid")
+    with pytest.MonkeyPatch.context() as patch:
+        for arguments in (
+            ["data", "export", cxr_data, "--package", "opacity", "--out", folder / "voc"],
+            ["data", "convert", folder / "voc", "--reader", "voc", "--to", "tfrecord", "--out", folder / "tfrecord"],
+        ):
+            patch.setattr(sys, "argv", ["cxrnode", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+            assert not ended.value.code
+    return folder / "tfrecord"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_trains_and_is_served(
+    recipe: str,
+    cxr_data: Path,
+    work: Path,
+    tmp_path: Path,
+    command: Command,
+    serve: Callable[[Path], tuple[Path, Dataset]],
+    request: pytest.FixtureRequest,
+) -> None:
+    from training.recipe import load_recipe
+
+    data, more = cxr_data, []
+    loaded = load_recipe(recipe)
+    if loaded.data.reader == "tfrecord":
+        data = request.getfixturevalue("covid_boxes")
+        more = ["--weights", cxr_data / loaded.network.weights]
+    out = tmp_path / "package"
+    command("train", recipe, "--quick", "--data", data, "--out", out, "--cache", work, *more)
+    assert_whole(out, loaded.package.name)
+    assert_served(out, [finding.label for finding in loaded.findings], serve)
