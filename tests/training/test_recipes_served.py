@@ -31,20 +31,14 @@ pytestmark = [
     # TensorFlow's and Keras's own, while networks are built and exported
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
 ]
-Command = Callable[..., None]
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A function that runs ``cxrnode`` in this process, which saves TensorFlow's start-up, and expects success."""
-
-    def run(*arguments: str | Path) -> None:
-        monkeypatch.setattr(sys, "argv", ["cxrnode", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-
-    return run
+def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    """Run ``cxrnode`` in this process, which saves TensorFlow's start-up, and expect success."""
+    monkeypatch.setattr(sys, "argv", ["cxrnode", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
 
 
 @pytest.fixture(scope="module")
@@ -110,15 +104,16 @@ def assert_served(package: Path, labels: Sequence[str], serve: Callable[[Path], 
     assert scores_in(report) == pytest.approx(expected, abs=0.11)
 
 
-def assert_whole(package: Path, recipe: str) -> None:
-    """See that the files say what they should of a quick run."""
-    figures = json.loads((package / FIGURES).read_text(encoding="utf-8"))
+def assert_whole(package: Path, recipe: str) -> dict[str, Any]:
+    """See that the files say what they should of a quick run; return the figures."""
+    figures: dict[str, Any] = json.loads((package / FIGURES).read_text(encoding="utf-8"))
     assert figures["package"]["name"] == recipe
     assert figures["protocol"]["quick"] is True
     assert figures["losses"]
     card = (package / "card.md").read_text(encoding="utf-8")
     assert "quick run" in card
     assert recipe in card
+    return figures
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +125,7 @@ def covid_boxes(cxr_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             ["data", "export", cxr_data, "--package", "opacity", "--out", folder / "voc"],
             ["data", "convert", folder / "voc", "--reader", "voc", "--to", "tfrecord", "--out", folder / "tfrecord"],
         ):
-            patch.setattr(sys, "argv", ["cxrnode", *map(str, arguments)])
-            with pytest.raises(SystemExit) as ended:
-                main()
-            assert not ended.value.code
+            run_command(patch, *arguments)
     return folder / "tfrecord"
 
 
@@ -144,7 +136,7 @@ def test_a_recipe_trains_and_is_served(
     cxr_data: Path,
     work: Path,
     tmp_path: Path,
-    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
     serve: Callable[[Path], tuple[Path, Dataset]],
     request: pytest.FixtureRequest,
 ) -> None:
@@ -156,6 +148,70 @@ def test_a_recipe_trains_and_is_served(
         data = request.getfixturevalue("covid_boxes")
         more = ["--weights", cxr_data / loaded.network.weights]
     out = tmp_path / "package"
-    command("train", recipe, "--quick", "--data", data, "--out", out, "--cache", work, *more)
-    assert_whole(out, loaded.package.name)
+    run_command(monkeypatch, "train", recipe, "--quick", "--data", data, "--out", out, "--cache", work, *more)
+    figures = assert_whole(out, loaded.package.name)
+    assert (figures["weights"] or {"file": ""})["file"] == Path(loaded.network.weights).name
     assert_served(out, [finding.label for finding in loaded.findings], serve)
+
+
+# --- the same without real radiographs: a drawn data set, a detector, a classifier, and both as an ensemble -----------
+
+_HEADS = """
+[[heads]]
+name = "reads"
+activation = "softmax"
+classes = ["normal", "not_normal", "lung_opacity"]
+
+[quick]
+pictures = 12
+epochs = 1
+side = 64
+"""
+_DETECTOR = f"""
+maps = ["lung_opacity"]
+package = {{ name = "drawn-detector", version = "1.0.0", title = "Drawn, with boxes", summary = "For tests." }}
+data = {{ only = ["normal", "not_normal", "lung_opacity"] }}
+network = {{ kind = "mobilenet", width = 16 }}
+findings = [
+    {{ label = "lung_opacity", head = "reads", heat = true, boxes = true }},
+    {{ label = "normal", head = "reads" }},
+]
+{_HEADS}"""
+_CLASSIFIER = f"""
+package = {{ name = "drawn-classifier", version = "1.0.0", title = "Drawn", summary = "For tests." }}
+data = {{ only = ["normal", "not_normal", "lung_opacity"] }}
+network = {{ kind = "cnn", width = 8 }}
+findings = [{{ label = "normal", head = "reads" }}, {{ label = "lung_opacity", head = "reads" }}]
+{_HEADS}"""
+DRAWN = {
+    "drawn-detector": ["lung_opacity", "normal"],
+    "drawn-classifier": ["normal", "lung_opacity"],
+    "drawn-ensemble": ["lung_opacity", "normal"],
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory, write_data_to: Callable[..., Path]) -> Path:
+    """A folder with the packages of both recipes and of their ensemble, each made by its command."""
+    folder = tmp_path_factory.mktemp("drawn")
+    data = write_data_to(folder, per_class=4)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in (("drawn-detector", _DETECTOR), ("drawn-classifier", _CLASSIFIER)):
+            recipe = folder / f"{name}.toml"
+            recipe.write_text(text, encoding="utf-8")
+            options = ["--quick", "--data", data, "--out", folder / name, "--cache", folder / "work"]
+            run_command(patch, "train", recipe, *options)
+        members = [folder / "drawn-detector", folder / "drawn-classifier"]
+        options = ["--data", data, "--name", "drawn-ensemble", "--title", "Both"]
+        run_command(patch, "ensemble", folder / "drawn-ensemble", *members, *options)
+    return folder
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_trained_on_a_drawn_data_set_is_served(
+    name: str, drawn: Path, serve: Callable[[Path], tuple[Path, Dataset]]
+) -> None:
+    package = drawn / name
+    assert json.loads((package / FIGURES).read_text(encoding="utf-8"))["protocol"]["quick"] is True
+    assert "quick run" in (package / "card.md").read_text(encoding="utf-8")
+    assert_served(package, DRAWN[name], serve)
