@@ -33,7 +33,7 @@ class Checkpoint:
         partial = self.path.with_suffix(".part")
         arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self.variables)}
         with partial.open("wb") as stream:
-            np.savez(stream, **arrays, **{_LOSSES: np.asarray(json.dumps(list(epochs)))})
+            np.savez(stream, **arrays, **{_LOSSES: np.asarray(json.dumps(list(epochs)))})  # type: ignore[arg-type]
         partial.replace(self.path)
 
     def restore(self) -> list[dict[str, float]]:

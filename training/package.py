@@ -84,7 +84,7 @@ def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:
 def _finding(settings: FindingSettings, scale: Scale) -> dict[str, Any]:
     known = entry(settings.label)
     margin, heat = scale.logistic.weights
-    calibration = {"class": margin, "heat": heat, "bias": scale.logistic.bias}
+    calibration: dict[str, Any] = {"class": margin, "heat": heat, "bias": scale.logistic.bias}
     if settings.heat:
         calibration["channel"] = settings.label
     return {
