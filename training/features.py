@@ -5,7 +5,7 @@ epoch then costs only the layers that learn, and a second run of the same data a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +21,27 @@ from training.detector_targets import ModelBox
 from training.learnt import Progress
 from training.recipe import Recipe
 
-_BATCH = 16
-_LAYOUT = "3"
+_LAYOUT = "4"
 """Changed whenever the same settings would give other maps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Trunk maps (n, variants, side/8, side/8, 32) in float16 and the boxes of each copy in the model's square."""
+    """Trunk maps of pictures and the boxes of each of their copies in the model's square."""
 
-    maps: NDArray[np.float16]
+    maps: tuple[NDArray[np.float16], ...]
+    """Of each picture (variants, side/8, side/8, 32), read from disk when it is looked at."""
     boxes: tuple[tuple[tuple[ModelBox, ...], ...], ...]
+
+    @property
+    def variants(self) -> int:
+        """How many copies each picture has."""
+        return len(self.maps[0])
+
+    def batch(self, pictures: Iterable[int], copies: Iterable[int]) -> NDArray[np.float32]:
+        """Return the maps of these pictures' copies, one of each: (n, side/8, side/8, 32)."""
+        chosen = [self.maps[picture][copy] for picture, copy in zip(pictures, copies, strict=True)]
+        return np.stack(chosen).astype(np.float32)
 
 
 def compute(
@@ -46,35 +56,27 @@ def compute(
 ) -> Features:
     """Run the trunk over the recipe's altered copies of each picture, or over the pictures themselves.
 
-    Copy k of a picture depends on the seed, the picture's name and k alone, so it does not matter who else is there.
+    Copy k of a picture depends on the seed, the picture's name and k alone, so each picture's maps are a file of their
+    own: another fold of the same data finds them, and a run that was stopped goes on at the picture it had reached.
     """
-    variants = recipe.augment.variants if altered else 1
-    maps_shape = (len(examples), variants, *trunk.output_shape[1:])
-    stored = cache / f"features-{_digest(trunk, recipe, examples, altered=altered)}.npy"
-    cache.mkdir(parents=True, exist_ok=True)
-    known = stored.is_file()
-    working = stored if known else stored.with_suffix(".part")
-    maps = np.lib.format.open_memmap(
-        working, mode="r" if known else "w+", dtype=np.float16, shape=None if known else maps_shape
-    )
+    folder = cache / f"maps-{_digest(trunk, recipe, altered=altered)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    maps: list[NDArray[np.float16]] = []
     boxes: list[tuple[tuple[ModelBox, ...], ...]] = []
-    waiting: list[NDArray[np.float32]] = []
-    filled = 0
-    flat = maps.reshape(-1, *maps_shape[2:])
-    for index, example in enumerate(examples):
+    for done, example in enumerate(examples, 1):
+        stored = folder / f"{_key(example)}.npy"
+        known = stored.is_file()
         copies, copy_boxes = _copies(recipe, example, altered=altered, pictures=not known)
-        boxes.append(copy_boxes)
-        waiting += copies
-        while len(waiting) >= _BATCH or (waiting and index == len(examples) - 1):
-            batch, waiting = np.stack(waiting[:_BATCH]), waiting[_BATCH:]
-            flat[filled : filled + len(batch)] = np.asarray(trunk.predict_on_batch(batch[..., None]), np.float16)
-            filled += len(batch)
         if not known:
-            progress(what, index + 1, len(examples))
-    if not known:
-        maps.flush()
-        working.rename(stored)
-    return Features(maps=maps, boxes=tuple(boxes))
+            partial = stored.with_suffix(".part")
+            with partial.open("wb") as stream:
+                seen = trunk.predict_on_batch(np.stack(copies)[..., None])
+                np.lib.format.write_array(stream, np.asarray(seen, np.float16))
+            partial.replace(stored)
+        progress(what, done, len(examples))
+        maps.append(np.load(stored, mmap_mode="r"))
+        boxes.append(copy_boxes)
+    return Features(tuple(maps), tuple(boxes))
 
 
 def _copies(
@@ -103,13 +105,15 @@ def _wanted(recipe: Recipe, example: Example) -> tuple[TruthBox, ...]:
     return tuple(box for box in example.boxes if box.label in recipe.maps)
 
 
-def _digest(trunk: keras.Model, recipe: Recipe, examples: Sequence[Example], *, altered: bool) -> str:
+def _digest(trunk: keras.Model, recipe: Recipe, *, altered: bool) -> str:
     settings = recipe.augment if altered else None
-    sums = hashlib.sha256(
-        f"{_LAYOUT}/{settings!r}/{recipe.seed}/{recipe.network.contrast}/{trunk.input_shape}".encode()
-    )
-    for example in examples:
-        sums.update(f"{example.file}/{example.path.stat().st_size}/{_wanted(recipe, example)!r}".encode())
+    seed = recipe.seed if altered else None
+    sums = hashlib.sha256(f"{_LAYOUT}/{settings!r}/{seed}/{recipe.network.contrast}/{trunk.input_shape}".encode())
     for weight in trunk.get_weights():
         sums.update(weight.tobytes())
     return sums.hexdigest()[:20]
+
+
+def _key(example: Example) -> str:
+    """Name a picture's file by all that its maps follow from, together with the folder's digest."""
+    return hashlib.sha256(f"{example.file}/{example.path.stat().st_size}".encode()).hexdigest()[:32]

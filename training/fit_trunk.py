@@ -154,13 +154,13 @@ class Batches:
         batch = self._recipe.fit.batch
         places = self._order[step * batch : (step + 1) * batch]
         members = self._members[places]
-        variants = (self._epoch * self._repeats[members] + self._turns[places] + members) % self._features.maps.shape[1]
-        maps = np.stack([self._features.maps[index, variant] for index, variant in zip(members, variants, strict=True)])
+        variants = (self._epoch * self._repeats[members] + self._turns[places] + members) % self._features.variants
+        maps = self._features.batch(members, variants)
         targets = [head[members] for head in self._heads]
         if self._boxes_known is not None:
             drawn = [self._features.boxes[index][variant] for index, variant in zip(members, variants, strict=True)]
             targets += detector_targets.batch(drawn, self._boxes_known[members], self._cells)
-        return maps.astype(np.float32), tuple(targets)
+        return maps, tuple(targets)
 
 
 def _terms(recipe: Recipe) -> list[tuple[str, Callable[[Any, Any], Any], float]]:

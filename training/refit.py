@@ -41,7 +41,7 @@ def refit(network: keras.Model, heads: Sequence[HeadSettings], examples: Sequenc
     if not wanted:
         return
     seam, pooled = network.get_layer(TRUNK_END).output, network.get_layer(POOLED).output
-    copies = sorted({0, features.maps.shape[1] // _COPIES})
+    copies = sorted({0, features.variants // _COPIES})
     seen = [_seen(keras.Model(seam, pooled), features, copy) for copy in copies]
     middle, spread = seen[0].mean(axis=0), seen[0].std(axis=0) + _LEAST_SPREAD
     for head in wanted:
@@ -63,9 +63,10 @@ def refit(network: keras.Model, heads: Sequence[HeadSettings], examples: Sequenc
 
 
 def _seen(pool: keras.Model, features: Features, copy: int) -> Floats:
-    batches = range(0, len(features.maps), _BATCH)
+    count = len(features.maps)
+    parts = [range(at, min(at + _BATCH, count)) for at in range(0, count, _BATCH)]
     return np.concatenate(
-        [np.asarray(pool.predict_on_batch(features.maps[at : at + _BATCH, copy].astype(np.float32))) for at in batches]
+        [np.asarray(pool.predict_on_batch(features.batch(part, [copy] * len(part)))) for part in parts]
     )
 
 

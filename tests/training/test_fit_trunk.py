@@ -47,7 +47,7 @@ def _features(count: int) -> Features:
     maps = np.zeros((count, 3, 12, 12, 2), np.float16)
     maps += np.arange(count, dtype=np.float16)[:, None, None, None, None] * 10
     maps += np.arange(3, dtype=np.float16)[None, :, None, None, None]
-    return Features(maps, (((ModelBox(0.5, 0.5, 0.2, 0.2),),) * 3,) * count)
+    return Features(tuple(maps), (((ModelBox(0.5, 0.5, 0.2, 0.2),),) * 3,) * count)
 
 
 @pytest.fixture
