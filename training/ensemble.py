@@ -67,6 +67,8 @@ class Member:
     package: ModelPackage
     recipe: Recipe
     record: Record
+    fitted: dict[str, int]
+    """How many pictures and patients it was fitted on."""
     quick: bool
 
     @property
@@ -151,11 +153,12 @@ def open_member(folder: str | Path) -> Member:
         parts = figures["protocol"]["parts"]
         if any(name not in parts for name in _PARTS):
             raise KeyError("parts")
+        fitted = {name: int(parts[TRAINING][name]) for name in ("pictures", "patients")}
     except (KeyError, TypeError, ValidationError):
         raise DataError(
             f"{who} does not say what it was made from in a way that this program reads: train it again with its recipe"
         ) from None
-    return Member(package, recipe, Record.of(figures), bool(figures["protocol"].get("quick")))
+    return Member(package, recipe, Record.of(figures), fitted, bool(figures["protocol"].get("quick")))
 
 
 def require_same_parts(members: Sequence[Member]) -> None:
@@ -185,9 +188,14 @@ def require_same_parts(members: Sequence[Member]) -> None:
 
 
 def require_unseen(members: Sequence[Member], selection: Selection) -> None:
-    """Raise :class:`DataError` where a member remembers a patient of the validation or test part as another part's."""
+    """Raise :class:`DataError` where a member remembers a patient of the validation or test part as another part's.
+
+    Members whose folds were dealt out by image share patients among their own parts, so nothing can be said of them.
+    """
     split = selection.split
     for member in members:
+        if member.recipe.data.by == "image":
+            continue
         for examples, refused in ((split.validation, {TRAINING}), (split.test, {TRAINING, VALIDATION})):
             seen = next((one for one in examples if member.record.part_of(one) in refused), None)
             if seen is not None:
@@ -263,6 +271,7 @@ def _document(
                 "name": member.package.manifest.name,
                 "version": member.package.manifest.version,
                 "digest": member.package.digest,
+                "fitted_on": member.fitted,
             }
             for member in members
         ],

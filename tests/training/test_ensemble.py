@@ -88,6 +88,7 @@ def test_an_ensemble_is_made_measured_and_served(member: Callable[..., Path], da
     assert [finding.label for finding in package.manifest.findings] == ["lung_opacity", "normal"]
     assert json.loads(package.path(FIGURES).read_text()) == made.figures
     assert [entry["name"] for entry in made.figures["members"]] == ["low", "high"]
+    assert made.figures["members"][0]["fitted_on"] == {"pictures": 27, "patients": 27}
     assert made.figures["protocol"]["parts"]["test"]["folds"] == [0]
     measured = made.figures["test"]["findings"]
     for finding in package.manifest.findings:
@@ -141,6 +142,8 @@ def test_a_member_that_learnt_from_the_test_part_is_refused(member: Callable[...
     with pytest.raises(DataError, match=f"patient of {split.training[0].file}"):
         require_unseen([one], swapped)
     require_unseen([one], selection)
+    by_image = one.recipe.model_copy(update={"data": one.recipe.data.model_copy(update={"by": "image"})})
+    require_unseen([replace(one, recipe=by_image)], swapped)
 
 
 def test_a_package_that_does_not_say_how_it_was_made_is_refused(
