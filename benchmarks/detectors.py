@@ -138,14 +138,13 @@ class Batches:
 
     def take(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.intp], list[Any]]:
         """Return maps, which pictures they are, and their boxes."""
-        count, variants = self.pictures, self._features.maps.shape[1]
+        count, variants = self.pictures, self._features.variants
         epoch, place = divmod(step, count // self._size)
         order = np.random.default_rng((self._seed, epoch)).permutation(count)
         members = order[place * self._size : (place + 1) * self._size]
         turns = [(epoch + int(member)) % variants for member in members]
-        chosen = list(zip(members, turns, strict=True))
-        maps = np.stack([self._features.maps[member, turn] for member, turn in chosen]).astype(np.float32)
-        return maps, members, [self._features.boxes[member][turn] for member, turn in chosen]
+        boxes = [self._features.boxes[member][turn] for member, turn in zip(members, turns, strict=True)]
+        return self._features.batch(members, turns), members, boxes
 
 
 def main() -> None:
