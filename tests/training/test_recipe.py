@@ -20,16 +20,39 @@ def test_an_unknown_recipe_names_those_there_are() -> None:
         load_recipe("nothing")
 
 
+REST = """
+[[heads]]
+name = "reads"
+activation = "softmax"
+classes = ["normal", "lung_opacity"]
+[[findings]]
+label = "normal"
+head = "reads"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("seed = ", "no valid TOML"),
         ("[package]\nname = 'x'", r"recipe.toml: package\.version"),
         (
-            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n[fit]\nepochs = -1",
+            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n[fit]\nepochs = -1\n" + REST,
             r"recipe.toml: fit\.epochs: .*greater than or equal to 1",
         ),
-        ("[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\nflip = true", r"package\.flip"),
+        (
+            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\nflip = true\n" + REST,
+            r"recipe.toml: package\.flip",
+        ),
+        (
+            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n"
+            + REST.replace('label = "normal"', 'label = "mass"'),
+            "finding mass: there is no class mass in head reads",
+        ),
+        (
+            "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n" + REST + "boxes = true",
+            "finding normal: heat and boxes need normal among maps",
+        ),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:

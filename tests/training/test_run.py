@@ -93,7 +93,7 @@ def test_bad_data_leave_nothing_behind_and_the_package_that_was_there(write_data
 
 def test_a_corrupt_picture_is_named_before_anything_is_fitted(write_data: WriteData, tmp_path: Path) -> None:
     data = write_data(per_class=4)
-    broken = sorted((data / "images" / "nih").iterdir())[0]
+    broken = min((data / "images" / "nih").iterdir())
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError, match=broken.name):
         train(RECIPE, data, tmp_path / "package", work=tmp_path / "work")

@@ -91,7 +91,8 @@ def _findings(package: AnyPackage) -> tuple[Asked, ...]:
         points, detector = package.points(spec), package.manifest.detector(spec.label)
         title = CATALOGUE[spec.label].title if spec.label in CATALOGUE else spec.code.meaning
         box_points = None if detector is None else (detector.points.sensitive, detector.points.specific)
-        asked.append(Asked(spec.label, title, spec.abnormal, points.sensitive, points.specific, box_points))
+        learnt_as = package.members[0].manifest.finding(spec.label).class_
+        asked.append(Asked(spec.label, title, spec.abnormal, points.sensitive, points.specific, box_points, learnt_as))
     return tuple(asked)
 
 

@@ -36,6 +36,9 @@ class Asked:
     specific: float
     box_points: tuple[float, float] | None = None
     """The two operating points of its boxes; None where it draws none."""
+    learnt_as: str = ""
+    """The class that its score follows from, where that is called otherwise: ``normal`` may have been learnt as
+    ``no_finding``. Its truth counts where the finding's own is not known."""
 
     @property
     def points(self) -> dict[str, float]:
@@ -135,13 +138,20 @@ class Predictions:
 
     def known(self, label: str) -> tuple[NDArray[np.intp], Truths]:
         """Return the pictures about which it is known whether they have the finding, and whether they do."""
-        truths = [example.truths.get(label) for example in self.examples]
+        truths = [self._truth(example, label) for example in self.examples]
         where = np.asarray([index for index, truth in enumerate(truths) if truth is not None], np.intp)
         return where, np.asarray([truths[index] for index in where], bool)
 
     def true(self, label: str) -> Truths:
         """Return which pictures are known to have the finding, (n)."""
-        return np.asarray([bool(example.truths.get(label)) for example in self.examples], bool)
+        return np.asarray([bool(self._truth(example, label)) for example in self.examples], bool)
+
+    def _truth(self, example: Example, label: str) -> bool | None:
+        known = example.truths.get(label)
+        if known is None:
+            names = {asked.label: asked.learnt_as for asked in self.findings}
+            return example.truths.get(names.get(label, ""))
+        return known
 
     def found(self, index: int, label: str) -> tuple[Numbers, Numbers]:
         """Return the boxes of one finding on one picture, (b, 4) as x0, y0, x1, y1 in fractions, and scores (b)."""

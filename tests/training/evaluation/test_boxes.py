@@ -1,5 +1,6 @@
 """Figures of boxes: paired once, weighted as repeated pictures, and as the challenge defines its score."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,36 @@ def _scene(seed: int, pictures: int = 12) -> tuple[list[tuple[Numbers, Numbers]]
     return found, true
 
 
+def _plain_rsna(matches: Sequence[measures.Match], threshold: float) -> float:
+    """Return the RSNA 2018 score at one score threshold: TP / (TP + FP + FN) a picture, over 8 overlaps, averaged.
+
+    Pictures with neither a true nor a predicted box are left out, as in the challenge.
+    """
+    values = []
+    for one in matches:
+        kept = one.scores >= threshold
+        predicted = int(kept.sum())
+        if not predicted and not one.truths:
+            continue
+        hits = [int(one.found[least][kept].sum()) for least in measures.RSNA_OVERLAPS]
+        values.append(np.mean([hit / (predicted + one.truths - hit) for hit in hits]))
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _plain_froc(matches: Sequence[measures.Match], least: float, false_boxes: Sequence[float]) -> list[float]:
+    """Return the share of true boxes found at each number of false boxes a picture."""
+    scores = np.concatenate([match.scores for match in matches])
+    flags = np.concatenate([match.found[least] for match in matches])
+    order = np.argsort(-scores, kind="stable")
+    hits, false = np.cumsum(flags[order]), np.cumsum(~flags[order])
+    total = sum(match.truths for match in matches)
+    shares = []
+    for allowed in false_boxes:
+        usable = np.flatnonzero(false <= allowed * len(matches))
+        shares.append(float(hits[usable[-1]] / total) if len(usable) and total else 0.0)
+    return shares
+
+
 @given(seed=st.integers(0, 10_000))
 def test_box_figures_are_those_of_the_plain_definitions(seed: int) -> None:
     found, true = _scene(seed)
@@ -51,11 +82,11 @@ def test_box_figures_are_those_of_the_plain_definitions(seed: int) -> None:
     for least in (0.4, 0.5, 0.75):
         expected = measures.box_average_precision(plain, least)
         assert boxes.average_precision(least, ones)[0] == pytest.approx(expected, nan_ok=True)
-    assert boxes.rsna(0.3, ones)[0] == pytest.approx(measures.rsna_score(plain, 0.3), nan_ok=True)
+    assert boxes.rsna(0.3, ones)[0] == pytest.approx(_plain_rsna(plain, 0.3), nan_ok=True)
     allowed = [0.125, 0.5, 1.0]
     if boxes.truths.any():
         ours = [boxes.froc(one, ones, 0.5)[0] for one in allowed]
-        assert ours == pytest.approx(measures.froc(plain, 0.5, allowed))
+        assert ours == pytest.approx(_plain_froc(plain, 0.5, allowed))
 
 
 @given(seed=st.integers(0, 10_000))
