@@ -1,7 +1,8 @@
-"""Training pictures moved a little: rotation, zoom, shift, gamma, contrast, brightness, bars. Never mirrored."""
+"""Training pictures moved a little: rotation, zoom, shift, gamma, contrast, brightness, bars; mirrored only on demand."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,9 @@ def augment(
         else:
             y0 = bar
             grey[:width] = grey[side - width :] = 0
+    if settings.mirror and rng.random() < 0.5:
+        grey = np.ascontiguousarray(grey[:, ::-1])
+        moved = [replace(box, cx=1 - box.cx) for box in moved]
     kept = (_clip(box, x0, y0) for box in moved)
     return grey.astype(np.float32), tuple(box for box in kept if box is not None)
 

@@ -55,3 +55,22 @@ def test_the_same_seed_gives_the_same_picture() -> None:
     noise = np.random.default_rng(1).random((SIDE, SIDE), np.float32)
     first, second = (augment(noise, [], AugmentSettings(), np.random.default_rng(7))[0] for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_a_mirrored_copy_takes_its_boxes_along_and_only_where_asked_for() -> None:
+    still = AugmentSettings(rotation_degrees=0, shift=0, zoom=0, gamma=0, contrast=0, brightness=0, bars=0)
+    picture = np.zeros((64, 64), np.float32)
+    picture[20:30, 5:15] = 1
+    box = ModelBox(10 / 64, 25 / 64, 10 / 64, 10 / 64)
+    seen = set()
+    for seed in range(12):
+        mirrored, (moved,) = augment(
+            picture, [box], still.model_copy(update={"mirror": True}), np.random.default_rng(seed)
+        )
+        left, right = int((moved.cx - moved.w / 2) * 64 + 0.5), int((moved.cx + moved.w / 2) * 64 + 0.5)
+        assert mirrored[20:30, left:right].min() > 0.9
+        seen.add(moved.cx)
+        plain, (kept,) = augment(picture, [box], still, np.random.default_rng(seed))
+        assert kept.cx == box.cx
+        assert np.allclose(plain, picture, atol=1e-5)
+    assert len(seen) == 2
