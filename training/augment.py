@@ -1,4 +1,4 @@
-"""Training pictures moved a little: rotation, zoom, shift, gamma, contrast, brightness, bars; mirrored only on demand."""
+"""Training pictures moved a little: turned, zoomed, shifted, their grey changed, bars added; mirrored on demand."""
 
 import math
 from collections.abc import Sequence

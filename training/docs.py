@@ -4,8 +4,9 @@
 
     python -m training.docs docs/models.md
 
-Runs of recipes are read from ``benchmarks/results/models``, what was reported for them from ``reported.toml``, the
-goals of shipped packages from ``goals.toml``, and their figures from the packages themselves.
+Runs of recipes are read from ``benchmarks/results/models``, learning curves from its folder ``curves``, what was
+reported for them from ``reported.toml``, the goals of shipped packages from ``goals.toml``, and their figures from the
+packages themselves.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from training.runs import FIGURE_NAMES, RunFile, read_runs
 from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
 
 RUNS = Path("benchmarks") / "results" / "models"
+CURVES = RUNS / "curves"
 _PERCENT = frozenset({"accuracy", "accuracy_binary", "accuracy_training", "accuracy_validation", "precision", "recall",
                       "specificity", "f1"})  # fmt: skip
 _HEAD = """\
@@ -80,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("packages", type=Path, nargs="*", help="package folders (default: the built-in ones)")
     parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the recipes' run files (default: {RUNS})")
     options = parser.parse_args(arguments)
-    options.page.write_text(page(options.packages or built_in(), read_runs(options.runs)), encoding="utf-8")
+    text = page(options.packages or built_in(), read_runs(options.runs), read_curves(options.runs / CURVES.name))
+    options.page.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -89,11 +92,17 @@ def built_in() -> list[Path]:
     return sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
 
 
-def page(folders: Sequence[Path], runs: Sequence[RunFile]) -> str:
-    """Return the page for these packages and runs."""
+def page(folders: Sequence[Path], runs: Sequence[RunFile], curves: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the page for these packages, runs and learning curves."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
-    return "\n".join([*sections, *(_package(package) for package in packages)])
+    sections += [_package(package) for package in packages]
+    return "\n".join([*sections, *(_curve(one) for one in curves)])
+
+
+def read_curves(folder: Path) -> list[dict[str, Any]]:
+    """Read the learning curves of a folder, by name; none where there is no such folder."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 
 def reported() -> list[Reported]:
@@ -204,6 +213,22 @@ def _package(package: AnyPackage) -> str:
         parts.append(table(("figure, test pictures", "measured here"), rows))
     parts.append(table(FINDING_HEADER, finding_rows(figures["test"])))
     return "\n\n".join(parts) + "\n"
+
+
+def _curve(document: Mapping[str, Any]) -> str:
+    """Return the section of one learning curve."""
+    points, measured_on = document["points"], document["measured_on"]
+    header = ("figure", *(f"{point['pictures']} pictures, {point['patients']} patients" for point in points))
+    rows = [
+        (_figure_words(name), *(shown(point["figures"].get(name)) for point in points))
+        for name in points[-1]["figures"]
+    ]
+    return (
+        f"## Learning curve of `{document['recipe']}`\n\nFitted anew on growing shares of the training patients, seed "
+        f"{document['seed']}; measured on the {measured_on['part']} ({measured_on['pictures']} pictures of "
+        f"{measured_on['patients']} patients), nothing calibrated. What still climbs from column to column would "
+        f"climb on with more pictures.\n\n{table(header, rows)}\n"
+    )
 
 
 def goals_table(wanted: Sequence[Goal], measured: Mapping[str, Any]) -> str:

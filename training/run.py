@@ -107,7 +107,7 @@ def finish(
     """
     split = selection.split
     with tempfile.TemporaryDirectory() as scratch:
-        files = _weights(learnt, Path(scratch))
+        files = weight_files(learnt, Path(scratch))
         plain = {CARD: b"", FIGURES: b"{}"}
         raw = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, **plain})
         model = Model(raw, [open_engine(raw, _LITERT)])
@@ -144,7 +144,7 @@ def _started_from(start: Path | None) -> dict[str, str] | None:
     )
 
 
-def _weights(learnt: Learnt, scratch: Path) -> dict[str, bytes | Path]:
+def weight_files(learnt: Learnt, scratch: Path) -> dict[str, bytes | Path]:
     """Return both weight files, from the same rounded numbers; kept on disk, since some are large."""
     export.round_to_half(learnt.network)
     files: dict[str, bytes | Path] = {}

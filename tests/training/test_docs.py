@@ -7,7 +7,20 @@ import pytest
 
 from inference.package import load_package
 from training.card import card
-from training.docs import RUNS, Goal, Reported, built_in, goals, goals_table, main, page, recipes_table, reported
+from training.docs import (
+    CURVES,
+    RUNS,
+    Goal,
+    Reported,
+    built_in,
+    goals,
+    goals_table,
+    main,
+    page,
+    read_curves,
+    recipes_table,
+    reported,
+)
 from training.measures import Figure
 from training.recipe import shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, plain, read_runs, write_run
@@ -34,14 +47,15 @@ KNOWN = Reported("a-recipe", "somebody's paper", "by image", {"accuracy": 0.95, 
 
 def test_the_page_of_models_is_up_to_date() -> None:
     written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    assert written == page(built_in(), read_runs(ROOT / RUNS)), "run: python -m training.docs docs/models.md"
+    assert written == page(built_in(), read_runs(ROOT / RUNS), read_curves(ROOT / CURVES)), (
+        "run: python -m training.docs docs/models.md"
+    )
 
 
 def test_every_recipe_that_is_shipped_has_a_row() -> None:
     text = recipes_table(reported(), [])
     for name in shipped_recipes():
-        if name != "opacity":
-            assert f"| `{name}` |" in text
+        assert f"| `{name}` |" in text
 
 
 def test_reported_figures_have_words() -> None:
@@ -164,3 +178,18 @@ def test_a_card_of_a_quick_run_or_of_a_split_by_picture_warns() -> None:
     text = card(manifest, document)
     assert "Not a model to use" in text
     assert "stand on both sides, which flatters" in text
+
+
+def test_a_learning_curve_is_a_column_for_each_share() -> None:
+    curve = {
+        "schema": 1, "recipe": "a-recipe", "seed": 1, "quick": False,
+        "measured_on": {"part": "validation fold", "pictures": 700, "patients": 500},
+        "points": [
+            {"share": 0.5, "pictures": 1000, "patients": 800, "figures": {"auroc_mean": _figure(0.7, 0.6, 0.8)}},
+            {"share": 1.0, "pictures": 2000, "patients": 1600, "figures": {"auroc_mean": _figure(0.72, 0.62, 0.82)}},
+        ],
+    }  # fmt: skip
+    text = page([], [], [curve])
+    assert "## Learning curve of `a-recipe`" in text
+    assert "| 1000 pictures, 800 patients | 2000 pictures, 1600 patients |" in text
+    assert "0.700 [0.600–0.800] | 0.720 [0.620–0.820]" in text

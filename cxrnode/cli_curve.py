@@ -1,0 +1,51 @@
+"""The learning curve of a recipe, as a command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.errors import SettingsError
+from cxrnode.progress import shown_progress
+
+SHARES = (0.25, 0.5, 1.0)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Models")(curve)
+
+
+def curve(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or the path of a TOML file.")],
+    data: Annotated[Path, typer.Option(help="The data folder, in the layout that the recipe names.")],
+    to: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    share: Annotated[
+        list[float] | None, typer.Option(help="A share of the training patients; may be given several times.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
+) -> None:
+    """Fit a recipe on growing shares of its training patients; measure each on the validation fold."""
+    try:
+        from training.curve import curve as run
+        from training.curve import write_curve
+    except ModuleNotFoundError as error:
+        msg = f"training needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
+        raise SettingsError(msg) from None
+    from training.recipe import load_recipe
+    from training.runs import FIGURE_NAMES
+
+    with shown_progress() as progress:
+        document = run(load_recipe(recipe), data, share or SHARES, work=cache, quick=quick, progress=progress)
+    write_curve(to, document)
+    points = document["points"]
+    table = Table("figure, validation fold", *(f"{point['pictures']} pictures" for point in points))
+    for name in points[-1]["figures"]:
+        figure, _, label = name.partition(":")
+        shown = [point["figures"].get(name, {}).get("value") for point in points]
+        words = FIGURE_NAMES[figure] + (f", {label}" if label else "")
+        table.add_row(words, *("–" if value is None else f"{value:.3f}" for value in shown))
+    Console().print(table)

@@ -1,0 +1,119 @@
+"""The learning curve: what a recipe reaches with a part of its training patients, and so what more would bring.
+
+Measured on the validation fold, whose pictures choose nothing here; the test fold is not looked at.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from config.errors import SettingsError
+from config.logs import get_logger
+from config.settings import InferenceSettings
+from inference.engines import open_engine
+from inference.model import Model
+from inference.package import CARD, FIGURES, write_package
+from training.data.examples import Example
+from training.evaluation.figures import figures, rsna_thresholds_on
+from training.evaluation.headline import headline
+from training.evaluation.predict import predict
+from training.fit_any import fit_any
+from training.learnt import Progress, silent
+from training.package import RAW, manifest
+from training.recipe import Recipe
+from training.run import CACHE, weight_files
+from training.select import cut_down, select
+
+_log = get_logger(__name__)
+
+
+def curve(
+    recipe: Recipe,
+    data: Path,
+    shares: Sequence[float],
+    *,
+    work: Path | None = None,
+    quick: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Fit a recipe on growing shares of its training patients and measure each on the validation fold.
+
+    Parameters
+    ----------
+    recipe, data
+        What to learn, and from what.
+    shares
+        Of the training patients, each above 0 and at most 1; smaller ones are part of larger ones.
+    work, quick, progress
+        As :func:`training.run.train` has them.
+
+    Returns
+    -------
+    The document that :func:`write_curve` writes: for each share how many pictures and patients there were, and the
+    headline figures with their intervals by patient.
+
+    Raises
+    ------
+    SettingsError
+        When a share is not above 0 and at most 1.
+    DataError
+        When the data are wrong, or a share leaves a class without pictures.
+    """
+    if not shares or any(not 0 < share <= 1 for share in shares):
+        raise SettingsError("shares of the training patients are above 0 and at most 1, such as 0.25 0.5 1")
+    selection = select(recipe, data)
+    if quick:
+        recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
+    points = []
+    for share in sorted(shares):
+        part = replace(selection.split, training=part_of(selection.split.training, share, recipe.seed))
+        learnt = fit_any(recipe, part, data, work or CACHE, progress=progress)
+        with tempfile.TemporaryDirectory() as scratch:
+            files = weight_files(learnt, Path(scratch))
+            package = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, CARD: b"", FIGURES: b"{}"})
+            model = Model(package, [open_engine(package, InferenceSettings(engine="litert"))])
+            said = predict(model, part.validation)
+        # The threshold of the RSNA score is chosen on the pictures that it is measured on: the same favour for all.
+        measured = figures(said, seed=recipe.seed, rsna_thresholds=rsna_thresholds_on(said))
+        points.append(
+            {
+                "share": share,
+                "pictures": len(part.training),
+                "patients": len({one.patient for one in part.training}),
+                "figures": {name: figure.as_json() for name, figure in headline(measured).items()},
+            }
+        )
+        _log.info("point of the learning curve", count=len(part.training), outcome=f"{share:g} of the patients")
+    return {
+        "schema": 1,
+        "recipe": recipe.package.name,
+        "seed": recipe.seed,
+        "quick": quick,
+        "measured_on": {
+            "part": "validation fold",
+            "pictures": len(selection.split.validation),
+            "patients": len({one.patient for one in selection.split.validation}),
+        },
+        "points": points,
+    }
+
+
+def write_curve(path: Path, document: dict[str, Any]) -> None:
+    """Write the document, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def part_of(examples: Sequence[Example], share: float, seed: int) -> tuple[Example, ...]:
+    """Return the pictures of a share of the patients; a smaller share's patients are among a larger one's."""
+    patients = sorted({example.patient for example in examples})
+    order = np.random.default_rng(seed).permutation(len(patients))
+    kept = {patients[place] for place in order[: max(1, round(share * len(patients)))]}
+    return tuple(example for example in examples if example.patient in kept)
