@@ -47,8 +47,11 @@ def fit_any(
     if recipe.network.kind == "mobilenet":
         from training.fit_trunk import fit_trunk
         from training.networks.backbone import load_imagenet_weights
+        from training.networks.keras_weights import is_keras, read_keras
 
-        known = None if start is None else load_imagenet_weights(start, work)
+        known = None
+        if start is not None:
+            known = read_keras(start) if is_keras(start) else load_imagenet_weights(start, work)
         return fit_trunk(recipe, split.training, weights=known, work=work, progress=progress, epoch_done=_epoch_done)
     from training.fit_pictures import fit_pictures
 
