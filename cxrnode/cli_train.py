@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.errors import SettingsError
+from config.logs import configure_logs
+from config.settings import LogSettings
 from cxrnode.progress import shown_progress
 
 
@@ -39,6 +41,7 @@ def train(
     from training.recipe import load_recipe, with_reader
     from training.runs import FIGURE_NAMES
 
+    configure_logs(LogSettings(level="warning"), "train")
     chosen = load_recipe(recipe)
     if experiment is not None:
         chosen = chosen.experiment(experiment)

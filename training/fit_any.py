@@ -52,7 +52,13 @@ def fit_any(
         known = None
         if start is not None:
             known = read_keras(start) if is_keras(start) else load_imagenet_weights(start, work)
-        return fit_trunk(recipe, split.training, weights=known, work=work, progress=progress, epoch_done=_epoch_done)
+
+        def epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
+            progress("epochs", epoch, of)
+            words = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
+            _log.info(f"epoch {epoch} of {of}", outcome=words)
+
+        return fit_trunk(recipe, split.training, weights=known, work=work, progress=progress, epoch_done=epoch_done)
     from training.fit_pictures import fit_pictures
 
     return fit_pictures(recipe, split, weights=start, work=work, progress=progress)
@@ -73,7 +79,3 @@ def starting_weights(recipe: Recipe, data: Path, given: Path | None = None) -> P
         where = f"{file} is not there" if given is not None else f"{named} is not in the data folder"
         raise DataError(f"the weights file {where}: put it there, or name another with --weights")
     return file
-
-
-def _epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
-    _log.info(f"epoch {epoch} of {of}", outcome=" ".join(f"{name} {value:.4f}" for name, value in losses.items()))
