@@ -5,7 +5,9 @@ the test part, both through the code that serves. Nothing is fitted. The members
 part, or the ensemble's figures would rest on pictures that one of them has learnt.
 """
 
+import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +43,7 @@ from training.learnt import Progress, silent
 from training.package import INTENDED_USE, LICENCE
 from training.protocol import protocol
 from training.recipe import Recipe
-from training.run import measure
+from training.run import CACHE, Trained, measure, train
 from training.select import Selection, cut_down, select
 
 VERSION = "1.0.0"
@@ -133,6 +135,47 @@ def make(
         package = write_ensemble(out, final, folders, {FIGURES: text.encode(), CARD: words.encode()})
     _log.info("package written", package=final.name, version=final.version)
     return Made(package, document)
+
+
+def train_all(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    work: Path | None = None,
+    weights: Path | None = None,
+    quick: bool = False,
+    progress: Progress = silent,
+) -> Trained | Made:
+    """Make the package of a recipe: one network, or as many as it averages, each as :func:`training.run.train` does.
+
+    Members are kept in the work folder until the package is written, so that a run that was stopped goes on with the
+    next one. Parameters and errors are those of :func:`training.run.train`.
+    """
+    if recipe.members == 1:
+        return train(recipe, data, out, work=work, weights=weights, quick=quick, progress=progress)
+    folders = []
+    count = recipe.cut_down().members if quick else recipe.members
+    for number in range(1, count + 1):
+        member = recipe.member(number)
+        folder = (work or CACHE) / "members" / f"{member.package.name}-{_key(member, data, weights, quick=quick)}"
+        if not (folder / FIGURES).is_file():
+
+            def shown(what: str, done: int, of: int, number: int = number) -> None:
+                progress(f"network {number} of {count}: {what}", done, of)
+
+            train(member, data, folder, work=work, weights=weights, quick=quick, progress=shown)
+        folders.append(folder)
+    names = Names(recipe.package.name, recipe.package.version, recipe.package.title)
+    made = make(out, folders, data, names=names, progress=progress)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return made
+
+
+def _key(recipe: Recipe, data: Path, weights: Path | None, *, quick: bool) -> str:
+    words = f"{recipe.model_dump_json()}/{data.resolve()}/{weights}/{quick}"
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
 def open_member(folder: str | Path) -> Member:

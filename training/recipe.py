@@ -192,6 +192,8 @@ class Recipe(_Part):
     """A whole recipe, as its file has it."""
 
     seed: int = 1
+    members: Annotated[int, Field(ge=1, le=9)] = 1
+    """How many networks, of this seed and the next ones, are averaged into one package."""
     package: PackageSettings
     data: DataSettings = DataSettings()
     network: NetworkSettings = NetworkSettings()
@@ -237,11 +239,17 @@ class Recipe(_Part):
         """Return the recipe that ``--quick`` runs."""
         return self.model_copy(
             update={
+                "members": min(self.members, 2),
                 "network": self.network.model_copy(update={"side": self.quick.side}),
                 "augment": self.augment.model_copy(update={"variants": 1}),
                 "fit": self.fit.model_copy(update={"epochs": self.quick.epochs, "last_epochs": 0}),
             }
         )
+
+    def member(self, number: int) -> "Recipe":
+        """Return the recipe of one of its networks, counted from 1."""
+        package = self.package.model_copy(update={"name": f"{self.package.name}-{number}"})
+        return self.model_copy(update={"seed": self.seed + number - 1, "members": 1, "package": package})
 
     def experiment(self, name: str) -> "Recipe":
         """Return the recipe with one of its experiments' changes.
