@@ -30,10 +30,12 @@ def build(recipe: Recipe, weights: Weights | None = None) -> keras.Model:
     levels = mobilenet_v2(keras.layers.Rescaling(INPUT_SCALE, INPUT_OFFSET, name="normalise")(picture))
     neck = _neck(levels.middle, levels.top, settings.width)
     neck = keras.layers.SpatialDropout2D(settings.map_dropout, name="neck_dropout")(neck)
+    # Heads see every level: what tells findings apart is not only what the top level has made of it.
+    averaged = {"trunk": levels.trunk, "middle": levels.middle, "top": levels.top, "neck": neck}
     pooled = keras.layers.Concatenate(name=POOLED)(
         [
-            keras.layers.GlobalAveragePooling2D(name="pool_top")(levels.top),
-            keras.layers.GlobalMaxPooling2D(name="pool_neck")(neck),
+            *(keras.layers.GlobalAveragePooling2D(name=f"pool_{name}")(level) for name, level in averaged.items()),
+            keras.layers.GlobalMaxPooling2D(name="peak_neck")(neck),
         ]
     )
     pooled = keras.layers.Dropout(settings.dropout, name="dropout")(pooled)
