@@ -53,7 +53,8 @@ def choose(recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answe
         if settings.given is not None:
             scores[settings.label] = scores[settings.label] * scores[settings.given]
         findings[settings.label] = Scale(
-            logistic, *points_of(scores[settings.label][known], truth[known], recipe.points)
+            logistic,
+            *points_of(scores[settings.label][known], truth[known], recipe.points, settings.most_false),
         )
     boxes = {
         settings.label: _boxes(recipe, raw, settings.label, examples, answers)
@@ -94,14 +95,18 @@ def _fit(settings: FindingSettings, inputs: Numbers, truth: Truths, known: Truth
     return logistic if settings.heat else Logistic((*logistic.weights, 0.0), logistic.bias)
 
 
-def points_of(scores: Numbers, truth: Truths, settings: PointSettings) -> tuple[float, float]:
-    """Return the sensitive and the specific point on probabilities of pictures; 0.5 both where one answer is absent."""
+def points_of(scores: Numbers, truth: Truths, settings: PointSettings, most_false: float = 1.0) -> tuple[float, float]:
+    """Return the sensitive and the specific point on probabilities of pictures; 0.5 both where one answer is absent.
+
+    The sensitive one reaches the wanted sensitivity, but for pictures without the finding it calls no larger share than
+    ``most_false``.
+    """
     if not truth.any() or truth.all():
         return UNSCALED.sensitive, UNSCALED.specific
-    return calibrate.ordered(
-        calibrate.threshold_for_sensitivity(scores, truth, settings.sensitivity),
-        calibrate.threshold_for_specificity(scores, truth, settings.specificity),
-    )
+    sensitive = calibrate.threshold_for_sensitivity(scores, truth, settings.sensitivity)
+    if most_false < 1:
+        sensitive = max(sensitive, calibrate.threshold_for_specificity(scores, truth, 1 - most_false))
+    return calibrate.ordered(sensitive, calibrate.threshold_for_specificity(scores, truth, settings.specificity))
 
 
 def _boxes(

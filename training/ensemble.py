@@ -251,13 +251,13 @@ def require_unseen(members: Sequence[Member], selection: Selection) -> None:
 def with_points(manifest: EnsembleManifest, members: Sequence[Member], said: Predictions) -> EnsembleManifest:
     """Return the manifest with operating points chosen on what the ensemble says about validation pictures."""
     first = members[0].recipe
-    sources = {one.label: one.source for one in first.findings}
+    asked = {one.label: one for one in first.findings}
     findings = []
     for spec in manifest.findings:
-        where, truth = said.known(sources[spec.label])
-        findings.append(
-            spec.model_copy(update={"points": _spec(*points_of(said.scores(spec.label)[where], truth, first.points))})
-        )
+        settings = asked[spec.label]
+        where, truth = said.known(settings.source)
+        points = points_of(said.scores(spec.label)[where], truth, first.points, settings.most_false)
+        findings.append(spec.model_copy(update={"points": _spec(*points)}))
     detectors = [
         spec.model_copy(update={"points": _box_points(said, spec.finding, first)}) for spec in manifest.detectors
     ]

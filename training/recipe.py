@@ -86,6 +86,9 @@ class FindingSettings(_Part):
     heat: bool = False
     """Whether the probability also follows from the surest box centre."""
     boxes: bool = False
+    most_false: Fraction = 1.0
+    """Share of the pictures without the finding that its sensitive point may call at most, whatever that costs in
+    sensitivity: a weak finding that is possible on every second picture helps nobody."""
 
     @property
     def source(self) -> str:

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from config.errors import DataError
 from training import calibrate
+from training.choose import points_of
+from training.recipe import PointSettings
 
 
 def test_a_logistic_is_found_again() -> None:
@@ -55,3 +57,14 @@ def test_box_points_keep_to_the_false_boxes_allowed() -> None:
 
 def test_points_are_put_in_order() -> None:
     assert calibrate.ordered(0.7, 0.2) == (0.2, 0.7)
+
+
+def test_a_weak_findings_sensitive_point_calls_no_more_than_the_share_allowed() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.random(600) < 0.2
+    scores = np.clip(0.4 + 0.05 * truth + 0.1 * rng.standard_normal(600), 0, 1)
+    wide, _ = points_of(scores, truth, PointSettings(sensitivity=0.95, specificity=0.95))
+    narrow, specific = points_of(scores, truth, PointSettings(sensitivity=0.95, specificity=0.95), most_false=0.2)
+    assert (scores[~truth] >= wide).mean() > 0.6
+    assert (scores[~truth] >= narrow).mean() <= 0.2
+    assert narrow <= specific
