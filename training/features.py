@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -25,12 +26,37 @@ _LAYOUT = "4"
 """Changed whenever the same settings would give other maps."""
 
 
+class Maps(Protocol):
+    """One picture's maps, (variants, side/8, side/8, 32) float16: an array, or the file that holds it."""
+
+    def __len__(self) -> int:
+        """Return how many copies there are."""
+
+    def __getitem__(self, copy: int, /) -> NDArray[np.float16]:
+        """Return one copy's maps."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMaps:
+    """Maps in a file that is open only while a copy is read: a data set has more pictures than a process has files."""
+
+    path: Path
+
+    def __len__(self) -> int:
+        """Return how many copies there are."""
+        return len(np.load(self.path, mmap_mode="r"))
+
+    def __getitem__(self, copy: int, /) -> NDArray[np.float16]:
+        """Return one copy's maps."""
+        return np.array(np.load(self.path, mmap_mode="r")[copy])
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
     """Trunk maps of pictures and the boxes of each of their copies in the model's square."""
 
-    maps: tuple[NDArray[np.float16], ...]
-    """Of each picture (variants, side/8, side/8, 32), read from disk when it is looked at."""
+    maps: tuple[Maps, ...]
+    """Of each picture."""
     boxes: tuple[tuple[tuple[ModelBox, ...], ...], ...]
 
     @property
@@ -61,7 +87,7 @@ def compute(
     """
     folder = cache / f"maps-{_digest(trunk, recipe, altered=altered)}"
     folder.mkdir(parents=True, exist_ok=True)
-    maps: list[NDArray[np.float16]] = []
+    maps: list[Maps] = []
     boxes: list[tuple[tuple[ModelBox, ...], ...]] = []
     for done, example in enumerate(examples, 1):
         stored = folder / f"{_key(example)}.npy"
@@ -74,7 +100,7 @@ def compute(
                 np.lib.format.write_array(stream, np.asarray(seen, np.float16))
             partial.replace(stored)
         progress(what, done, len(examples))
-        maps.append(np.load(stored, mmap_mode="r"))
+        maps.append(StoredMaps(stored))
         boxes.append(copy_boxes)
     return Features(tuple(maps), tuple(boxes))
 
