@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from config.logs import get_logger
 from training.data.examples import Example
 from training.recipe import Recipe
 
 _LOSSES = "losses"
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,16 @@ class Checkpoint:
         partial.replace(self.path)
 
     def restore(self) -> list[dict[str, float]]:
-        """Give the variables their kept state; return the losses of the epochs behind it, none without one."""
+        """Give the variables their kept state; return the losses of the epochs behind it, none without one.
+
+        A state of other variables, as an earlier version of this program kept it, is none.
+        """
         if not self.path.is_file():
             return []
         with np.load(self.path) as kept:
+            if len(kept.files) != len(self.variables) + 1:
+                _log.warning("a stopped run left another version's state: it begins anew", path=self.path.name)
+                return []
             for index, variable in enumerate(self.variables):
                 variable.assign(kept[str(index)])
             epochs: list[dict[str, float]] = json.loads(str(kept[_LOSSES]))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from config.errors import SettingsError
 from training import detector_targets, head_targets
 from training.checkpoint import Checkpoint
 from training.data.examples import Example
@@ -41,6 +42,11 @@ def fit_trunk(
 
     Everything above the trunk learns from the first step on, the new layers at a higher rate than the backbone bears.
     The rates climb, then fall as a cosine, and the weights that remain are the moving average.
+
+    Raises
+    ------
+    SettingsError
+        When the weights are no numbers in the end.
     """
     keras.utils.set_random_seed(recipe.seed)
     network = findings.build(recipe, weights)
@@ -58,6 +64,8 @@ def fit_trunk(
         checkpoint.save(epochs)
         epoch_done(epoch + 1, recipe.fit.epochs, epochs[-1])
     learner.take_average()
+    if not all(np.isfinite(value).all() for value in network.get_weights()):
+        raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rates")
     refit(network, recipe.heads, examples, maps)
     checkpoint.discard()
     return Learnt(network=network, losses=tuple(epochs))
@@ -86,7 +94,9 @@ class Learner:
         ]
         self._variables = [one for _, group in parts for one in group]
         self._averages = [tf.Variable(one.value) for one in self._variables]
-        self.state = [*self._variables, *self._averages, *(one for part, _ in parts for one in part.variables)]
+        rates_and_moments = [one for part, _ in parts for one in part.variables]
+        # What does not learn but changes all the same: where the dropouts' random numbers have got to.
+        self.state = [*self._variables, *self._averages, *rates_and_moments, *rest.non_trainable_variables]
         terms = _terms(recipe)
         self.loss_names = [name for name, _, _ in terms]
 

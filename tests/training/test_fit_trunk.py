@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from config.errors import SettingsError
 from training import fit_trunk
 from training.data.examples import Example
 from training.data.manifest import read
@@ -102,14 +103,25 @@ def _fit(recipe: Recipe, root: Path, work: Path, stop_after: int | None = None) 
 
 def test_a_stopped_run_goes_on_and_ends_where_an_undisturbed_one_does(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     root = write_data()
-    whole = _fit(RECIPE, root, tmp_path / "one")
+    # What is hidden at random is drawn as it would have been, too.
+    hiding = RECIPE.model_copy(
+        update={"network": RECIPE.network.model_copy(update={"dropout": 0.5, "map_dropout": 0.5})}
+    )
+    whole = _fit(hiding, root, tmp_path / "one")
     with pytest.raises(KeyboardInterrupt):
-        _fit(RECIPE, root, tmp_path / "two", stop_after=2)
-    resumed = _fit(RECIPE, root, tmp_path / "two")
+        _fit(hiding, root, tmp_path / "two", stop_after=2)
+    resumed = _fit(hiding, root, tmp_path / "two")
     assert len(resumed.losses) == 3
+    assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=1e-5)
     for one, other in zip(whole.network.get_weights(), resumed.network.get_weights(), strict=True):
         assert np.allclose(one, other, atol=1e-3)
     assert not list((tmp_path / "two").glob("run-*")), "a finished run leaves no state behind"
+
+
+def test_a_fit_that_runs_away_is_said_to_have(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    fast = RECIPE.fit.model_copy(update={"head_learning_rate": 1e30, "learning_rate": 1e30, "epochs": 2})
+    with pytest.raises(SettingsError, match="lower the learning rates"):
+        _fit(RECIPE.model_copy(update={"fit": fast}), write_data(), tmp_path / "work")
 
 
 def test_losses_fall_on_pictures_that_can_be_told_apart(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
