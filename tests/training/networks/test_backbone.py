@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from config.errors import PackageError
-from training import backbone
+from training.networks import backbone
 
 TFLITE = "weights/mobilenet_v2_1.0_224_imagenet_ptq.tflite"
 
