@@ -120,11 +120,16 @@ def calibration_error(scores: Numbers, truth: Truths, weights: Numbers, bins: in
 
 
 def bin_of(scores: Numbers, bins: int = BINS) -> Numbers:
-    """Return (n, bins): 1 where a picture is in a bin. Bins hold equally many pictures, in order of score."""
-    order = np.argsort(scores, kind="stable")
+    """Return (n, bins): 1 where a picture is in a bin. Bins hold equally many pictures, in order of score.
+
+    Pictures of one score stay in one bin, that of their middle: the order of the data must not tell them apart.
+    """
+    ranks = np.arange(len(scores))
+    bin_at = np.concatenate([np.full(len(part), number) for number, part in enumerate(np.array_split(ranks, bins))])
+    _, inverse, counted = np.unique(scores, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counted) - counted + (counted - 1) // 2
     member = np.zeros((len(scores), bins))
-    for number, part in enumerate(np.array_split(order, bins)):
-        member[part, number] = 1
+    member[ranks, bin_at.astype(np.intp)[middle[inverse]]] = 1
     return member
 
 

@@ -118,3 +118,13 @@ def test_bins_hold_equally_many_pictures_in_order_of_score() -> None:
     member = binary.bin_of(np.random.default_rng(0).random(95), 10)
     assert set(member.sum(axis=0)) == {9, 10}
     assert (member.sum(axis=1) == 1).all()
+
+
+def test_pictures_of_one_score_are_in_one_bin_however_the_data_are_ordered() -> None:
+    truth = np.asarray([True] * 5 + [False] * 15)
+    constant = np.full(20, 0.25)
+    assert binary.calibration_error(constant, truth, np.ones((1, 20))) == pytest.approx([0.0])
+    scores = np.repeat([0.1, 0.5, 0.9], [3, 14, 3])
+    order = np.random.default_rng(0).permutation(20)
+    one = binary.calibration_error(scores, truth, np.ones((1, 20)))
+    assert one == pytest.approx(binary.calibration_error(scores[order], truth[order], np.ones((1, 20))))
