@@ -216,6 +216,11 @@ class Recipe(_Part):
     def _consistent(self) -> Self:
         heads = {head.name: head for head in self.heads}
         seen: set[str] = set()
+        if self.members > 1 and self.data.folds:
+            # Their seeds would deal different folds, so that one network's test pictures were another's lessons.
+            raise ValueError(
+                "several members need folds that the data set itself has: take members = 1, or folds = 0 in data"
+            )
         for head in self.heads:
             if head.refit and (head.activation != "sigmoid" or self.network.kind != "mobilenet"):
                 raise ValueError(f"head {head.name}: refit is for sigmoid heads of a mobilenet")

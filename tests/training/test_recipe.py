@@ -50,6 +50,10 @@ head = "reads"
             "finding mass: there is no class mass in head reads",
         ),
         (
+            "members = 2\n[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n[data]\nfolds = 5\n" + REST,
+            "several members need folds that the data set itself has",
+        ),
+        (
             "[package]\nname='x'\nversion='1.0.0'\ntitle='t'\nsummary='s'\n" + REST + "boxes = true",
             "finding normal: heat and boxes need normal among maps",
         ),
