@@ -1,5 +1,6 @@
 """From logits to probabilities and operating points, on validation pictures only."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from config.errors import DataError
 Numbers = NDArray[np.float64]
 _RIDGE = 1e-3
 _STEPS = 100
+_ROUNDED = 10_000
+"""Thresholds have four decimals."""
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,12 @@ def threshold_for_false_boxes(scores: Numbers, true: NDArray[np.bool_], pictures
 
 
 def ordered(sensitive: float, specific: float) -> tuple[float, float]:
-    """Return both thresholds, rounded, in order: with a very good model the specific one can be the lower."""
+    """Return both thresholds, rounded, in order: with a very good model the specific one can be the lower.
+
+    The lower one is rounded down and the higher one up, so that neither loses what it was chosen for.
+    """
     low, high = sorted((sensitive, specific))
-    return round(low, 4), round(high, 4)
+    return math.floor(low * _ROUNDED + _TINY) / _ROUNDED, math.ceil(high * _ROUNDED - _TINY) / _ROUNDED
 
 
 def _between(scores: Numbers, lowest: float) -> float:
