@@ -166,7 +166,10 @@ def load_imagenet_weights(tflite: Path, cache: Path) -> Weights:
         for k, pair in enumerate(weights)
         for kind, array in zip(("kernel", "bias"), pair, strict=True)
     }
-    np.savez(stored, **named)  # type: ignore[arg-type]
+    partial = stored.with_suffix(".part")
+    with partial.open("wb") as stream:  # a name would get an ending
+        np.savez(stream, **named)  # type: ignore[arg-type]
+    partial.replace(stored)
     return weights
 
 

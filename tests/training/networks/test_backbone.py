@@ -52,3 +52,25 @@ def test_the_float_weights_agree_with_the_integer_file(cxr_data: Path, tmp_path:
     assert backbone.agreement(weights, cxr_data / TFLITE, pictures) > 0.99
     again = backbone.load_imagenet_weights(cxr_data / TFLITE, tmp_path)
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(weights, again, strict=True))
+
+
+def test_converted_weights_are_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "weights.tflite"
+    source.write_bytes(b"integers")
+    weights = [(np.ones((1, 1), np.float32), np.zeros(1, np.float32))]
+    monkeypatch.setattr(backbone, "read_tflite", lambda _path: weights)
+    monkeypatch.setattr(backbone, "agreement", lambda *_any: 1.0)
+    plain = np.savez
+
+    def stopped(stream, **arrays):  # type: ignore[no-untyped-def]
+        plain(stream, **arrays)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backbone.np, "savez", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        backbone.load_imagenet_weights(source, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.npz"))
+    monkeypatch.setattr(backbone.np, "savez", plain)
+    for _ in range(2):
+        found = backbone.load_imagenet_weights(source, tmp_path / "cache")
+        assert np.array_equal(found[0][0], weights[0][0])
