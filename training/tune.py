@@ -3,6 +3,7 @@
 The test part of the split is not even read. What is found is a recipe like any other, to be trained by ``train``.
 """
 
+import contextlib
 import csv
 import json
 import math
@@ -222,13 +223,20 @@ def _note(kept: Path, trial: Trial) -> None:
     """Write a trial down at once, so that a search that is stopped loses none."""
     loss = trial.loss if math.isfinite(trial.loss) else None
     row = {"name": trial.name, "values": dict(trial.values), "epochs": trial.epochs, "loss": loss}
+    whole = not kept.is_file() or not kept.stat().st_size or kept.read_bytes().endswith(b"\n")
     with kept.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
+        stream.write(("" if whole else "\n") + json.dumps(row) + "\n")
 
 
 def _noted(kept: Path) -> list[Trial]:
-    """Return all trials of a search, also of the runs before this one; of a repeated one the last."""
-    rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.is_file() else []
+    """Return all trials of a search, also of the runs before this one; of a repeated one the last.
+
+    A line that breaks off is a trial that was stopped while it was written down: the search repeats it.
+    """
+    rows = []
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept.is_file() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
     trials = {row["name"]: Trial(**{**row, "loss": math.inf if row["loss"] is None else row["loss"]}) for row in rows}
     return list(trials.values())
 

@@ -113,3 +113,12 @@ def test_shipped_classifiers_declare_ranges_around_their_own_settings(name: str)
     document = recipe.model_dump()
     for setting, (low, high) in declared(recipe).items():
         assert low <= document[room.PLACES[setting]][setting] <= high
+
+
+def test_a_trial_that_was_stopped_while_it_was_written_down_spoils_no_other(tmp_path: Path) -> None:
+    kept = tmp_path / "trials.jsonl"
+    room._note(kept, room.Trial("0", {"dropout": 0.1}, 3, 0.5))
+    with kept.open("a") as stream:
+        stream.write('{"name": "1", "val')
+    room._note(kept, room.Trial("1", {"dropout": 0.2}, 3, 0.4))
+    assert [(trial.name, trial.loss) for trial in room._noted(kept)] == [("0", 0.5), ("1", 0.4)]
