@@ -306,6 +306,7 @@ def _document(
     """Return the ensemble's figures, in the form of a network's."""
     first = members[0].recipe
     quick = any(member.quick for member in members)
+    own = [json.loads(member.package.path(FIGURES).read_text(encoding="utf-8")) for member in members]
     return {
         "format": 2,
         "package": {"name": final.name, "version": final.version},
@@ -315,10 +316,14 @@ def _document(
                 "version": member.package.manifest.version,
                 "digest": member.package.digest,
                 "fitted_on": member.fitted,
+                "seed": member.recipe.seed,
+                "weights": figures.get("weights"),
+                "losses": figures.get("losses"),
             }
-            for member in members
+            for member, figures in zip(members, own, strict=True)
         ],
-        "recipe": {"data": first.data.model_dump(mode="json"), "points": first.points.model_dump(mode="json")},
+        "recipe": first.model_dump(mode="json", by_alias=True),
+        "engines_differ_at_most": max(float(figures.get("engines_differ_at_most", 0.0)) for figures in own),
         "protocol": protocol(first, selection, quick=quick),
         **measured,
     }

@@ -51,6 +51,8 @@ def select(recipe: Recipe, data: Path) -> Selection:
     apart = tuple(one for one in wanted if recipe.data.kept_apart and one.file.startswith(recipe.data.kept_apart))
     patients = {one.patient for one in apart}
     rest = tuple(one for one in wanted if one.patient not in patients)
+    if len(rest) + len(apart) < len(wanted):
+        reasons["of a patient at a place kept apart"] = len(wanted) - len(rest) - len(apart)
     if not rest:
         raise DataError("no picture is left that the recipe could use: check its data table and the data's labels")
     if recipe.data.folds:
