@@ -43,6 +43,7 @@ def choose(recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answe
     DataError
         When there is no validation picture that a finding is known to be absent or present on.
     """
+    require_known(recipe, examples)
     findings: dict[str, Scale] = {}
     scores: dict[str, Numbers] = {}
     for settings in recipe.findings:
@@ -64,6 +65,16 @@ def choose(recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answe
     return Calibration(findings, boxes)
 
 
+def require_known(recipe: Recipe, examples: Sequence[Example]) -> None:
+    """Raise :class:`DataError` for a finding about which no validation picture says anything; ask before fitting."""
+    for settings in recipe.findings:
+        if not any(settings.source in example.truths for example in examples):
+            raise DataError(
+                f"no validation picture says anything about {settings.label}: its probability cannot be calibrated; "
+                "enlarge the validation fold or leave the finding out"
+            )
+
+
 def _evidence(raw: ModelPackage, settings: FindingSettings, answers: Sequence[Answer]) -> Numbers:
     spec = raw.manifest.finding(settings.label)
     return np.asarray([evidence_of(raw.manifest, spec, answer.outputs) for answer in answers], np.float64)
@@ -77,11 +88,6 @@ def _truth(settings: FindingSettings, examples: Sequence[Example]) -> tuple[Trut
 
 def _fit(settings: FindingSettings, inputs: Numbers, truth: Truths, known: Truths) -> Logistic:
     yes = int(truth[known].sum())
-    if not known.any():
-        raise DataError(
-            f"no validation picture says anything about {settings.label}: its probability cannot be calibrated; "
-            "enlarge the validation fold or leave the finding out"
-        )
     if min(yes, int(known.sum()) - yes) < FEWEST:
         _log.warning("too few validation pictures to calibrate on", reason=settings.label, count=yes)
         return UNSCALED.logistic

@@ -20,7 +20,7 @@ from inference.model import Model
 from inference.package import CARD, FIGURES, KERAS_MODEL, LITERT_MODEL, ModelPackage, write_package
 from training import export
 from training.card import card
-from training.choose import choose
+from training.choose import choose, require_known
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture, require_readable
 from training.evaluation.figures import figures, rsna_thresholds_on
@@ -86,6 +86,7 @@ def train(
     if quick:
         recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
     split = selection.split
+    require_known(recipe, split.validation)
     require_readable((*split.training, *split.validation, *split.test, *selection.kept_apart))
     learnt = fit_any(recipe, split, data, work or CACHE, weights=weights, progress=progress)
     return finish(recipe, selection, learnt, out, start=start, quick=quick, progress=progress)

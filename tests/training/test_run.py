@@ -99,3 +99,16 @@ def test_a_corrupt_picture_is_named_before_anything_is_fitted(write_data: WriteD
         train(RECIPE, data, tmp_path / "package", work=tmp_path / "work")
     assert not (tmp_path / "package").exists()
     assert not (tmp_path / "work").exists()
+
+
+def test_a_finding_that_no_validation_picture_tells_about_is_refused_before_anything_is_fitted(
+    write_data: WriteData, tmp_path: Path
+) -> None:
+    def change(rows: list[dict[str, Any]], _boxes: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["fold"] == 1:
+                row["nih_labels"] = ""
+
+    with pytest.raises(DataError, match="no validation picture says anything about infiltration"):
+        train(RECIPE, write_data(change), tmp_path / "package", work=tmp_path / "work")
+    assert not (tmp_path / "work").exists()
