@@ -40,7 +40,7 @@ from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions
 from training.evaluation.protocol import TRAINING, VALIDATION, Record
 from training.learnt import Progress, silent
-from training.package import INTENDED_USE, LICENCE
+from training.package import INTENDED_USE, LICENCE, require_place
 from training.protocol import protocol
 from training.recipe import Recipe
 from training.run import CACHE, Trained, measure, train
@@ -122,6 +122,7 @@ def make(
     if any(member.quick for member in opened):
         selection = cut_down(selection, first)
     require_unseen(opened, selection)
+    require_place(out)
     require_readable((*selection.split.validation, *selection.split.test, *selection.kept_apart))
     with tempfile.TemporaryDirectory() as scratch:
         folders = [member.package.folder for member in opened]
@@ -152,6 +153,7 @@ def train_all(
     Members are kept in the work folder until the package is written, so that a run that was stopped goes on with the
     next one. Parameters and errors are those of :func:`training.run.train`.
     """
+    require_place(out)
     if recipe.members == 1:
         return train(recipe, data, out, work=work, weights=weights, quick=quick, progress=progress)
     folders = []

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from config.errors import DataError
 from inference.findings import Code
 from inference.manifest import Manifest
+from inference.package import MANIFEST
 from training.calibrate import Logistic
 from training.catalogue import entry
 from training.recipe import FindingSettings, Recipe
@@ -50,6 +53,12 @@ class Calibration:
 
 RAW = Calibration()
 """Nothing calibrated: probabilities are the network's own, and every peak of a heat map is a box."""
+
+
+def require_place(out: Path) -> None:
+    """Raise :class:`DataError` where a package would take the place of something that is none; ask before fitting."""
+    if out.exists() and not (out / MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise DataError(f"{out} is there and is no model package, so it is not replaced: give another folder")
 
 
 def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:

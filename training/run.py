@@ -27,7 +27,7 @@ from training.evaluation.figures import figures, rsna_thresholds_on
 from training.evaluation.predict import predict
 from training.fit_any import fit_any, starting_weights
 from training.learnt import Learnt, Progress, silent
-from training.package import RAW, manifest
+from training.package import RAW, manifest, require_place
 from training.protocol import protocol
 from training.recipe import Recipe
 from training.select import Selection, cut_down, select
@@ -64,7 +64,7 @@ def train(
     recipe, data
         What to learn, and from what.
     out
-        The package's folder; one that is there is replaced.
+        The package's folder; a package that is there is replaced, anything else is refused.
     work
         A folder for what may be thrown away: trunk maps, and the state of a run that was stopped, which goes on.
     weights
@@ -77,7 +77,8 @@ def train(
     Raises
     ------
     DataError
-        When the data are incomplete, malformed, or leak between folds; before anything is written.
+        When the data are incomplete, malformed, or leak between folds, or ``out`` is taken; before anything is
+        written.
     """
     start = starting_weights(recipe, data, weights)
     if weights is not None:
@@ -86,6 +87,7 @@ def train(
     if quick:
         recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
     split = selection.split
+    require_place(out)
     require_known(recipe, split.validation)
     require_readable((*split.training, *split.validation, *split.test, *selection.kept_apart))
     learnt = fit_any(recipe, split, data, work or CACHE, weights=weights, progress=progress)

@@ -112,3 +112,14 @@ def test_a_finding_that_no_validation_picture_tells_about_is_refused_before_anyt
     with pytest.raises(DataError, match="no validation picture says anything about infiltration"):
         train(RECIPE, write_data(change), tmp_path / "package", work=tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_a_folder_that_is_no_package_is_never_replaced_and_said_before_anything_is_fitted(
+    write_data: WriteData, tmp_path: Path
+) -> None:
+    data = write_data(per_class=4)
+    for out in (data, data / "manifest.csv"):
+        with pytest.raises(DataError, match="is there and is no model package"):
+            train(RECIPE, data, out, work=tmp_path / "work")
+    assert (data / "manifest.csv").is_file()
+    assert not (tmp_path / "work").exists()
