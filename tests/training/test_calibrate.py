@@ -66,3 +66,14 @@ def test_rounding_does_not_take_from_a_point_what_it_was_chosen_for() -> None:
     scores, truth = np.asarray([0.00031, 0.00033] * 4), np.asarray([False, True] * 4)
     _, specific = points_of(scores, truth, PointSettings())
     assert not (scores[~truth] >= specific).any()
+
+
+def test_a_weak_findings_sensitive_point_calls_no_more_than_the_share_allowed() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.random(600) < 0.2
+    scores = np.clip(0.4 + 0.05 * truth + 0.1 * rng.standard_normal(600), 0, 1)
+    wide, _ = points_of(scores, truth, PointSettings(sensitivity=0.95, specificity=0.95))
+    narrow, specific = points_of(scores, truth, PointSettings(sensitivity=0.95, specificity=0.95), most_false=0.2)
+    assert (scores[~truth] >= wide).mean() > 0.6
+    assert (scores[~truth] >= narrow).mean() <= 0.2
+    assert narrow <= specific
