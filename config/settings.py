@@ -108,7 +108,7 @@ class OperatingPointSettings(Section):
 class InferenceSettings(Section):
     """What is analysed, and with what."""
 
-    package: str = "opacity"
+    package: str = "chest-default"
     engine: Literal["auto", "litert", "tensorflow"] = "auto"
     threads: int = Field(default=2, ge=1, le=256)
     min_age_years: int = Field(default=18, ge=0, le=150)

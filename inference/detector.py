@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.findings import Box
-from inference.manifest import BoxMap, DetectorSpec
+from inference.manifest import DetectorSpec
 from inference.placement import Placement
 
 Map = NDArray[np.float32]
@@ -24,7 +24,6 @@ def decode_boxes(
     spec: DetectorSpec,
     placement: Placement,
     *,
-    holds: BoxMap = "sides",
     sensitive: float | None = None,
 ) -> tuple[Box, ...]:
     """Return the boxes at or above the sensitive point, the surest first.
@@ -40,9 +39,6 @@ def decode_boxes(
         Calibration, operating points, how many boxes and how much they may overlap.
     placement
         Where the picture lies in the input.
-    holds
-        What the box map holds: ``sides`` as above, or ``centre``: the centre's x and y inside its cell, 0 to 1, then
-        width and height as fractions of the input's.
     sensitive
         Another least score than the sensitive point, such as 0 for every box there is; levels stay the points'.
     """
@@ -54,10 +50,9 @@ def decode_boxes(
     order = np.lexsort((cells[:, 1], cells[:, 0], -scores[peaks]))
     points = spec.points.points()
     kept: list[Box] = []
-    corners = _all_corners(box) if holds == "sides" else _centred_corners(box)
+    corners = _all_corners(box)
     for row, column in cells[order]:
-        drawn = _agreed(int(row), int(column), corners, logits) if holds == "sides" else corners[row, column]
-        x0, y0, x1, y1 = _stored(drawn, placement)
+        x0, y0, x1, y1 = _stored(_agreed(int(row), int(column), corners, logits), placement)
         if x1 - x0 < _SMALLEST_SIDE or y1 - y0 < _SMALLEST_SIDE:
             continue
         score = float(scores[row, column])
@@ -90,14 +85,6 @@ def _all_corners(box: Map) -> NDArray[np.float64]:
     x, y = (np.arange(width) + 0.5)[None, :] / width, (np.arange(height) + 0.5)[:, None] / height
     left, top, right, bottom = np.moveaxis(np.clip(box.astype(np.float64), -1.0, 1.0), 2, 0)
     return np.stack([x - left, y - top, x + right, y + bottom], axis=2)
-
-
-def _centred_corners(box: Map) -> NDArray[np.float64]:
-    """Return the same from boxes that are held as centre and size."""
-    height, width = box.shape[:2]
-    across, down, wide, tall = np.moveaxis(np.clip(box.astype(np.float64), 0.0, 1.0), 2, 0)
-    x, y = (np.arange(width)[None, :] + across) / width, (np.arange(height)[:, None] + down) / height
-    return np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], axis=2)
 
 
 def _agreed(row: int, column: int, corners: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:

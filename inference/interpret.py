@@ -122,9 +122,7 @@ def _network_boxes(manifest: Manifest, answer: Answer, label: str) -> tuple[Box,
     if detector is None or maps is None:
         return ()
     heat = _heat(manifest, answer.outputs, detector.channel)
-    return decode_boxes(
-        heat, answer.outputs[maps.box][0], detector, answer.placement, holds=maps.holds, sensitive=0.0
-    )
+    return decode_boxes(heat, answer.outputs[maps.box][0], detector, answer.placement, sensitive=0.0)
 
 
 def _heat(manifest: Manifest, outputs: RawOutputs, channel: str) -> NDArray[Any]:

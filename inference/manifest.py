@@ -15,8 +15,6 @@ from inference.findings import Code, OperatingPoints
 from inference.pixels import Contrast
 
 FORMAT = 2
-BoxMap = Literal["sides", "centre"]
-"""What a box map holds, see :class:`MapsSpec`."""
 MOST_MEMBERS = 20
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -64,14 +62,14 @@ class MapsSpec(Table):
 
     ``heat`` is the index of (1, h, w, number of names): logits of box centres, one channel a name. ``box`` is that of
     (1, h, w, 4), shared by all channels, all in fractions of the input's width and height: how far the box's left,
-    top, right and bottom sides are from the middle of the cell. Where ``holds`` is ``centre`` it has the centre's x and
-    y inside its cell, 0 to 1, then width and height.
+    top, right and bottom sides are from the middle of the cell.
     """
 
     heat: int = Field(ge=0)
     box: int = Field(ge=0)
     names: tuple[Label, ...] = Field(min_length=1)
-    holds: BoxMap = "sides"
+    holds: Literal["sides"] = "sides"
+    """What the box map holds; said in the package, so that another way to hold boxes will never be mistaken for it."""
 
 
 class CodeSpec(Table):

@@ -6,8 +6,7 @@ manifest's bytes identifies the whole package; :func:`load_package` refuses an a
 - a network: ``model.tflite``, ``model.keras``, ``card.md`` and ``figures.json``;
 - an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package.
 
-Manifests of format 1 are read too (:mod:`inference.format1`); in memory there is only format 2
-(:mod:`inference.manifest`).
+:mod:`inference.manifest` says what a manifest says.
 """
 
 import hashlib
@@ -29,7 +28,6 @@ from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings
 from inference.ensemble import member_problem
 from inference.findings import OperatingPoints
-from inference.format1 import Manifest1, translate
 from inference.manifest import (
     FORMAT,
     MOST_MEMBERS,
@@ -290,10 +288,8 @@ def _parse(text: bytes, name: str) -> AnyManifest:
         document: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
         version, kind = document.get("format"), document.get("kind", "network")
         encoded = json.dumps(document)
-        if version == 1:
-            return translate(Manifest1.model_validate_json(encoded))
         if version != FORMAT:
-            msg = f"model package {name}: format {version!r} is not known here; this node reads formats 1 and {FORMAT}"
+            msg = f"model package {name}: format {version!r} is not known here; this node reads format {FORMAT}"
             raise PackageError(msg)
         if kind == "ensemble":
             return EnsembleManifest.model_validate_json(encoded)

@@ -203,9 +203,6 @@ def _package(package: AnyPackage) -> str:
     )
     parts = [f"## {manifest.name} {manifest.version}", f"{manifest.title}. Input {inputs}, {megabytes:.0f} MB.",
              _made(figures)]  # fmt: skip
-    if figures.get("format", 1) == 1:
-        parts.append(table(("figure, test fold", "measured here"), _rows_of_format_1(figures["test"])))
-        return "\n\n".join(parts) + "\n"
     wanted = [goal for goal in goals() if goal.package == manifest.name]
     if wanted:
         parts.append(goals_table(wanted, figures["test"]))
@@ -269,21 +266,6 @@ def _made(figures: Mapping[str, Any]) -> str:
         f"Protocol: split {protocol['split']}; {'; '.join(words)}; seed {protocol['seed']}. "
         f"Intervals: {protocol['intervals']}.{quick}"
     )
-
-
-def _rows_of_format_1(test: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the rows of a package whose figures were written before there were several heads."""
-    boxes, findings = test["boxes"], test["findings"]
-    return [
-        ("Lung opacity against normal, AUROC", shown(test["opacity_against_normal"])),
-        ("… within PA", shown(test["subgroups"]["view PA"].get("auroc"))),
-        ("… within AP", shown(test["subgroups"]["view AP"].get("auroc"))),
-        ("Lung opacity against all others, AUROC", shown(findings["lung_opacity"]["auroc_against_all_others"])),
-        ("Normal against all others, AUROC", shown(findings["normal"]["auroc_against_all_others"])),
-        ("Boxes: average precision at overlap 0.5", shown(boxes["average_precision_0.5"])),
-        ("Boxes: RSNA score, overlaps 0.4 to 0.75", shown(boxes["rsna_score"])),
-        ("Surest box's middle inside a true box", shown(boxes["pointing_game"])),
-    ]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from cxrnode import cli
 
 COLUMNS = ("file", "source", "patient", "fold", "view", "age", "sex", "nih_labels", "rsna_class", "covid_finding",
            "width", "height", "licence")  # fmt: skip
+FITTED_ON = ("00000017", "00000030", "00000188", "00000248", "00000265", "00000318")
+"""Numbers of public NIH patients whose pictures the built-in package was fitted on."""
 Run = Callable[..., int]
 
 
@@ -32,7 +34,8 @@ def data(tmp_path: Path) -> Path:
         values: dict[str, Any] = dict.fromkeys(COLUMNS, "")
         rows.append(
             values | {
-                "file": f"{number}.jpg", "source": "nih", "patient": f"p{number}", "fold": 0 if number < 24 else 2,
+                "file": f"{number}.jpg", "source": "nih",
+                "patient": FITTED_ON[number - 24] if number >= 24 else f"p{number}", "fold": 0 if number < 24 else 2,
                 "view": "PA", "age": 50, "sex": "F", "rsna_class": "Lung Opacity" if number % 2 else "Normal",
                 "width": 96, "height": 96, "licence": "drawn here",
             }
@@ -66,7 +69,7 @@ def test_a_package_is_measured_on_new_patients_and_leaves_a_page(
     run: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run("evaluate", "opacity", "--data", data, "--out", out, "--resamples", 100) == 0
+    assert run("evaluate", "chest-default", "--data", data, "--out", out, "--resamples", 100) == 0
     told = capsys.readouterr()
     assert "24 pictures of 24 patients" in told.out
     assert "research use only" in told.out
@@ -74,23 +77,25 @@ def test_a_package_is_measured_on_new_patients_and_leaves_a_page(
     assert {path.name for path in out.iterdir()} == {"report.html", "figures.json", "predictions.json.gz"}
     assert "data:image" not in (out / "report.html").read_text()
     document = json.loads((out / "figures.json").read_text())
-    assert document["package"]["name"] == "opacity"
+    assert document["package"]["name"] == "chest-default"
     assert document["seen"] == {}
     files = out / "predictions.json.gz"
     assert run("compare", files, files, "--resamples", 100, "--out", tmp_path / "compared") == 0
     assert "no difference can be told" in capsys.readouterr().out
     assert (tmp_path / "compared" / "compare.html").is_file()
-    assert run("compare", "opacity", files, "--data", data, "--resamples", 100) == 0
+    assert run("compare", "chest-default", files, "--data", data, "--resamples", 100) == 0
 
 
 def test_patients_it_was_fitted_on_are_marked_loudly_and_pictures_are_shown_on_request(
     run: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run("evaluate", "opacity", "--data", data, "--all", "--pictures", "--out", out, "--resamples", 100) == 0
+    assert (
+        run("evaluate", "chest-default", "--data", data, "--all", "--pictures", "--out", out, "--resamples", 100) == 0
+    )
     told = capsys.readouterr()
     assert "these figures flatter" in told.err
-    assert "6 of the pictures are of patients that opacity 1.0.0 was fitted on" in told.err
+    assert "6 of the pictures are of patients that chest-default 1.0.0 was fitted on" in told.err
     assert "share it only as you may share those" in told.out
     page = (out / "report.html").read_text()
     assert "data:image/jpeg" in page
@@ -109,14 +114,14 @@ def test_patients_it_was_fitted_on_are_marked_loudly_and_pictures_are_shown_on_r
 def test_what_cannot_be_done_is_said_with_its_cure(
     run: Run, data: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[object, ...], words: str
 ) -> None:
-    assert run("evaluate", "opacity", "--data", data, *arguments) != 0
+    assert run("evaluate", "chest-default", "--data", data, *arguments) != 0
     assert words in capsys.readouterr().err
 
 
 def test_a_package_cannot_be_compared_without_pictures(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("compare", "opacity", "opacity") != 0
+    assert run("compare", "chest-default", "chest-default") != 0
     assert "give --data" in capsys.readouterr().err
     (tmp_path / "odd.json.gz").write_bytes(b"x")
     assert run("compare", tmp_path / "odd.json.gz", tmp_path / "odd.json.gz") != 0

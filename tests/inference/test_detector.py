@@ -95,17 +95,6 @@ def test_a_peak_and_its_neighbours_agree_on_the_box_each_as_much_as_its_heat() -
     assert box.y1 == pytest.approx(200 + 0.1 * 384 / 4, abs=0.1), "three parts of one, one part of the other"
 
 
-def test_boxes_held_as_centre_and_size_are_read_too() -> None:
-    placement = Placement.fit((ROWS, COLUMNS), (ROWS, COLUMNS))
-    heat, box = empty_maps()
-    heat[3, 4] = 5.0
-    box[3, 4] = (0.5, 0.5, 0.2, 0.1)
-    (found,) = decode_boxes(heat, box, SPEC, placement, holds="centre")
-    middle_x, middle_y = 4.5 / WIDTH * COLUMNS, 3.5 / HEIGHT * ROWS
-    expected = (middle_x - 0.1 * COLUMNS, middle_y - 0.05 * ROWS, middle_x + 0.1 * COLUMNS, middle_y + 0.05 * ROWS)
-    assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx(expected, abs=1e-3)
-
-
 def test_of_overlapping_boxes_the_surer_one_stays() -> None:
     placement = Placement.fit((384, 320), (ROWS, COLUMNS))
     maps = empty_maps()

@@ -17,7 +17,14 @@ from inference.ensemble import draft
 from inference.findings import OperatingPoints
 from inference.interpret import findings_of
 from inference.model import Model
-from inference.package import EnsemblePackage, ModelPackage, load_network, with_site_points, write_ensemble
+from inference.package import (
+    BUILT_IN,
+    EnsemblePackage,
+    ModelPackage,
+    load_network,
+    with_site_points,
+    write_ensemble,
+)
 from inference.pixels import Picture, read_picture, render, to_model_input
 
 QUIET = pytest.mark.filterwarnings("ignore")  # TensorFlow's own warnings
@@ -119,7 +126,7 @@ def test_the_worker_says_what_the_model_says(
 
 
 def test_an_ensemble_of_twins_says_what_one_says(tmp_path: Path) -> None:
-    opacity = load_network("opacity")
+    opacity = load_network(BUILT_IN / "chest-default" / "members" / "1")
     about = dict.fromkeys(("version", "title", "summary", "licence", "intended_use"), "1")
     manifest = draft([opacity.manifest] * 2, name="twins", **about)
     twins = Model.open(write_ensemble(tmp_path / "twins", manifest, [opacity.folder] * 2), LITERT)

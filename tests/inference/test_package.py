@@ -74,7 +74,7 @@ def edit(package: ModelPackage, change: Callable[[dict[str, Any]], None]) -> Non
 
 
 WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
-    (lambda d: d.update(format=3), "format 3 is not known here; this node reads formats 1 and 2"),
+    (lambda d: d.update(format=3), "format 3 is not known here; this node reads format 2"),
     (lambda d: d.pop("format"), "format None"),
     (lambda d: d.update(kind="committee"), "kind in package.toml"),
     (lambda d: d.update(surprise=1), "surprise"),

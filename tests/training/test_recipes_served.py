@@ -121,7 +121,7 @@ def covid_boxes(cxr_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("covid")
     with pytest.MonkeyPatch.context() as patch:
         for arguments in (
-            ["data", "export", cxr_data, "--package", "opacity", "--out", folder / "voc"],
+            ["data", "export", cxr_data, "--package", "chest-default", "--out", folder / "voc"],
             ["data", "convert", folder / "voc", "--reader", "voc", "--to", "tfrecord", "--out", folder / "tfrecord"],
         ):
             run_command(patch, *arguments)

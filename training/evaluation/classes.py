@@ -12,14 +12,10 @@ from training.evaluation.resample import Draws, Resamples
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_OLD_NAMES = {"other_abnormal": "not_normal"}
-"""What packages of format 1 call a class, and the catalogue's term for it."""
-
 
 def class_truth(predictions: Predictions, head: Head) -> tuple[Indices, Indices]:
     """Return the pictures of which one class is known to be true, and the index of that class."""
-    names = tuple(_OLD_NAMES.get(name, name) for name in head.classes)
-    classes = [example.class_of(names) for example in predictions.examples]
+    classes = [example.class_of(head.classes) for example in predictions.examples]
     where = [index for index, one in enumerate(classes) if one is not None]
     return np.asarray(where, np.intp), np.asarray([classes[index] for index in where], np.intp)
 

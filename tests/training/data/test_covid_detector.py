@@ -13,7 +13,7 @@ from training.data.covid_detector import LABELS, draw_boxes, drawn_by, label_of
 from training.data.examples import Example, TruthBox
 from training.data.open import open_data
 
-SOURCE = "machine-drawn by opacity 1.0.0"
+SOURCE = "machine-drawn by chest-default 1.0.0"
 BOX = TruthBox("lung_opacity", 0.1, 0.2, 0.3, 0.4, SOURCE)
 
 
@@ -59,7 +59,7 @@ def test_the_shipped_package_draws_boxes_inside_real_pictures(cxr_data: Path) ->
     examples = [example for example in open_data(cxr_data, "manifest") if label_of(example)]
     some: list[Example] = [example for example in examples if example.truths["covid19"]][:4]
     some += [example for example in examples if not example.truths["covid19"]][:8]
-    drawn = draw_boxes(some, drawn_by(Model.open("opacity")))
+    drawn = draw_boxes(some, drawn_by(Model.open("chest-default")))
     boxes = [box for example in drawn.examples for box in example.boxes]
     assert {box.source for box in boxes} == {SOURCE}
     assert all(box.x >= 0 and box.y >= 0 and box.x + box.w <= 1 + 1e-9 and box.y + box.h <= 1 + 1e-9 for box in boxes)
