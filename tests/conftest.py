@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -38,6 +39,9 @@ hypothesis.register_profile("busy-machine", deadline=None)
 hypothesis.load_profile("busy-machine")
 
 
+ROOMS = ("config.", "console.", "cxrnode.", "dicom_node.", "inference.", "reporting.", "tracking.", "training.")
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
@@ -56,6 +60,11 @@ def _own_logs() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+    # A module's logger keeps the settings of its first use, which later tests that listen to it would not hear.
+    for module in [module for name, module in sys.modules.items() if name.startswith(ROOMS)]:
+        logger = getattr(module, "_log", None)
+        if logger is not None:
+            vars(logger).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ from inference.pixels import read_picture
 from reporting.report import walk
 from training.recipe import load_recipe, shipped_recipes
 
+EVERY_KIND = {"chest-default", "covid-detector", "covid-binary-cnn"}
+"""An ensemble, a detector of other data, a whole network: tried at every run. The others take `make test-long`."""
+
 FINDING, PROBABILITY = "121071", "111012"
 MEASUREMENT_GROUP = "125007"
 
@@ -150,7 +153,10 @@ def coronahack(cxr_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("recipe", sorted(shipped_recipes()))
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(name, marks=() if name in EVERY_KIND else pytest.mark.long) for name in sorted(shipped_recipes())],
+)
 def test_a_recipe_trains_and_is_served(
     recipe: str,
     cxr_data: Path,
