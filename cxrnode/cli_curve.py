@@ -31,16 +31,15 @@ def curve(
     """Fit a recipe on growing shares of its training patients; measure each on the validation fold."""
     try:
         from training.curve import curve as run
-        from training.curve import write_curve
     except ModuleNotFoundError as error:
         msg = f"training needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
         raise SettingsError(msg) from None
     from training.recipe import load_recipe
-    from training.runs import FIGURE_NAMES
+    from training.runs import FIGURE_NAMES, write_json
 
     with shown_progress() as progress:
         document = run(load_recipe(recipe), data, share or SHARES, work=cache, quick=quick, progress=progress)
-    write_curve(to, document)
+    write_json(to, document)
     points = document["points"]
     table = Table("figure, validation fold", *(f"{point['pictures']} pictures" for point in points))
     for name in points[-1]["figures"]:

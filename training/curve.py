@@ -3,7 +3,6 @@
 Measured on the validation fold, whose pictures choose nothing here; the test fold is not looked at.
 """
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +17,12 @@ from config.settings import InferenceSettings
 from inference.engines import open_engine
 from inference.model import Model
 from inference.package import CARD, FIGURES, write_package
-from training.data.examples import Example
+from training.data.examples import Example, Split
 from training.evaluation.figures import figures, rsna_thresholds_on
 from training.evaluation.headline import headline
 from training.evaluation.predict import predict
 from training.fit_any import fit_any
-from training.learnt import Progress, silent
+from training.learnt import Learnt, Progress, silent
 from training.package import RAW, manifest
 from training.recipe import Recipe
 from training.run import CACHE, weight_files
@@ -54,7 +53,7 @@ def curve(
 
     Returns
     -------
-    The document that :func:`write_curve` writes: for each share how many pictures and patients there were, and the
+    The document for a file of learning curves: for each share how many pictures and patients there were, and the
     headline figures with their intervals by patient.
 
     Raises
@@ -73,21 +72,7 @@ def curve(
     for share in sorted(shares):
         part = replace(selection.split, training=part_of(selection.split.training, share, recipe.seed))
         learnt = fit_any(recipe, part, data, work or CACHE, progress=progress)
-        with tempfile.TemporaryDirectory() as scratch:
-            files = weight_files(learnt, Path(scratch))
-            package = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, CARD: b"", FIGURES: b"{}"})
-            model = Model(package, [open_engine(package, InferenceSettings(engine="litert"))])
-            said = predict(model, part.validation)
-        # The threshold of the RSNA score is chosen on the pictures that it is measured on: the same favour for all.
-        measured = figures(said, seed=recipe.seed, rsna_thresholds=rsna_thresholds_on(said))
-        points.append(
-            {
-                "share": share,
-                "pictures": len(part.training),
-                "patients": len({one.patient for one in part.training}),
-                "figures": {name: figure.as_json() for name, figure in headline(measured).items()},
-            }
-        )
+        points.append({"share": share, **_point(recipe, part, learnt)})
         _log.info("point of the learning curve", count=len(part.training), outcome=f"{share:g} of the patients")
     return {
         "schema": 1,
@@ -103,12 +88,20 @@ def curve(
     }
 
 
-def write_curve(path: Path, document: dict[str, Any]) -> None:
-    """Write the document, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+def _point(recipe: Recipe, part: Split, learnt: Learnt) -> dict[str, Any]:
+    """Measure one fit on the validation pictures, nothing calibrated."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = weight_files(learnt, Path(scratch))
+        package = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, CARD: b"", FIGURES: b"{}"})
+        model = Model(package, [open_engine(package, InferenceSettings(engine="litert"))])
+        said = predict(model, part.validation)
+    # The threshold of the RSNA score is chosen on the pictures that it is measured on: the same favour for all.
+    measured = figures(said, seed=recipe.seed, rsna_thresholds=rsna_thresholds_on(said))
+    return {
+        "pictures": len(part.training),
+        "patients": len({one.patient for one in part.training}),
+        "figures": {name: figure.as_json() for name, figure in headline(measured).items()},
+    }
 
 
 def part_of(examples: Sequence[Example], share: float, seed: int) -> tuple[Example, ...]:

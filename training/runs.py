@@ -80,12 +80,17 @@ def write_run(folder: Path, run: RunFile) -> Path:
     figures = {name: figure.as_json() for name, figure in run.figures.items()}
     head = {"schema": SCHEMA, "recipe": run.recipe, "kind": run.kind, "by": run.by, "folds": run.folds}
     document = {**head, "quick": run.quick, "figures": figures, "protocol": dict(run.protocol)}
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / run.file_name
+    write_json(path, document)
+    return path
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document, whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
-    return path
 
 
 def read_run(path: Path) -> RunFile:
