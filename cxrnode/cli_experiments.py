@@ -38,6 +38,7 @@ def crossvalidate(
         from training import crossvalidate as room
         from training import fold_figures
         from training.recipe import load_recipe
+        from training.runs import write_json
     except ModuleNotFoundError as error:
         raise _missing(error) from None
     if task not in room.TASKS or by not in {"image", "patient"}:
@@ -57,7 +58,7 @@ def crossvalidate(
     with shown_progress() as progress:
         made = room.crossvalidate(chosen, data, protocol, work=cache or room.WORK, progress=progress)
     document = fold_figures.document(made, chosen, protocol)
-    fold_figures.write(to, document)
+    write_json(to, document)
     if runs is not None:
         fold_figures.write_runs(runs, document, chosen)
     title = f"{folds} folds by {by}, {len(protocol.classes)} classes, {document['protocol']['pictures']} pictures"

@@ -1,6 +1,5 @@
 """What cross-validation came to: pooled and by fold, with intervals by patient, recipes paired picture by picture."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,14 +91,6 @@ def document(
             for other in others
         },
     }
-
-
-def write(path: Path, made: Mapping[str, Any]) -> None:
-    """Write the document, as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def write_runs(folder: Path, made: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[Path]:

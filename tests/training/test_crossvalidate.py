@@ -15,7 +15,7 @@ from training import fold_figures
 from training.crossvalidate import Fold, Prediction, Protocol, crossvalidate, for_task, listed
 from training.evaluation.resample import Resamples
 from training.recipe import Recipe, load_recipe
-from training.runs import read_run
+from training.runs import read_run, write_json
 
 LABELS = {"Normal": "no_finding", "Lung Opacity": "covid19", "No Lung Opacity / Not Normal": "pneumonia"}
 PROTOCOL = Protocol(task="three", by="patient", folds=2)
@@ -93,7 +93,7 @@ def test_every_picture_is_predicted_once_and_finished_folds_are_not_fitted_again
         [one.file for one in fold.predictions] for fold in runs["peer"]
     ]
     made = fold_figures.document(runs, recipes, PROTOCOL, resamples=20)
-    fold_figures.write(tmp_path / "out.json", made)
+    write_json(tmp_path / "out.json", made)
     kept = json.loads((tmp_path / "out.json").read_text())
     assert kept["protocol"]["pictures"] == 30
     assert set(kept["differences"]) == {"ours less peer"}
