@@ -1,12 +1,14 @@
 """Bringing a database to the schema this version needs (Alembic)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 
 from config.errors import SettingsError
 from tracking.database import Database
@@ -16,19 +18,14 @@ _UPGRADE_LOCK = 0x63787272
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Create the tables, or bring older ones up to date; one transaction where the database allows it."""
-    with database.engine.begin() as connection:
-        if database.dialect == "postgresql":
-            # Services that start together on an empty database take turns; SQLite's write lock does the same.
-            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    with _taking_turns(database) as connection:
+        _run(connection, revision)
 
 
 def current(database: Database) -> str | None:
     """Return the schema revision of the database, or None when it is empty."""
     with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def head() -> str:
@@ -52,11 +49,34 @@ def ensure(database: Database) -> None:
         The database has another schema revision than this version needs.
     """
     found = current(database)
-    if found is None and not inspect(database.engine).has_table("study"):
-        upgrade(database)
-    elif found != head():
+    if found is None:
+        # Another service may be making the tables right now: only who holds the lock can tell whether it is empty.
+        with _taking_turns(database) as connection:
+            if not inspect(connection).has_table("study"):
+                _run(connection, "head")
+            found = _revision(connection)
+    if found != head():
         msg = f"the database has schema {found}, this version needs {head()}: back it up, then `cxrnode db upgrade`"
         raise SettingsError(msg)
+
+
+@contextmanager
+def _taking_turns(database: Database) -> Iterator[Connection]:
+    """Begin a transaction that services starting together get one after the other."""
+    with database.engine.begin() as connection:
+        if database.dialect == "postgresql":  # SQLite's write lock, taken as the transaction begins, does the same
+            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        yield connection
+
+
+def _run(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

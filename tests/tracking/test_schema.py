@@ -52,3 +52,23 @@ def test_services_that_start_together_on_an_empty_database_all_come_up(empty_dat
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: schema.ensure(empty_database), range(3)))
     assert schema.current(empty_database) == schema.head()
+
+
+def test_tables_that_another_service_makes_between_two_looks_are_no_other_version(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(database: Database) -> str | None:
+        found = look(database)
+        schema.upgrade(database)
+        return found
+
+    look = schema.current
+    monkeypatch.setattr(schema, "current", overtaken)
+    schema.ensure(empty_database)
+    assert look(empty_database) == schema.head()
+
+
+def test_tables_without_a_version_are_refused(empty_database: Database) -> None:
+    Base.metadata.create_all(empty_database.engine)
+    with pytest.raises(SettingsError, match="schema None"):
+        schema.ensure(empty_database)
