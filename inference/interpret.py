@@ -113,7 +113,7 @@ def _network_scores(manifest: Manifest, outputs: RawOutputs) -> dict[str, float]
     for spec in manifest.findings:
         evidence, calibration = evidence_of(manifest, spec, outputs), spec.calibration
         score = sigmoid(calibration.class_ * evidence.margin + calibration.heat * evidence.heat + calibration.bias)
-        scores[spec.label] = score if spec.given is None else score * scores[spec.given]
+        scores[spec.label] = score if spec.given is None else score * min(1.0, scores[spec.given] / spec.given_whole)
     return scores
 
 

@@ -133,7 +133,10 @@ class FindingSpec(ReportedFinding):
     head: Label
     class_: Label = Field(alias="class")
     given: Label | None = None
-    """An earlier finding whose probability this one's is multiplied by: a pattern on top of that finding."""
+    """An earlier finding on top of which alone this one is seen: a pattern of that finding."""
+    given_whole: float = Field(default=1.0, gt=0, le=1)
+    """From which probability of ``given`` on this one's own counts whole; below it, it falls in proportion. At 1 the
+    two are multiplied."""
     calibration: FindingCalibration
 
 

@@ -85,8 +85,9 @@ _ENTRIES = (
     Entry(
         "covid19", "Pattern of COVID-19 pneumonia",
         Code("covid19-pattern", LOCAL_SCHEME, "Pattern of COVID-19 pneumonia"), LUNG, True,
-        "The probability that an opacity is there and looks like those of patients with COVID-19 rather than like "
-        "other pneumonia; infection is shown by a laboratory test, never by a radiograph.",
+        "The probability that an opacity, where there is one, looks like those of patients with COVID-19 rather than "
+        "like other pneumonia; where hardly one is seen, it falls with the opacity's; infection is shown by a "
+        "laboratory test, never by a radiograph.",
         note="Only a pattern on top of an opacity, not a test for infection.",
     ),
     Entry(

@@ -52,7 +52,7 @@ def choose(recipe: Recipe, raw: ModelPackage, examples: Sequence[Example], answe
         logistic = _fit(settings, inputs, truth, known)
         scores[settings.label] = logistic(inputs)
         if settings.given is not None:
-            scores[settings.label] = scores[settings.label] * scores[settings.given]
+            scores[settings.label] *= np.minimum(1, scores[settings.given] / findings[settings.given].whole_from)
         findings[settings.label] = Scale(
             logistic,
             *points_of(scores[settings.label][known], truth[known], recipe.points, settings.most_false),

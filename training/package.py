@@ -18,6 +18,7 @@ INTENDED_USE = (
     "Research and technical evaluation on frontal chest radiographs of adults. Not a medical device; not for "
     "diagnosis, treatment or triage of patients."
 )
+_LEAST_WHOLE = 1e-3
 MAX_BOXES = 6
 BOX_OVERLAP = 0.3
 """Of two boxes that overlap more than this, the surer one stays."""
@@ -35,6 +36,15 @@ class Scale:
     def points(self) -> dict[str, float]:
         """Return the points as the manifest has them."""
         return {"sensitive": self.sensitive, "specific": self.specific}
+
+    @property
+    def whole_from(self) -> float:
+        """The probability from which on a finding on top of this one counts whole: its sensitive point.
+
+        Where this finding is absent, so is what stands on it; where it is seen, its density says no more about what it
+        is a sign of. Multiplied all the way, the densest opacities would be the likeliest COVID-19, and are not.
+        """
+        return max(self.sensitive, _LEAST_WHOLE)
 
 
 UNSCALED = Scale(Logistic((1.0, 0.0), 0.0), 0.5, 0.5)
@@ -80,7 +90,7 @@ def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:
             "input": {"rows": side, "columns": side, "contrast": recipe.network.contrast},
             "heads": tuple(heads),
             "maps": maps,
-            "findings": tuple(_finding(one, calibration.findings.get(one.label, UNSCALED)) for one in recipe.findings),
+            "findings": tuple(_finding(one, calibration) for one in recipe.findings),
             "detectors": tuple(
                 _detector(one.label, calibration.boxes.get(one.label, UNSCALED_BOXES))
                 for one in recipe.findings
@@ -90,8 +100,10 @@ def manifest(recipe: Recipe, calibration: Calibration) -> Manifest:
     )
 
 
-def _finding(settings: FindingSettings, scale: Scale) -> dict[str, Any]:
+def _finding(settings: FindingSettings, calibrated: Calibration) -> dict[str, Any]:
     known = entry(settings.label)
+    scale = calibrated.findings.get(settings.label, UNSCALED)
+    base = calibrated.findings.get(settings.given or "")
     margin, heat = scale.logistic.weights
     calibration: dict[str, Any] = {"class": margin, "heat": heat, "bias": scale.logistic.bias}
     if settings.heat:
@@ -101,6 +113,7 @@ def _finding(settings: FindingSettings, scale: Scale) -> dict[str, Any]:
         "head": settings.head,
         "class": settings.source,
         "given": settings.given,
+        "given_whole": 1.0 if base is None else base.whole_from,
         "abnormal": known.abnormal,
         "code": _code(known.code),
         "site": _code(known.site),

@@ -82,7 +82,8 @@ class FindingSettings(_Part):
     class_: Annotated[Label | None, Field(alias="class")] = None
     """The class in that head; the finding's own label without it."""
     given: Label | None = None
-    """An earlier finding on top of which alone this one is reported: their probabilities are multiplied."""
+    """An earlier finding on top of which alone this one is seen: below that one's sensitive point, this one's probability
+    falls with it."""
     heat: bool = False
     """Whether the probability also follows from the surest box centre."""
     boxes: bool = False

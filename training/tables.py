@@ -54,19 +54,19 @@ def headline_rows(measured: Mapping[str, Any]) -> list[Cells]:
 
 
 def finding_rows(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return (finding, with / all, AUROC, AUPRC, calibration error) of each finding."""
+    """Return (finding, with / all, AUROC, AUPRC, calibration error, the same by chance) of each finding."""
     return [
         (
             part["title"],
             f"{part['positives']} / {part['pictures']}",
-            *(shown(part[name]) for name in ("auroc", "auprc", "ece")),
+            *(shown(part.get(name)) for name in ("auroc", "auprc", "ece", "ece_by_chance")),
         )
         for part in measured["findings"].values()
     ]
 
 
 FINDING_HEADER = ("finding, against all pictures known not to have it", "with / all", "AUROC", "AUPRC",
-                  "calibration error")  # fmt: skip
+                  "calibration error", "the same, were it perfectly calibrated")  # fmt: skip
 
 
 def _small(title: str) -> str:

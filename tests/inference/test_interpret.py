@@ -1,5 +1,6 @@
 """Outputs become calibrated findings."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -102,6 +103,25 @@ def test_every_finding_has_its_own_head_channel_and_ground(
     for finding in found.values():
         assert finding.level is finding.points.level(finding.score)
         assert not (finding.boxes and finding.level is Level.ABSENT)
+
+
+def test_a_finding_on_top_of_another_counts_whole_once_that_one_is_seen_and_falls_with_it_below(
+    rich: ModelPackage,
+) -> None:
+    findings = tuple(
+        spec.model_copy(update={"given_whole": 0.2}) if spec.given else spec for spec in rich.manifest.findings
+    )
+    package = replace(rich, manifest=rich.manifest.model_copy(update={"findings": findings}))
+    for opacity, share in ((0.8, 1.0), (0.2, 1.0), (0.1, 0.5), (0.01, 0.05)):
+        margin = (math.log(opacity / (1 - opacity)) + 0.5 + 4.5) / 2
+        found = {
+            one.label: one
+            for one in findings_of(
+                package, rich_outputs((0, 1.0), (0, 0, margin + math.log(2)), -9.0, 0), RICH_PLACEMENT
+            )
+        }
+        assert found["lung_opacity"].score == pytest.approx(opacity)
+        assert found["covid_pneumonia"].score == pytest.approx(sigmoid(1.5) * share)
 
 
 def test_a_note_comes_with_its_finding(rich: ModelPackage) -> None:

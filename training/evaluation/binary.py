@@ -119,6 +119,15 @@ def calibration_error(scores: Numbers, truth: Truths, weights: Numbers, bins: in
     return ratio(gaps, weights.sum(axis=1))
 
 
+def calibration_error_by_chance(scores: Numbers, draws: int, bins: int = BINS) -> Numbers:
+    """Return, (draws), what :func:`calibration_error` would be were every score the true probability.
+
+    With few pictures a perfect calibration does not measure 0 either: this is what an error is to be held against.
+    """
+    truths = np.random.default_rng(1).random((draws, len(scores))) < scores
+    return np.asarray(np.abs((scores - truths) @ bin_of(scores, bins)).sum(axis=1) / len(scores))
+
+
 def bin_of(scores: Numbers, bins: int = BINS) -> Numbers:
     """Return (n, bins): 1 where a picture is in a bin. Bins hold equally many pictures, in order of score.
 

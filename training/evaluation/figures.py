@@ -27,7 +27,7 @@ from training.evaluation.groups import (
 )
 from training.evaluation.predictions import Asked, Predictions
 from training.evaluation.resample import Drawn, Draws, Resamples, as_json, mean_of
-from training.measures import RESAMPLES, RSNA_OVERLAPS
+from training.measures import RESAMPLES, RSNA_OVERLAPS, Figure
 
 Tree = dict[str, Any]
 Indices = NDArray[np.intp]
@@ -122,6 +122,7 @@ def finding_figures(predictions: Predictions, asked: Asked, draws: Resamples) ->
         "log_loss": drawn.measure(partial(binary.log_loss, scores, truth)),
         "brier": drawn.measure(partial(binary.brier, scores, truth)),
         "ece": drawn.measure(partial(binary.calibration_error, scores, truth), recentre=True),
+        "ece_by_chance": _by_chance(scores),
         "reliability": _reliability(scores, truth),
         "points": {
             name: {"threshold": threshold, **_at_point(scores, truth, threshold, drawn)}
@@ -135,6 +136,12 @@ def finding_figures(predictions: Predictions, asked: Asked, draws: Resamples) ->
         if len(members) < len(where):
             part["subgroups"][name] = _subgroup(scores[members], truth[members], asked, draws, where[members])
     return part
+
+
+def _by_chance(scores: NDArray[np.float64]) -> Tree:
+    """Return the calibration error that a perfect calibration measures on as many pictures: mean and 95 % of draws."""
+    draws = binary.calibration_error_by_chance(scores, RESAMPLES)
+    return Figure(float(draws.mean()), *np.percentile(draws, [2.5, 97.5]).tolist()).as_json()
 
 
 def contrast_figures(

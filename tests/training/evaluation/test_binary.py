@@ -114,6 +114,21 @@ def test_a_calibrated_score_has_no_calibration_error_and_a_bent_one_has() -> Non
     assert binary.calibration_error(scores**3, truth, ones)[0] > 0.1
 
 
+def test_even_a_perfect_calibration_measures_an_error_on_few_pictures_and_hardly_one_on_many() -> None:
+    scores = np.random.default_rng(3).random(20_000)
+    few, many = (binary.calibration_error_by_chance(part, 200) for part in (scores[:100], scores))
+    assert 0.05 < few.mean() < 0.2
+    assert many.mean() < 0.015
+    assert binary.calibration_error_by_chance(np.tile([0.0, 1.0], 50), 200).max() == 0
+
+
+def test_an_error_by_chance_is_what_drawn_truths_measure() -> None:
+    scores = np.random.default_rng(4).random(150)
+    truth = np.random.default_rng(1).random((3, 150)) < scores  # the function's own draws
+    errors = [binary.calibration_error(scores, one, np.ones((1, 150)))[0] for one in truth]
+    assert binary.calibration_error_by_chance(scores, 3) == pytest.approx(errors)
+
+
 def test_bins_hold_equally_many_pictures_in_order_of_score() -> None:
     member = binary.bin_of(np.random.default_rng(0).random(95), 10)
     assert set(member.sum(axis=0)) == {9, 10}
