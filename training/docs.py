@@ -4,9 +4,9 @@
 
     python -m training.docs docs/models.md
 
-Runs of recipes are read from ``benchmarks/results/models``, learning curves from its folder ``curves``, what was
-reported for them from ``reported.toml``, the goals of shipped packages from ``goals.toml``, and their figures from the
-packages themselves.
+Runs of recipes are read from ``benchmarks/results/models``, cross-validations from its folder ``folds``, learning
+curves from its folder ``curves``, what was reported for them from ``reported.toml``, the goals of shipped packages from
+``goals.toml``, and their figures from the packages themselves.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from typing import Any
 import numpy as np
 
 from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
+from training.fold_tables import folds_section, read_folds
 from training.measures import Figure
+from training.recipe import experiment_name, load_recipe, shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, read_runs
 from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
 
 RUNS = Path("benchmarks") / "results" / "models"
 CURVES = RUNS / "curves"
+FOLDS = RUNS / "folds"
 _PERCENT = frozenset({"accuracy", "accuracy_binary", "accuracy_training", "accuracy_validation", "precision", "recall",
                       "specificity", "f1"})  # fmt: skip
 _HEAD = """\
@@ -82,7 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("packages", type=Path, nargs="*", help="package folders (default: the built-in ones)")
     parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the recipes' run files (default: {RUNS})")
     options = parser.parse_args(arguments)
-    text = page(options.packages or built_in(), read_runs(options.runs), read_curves(options.runs / CURVES.name))
+    text = page(
+        options.packages or built_in(),
+        read_runs(options.runs),
+        read_folds(options.runs / FOLDS.name),
+        read_curves(options.runs / CURVES.name),
+    )
     options.page.write_text(text, encoding="utf-8")
     return 0
 
@@ -92,12 +101,18 @@ def built_in() -> list[Path]:
     return sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
 
 
-def page(folders: Sequence[Path], runs: Sequence[RunFile], curves: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return the page for these packages, runs and learning curves."""
+def page(
+    folders: Sequence[Path],
+    runs: Sequence[RunFile],
+    folds: Sequence[Mapping[str, Any]] = (),
+    curves: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page for these packages, runs, cross-validations and learning curves."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
+    sections.append(folds_section(folds, {entry.name: entry.figures for entry in reported()}))
     sections += [_package(package) for package in packages]
-    return "\n".join([*sections, *(_curve(one) for one in curves)])
+    return "\n".join(section for section in (*sections, *(_curve(one) for one in curves)) if section)
 
 
 def read_curves(folder: Path) -> list[dict[str, Any]]:
@@ -118,12 +133,15 @@ def goals() -> list[Goal]:
 
 
 def recipes_table(known: Sequence[Reported], runs: Sequence[RunFile]) -> str:
-    """Return the table reported / measured here / protocol: one row a figure, recipes in the order of ``known``."""
-    names = list(dict.fromkeys([entry.name for entry in known] + [run.recipe for run in runs]))
+    """Return the table reported / measured here / protocol: one row a figure, recipes in the order of ``known``.
+
+    A recipe's experiment stands in its recipe's place where the recipe as it is was not run.
+    """
+    names = list(dict.fromkeys([entry.name for entry in known] + [_varied(run.recipe)[0] for run in runs]))
     there = {entry.name: entry for entry in known}
     rows: list[tuple[str, ...]] = []
     for name in names:
-        rows += _recipe_rows(name, there.get(name), [run for run in runs if run.recipe == name])
+        rows += _recipe_rows(name, there.get(name), [run for run in runs if _varied(run.recipe)[0] == name])
     notes = [f"- `{entry.name}`: {entry.source}{f'; {entry.protocol}' if entry.protocol else ''}." for entry in known]
     header = ("recipe", "figure", "reported", "measured here, by image", "measured here, by patient", "protocol here")
     return table(header, rows) + "\n\nWhat was reported, and how:\n\n" + "\n".join(notes)
@@ -146,9 +164,27 @@ def _recipe_rows(name: str, known: Reported | None, runs: Sequence[RunFile]) -> 
 
 
 def _best(runs: Sequence[RunFile], by: str) -> RunFile | None:
-    """Return the run to show: a full one before a quick one, cross-validation before a part held out."""
-    order = sorted((run for run in runs if run.by == by), key=lambda run: (run.quick, run.kind != "crossvalidation"))
+    """Return the run to show: a full one before a quick one, the recipe before its experiments, folds before a part."""
+    order = sorted(
+        (run for run in runs if run.by == by),
+        key=lambda run: (run.quick, bool(_varied(run.recipe)[1]), run.kind != "crossvalidation"),
+    )
     return order[0] if order else None
+
+
+def _varied(name: str) -> tuple[str, str]:
+    """Return the recipe that a run's name stands for, and its experiment; empty for the recipe as it is."""
+    return _experiments().get(name, (name, ""))
+
+
+@cache
+def _experiments() -> Mapping[str, tuple[str, str]]:
+    """Return (recipe, experiment) of every experiment of the shipped recipes, by the name that its runs have."""
+    return {
+        experiment_name(recipe, experiment): (recipe, experiment)
+        for recipe in shipped_recipes()
+        for experiment in load_recipe(recipe).experiments
+    }
 
 
 def _point(value: float | None) -> Figure | None:
@@ -178,10 +214,11 @@ def _cell(figure: str, value: Figure | None) -> str:
 
 
 def _protocol(run: RunFile) -> str:
-    known = run.protocol
+    known, experiment = run.protocol, _varied(run.recipe)[1]
     how = f"{run.folds} folds" if run.kind == "crossvalidation" else "a part held out"
     parts = [
         f"by {run.by}: {how}",
+        f"experiment `{experiment}`" if experiment else "",
         f"{known['pictures']} pictures of {known['patients']} patients" if "pictures" in known else "",
         f"list {known['list']}" if known.get("list") else "",
         f"{known['epochs']} epochs" if known.get("epochs") else "",

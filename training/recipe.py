@@ -82,8 +82,8 @@ class FindingSettings(_Part):
     class_: Annotated[Label | None, Field(alias="class")] = None
     """The class in that head; the finding's own label without it."""
     given: Label | None = None
-    """An earlier finding on top of which alone this one is seen: below that one's sensitive point, this one's probability
-    falls with it."""
+    """An earlier finding on top of which alone this one is seen: below that one's sensitive point, this one's
+    probability falls with it."""
     heat: bool = False
     """Whether the probability also follows from the surest box centre."""
     boxes: bool = False
@@ -271,9 +271,14 @@ class Recipe(_Part):
         document = self.model_dump(mode="json", by_alias=True)
         for table, values in self.experiments[name].items():
             document[table] = {**document[table], **values}
-        document["package"]["name"] = f"{self.package.name}-{name}".replace(".", "-")
+        document["package"]["name"] = experiment_name(self.package.name, name)
         document["experiments"] = {}
         return parse_recipe(document, f"{self.package.name}, experiment {name}")
+
+
+def experiment_name(recipe: str, experiment: str) -> str:
+    """Return the package name of a recipe's experiment."""
+    return f"{recipe}-{experiment}".replace(".", "-")
 
 
 def shipped_recipes() -> dict[str, Traversable]:

@@ -9,6 +9,7 @@ from inference.package import load_package
 from training.card import card
 from training.docs import (
     CURVES,
+    FOLDS,
     RUNS,
     Goal,
     Reported,
@@ -21,6 +22,7 @@ from training.docs import (
     recipes_table,
     reported,
 )
+from training.fold_tables import read_folds
 from training.measures import Figure
 from training.recipe import shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, plain, read_runs, write_run
@@ -47,7 +49,7 @@ KNOWN = Reported("a-recipe", "somebody's paper", "by image", {"accuracy": 0.95, 
 
 def test_the_page_of_models_is_up_to_date() -> None:
     written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    assert written == page(built_in(), read_runs(ROOT / RUNS), read_curves(ROOT / CURVES)), (
+    assert written == page(built_in(), read_runs(ROOT / RUNS), read_folds(ROOT / FOLDS), read_curves(ROOT / CURVES)), (
         "run: python -m training.docs docs/models.md"
     )
 
@@ -77,6 +79,16 @@ def test_a_full_run_is_shown_before_a_quick_one_and_a_quick_one_is_called_so() -
     quick, full = _run("image", 0.5, quick=True), _run("image", 0.9)
     assert "50.0 %" not in recipes_table([KNOWN], [quick, full])
     assert "which shows only that the recipe works" in recipes_table([KNOWN], [quick])
+
+
+def test_an_experiment_stands_in_its_recipes_row_until_the_recipe_as_it_is_was_run() -> None:
+    known = Reported("darkcovidnet", "a paper", "", {"accuracy": 0.8702})
+    short, full = _run("image", 0.8, recipe="darkcovidnet-short"), _run("image", 0.9, recipe="darkcovidnet")
+    text = recipes_table([known], [short])
+    assert "| `darkcovidnet` | accuracy | 87.02 % | 80.0 % [75.0–85.0] |" in text
+    assert "by image: 5 folds, experiment `short`" in text
+    assert "`darkcovidnet-short`" not in text
+    assert "80.0 %" not in recipes_table([known], [short, full])
 
 
 def test_a_recipe_that_was_not_run_says_so_and_an_unknown_one_has_its_rows() -> None:
