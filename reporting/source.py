@@ -22,14 +22,14 @@ from pathlib import Path
 import pydicom
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, encode_string
-from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import InvalidDicomError
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from config.errors import UnreadableInstance
 from reporting.charset import CharacterSet, quiet, understand
+from reporting.explicit import raw_element, tag_of, vr_of
 
 FILING = ("PatientName", "PatientID", "IssuerOfPatientID", "StudyInstanceUID")
 """Repeated to the byte whatever they hold."""
@@ -85,7 +85,7 @@ class SourceImage:
 
     def text(self, keyword: str) -> str:
         """Return an identity attribute as decoded text, whatever it holds; empty when the source lacks it."""
-        return self.character_set.decode(self.values.get(keyword, b""), name=_vr(keyword) == "PN").strip()
+        return self.character_set.decode(self.values.get(keyword, b""), name=vr_of(keyword) == "PN").strip()
 
     def repeats(self, keyword: str) -> bool:
         """Tell whether the outputs carry the source's own value of ``keyword``."""
@@ -101,11 +101,11 @@ class SourceImage:
         elements = {}
         for keyword in (*FILING, *DESCRIBING):
             if self.repeats(keyword):
-                elements[_tag(keyword)] = _raw(keyword, self.values[keyword])
+                elements[tag_of(keyword)] = raw_element(keyword, self.values[keyword])
             elif keyword in TYPE_2:
-                elements[_tag(keyword)] = _raw(keyword, b"")
+                elements[tag_of(keyword)] = raw_element(keyword, b"")
         if self.character_set.terms:
-            elements[_tag("SpecificCharacterSet")] = _raw(
+            elements[tag_of("SpecificCharacterSet")] = raw_element(
                 "SpecificCharacterSet", self.character_set.value.encode("ascii")
             )
         return elements
@@ -118,6 +118,11 @@ class SourceImage:
         offset = timedelta(hours=int(text[1:3]), minutes=int(text[3:5]))
         return timezone(-offset if text[0] == "-" else offset)
 
+    @property
+    def projection(self) -> str:
+        """Return CR or DX for an image whose SOP class is that of a radiograph, else nothing."""
+        return _PROJECTION.get(self.sop_class_uid, "")
+
     @quiet()
     def evidence(self) -> Dataset:
         """Return a clean stand-in for this instance that highdicom accepts as evidence.
@@ -129,12 +134,6 @@ class SourceImage:
         stand_in.SOPInstanceUID = self.sop_instance_uid
         stand_in.StudyInstanceUID = self.study_uid
         stand_in.SeriesInstanceUID = self.series_uid
-        described = self.orientation is not None and self.spacing is not None
-        stand_in.Modality = _PROJECTION.get(self.sop_class_uid, "OT") if described else "OT"
-        stand_in.PatientOrientation = list(self.orientation or ())
-        stand_in.ImagerPixelSpacing = list(self.spacing) if self.spacing else None
-        stand_in.Rows = self.rows
-        stand_in.Columns = self.columns
         for keyword in TYPE_2:
             setattr(stand_in, keyword, "")
         return stand_in
@@ -206,7 +205,7 @@ def valid_for_vr(keyword: str, text: str) -> bool:
         return text in {"M", "F", "O"}
     if keyword == "TimezoneOffsetFromUTC":
         return re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", text) is not None
-    vr = _vr(keyword)
+    vr = vr_of(keyword)
     if vr == "DA":
         return _date(text)
     if vr == "TM":
@@ -232,26 +231,9 @@ def _date(text: str) -> bool:
     return True
 
 
-def _vr(keyword: str) -> str:
-    return dictionary_VR(_tag(keyword))
-
-
-def _tag(keyword: str) -> BaseTag:
-    tag = tag_for_keyword(keyword)
-    if tag is None:  # a slip in this package's own tables
-        raise KeyError(keyword)
-    return Tag(tag)
-
-
-def _raw(keyword: str, value: bytes) -> RawDataElement:
-    padding = b"\0" if _vr(keyword) == "UI" else b" "
-    padded = value + padding if len(value) % 2 else value
-    return RawDataElement(_tag(keyword), _vr(keyword), len(padded), padded, 0, False, True)
-
-
 def _octets(header: Dataset, keyword: str) -> bytes | None:
     """Return an element's value as it stands in the file, without padding; None when there is no element."""
-    tag = _tag(keyword)
+    tag = tag_of(keyword)
     if tag not in header:
         return None
     element: DataElement | RawDataElement | None = header.get_item(tag)
