@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from config.errors import SettingsError
+from cxrnode.command import Json, out, train_extra
 from cxrnode.progress import shown_progress
 
 SHARES = (0.25, 0.5, 1.0)
@@ -27,19 +26,20 @@ def curve(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fit a recipe on growing shares of its training patients; measure each on the validation fold."""
-    try:
+    with train_extra():
         from training.curve import curve as run
-    except ModuleNotFoundError as error:
-        msg = f"training needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
-        raise SettingsError(msg) from None
-    from training.recipe import load_recipe
-    from training.runs import FIGURE_NAMES, write_json
+        from training.recipe import load_recipe
+        from training.runs import FIGURE_NAMES, write_json
 
     with shown_progress() as progress:
         document = run(load_recipe(recipe), data, share or SHARES, work=cache, quick=quick, progress=progress)
     write_json(to, document)
+    if as_json:
+        out.print_json(data=document)
+        return
     points = document["points"]
     table = Table("figure, validation fold", *(f"{point['pictures']} pictures" for point in points))
     for name in points[-1]["figures"]:
@@ -47,4 +47,4 @@ def curve(
         shown = [point["figures"].get(name, {}).get("value") for point in points]
         words = FIGURE_NAMES[figure] + (f", {label}" if label else "")
         table.add_row(words, *("–" if value is None else f"{value:.3f}" for value in shown))
-    Console().print(table)
+    out.print(table)

@@ -10,10 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import LogSettings
-from cxrnode.command import Json, err, out
+from cxrnode.command import Json, err, out, train_extra
 from cxrnode.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def convert(
     write = tfrecord.write if to is Layout.TFRECORD else voc.write
     examples = _open(folder, reader)
     chosen = [label.strip() for label in labels.split(",") if label.strip()]
-    with _bar("writing", len(examples)) as progress, _needing_tensorflow():
+    with _bar("writing", len(examples)) as progress, train_extra():
         written = write(examples, out_folder, chosen, progress)
     out.print(f"{len(examples)} pictures with boxes of {', '.join(written)} are in {escape(str(out_folder))}.")
 
@@ -123,17 +122,8 @@ def export(
 def _open(folder: Path, reader: str) -> "tuple[Example, ...]":
     from training.data.open import open_data
 
-    with _needing_tensorflow():
+    with train_extra():
         return open_data(folder, reader)
-
-
-@contextmanager
-def _needing_tensorflow() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        msg = f"this needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
-        raise SettingsError(msg) from None
 
 
 @contextmanager

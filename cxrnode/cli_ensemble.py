@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from config.errors import SettingsError
+from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
 
 
@@ -22,20 +21,21 @@ def ensemble(
     name: Annotated[str, typer.Option(help="Of the ensemble; the first member's name and -ensemble without it.")] = "",
     version: Annotated[str, typer.Option(help="Of the ensemble.")] = "1.0.0",
     title: Annotated[str, typer.Option(help="Of the ensemble; the first member's without it.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Make one package that averages networks; its operating points are chosen, and its figures measured, anew.
 
     The members must have learnt from the same folds: the points come from their validation fold, the figures from
     their test fold. Needs the train extra.
     """
-    try:
+    with train_extra():
         from training.ensemble import Names, make
-    except ModuleNotFoundError as error:
-        msg = f"making an ensemble needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
-        raise SettingsError(msg) from None
     with shown_progress() as progress:
         made = make(to, members, data, names=Names(name, version, title), progress=progress)
+    if as_json:
+        out.print_json(data=as_made(made, to))
+        return
     findings = ", ".join(spec.label for spec in made.package.manifest.findings)
-    console = Console()
-    console.print(f"{len(members)} networks, findings: {findings}.", soft_wrap=True)
-    console.print(f"The package is in {to}. Research use only: its card says what it cannot do.", soft_wrap=True)
+    out.print(f"{len(members)} networks, findings: {findings}.", soft_wrap=True)
+    words = f"The package is in {to}. Research use only: its card says what it cannot do."
+    out.print(words, soft_wrap=True, markup=False)

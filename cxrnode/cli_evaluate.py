@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from config.errors import SettingsError
-from cxrnode.command import err, out
+from cxrnode.command import Json, err, out, train_extra
 
 if TYPE_CHECKING:
     from training.evaluation.evaluate import Choice
@@ -51,9 +51,10 @@ def evaluate(
     ] = False,
     resamples: Resamples = 1000,
     seed: Seed = 1,
+    as_json: Json = False,
 ) -> None:
     """Measure a package on data it was not made from, through the code that serves; every figure with an interval."""
-    with _training():
+    with train_extra():
         from inference.model import Model
         from training.data.pictures import read_picture
         from training.evaluation.evaluate import evaluate as measure
@@ -65,21 +66,23 @@ def evaluate(
     model = Model.open(package)
     with _bar(package) as progress:
         predictions, document = measure(model, choice, seed=seed, resamples=resamples, progress=progress)
+    beside = err if as_json else out
     _warn({predictions.package.words: predictions.seen})
-    for table in _tables(document["figures"]):
-        out.print(table)
-    _say(f"{document['figures']['pictures']} pictures of {document['figures']['patients']} patients; in brackets "
-         f"{document['figures']['intervals']}")  # fmt: skip
+    if not as_json:
+        for table in _tables(document["figures"]):
+            out.print(table)
+        _say(f"{document['figures']['pictures']} pictures of {document['figures']['patients']} patients; in brackets "
+             f"{document['figures']['intervals']}")  # fmt: skip
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         _write(to / FIGURES, document)
         save_predictions(to / PREDICTIONS, predictions)
         page = report_page(predictions, document, (lambda example: read_picture(example.path)) if pictures else None)
         (to / PAGE).write_text(page, encoding="utf-8")
-        _say(f"written: {to / PAGE}, {FIGURES}, {PREDICTIONS} (with the data set's own patient numbers)")
+        _say(f"written: {to / PAGE}, {FIGURES}, {PREDICTIONS} (with the data set's own patient numbers)", on=beside)
         if pictures:
-            _say("the page holds pictures of the data set: share it only as you may share those", "yellow")
-    _say("research use only")
+            _say("the page holds pictures of the data set: share it only as you may share those", "yellow", on=beside)
+    _end(document, as_json=as_json)
 
 
 def compare(
@@ -94,9 +97,10 @@ def compare(
     to: Out = None,
     resamples: Resamples = 1000,
     seed: Seed = 1,
+    as_json: Json = False,
 ) -> None:
     """Hold two packages against each other on the same pictures: paired differences with intervals."""
-    with _training():
+    with train_extra():
         from training.evaluation.compare import compare as hold
         from training.evaluation.page import compare_page
         from training.evaluation.predictions import save_predictions
@@ -111,16 +115,18 @@ def compare(
         rsna_thresholds=(_thresholds(records[0]), _thresholds(records[1])),
     )
     _warn(document["seen"])
-    out.print(_difference_table(document))
-    _say(document["sentence"], "bold")
+    beside = err if as_json else out
+    if not as_json:
+        out.print(_difference_table(document))
+        _say(document["sentence"], "bold")
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         _write(to / COMPARISON, document)
         for side, predictions in zip(("one", "other"), sides, strict=True):
             save_predictions(to / f"{side}.{PREDICTIONS}", predictions)
         (to / "compare.html").write_text(compare_page(document), encoding="utf-8")
-        _say(f"written: {to / 'compare.html'}, {COMPARISON}, one.{PREDICTIONS}, other.{PREDICTIONS}")
-    _say("research use only")
+        _say(f"written: {to / 'compare.html'}, {COMPARISON}, one.{PREDICTIONS}, other.{PREDICTIONS}", on=beside)
+    _end(document, as_json=as_json)
 
 
 def _thresholds(record: "Record | None") -> "Mapping[str, float] | None":
@@ -243,16 +249,6 @@ def _warn(seen: Mapping[str, Mapping[str, int]]) -> None:
 
 
 @contextmanager
-def _training() -> Iterator[None]:
-    """Turn a missing part of the train extra into words."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        msg = f"measuring packages needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
-        raise SettingsError(msg) from None
-
-
-@contextmanager
 def _bar(what: str) -> Iterator[Callable[[int], Callable[[int], None]]]:
     """Yield what is told the number of pictures, and then after each how many are done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -271,5 +267,13 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _say(line: str, style: str = "") -> None:
-    out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+def _end(document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the document for scripts, or what people should hear last."""
+    if as_json:
+        out.print_json(data=document)
+    else:
+        _say("research use only")
+
+
+def _say(line: str, style: str = "", on: Console | None = None) -> None:
+    (on or out).print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,13 +1,16 @@
 """Cross-validation and tuning of recipes, as commands."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from config.errors import SettingsError
+from cxrnode.command import Json, out, train_extra
 from cxrnode.progress import shown_progress
 
 _FIGURES = ("accuracy", "f1", "auroc")
@@ -32,15 +35,14 @@ def crossvalidate(
         Path | None, typer.Option(help="Folder for finished folds; .cache/crossvalidate without it.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few pictures and epochs: to see that all works.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Cross-validate recipes on their list, all on the same folds; a run that was stopped goes on."""
-    try:
+    with train_extra():
         from training import crossvalidate as room
         from training import fold_figures
         from training.recipe import load_recipe
         from training.runs import write_json
-    except ModuleNotFoundError as error:
-        raise _missing(error) from None
     if task not in room.TASKS or by not in {"image", "patient"}:
         raise SettingsError("--task is three or binary, --by is image or patient")
     chosen = []
@@ -61,15 +63,31 @@ def crossvalidate(
     write_json(to, document)
     if runs is not None:
         fold_figures.write_runs(runs, document, chosen)
-    title = f"{folds} folds by {by}, {len(protocol.classes)} classes, {document['protocol']['pictures']} pictures"
+    if as_json:
+        out.print_json(data=_without_predictions(document))
+        return
+    out.print(_compared(document))
+    out.print(f"Figures and predictions are in {to}.", markup=False)
+
+
+def _compared(document: Mapping[str, Any]) -> Table:
+    known = document["protocol"]
+    title = f"{known['folds']} folds by {known['by']}, {len(known['classes'])} classes, {known['pictures']} pictures"
     table = Table("recipe", *_FIGURES, title=title)
     for name, part in document["recipes"].items():
         table.add_row(name, *(_shown(part["pooled"][figure]) for figure in _FIGURES))
     for name, part in document["differences"].items():
         table.add_row(name, *(_shown(part[figure]) for figure in _FIGURES))
-    console = Console()
-    console.print(table)
-    console.print(f"Figures and predictions are in {to}.")
+    return table
+
+
+def _without_predictions(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures alone: what was predicted of each picture names patients, and stands in the file."""
+    parts = {
+        name: {key: value for key, value in part.items() if key != "predictions"}
+        for name, part in document["recipes"].items()
+    }
+    return {**document, "recipes": parts}
 
 
 def tune(
@@ -79,24 +97,26 @@ def tune(
     search: Annotated[str, typer.Option(help="random, hyperband or bayesian.")] = "random",
     trials: Annotated[int, typer.Option(min=1, help="How many settings to try (hyperband: how many rounds).")] = 10,
     quick: Annotated[bool, typer.Option("--quick", help="Few pictures and epochs: to see that all works.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Search a recipe's declared ranges, judged on its validation fold; a search that was stopped goes on."""
-    try:
+    with train_extra():
         from training import tune as room
         from training.recipe import load_recipe
-    except ModuleNotFoundError as error:
-        raise _missing(error) from None
     if search not in room.SEARCHES:
         raise SettingsError(f"--search is one of {', '.join(room.SEARCHES)}")
     with shown_progress() as progress:
         found = room.tune(load_recipe(recipe), data, to, search=search, trials=trials, quick=quick, progress=progress)
+    if as_json:
+        rows = [{**asdict(trial), "loss": trial.loss if math.isfinite(trial.loss) else None} for trial in found]
+        out.print_json(data={"best": str(to / room.BEST), "table": str(to / room.TABLE), "trials": rows})
+        return
     names = sorted(found[0].values)
     table = Table("trial", "validation loss", *names, title=f"{recipe}: the best of {len(found)} trials first")
     for trial in found[:10]:
         table.add_row(trial.name, f"{trial.loss:.4f}", *(f"{trial.values[name]:.3g}" for name in names))
-    console = Console()
-    console.print(table)
-    console.print(f"The best recipe is {to / room.BEST}, all trials are in {to / room.TABLE}.")
+    out.print(table)
+    out.print(f"The best recipe is {to / room.BEST}, all trials are in {to / room.TABLE}.", markup=False)
 
 
 def _shown(figure: dict[str, Any]) -> str:
@@ -104,7 +124,3 @@ def _shown(figure: dict[str, Any]) -> str:
     if figure["value"] is None:
         return "–"
     return f"{figure['value']:.4f}" + (f" [{low:.3f}–{high:.3f}]" if low is not None else "")
-
-
-def _missing(error: ModuleNotFoundError) -> SettingsError:
-    return SettingsError(f"this needs {error.name}, which is not installed: pip install 'cxrnode[train]'")

@@ -1,16 +1,20 @@
 """The training room, as a command."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import LogSettings
+from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
+
+if TYPE_CHECKING:
+    from training.ensemble import Made
+    from training.recipe import Recipe
+    from training.run import Trained
 
 
 def register(app: typer.Typer) -> None:
@@ -28,19 +32,15 @@ def train(
     weights: Annotated[Path | None, typer.Option(help="What to start from, if not the recipe's weights file.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for the run's small file of headline figures.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train, calibrate and evaluate a model package (needs the train extra: TensorFlow).
 
     A run that was stopped goes on where it was when it is started again with the same recipe, data and cache.
     """
-    try:
+    with train_extra():
         from training.ensemble import train_all
-    except ModuleNotFoundError as error:
-        msg = f"training needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
-        raise SettingsError(msg) from None
-    from training.evaluation.headline import headline, holdout_run
-    from training.recipe import load_recipe, with_reader
-    from training.runs import FIGURE_NAMES, write_run
+        from training.recipe import load_recipe, with_reader
 
     configure_logs(LogSettings(level="warning"), "train")
     chosen = load_recipe(recipe)
@@ -51,24 +51,40 @@ def train(
     with shown_progress() as progress:
         trained = train_all(chosen, data, to, work=cache, weights=weights, quick=quick, progress=progress)
     if runs is not None:
-        known = trained.figures["protocol"]
-        told = {
-            "epochs": chosen.fit.epochs + chosen.fit.last_epochs,
-            "side": chosen.network.side,
-            "list": chosen.data.list,
-            "weights": chosen.network.weights,
-            "note": f"fitted on {known['parts']['training']['pictures']} pictures"
-            + (f", mean of {chosen.members} networks" if chosen.members > 1 else ""),
-        }
-        write_run(
-            runs,
-            holdout_run(chosen.package.name, trained.figures["test"], by=known["by"], protocol=told, quick=quick),
-        )
-    table = Table("figure, test part", "measured here", title=f"{chosen.package.name} {chosen.package.version}")
+        _leave_run_file(runs, chosen, trained, weights, quick=quick)
+    if as_json:
+        out.print_json(data=as_made(trained, to))
+        return
+    out.print(_table(chosen, trained))
+    out.print(f"The package is in {to}. Research use only: its card says what it cannot do.", markup=False)
+
+
+def _leave_run_file(
+    runs: Path, recipe: "Recipe", trained: "Trained | Made", weights: Path | None, *, quick: bool
+) -> None:
+    from training.evaluation.headline import holdout_run
+    from training.runs import write_run
+
+    known = trained.figures["protocol"]
+    told = {
+        "epochs": recipe.fit.epochs + recipe.fit.last_epochs,
+        "side": recipe.network.side,
+        "list": recipe.data.list,
+        "weights": recipe.network.weights if weights is None else weights.name,
+        "note": f"fitted on {known['parts']['training']['pictures']} pictures"
+        + (f", mean of {recipe.members} networks" if recipe.members > 1 else ""),
+    }
+    test = trained.figures["test"]
+    write_run(runs, holdout_run(recipe.package.name, test, by=known["by"], protocol=told, quick=quick))
+
+
+def _table(recipe: "Recipe", trained: "Trained | Made") -> Table:
+    from training.evaluation.headline import headline
+    from training.runs import FIGURE_NAMES
+
+    table = Table("figure, test part", "measured here", title=f"{recipe.package.name} {recipe.package.version}")
     for name, figure in headline(trained.figures["test"]).items():
         figure_name, _, label = name.partition(":")
         words = FIGURE_NAMES[figure_name] + (f", {label}" if label else "")
         table.add_row(words, f"{figure.value:.3f} [{figure.low:.3f}–{figure.high:.3f}]")
-    console = Console()
-    console.print(table)
-    console.print(f"The package is in {to}. Research use only: its card says what it cannot do.")
+    return table

@@ -1,15 +1,22 @@
 """What every command of the command line gets: the settings, the database, and where to print."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from config.errors import SettingsError
 from config.load import find_file, load_settings
 from config.settings import Settings
 from tracking.database import Database
+
+if TYPE_CHECKING:
+    from training.ensemble import Made
+    from training.run import Trained
 
 out = Console()
 err = Console(stderr=True)
@@ -40,3 +47,32 @@ class Context:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+@contextmanager
+def train_extra() -> Iterator[None]:
+    """Turn a missing part of the train extra into words."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f"this needs {error.name}, which is not installed: pip install 'cxrnode[train]'"
+        raise SettingsError(msg) from None
+
+
+def as_made(made: "Trained | Made", folder: Path) -> dict[str, Any]:
+    """Return what scripts are told of a package that was made: which, where, and its headline figures."""
+    from training.evaluation.headline import headline
+
+    manifest = made.package.manifest
+    figures = headline(made.figures["test"])
+    return {
+        "package": {
+            "name": manifest.name,
+            "version": manifest.version,
+            "digest": made.package.digest,
+            "folder": str(folder),
+        },
+        "quick": bool(made.figures["protocol"]["quick"]),
+        "findings": [finding.label for finding in manifest.findings],
+        "figures": {name: figure.as_json() for name, figure in figures.items()},
+    }

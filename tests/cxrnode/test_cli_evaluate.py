@@ -79,10 +79,18 @@ def test_a_package_is_measured_on_new_patients_and_leaves_a_page(
     document = json.loads((out / "figures.json").read_text())
     assert document["package"]["name"] == "chest-default"
     assert document["seen"] == {}
+    assert run("evaluate", "chest-default", "--data", data, "--all", "--resamples", 100, "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["seen"] == {"training": 6}
+    assert "these figures flatter" in told.err
     files = out / "predictions.json.gz"
     assert run("compare", files, files, "--resamples", 100, "--out", tmp_path / "compared") == 0
     assert "no difference can be told" in capsys.readouterr().out
     assert (tmp_path / "compared" / "compare.html").is_file()
+    assert run("compare", files, files, "--resamples", 100, "--out", tmp_path / "compared", "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == json.loads((tmp_path / "compared" / "comparison.json").read_text())
+    assert "written:" in told.err
     assert run("compare", "chest-default", files, "--data", data, "--resamples", 100) == 0
 
 

@@ -1,6 +1,7 @@
 """Cross-validation and tuning from the command line: what they print, leave behind, and refuse."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,24 @@ def test_tune_shows_the_best_trials(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert answer.exit_code == 0, answer.output
     assert answer.output.index("0001") < answer.output.index("0000")
     assert "0.2500" in answer.output
+
+
+def test_scripts_get_one_json_document_without_pictures_and_patients(
+    played: list[tuple[list[str], Protocol]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = _run(
+        "crossvalidate", "darkcovidnet", "--data", tmp_path, "--out", tmp_path / "cv.json", "--folds", 2, "--json"
+    )
+    assert answer.exit_code == 0, answer.output
+    told, kept = json.loads(answer.stdout), json.loads((tmp_path / "cv.json").read_text())
+    assert kept["recipes"]["darkcovidnet"].pop("predictions")
+    assert told == kept
+    trials = (tuning.Trial("1", {"zoom": 0.1}, 3, 0.25), tuning.Trial("0", {"zoom": 0.2}, 3, math.inf))
+    monkeypatch.setattr(tuning, "tune", lambda *_what, **_options: trials)
+    answer = _run("tune", "darkcovidnet", "--data", tmp_path, "--out", tmp_path / "out", "--json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert told["best"] == str(tmp_path / "out" / "best.toml")
+    assert [(trial["name"], trial["values"], trial["loss"]) for trial in told["trials"]] == [
+        ("1", {"zoom": 0.1}, 0.25), ("0", {"zoom": 0.2}, None),
+    ]  # fmt: skip

@@ -1,0 +1,107 @@
+"""Training, ensembles and learning curves from the command line: what people and scripts are told."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from config.errors import SettingsError
+from cxrnode import cli
+from inference.package import FIGURES, EnsemblePackage, load_package
+from training import curve as curve_room
+from training import ensemble
+from training.ensemble import Made
+from training.recipe import load_recipe
+from training.runs import read_runs
+
+RUNNER = CliRunner()
+
+
+def _run(*arguments: object) -> Any:
+    cli._assemble()
+    return RUNNER.invoke(cli.app, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    """What was made long ago is given for what training and joining would make."""
+    package = load_package("chest-default")
+    assert isinstance(package, EnsemblePackage)
+    there = Made(package, json.loads(package.path(FIGURES).read_text(encoding="utf-8")))
+
+    def told(*_what: object, progress: Callable[[str, int, int], None], **_options: object) -> Made:
+        progress("training steps", 1, 1)
+        return there
+
+    monkeypatch.setattr(ensemble, "train_all", told)
+    monkeypatch.setattr(ensemble, "make", told)
+    return there
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("train", "chest-default", "--data", "data", "--out", "there"), ("ensemble", "there", "a", "b", "--data", "data")],
+)
+def test_scripts_get_one_json_document_and_people_a_table(made: Made, command: tuple[str, ...]) -> None:
+    answer = _run(*command, "--json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert told["package"] == {
+        "name": made.package.manifest.name, "version": made.package.manifest.version, "digest": made.package.digest,
+        "folder": "there",
+    }  # fmt: skip
+    assert told["quick"] is False
+    assert told["findings"] == [finding.label for finding in made.package.manifest.findings]
+    assert 0 < told["figures"]["auroc:lung_opacity"]["value"] < 1
+    assert "training steps: 1 of 1" in answer.stderr
+    answer = _run(*command)
+    assert answer.exit_code == 0, answer.output
+    assert "The package is in there. Research use only" in answer.stdout
+
+
+def test_a_run_file_names_the_weights_that_were_started_from(made: Made, tmp_path: Path) -> None:
+    options = ("--data", tmp_path, "--out", tmp_path / "there", "--runs", tmp_path / "runs")
+    assert _run("train", "covid-transfer", *options).exit_code == 0
+    (run,) = read_runs(tmp_path / "runs")
+    assert run.protocol["weights"] == load_recipe("covid-transfer").network.weights
+    assert _run("train", "covid-transfer", *options, "--weights", tmp_path / "other.h5").exit_code == 0
+    (run,) = read_runs(tmp_path / "runs")
+    assert run.protocol["weights"] == "other.h5"
+
+
+def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = {"value": 0.75, "interval": [0.5, 0.9]}
+    document = {"points": [{"share": 1.0, "pictures": 9, "figures": {"auroc:lung_opacity": figure}}]}
+    monkeypatch.setattr(curve_room, "curve", lambda *_what, **_options: document)
+    options = ("--data", tmp_path, "--out", tmp_path / "curve.json")
+    answer = _run("curve", "chest-default", *options, "--json")
+    assert json.loads(answer.stdout) == json.loads((tmp_path / "curve.json").read_text()) == document
+    assert "0.750" in _run("curve", "chest-default", *options).stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("training.ensemble", ("train", "chest-default", "--data", "x", "--out", "y")),
+        ("training.ensemble", ("ensemble", "y", "a", "b", "--data", "x")),
+        ("training.curve", ("curve", "chest-default", "--data", "x", "--out", "y")),
+        ("training.tune", ("tune", "chest-default", "--data", "x", "--out", "y")),
+        ("training.crossvalidate", ("crossvalidate", "chest-default", "--data", "x", "--out", "y")),
+        ("training.evaluation.evaluate", ("evaluate", "chest-default", "--data", "x")),
+        ("training.evaluation.compare", ("compare", "a", "b")),
+    ],
+)
+def test_every_command_says_the_same_of_a_missing_train_extra(
+    monkeypatch: pytest.MonkeyPatch, missing: str, command: tuple[str, ...]
+) -> None:
+    room, _, name = missing.rpartition(".")
+    if room in sys.modules:
+        monkeypatch.delattr(sys.modules[room], name, raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    error = _run(*command).exception
+    assert isinstance(error, SettingsError)
+    assert str(error) == f"this needs {missing}, which is not installed: pip install 'cxrnode[train]'"
