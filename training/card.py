@@ -1,9 +1,9 @@
 """The model card, written from a package's figures and manifest: no number in it is typed by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.manifest import AnyManifest
+from inference.manifest import AnyManifest, Manifest
 from training.catalogue import CATALOGUE
 from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
 
@@ -67,7 +67,7 @@ _BOXES = (
 )
 
 
-def card(manifest: AnyManifest, figures: Figures) -> str:
+def card(manifest: AnyManifest, figures: Figures, members: Sequence[Manifest] = ()) -> str:
     """Return ``card.md`` for a package.
 
     Parameters
@@ -77,12 +77,14 @@ def card(manifest: AnyManifest, figures: Figures) -> str:
     figures
         Its ``figures.json``, format 2: ``protocol``, ``recipe``, ``test`` (what
         :func:`training.evaluation.figures.figures` returned), and if there is one ``dicom_check``.
+    members
+        What an ensemble's networks say of themselves.
     """
     quick = "\n> **A quick run, to see that everything works. Not a model to use.**\n" if _is_quick(figures) else ""
     parts = [
         f"# {manifest.name} {manifest.version}\n\n{manifest.title}.\n{quick}\n{manifest.summary.strip()}",
         f"**Intended use.** {manifest.intended_use}",
-        "## Findings\n\n" + _findings(manifest),
+        "## Findings\n\n" + _findings(manifest, members or ((manifest,) if isinstance(manifest, Manifest) else ())),
         "## Figures\n\n" + _figures(figures),
         "## Subgroups\n\n" + _subgroups(figures),
         "## Protocol\n\n" + _protocol(figures),
@@ -96,7 +98,7 @@ def _is_quick(figures: Figures) -> bool:
     return bool(figures["protocol"]["quick"])
 
 
-def _findings(manifest: AnyManifest) -> str:
+def _findings(manifest: AnyManifest, networks: Sequence[Manifest]) -> str:
     lines = []
     for finding in manifest.findings:
         entry = CATALOGUE.get(finding.label)
@@ -104,8 +106,26 @@ def _findings(manifest: AnyManifest) -> str:
         title = entry.title if entry else finding.code.meaning
         boxes = " With boxes." if finding.boxes else ""
         note = f" {finding.note}" if finding.note else ""
-        lines.append(f"- **{title}**: {said}{boxes}{note}")
+        lines.append(f"- **{title}**: {said}{boxes}{note}{_switched_off(finding.label, networks)}")
     return "\n".join(lines)
+
+
+def _switched_off(label: str, networks: Sequence[Manifest]) -> str:
+    """Say in how many networks a finding's own answer was switched off; nothing where it was in none."""
+    specs = [network.finding(label) for network in networks]
+    off = [spec for spec in specs if not spec.calibration.class_ and not spec.calibration.heat]
+    if not off:
+        return ""
+    who = (
+        "the network's own answer" if len(specs) == 1 else f"the own answer of {len(off)} of the {len(specs)} networks"
+    )
+    known = CATALOGUE.get(off[0].given or "")
+    base = off[0].given and (known.title if known else off[0].given.replace("_", " "))
+    left = (
+        "what is left is how often it stood on the validation pictures"
+        + (f", and how likely {base[0].lower()}{base[1:]} is" if base else ", the same number for every picture")
+    )  # fmt: skip
+    return f" **Switched off:** {who} ranked the validation pictures the wrong way round and is not used; {left}."
 
 
 def _figures(figures: Figures) -> str:
