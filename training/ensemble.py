@@ -5,7 +5,6 @@ the test part, both through the code that serves. Nothing is fitted. The members
 part, or the ensemble's figures would rest on pictures that one of them has learnt.
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from config.errors import DataError
+from config.errors import DataError, PermanentError
 from config.logs import get_logger
 from inference.ensemble import draft
 from inference.manifest import EnsembleManifest, PointsSpec
@@ -38,7 +36,9 @@ from training.data.pictures import require_readable
 from training.evaluation.figures import known_boxes
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import TRAINING, VALIDATION, Record
+from training.evaluation.protocol import TRAINING, VALIDATION, Record, figures_of, record_in
+from training.fit_any import starting_weights
+from training.keys import of_file, whole_key
 from training.learnt import Progress, silent
 from training.package import INTENDED_USE, LICENCE, require_place
 from training.protocol import protocol
@@ -157,11 +157,14 @@ def train_all(
     if recipe.members == 1:
         return train(recipe, data, out, work=work, weights=weights, quick=quick, progress=progress)
     folders = []
+    # Several members need folds of the data set's own, so that all of them have the same parts.
+    start, selection = starting_weights(recipe, data, weights), select(recipe, data)
     count = recipe.cut_down().members if quick else recipe.members
     for number in range(1, count + 1):
         member = recipe.member(number)
-        folder = (work or CACHE) / "members" / f"{member.package.name}-{_key(member, data, weights, quick=quick)}"
-        if not (folder / FIGURES).is_file():
+        folder = (work or CACHE) / "members" / f"{member.package.name}-{_key(member, selection, start, quick=quick)}"
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
             def shown(what: str, done: int, of: int, number: int = number) -> None:
                 progress(f"network {number} of {count}: {what}", done, of)
@@ -175,9 +178,27 @@ def train_all(
     return made
 
 
-def _key(recipe: Recipe, data: Path, weights: Path | None, *, quick: bool) -> str:
-    words = f"{recipe.model_dump_json()}/{data.resolve()}/{weights}/{quick}"
-    return hashlib.sha256(words.encode()).hexdigest()[:12]
+def _is_whole(folder: Path) -> bool:
+    """Say whether a member was kept, and as it was written."""
+    try:
+        open_member(folder)
+    except PermanentError:
+        return False
+    return True
+
+
+def _key(recipe: Recipe, selection: Selection, start: Path | None, *, quick: bool) -> str:
+    """Return what tells a kept member from those of other settings, pictures, weights or versions of the program."""
+    split = selection.split
+    parts = {
+        "training": split.training,
+        "validation": split.validation,
+        "test": split.test,
+        "kept apart": selection.kept_apart,
+        "dicom": selection.dicom,
+    }
+    named = "" if start is None else start.name  # which its figures say
+    return whole_key(recipe, parts, of_file(start), named, sorted(selection.left_out.items()), quick)
 
 
 def open_member(folder: str | Path) -> Member:
@@ -188,22 +209,24 @@ def open_member(folder: str | Path) -> Member:
     DataError
         When its figures do not say how it was made.
     PackageError
-        When it is no network's package.
+        When it is no network's package, or its figures cannot be read.
     """
     package = load_network(folder)
     who = f"{package.manifest.name} {package.manifest.version}"
-    figures: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
+    figures = figures_of(package)
     try:
         recipe = Recipe.model_validate(figures["recipe"])
         parts = figures["protocol"]["parts"]
         if any(name not in parts for name in _PARTS):
             raise KeyError("parts")
         fitted = {name: int(parts[TRAINING][name]) for name in ("pictures", "patients")}
-    except (KeyError, TypeError, ValidationError):
+        float(figures.get("engines_differ_at_most", 0.0))  # the ensemble's own figures will need it
+        quick = bool(figures["protocol"].get("quick"))
+    except (AttributeError, KeyError, TypeError, ValueError):  # a ValidationError is a ValueError
         raise DataError(
             f"{who} does not say what it was made from in a way that this program reads: train it again with its recipe"
         ) from None
-    return Member(package, recipe, Record.of(figures), fitted, bool(figures["protocol"].get("quick")))
+    return Member(package, recipe, record_in(package), fitted, quick)
 
 
 def require_same_parts(members: Sequence[Member]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.pixels import to_model_input
+from training import keys
 from training.augment import augment
 from training.data.examples import Example, TruthBox
 from training.data.pictures import read_picture, to_model_box
@@ -23,7 +24,7 @@ from training.learnt import Progress
 from training.recipe import Recipe
 
 _LAYOUT = "4"
-"""Changed whenever the same settings would give other maps."""
+"""Changed whenever the same settings would give other maps in one version of the program."""
 
 
 class Maps(Protocol):
@@ -134,12 +135,10 @@ def _wanted(recipe: Recipe, example: Example) -> tuple[TruthBox, ...]:
 def _digest(trunk: keras.Model, recipe: Recipe, *, altered: bool) -> str:
     settings = recipe.augment if altered else None
     seed = recipe.seed if altered else None
-    sums = hashlib.sha256(f"{_LAYOUT}/{settings!r}/{seed}/{recipe.network.contrast}/{trunk.input_shape}".encode())
-    for weight in trunk.get_weights():
-        sums.update(weight.tobytes())
-    return sums.hexdigest()[:20]
+    words = (keys.program(), _LAYOUT, settings, seed, recipe.network.contrast, trunk.input_shape)
+    return hashlib.sha256(f"{words!r}/{keys.of_arrays(trunk.get_weights())}".encode()).hexdigest()[:20]
 
 
 def _key(example: Example) -> str:
     """Name a picture's file by all that its maps follow from, together with the folder's digest."""
-    return hashlib.sha256(f"{example.file}/{example.path.stat().st_size}".encode()).hexdigest()[:32]
+    return hashlib.sha256(keys.of_picture(example).encode()).hexdigest()[:32]

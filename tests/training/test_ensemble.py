@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from config.errors import DataError
+from config.errors import DataError, PackageError
 from inference.ensemble import draft
 from inference.model import Model
 from inference.package import FIGURES, EnsemblePackage, load_package, write_package
@@ -154,6 +154,24 @@ def test_a_package_that_does_not_say_how_it_was_made_is_refused(
     with pytest.raises(DataError, match="does not say what it was made from"):
         make(tmp_path / "both", [member("one"), mute], data)
     assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("content", [b'{"recipe": ', b"[]", b'{"recipe": {}, "protocol": []}'])
+def test_a_member_whose_figures_are_broken_is_refused_in_words(
+    tmp_path: Path, weights: dict[str, bytes], content: bytes
+) -> None:
+    planned = manifest(Recipe.model_validate(RECIPE), Calibration())
+    broken = write_package(tmp_path / "broken", planned, {**weights, "card.md": b"", FIGURES: content}).folder
+    with pytest.raises((DataError, PackageError), match=r"tiny 1\.0\.0.* (make|train) it again"):
+        open_member(broken)
+
+
+def test_a_kept_member_that_was_damaged_is_not_taken(member: Callable[..., Path], tmp_path: Path) -> None:
+    kept = member("kept")
+    assert ensemble._is_whole(kept)
+    (kept / FIGURES).write_bytes((kept / FIGURES).read_bytes()[:100])
+    assert not ensemble._is_whole(kept)
+    assert not ensemble._is_whole(tmp_path / "nothing")
 
 
 def test_a_failure_leaves_the_package_that_was_there(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training import keys
 from training.data.examples import Example
 from training.features import compute
 from training.learnt import silent
@@ -38,3 +39,18 @@ def test_maps_that_nobody_looks_at_keep_no_file_open_so_that_a_data_set_may_have
     assert found.variants == 2
     assert found.batch([0, 2], [1, 1]).shape == (2, 8, 8, 1)
     assert len(list(FILES.iterdir())) == before
+
+
+def test_maps_are_kept_for_one_version_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "a.png")
+    picture = keras.Input((64, 64, 1))
+    trunk = keras.Model(picture, keras.layers.AveragePooling2D(8)(picture))
+
+    def folders(*truths: str) -> int:
+        known = Example("a", tmp_path / "a.png", "a", truths=dict.fromkeys(truths, True))
+        compute(trunk, RECIPE, [known], altered=True, cache=tmp_path / "work", progress=silent, what="pictures")
+        return len(list((tmp_path / "work").iterdir()))
+
+    assert folders() == folders("normal") == 1, "a corrected label costs no new maps"
+    monkeypatch.setattr(keys, "program", lambda: "99.0.0")
+    assert folders() == 2

@@ -25,6 +25,7 @@ PICTURES_A_SHARD = 500
 _STEM = "pictures.tfrecord"
 _PATTERNS = ("*.tfrecord*", "*.record*")
 _ENDINGS = {"jpeg": ".jpg", "jpg": ".jpg", "png": ".png"}
+_SOURCE = "cxrnode/object/source"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -131,7 +132,7 @@ def _features(example: Example, labels: Sequence[str]) -> _Features:
         "image/object/class/label": [labels.index(box.label) + 1 for box in boxes],
         "image/object/difficult": [0] * len(boxes),
         "image/object/truncated": [0] * len(boxes),
-        "cxrnode/object/source": [box.source.encode() for box in boxes],
+        _SOURCE: [box.source.encode() for box in boxes],
         **{f"cxrnode/{key}": [text.encode()] for key, text in own.items()},
     }
 
@@ -180,20 +181,33 @@ def _values(feature: Any) -> Sequence[Any]:
 
 def _name(place: str, features: _Features) -> str:
     """Return the name that a record's picture gets."""
-    if not features.get("image/encoded"):
+    if not isinstance((features.get("image/encoded") or [None])[0], bytes):
         raise DataError(f"{place} holds no picture (image/encoded): write the files again")
-    stated = features.get("image/format") or [b"jpeg"]
-    ending = _ENDINGS.get(bytes(stated[0]).decode(errors="replace").lower())
+    ending = _ENDINGS.get(_first(place, features, "image/format", b"jpeg").lower())
     if ending is None:
         raise DataError(f"{place}: the picture is neither JPEG nor PNG: encode it as one of them")
-    given = features.get("image/filename") or features.get("image/source_id") or [b""]
-    name = bytes(given[0]).decode(errors="replace") or f"{place.replace(' ', '-')}{ending}"
+    given = _first(place, features, "image/filename") or _first(place, features, "image/source_id")
+    name = given or f"{place.replace(' ', '-')}{ending}"
     return portable_name(name, ending)
 
 
 def _text(record: _Record, key: str) -> str:
-    values = record.features.get(key) or [b""]
-    return bytes(values[0]).decode("utf-8", "replace")
+    return _first(record.place, record.features, key)
+
+
+def _first(place: str, features: _Features, key: str, otherwise: bytes = b"") -> str:
+    """Return the first text of a key."""
+    values = features.get(key) or [otherwise]
+    return _decoded(place, key, values[0])
+
+
+def _decoded(place: str, key: str, value: object) -> str:
+    try:
+        if isinstance(value, bytes):
+            return value.decode()
+    except UnicodeDecodeError:
+        pass
+    raise DataError(f"{place}: {key} is no text in UTF-8: write the files again")
 
 
 def _example(record: _Record, labels: Mapping[int, str], path: Path) -> Example:
@@ -230,14 +244,14 @@ def _example(record: _Record, labels: Mapping[int, str], path: Path) -> Example:
 def _boxes(record: _Record, labels: Mapping[int, str]) -> tuple[TruthBox, ...]:
     numbers = record.features.get("image/object/class/label", [])
     sides = [record.features.get(f"image/object/bbox/{side}", []) for side in _SIDES]
-    sources = record.features.get("cxrnode/object/source", []) or [b""] * len(numbers)
+    sources = record.features.get(_SOURCE, []) or [b""] * len(numbers)
     if {len(side) for side in (*sides, sources)} != {len(numbers)}:
         raise DataError(f"{record.place}: not as many box sides as class numbers: write the files again")
     boxes = []
     for one, x0, y0, x1, y1, source in zip(numbers, *sides, sources, strict=True):
         if one not in labels:
             raise DataError(f"{record.place}: class {one} is not in {FILE}: add its item")
-        box = TruthBox(term(labels[one]), x0, y0, x1 - x0, y1 - y0, bytes(source).decode())
+        box = TruthBox(term(labels[one]), x0, y0, x1 - x0, y1 - y0, _decoded(record.place, _SOURCE, source))
         boxes.append(checked_box(record.place, box))
     return tuple(boxes)
 

@@ -1,6 +1,5 @@
 """One evaluation: which pictures, what the package says about them, all figures, and how far to trust them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 from config.errors import DataError
 from inference.model import Model
-from inference.package import FIGURES, AnyPackage
+from inference.package import AnyPackage
 from training.data.examples import Example
 from training.data.lists import restrict
 from training.data.open import open_data
 from training.evaluation.figures import figures
 from training.evaluation.predict import Progress, predict
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import TRAINING, VALIDATION, Record
+from training.evaluation.protocol import TRAINING, VALIDATION, Record, record_in
 from training.measures import RESAMPLES
 
 Document = dict[str, Any]
@@ -40,11 +39,11 @@ class Choice:
 
 def record_of(package: AnyPackage) -> Record:
     """Return what a package remembers of the pictures it was made from; of an ensemble, what its members do."""
-    records = [Record.of(_figures(member)) for member in package.members]
+    records = [record_in(member) for member in package.members]
     joined = records[0]
     for record in records[1:]:
         joined = joined.joined(record)
-    own = Record.of(_figures(package))
+    own = record_in(package)
     return joined if own.rsna_thresholds is None else replace(joined, rsna_thresholds=own.rsna_thresholds)
 
 
@@ -125,10 +124,3 @@ def _part(examples: Sequence[Example], record: Record, choice: Choice) -> tuple[
         if examples
         else "the data have no frontal picture of an adult: give --any-view to measure on the others"
     )
-
-
-def _figures(package: AnyPackage) -> dict[str, Any]:
-    if FIGURES not in package.manifest.files:
-        return {}
-    found: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
-    return found

@@ -6,10 +6,13 @@ same patient numbers, whether the package was fitted on that patient. Packages w
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from config.errors import PackageError
+from inference.package import FIGURES, AnyPackage
 from training.data.examples import Example
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
@@ -20,6 +23,42 @@ _MARK_BYTES = 4
 def marks(patients: Iterable[str]) -> str:
     """Return patients as short hashes in one string."""
     return base64.b64encode(b"".join(sorted({_mark(patient) for patient in patients}))).decode()
+
+
+def figures_of(package: AnyPackage) -> dict[str, Any]:
+    """Return what a package's ``figures.json`` says; nothing where it has none.
+
+    Raises :class:`PackageError` when the file is no JSON object.
+    """
+    if FIGURES not in package.manifest.files:
+        return {}
+    try:
+        figures = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unread(package) from error
+    if not isinstance(figures, dict):
+        raise _unread(package)
+    return figures
+
+
+def record_in(package: AnyPackage) -> "Record":
+    """Return what a package's own figures say about the pictures it was made from.
+
+    Raises :class:`PackageError` when they say it in no way that this program reads.
+    """
+    figures = figures_of(package)
+    try:
+        return Record.of(figures)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unread(package) from error
+
+
+def _unread(package: AnyPackage) -> PackageError:
+    manifest = package.manifest
+    return PackageError(
+        f"model package {manifest.name} {manifest.version}: {FIGURES} is broken, or none that this program reads; "
+        "install the package again, or make it again with its recipe"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +137,5 @@ def _mark(patient: str) -> bytes:
 
 
 def _unmarked(text: str) -> set[bytes]:
-    encoded = base64.b64decode(text)
+    encoded = base64.b64decode(text, validate=True)
     return {encoded[start : start + _MARK_BYTES] for start in range(0, len(encoded), _MARK_BYTES)}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from config.errors import PackageError
+from training.keys import program
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, channels, repeats, first stride: Table 2 of the paper."""
@@ -151,13 +152,17 @@ def load_imagenet_weights(tflite: Path, cache: Path) -> Weights:
     if not tflite.is_file():
         raise PackageError(f"the weights file {tflite} is missing: name another in the recipe, or none")
     digest = hashlib.sha256(tflite.read_bytes()).hexdigest()[:16]
-    stored = cache / f"mobilenet-v2-{digest}.npz"
+    stored = cache / f"mobilenet-v2-{digest}-{program()}.npz"
     if stored.is_file():
         with np.load(stored) as arrays:
             count = len(arrays.files) // 2
             return [(arrays[f"kernel_{k}"], arrays[f"bias_{k}"]) for k in range(count)]
-    weights = read_tflite(tflite)
-    correlation = agreement(weights, tflite, check_pictures())
+    try:
+        weights = read_tflite(tflite)
+        correlation = agreement(weights, tflite, check_pictures())
+    except (ValueError, RuntimeError, IndexError, TypeError) as error:  # what TFLite and shapes say of another network
+        said = type(error).__name__
+        raise PackageError(f"{tflite.name} is no full-integer MobileNetV2 ({said}): name another, or none") from error
     if correlation < 0.99:
         raise PackageError(f"{tflite.name}: float and integer logits correlate only {correlation:.3f}")
     cache.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
+from training.networks.start import OWN_WEIGHTS, start_from
 from training.recipe import HeadSettings, NetworkSettings
 
 _WIDTHS = (1, 2, 4, 8, 8)
@@ -66,5 +67,5 @@ def build_with_dropout(
 
 def _started(network: keras.Model, weights: Path | None) -> keras.Model:
     if weights is not None:
-        network.load_weights(weights)
+        start_from(network, weights, OWN_WEIGHTS)
     return network

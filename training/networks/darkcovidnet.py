@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
+from training.networks.start import OWN_WEIGHTS, start_from
 from training.recipe import HeadSettings, NetworkSettings
 
 _SLOPE = 0.1
@@ -39,7 +40,7 @@ def build(settings: NetworkSettings, heads: Sequence[HeadSettings], weights: Pat
     x = keras.layers.Flatten(name="flatten")(x)
     network = keras.Model(picture, logits(x, heads, settings.l2), name="darkcovidnet")
     if weights is not None:
-        network.load_weights(weights)
+        start_from(network, weights, OWN_WEIGHTS)
     return network
 
 

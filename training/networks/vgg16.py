@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
+from training.networks.start import refusal
 from training.recipe import HeadSettings, NetworkSettings
 
 IMAGENET = Path("imagenet")
@@ -68,6 +69,9 @@ def build(settings: NetworkSettings, heads: Sequence[HeadSettings], weights: Pat
 
 def _start(network: keras.Model, convolutions: Sequence[str], weights: Path) -> None:
     """Copy the convolutions' weights out of Keras's own VGG-16."""
-    source = keras.applications.VGG16(include_top=False, weights=str(weights))
+    try:
+        source = keras.applications.VGG16(include_top=False, weights=str(weights))
+    except Exception as error:  # Keras raises a bare Exception where a download fails
+        raise refusal(weights, "Keras's VGG-16 without its top", error) from error
     for name in convolutions:
         network.get_layer(name).set_weights(source.get_layer(name).get_weights())

@@ -144,6 +144,25 @@ def test_what_is_wrong_is_named_with_shard_and_record(
         open_data(tmp_path / "in", "tfrecord")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("image/filename", b"R\xf6ntgen.jpeg"),
+        ("image/filename", 7),
+        ("image/format", b"\xff"),
+        ("cxrnode/object/source", b"Universit\xe9"),
+        ("cxrnode/source", b"Universit\xe9"),
+        ("cxrnode/patient", b"\xff\xfe"),
+    ],
+)
+def test_what_is_no_text_is_named_with_shard_record_and_key(
+    tmp_path: Path, example: Example, key: str, value: Any
+) -> None:
+    _write(tmp_path / "in" / "train.record", _foreign(example) | {key: [value]})
+    with pytest.raises(DataError, match=rf"train\.record record 1: {key} is no text in UTF-8: write the files again"):
+        open_data(tmp_path / "in", "tfrecord")
+
+
 def test_broken_shards_and_missing_files_are_named_and_nothing_is_unpacked(tmp_path: Path, example: Example) -> None:
     root = tmp_path / "out"
     tfrecord.write([example], root)

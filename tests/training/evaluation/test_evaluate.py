@@ -2,12 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config.errors import DataError
+from config.errors import DataError, PackageError
 from inference.package import load_package
 from training.data.examples import Example, View
 from training.evaluation.evaluate import Choice, choose, record_of
@@ -106,6 +107,22 @@ def test_marks_know_a_patient_whatever_the_fold(data: Path) -> None:
     assert "p4" not in json.dumps(parts)
     other = Record.of({"protocol": {"parts": {"training": {"patient_marks": marks(["new"])}}}})
     assert record.joined(other).part_of(example("new")) == "training"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"protocol": ', b"\xff", b"[]", b'{"protocol": []}', b'{"protocol": {"parts": {"training": 3}}}',
+        b'{"protocol": {"parts": {"training": {"folds": [[]]}}}}',
+        b'{"protocol": {"parts": {"training": {"patient_marks": "%%%"}}}}',
+        b'{"test": {"boxes": {"lung_opacity": {"rsna_map": {}}}}}',
+    ],
+)  # fmt: skip
+def test_figures_that_are_broken_are_said_to_be_and_what_to_do(tmp_path: Path, content: bytes) -> None:
+    package = load_package("chest-default").members[0]
+    (tmp_path / "figures.json").write_bytes(content)
+    with pytest.raises(PackageError, match=r"chest-default-1 .*: figures\.json is broken, .*install the package again"):
+        record_of(replace(package, folder=tmp_path))
 
 
 def test_the_built_in_package_remembers_whose_pictures_it_was_made_from() -> None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from config.errors import DataError
 from training.networks import cnn, darkcovidnet, vgg16
 from training.recipe import HeadSettings, NetworkSettings
 
@@ -92,3 +93,18 @@ def test_weights_of_the_same_network_can_be_the_start(tmp_path: Path) -> None:
     second = darkcovidnet.build(settings, THREE, tmp_path / "first.weights.h5")
     for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         assert np.array_equal(one, other)
+
+
+@KERAS_SAVES
+@pytest.mark.parametrize("build", [cnn.build, cnn.build_with_dropout, vgg16.build, darkcovidnet.build])
+def test_weights_that_are_none_or_another_network_s_are_refused_in_words(
+    build: Callable[..., keras.Model], tmp_path: Path
+) -> None:
+    settings = NetworkSettings(side=64, width=8)
+    (tmp_path / "broken.weights.h5").write_bytes(b"no weights")
+    (tmp_path / "weights.txt").write_bytes(b"no weights")
+    picture = keras.Input((64, 64, 1))
+    keras.Model(picture, keras.layers.Dense(3)(picture)).save_weights(tmp_path / "other.weights.h5")
+    for name in ("broken.weights.h5", "weights.txt", "other.weights.h5"):
+        with pytest.raises(DataError, match=rf"the weights {name} cannot be taken .*: give .* with --weights"):
+            build(settings, ONE, tmp_path / name)
