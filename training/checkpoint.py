@@ -1,17 +1,15 @@
 """Where a stopped run goes on: what an epoch changed, kept as a whole after each, under the run's own name."""
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from config.logs import get_logger
-from training.data.examples import Example
-from training.recipe import Recipe
 
 _LOSSES = "losses"
 _log = get_logger(__name__)
@@ -25,18 +23,18 @@ class Checkpoint:
     variables: Sequence[Any]
 
     @classmethod
-    def of(cls, work: Path, recipe: Recipe, examples: Sequence[Example], variables: Sequence[Any]) -> "Checkpoint":
-        """Return the checkpoint of a recipe on these examples: another recipe or other examples have another one."""
-        return cls(work / f"run-{run_key(recipe, examples)}.npz", variables)
+    def of(cls, work: Path, key: str, variables: Sequence[Any]) -> "Checkpoint":
+        """Return the checkpoint of the run that has this key, see :mod:`training.keys`."""
+        return cls(work / f"run-{key}.npz", variables)
 
     def save(self, epochs: Sequence[dict[str, float]]) -> None:
         """Keep the variables and the losses so far; a kill at any moment leaves this state or the one before."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".part")
+        unfinished = self.path.with_suffix(".part")
         arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self.variables)}
-        with partial.open("wb") as stream:
+        with unfinished.open("wb") as stream:
             np.savez(stream, **arrays, **{_LOSSES: np.asarray(json.dumps(list(epochs)))})  # type: ignore[arg-type]
-        partial.replace(self.path)
+        unfinished.replace(self.path)
 
     def restore(self) -> list[dict[str, float]]:
         """Give the variables their kept state; return the losses of the epochs behind it, none without one.
@@ -54,14 +52,7 @@ class Checkpoint:
             epochs: list[dict[str, float]] = json.loads(str(kept[_LOSSES]))
         return epochs
 
-    def discard(self) -> None:
-        """Forget it: the run is finished."""
-        self.path.unlink(missing_ok=True)
-
-
-def run_key(recipe: Recipe, examples: Sequence[Example]) -> str:
-    """Return a short key of a recipe and the pictures it is fitted on."""
-    sums = hashlib.sha256(recipe.model_dump_json(exclude={"package", "findings", "points"}).encode())
-    for example in examples:
-        sums.update(f"{example.file}/{sorted(example.truths.items())}/{example.boxes!r}".encode())
-    return sums.hexdigest()[:20]
+    @property
+    def forget(self) -> Callable[[], None]:
+        """Return what forgets it, once what the run was for stands on the disk; it holds no variable until then."""
+        return partial(self.path.unlink, missing_ok=True)

@@ -5,7 +5,6 @@ can be paired. A fold's model never sees the fold: there is no choice of an epoc
 largest probability. What was predicted is kept fold by fold, so a run that was stopped goes on.
 """
 
-import hashlib
 import json
 import shutil
 import time
@@ -23,7 +22,8 @@ from training.data.examples import Example, Split, refuse_leak
 from training.data.lists import restrict
 from training.data.open import open_data
 from training.data.splits import By, deal, require_classes
-from training.fit_any import fit_any
+from training.fit_any import fit_any, starting_weights
+from training.keys import fit_key, of_file
 from training.learnt import Learnt, Progress, silent
 from training.recipe import FindingSettings, HeadSettings, Recipe
 
@@ -102,7 +102,9 @@ def crossvalidate(
     runs: dict[str, tuple[Fold, ...]] = {}
     for recipe in recipes:
         adapted = for_task(recipe.cut_down() if protocol.quick else recipe, protocol)
-        folder = work / f"{recipe.package.name}-{protocol.task}-by-{protocol.by}-{_key(adapted, examples, protocol)}"
+        few = recipe.quick.pictures if protocol.quick else 0
+        key = fit_key(adapted, {"list": examples}, of_file(starting_weights(recipe, data)), protocol, few)
+        folder = work / f"{recipe.package.name}-{protocol.task}-by-{protocol.by}-{key}"
         runs[recipe.package.name] = tuple(
             _fold(adapted, examples, fold, protocol, data, folder, progress) for fold in range(protocol.folds)
         )
@@ -207,6 +209,7 @@ def _fold(
     partial = kept.with_suffix(".partial")
     partial.write_text(json.dumps(asdict(made)), encoding="utf-8")
     partial.replace(kept)
+    learnt.forget()
     shutil.rmtree(scratch, ignore_errors=True)
     _log.info("fold predicted", package=recipe.package.name, count=len(test), seconds=made.seconds)
     return made
@@ -231,12 +234,3 @@ def _few(part: Sequence[Example], count: int, classes: Sequence[str]) -> tuple[E
         for place in range(len(classes))
         for example in [one for one in part if one.class_of(classes) == place][:each]
     )
-
-
-def _key(recipe: Recipe, examples: Sequence[Example], protocol: Protocol) -> str:
-    """Return what tells predictions of other settings, pictures or folds apart."""
-    settings = recipe.model_dump_json(exclude={"package", "findings", "points", "tune", "quick", "experiments"})
-    sums = hashlib.sha256(f"{settings}/{protocol!r}".encode())
-    for example in examples:
-        sums.update(f"{example.file}/{example.fold}/{example.class_of(protocol.classes)}".encode())
-    return sums.hexdigest()[:12]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from config.errors import DataError, SettingsError
 from config.logs import get_logger
 from inference.pixels import to_model_input
-from training import head_targets
+from training import head_targets, keys
 from training.checkpoint import Checkpoint
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture
@@ -80,7 +80,8 @@ def fit_pictures(
     with _shared(devices), _precision(recipe):
         network = build(recipe, weights)
         trainer = _trainer(recipe, network, steps)
-        checkpoint = Checkpoint.of(work, recipe, training, _changing(trainer))
+        parts = {"training": training, "validation": validation}
+        checkpoint = Checkpoint.of(work, keys.fit_key(recipe, parts, keys.of_file(weights)), _changing(trainer))
         losses = checkpoint.restore()
         if losses:
             _log.info("going on with a run that was stopped", outcome=f"after epoch {len(losses)} of {epochs}")
@@ -106,8 +107,7 @@ def fit_pictures(
     final.set_weights(network.get_weights())
     if not all(np.isfinite(value).all() for value in final.get_weights()):
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rate")
-    checkpoint.discard()
-    return Learnt(network=final, losses=tuple(losses))
+    return Learnt(final, tuple(losses), forget=checkpoint.forget)
 
 
 def build(recipe: Recipe, weights: Path | None) -> keras.Model:

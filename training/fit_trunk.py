@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import SettingsError
-from training import detector_targets, head_targets
+from training import detector_targets, head_targets, keys
 from training.checkpoint import Checkpoint
 from training.data.examples import Example
 from training.features import Features, compute
@@ -54,7 +54,8 @@ def fit_trunk(
     maps = compute(trunk, recipe, examples, altered=True, cache=work, progress=progress, what="pictures")
     batches = Batches(recipe, examples, maps)
     learner = Learner(rest, recipe, steps=recipe.fit.epochs * len(batches))
-    checkpoint = Checkpoint.of(work, recipe, examples, learner.state)
+    started_with = "" if weights is None else keys.of_arrays(array for pair in weights for array in pair)
+    checkpoint = Checkpoint.of(work, keys.fit_key(recipe, {"training": examples}, started_with), learner.state)
     epochs = checkpoint.restore()
     learner.done = len(epochs) * len(batches)
     for epoch in range(len(epochs), recipe.fit.epochs):
@@ -67,8 +68,7 @@ def fit_trunk(
     if not all(np.isfinite(value).all() for value in network.get_weights()):
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rates")
     refit(network, recipe.heads, examples, maps)
-    checkpoint.discard()
-    return Learnt(network=network, losses=tuple(epochs))
+    return Learnt(network, tuple(epochs), forget=checkpoint.forget)
 
 
 class Learner:

@@ -9,6 +9,10 @@ Progress = Callable[[str, int, int], None]
 """Called with (what, done, of)."""
 
 
+def _nothing() -> None:
+    """Forget nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """A fitted network and what an epoch's losses were."""
@@ -18,6 +22,9 @@ class Learnt:
     then the maps where the recipe has some."""
     losses: tuple[dict[str, float], ...]
     """One entry an epoch, the interrupted run's before the resumed run's."""
+    forget: Callable[[], None] = _nothing
+    """To be called when what was made of the network stands on the disk: until then, a run that is killed goes on
+    after its last epoch."""
 
 
 def silent(what: str, done: int, of: int) -> None:

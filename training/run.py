@@ -134,6 +134,7 @@ def finish(
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         words = card(final, document)
         package = write_package(out, final, {**files, FIGURES: text.encode(), CARD: words.encode()})
+    learnt.forget()
     _log.info("package written", package=recipe.package.name, version=recipe.package.version)
     return Trained(package, document)
 

@@ -11,7 +11,7 @@ import pytest
 
 from config.errors import DataError, SettingsError
 from training import crossvalidate as room
-from training import fold_figures
+from training import fold_figures, keys
 from training.crossvalidate import Fold, Prediction, Protocol, crossvalidate, for_task, listed
 from training.evaluation.resample import Resamples
 from training.recipe import Recipe, load_recipe
@@ -177,3 +177,30 @@ def test_a_run_file_keeps_the_binary_accuracy_beside_three_classes(tmp_path: Pat
     assert run.figures["parameters"].value == 100
     assert run.by == "image"
     assert run.protocol["classes"] == ["no_finding", "pneumonia", "covid19"]
+
+
+def test_folds_of_other_labels_or_another_program_are_fitted_anew(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works: list[Path] = []
+
+    def stop(_recipe: Recipe, _split: Any, _data: Path, work: Path, **_options: Any) -> Any:
+        works.append(work)
+        raise KeyboardInterrupt
+
+    def work() -> Path:
+        with pytest.raises(KeyboardInterrupt):
+            crossvalidate([_recipe()], data, PROTOCOL, work=tmp_path / "work")
+        return works[-1]
+
+    monkeypatch.setattr(room, "fit_any", stop)
+    first = work()
+    assert work() == first
+    monkeypatch.setattr(keys, "program", lambda: "99.0.0")
+    assert work() != first
+    monkeypatch.undo()
+    monkeypatch.setattr(room, "fit_any", stop)
+    rows = (data / "list.csv").read_text().splitlines()
+    rows[1] = rows[1].replace("no_finding", "pneumonia")
+    (data / "list.csv").write_text("\n".join(rows) + "\n")
+    assert work() != first

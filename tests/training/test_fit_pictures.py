@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from config.errors import DataError
 from training.checkpoint import Checkpoint
 from training.data.examples import Example, Split
-from training.fit_pictures import fit_pictures, model_input
+from training.fit_pictures import build, fit_pictures, model_input
 from training.learnt import silent
 from training.recipe import Recipe
 
@@ -203,15 +204,16 @@ def test_a_run_that_is_killed_and_started_again_goes_on_and_ends_as_if_nothing_h
 
 
 def test_a_run_that_was_killed_after_its_last_epoch_has_nothing_left_to_learn(
-    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examples: list[Example], tmp_path: Path
 ) -> None:
     recipe = _recipe("cnn-dropout", average=0.9)
-    monkeypatch.setattr(Checkpoint, "discard", lambda _self: None)  # killed before it could
     whole = _fit(recipe, examples, tmp_path / "work")
     again = _fit(recipe, examples, tmp_path / "work")
     assert again.losses == whole.losses
     for one, other in zip(whole.network.get_weights(), again.network.get_weights(), strict=True):
         assert np.allclose(one, other, atol=1e-6)
+    again.forget()
+    assert not list((tmp_path / "work").glob("run-*"))
 
 
 def test_batches_are_shared_among_devices(start: Callable[..., subprocess.Popen[str]]) -> None:
@@ -226,3 +228,30 @@ def test_half_precision_computes_and_hands_back_full_precision(examples: list[Ex
     assert {layer.dtype_policy.compute_dtype for layer in learnt.network.layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
     assert np.isfinite(learnt.losses[-1]["loss"])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
+def test_a_stopped_run_is_not_gone_on_with_from_other_weights_or_corrected_labels(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, weights, names = _recipe("cnn-dropout"), tmp_path / "start.weights.h5", []
+
+    def stop(work: Path, key: str, _variables: object) -> None:
+        names.append(key)
+        raise KeyboardInterrupt
+
+    def key(given: Sequence[Example]) -> str:
+        split = Split(tuple(given), (), ())
+        with pytest.raises(KeyboardInterrupt):
+            fit_pictures(recipe, split, weights=weights, work=tmp_path, progress=silent)
+        return names[-1]
+
+    monkeypatch.setattr(Checkpoint, "of", stop)
+    build(recipe, None).save_weights(weights)
+    first = key(examples)
+    assert key(examples) == first
+    truths = {"normal": False, "pneumonia": True}
+    assert key([replace(examples[0], truths=truths), *examples[1:]]) != first
+    keras.utils.set_random_seed(99)
+    build(recipe, None).save_weights(weights)
+    assert key(examples) != first

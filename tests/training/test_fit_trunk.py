@@ -1,5 +1,7 @@
 """What an epoch holds, what a run learns, that a seed repeats it, and that a stopped run goes on."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from training.data.manifest import read
 from training.detector_targets import ModelBox
 from training.features import Features
 from training.learnt import Learnt, silent
+from training.networks import findings
+from training.networks.backbone import Weights, layer_names
 from training.recipe import Recipe
 
 RECIPE = Recipe.model_validate(
@@ -115,7 +119,13 @@ def test_a_stopped_run_goes_on_and_ends_where_an_undisturbed_one_does(write_data
     assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=1e-5)
     for one, other in zip(whole.network.get_weights(), resumed.network.get_weights(), strict=True):
         assert np.allclose(one, other, atol=1e-3)
-    assert not list((tmp_path / "two").glob("run-*")), "a finished run leaves no state behind"
+    assert list((tmp_path / "two").glob("run-*")), "the network is only in memory"
+    again = _fit(hiding, root, tmp_path / "two")
+    assert again.losses == resumed.losses, "no epoch was fitted again"
+    for one, other in zip(again.network.get_weights(), resumed.network.get_weights(), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+    again.forget()
+    assert not list((tmp_path / "two").glob("run-*"))
 
 
 def test_a_fit_that_runs_away_is_said_to_have(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -133,3 +143,31 @@ def test_losses_fall_on_pictures_that_can_be_told_apart(write_data, tmp_path: Pa
 def test_the_targets_of_heads_and_maps_have_the_shapes_of_the_answers(batches: fit_trunk.Batches) -> None:
     _, targets = batches[0]
     assert [target.shape[1:] for target in targets] == [(6,), (4,), (6, 6, 2), (6, 6, 5)]
+
+
+def test_a_stopped_run_is_not_gone_on_with_from_other_weights_or_corrected_labels(
+    write_data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    examples = read(write_data())
+    names = []
+
+    def stop(work: Path, key: str, _variables: object) -> None:
+        names.append(key)
+        raise KeyboardInterrupt
+
+    def key(given: Sequence[Example], weights: Weights | None) -> str:
+        with pytest.raises(KeyboardInterrupt):
+            fit_trunk.fit_trunk(
+                RECIPE, given, weights=weights, work=tmp_path, progress=silent, epoch_done=lambda *_what: None
+            )
+        return names[-1]
+
+    monkeypatch.setattr(fit_trunk.Checkpoint, "of", stop)
+    network = findings.build(RECIPE)
+    weights = [(layer.kernel.numpy(), layer.bias.numpy()) for layer in map(network.get_layer, layer_names())]
+    others = [(kernel + 1, bias) for kernel, bias in weights]
+    corrected = [replace(examples[0], read=frozenset()), *examples[1:]]
+    assert key(examples, weights) == key(examples, weights)
+    assert len({key(examples, weights), key(examples, others), key(examples, None), key(corrected, weights)}) == 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inference.package import EnsemblePackage, load_package
-from training import ensemble
+from training import ensemble, keys
 from training.ensemble import train_all
 from training.recipe import Recipe
 
@@ -54,3 +54,33 @@ def test_a_stopped_run_keeps_the_networks_that_are_done(
     assert (package.manifest.name, package.manifest.version, len(package.members)) == ("pair", "1.2.3", 2)
     assert made.figures["test"]["findings"]["lung_opacity"]
     assert not list((work / "members").iterdir())
+
+
+def test_kept_networks_of_other_labels_weights_or_another_program_are_not_taken(
+    write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, weights, folders = write_data(per_class=4), tmp_path / "start.h5", []
+    weights.write_bytes(b"1")
+
+    def train(_recipe: Recipe, _data: Path, folder: Path, **_options: object) -> None:
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    def folder() -> Path:
+        with pytest.raises(KeyboardInterrupt):
+            train_all(RECIPE, data, tmp_path / "package", work=tmp_path / "work", weights=weights)
+        return folders[-1]
+
+    monkeypatch.setattr(ensemble, "train", train)
+    first = folder()
+    assert folder() == first
+    weights.write_bytes(b"2")
+    assert folder() != first
+    weights.write_bytes(b"1")
+    with monkeypatch.context() as other:
+        other.setattr(keys, "program", lambda: "99.0.0")
+        assert folder() != first
+    assert folder() == first
+    rows = (data / "manifest.csv").read_text()
+    (data / "manifest.csv").write_text(rows.replace("Infiltration", "Effusion", 1))
+    assert folder() != first

@@ -10,6 +10,7 @@ import pytest
 from config.errors import DataError
 from inference.model import Model
 from inference.package import CARD, FIGURES, load_network
+from training import fit_trunk, run
 from training.data.pictures import read_picture
 from training.recipe import Recipe
 from training.run import Trained, train
@@ -57,11 +58,31 @@ def test_the_package_is_whole_and_says_what_the_recipe_asks_for(trained: tuple[T
     assert "research use" in package.path(CARD).read_text(encoding="utf-8").lower()
 
 
+def test_a_run_that_was_killed_before_its_package_stood_learns_nothing_again(
+    write_data: WriteData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, work = write_data(per_class=4), tmp_path / "work"
+
+    def killed(*_what: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(RECIPE, data, tmp_path / "package", work=work)
+    assert not (tmp_path / "package").exists()
+    (state,) = work.glob("run-*")
+    monkeypatch.setattr(fit_trunk.Learner, "step", killed)
+    made = train(RECIPE, data, tmp_path / "package", work=work)
+    assert len(made.figures["losses"]) == RECIPE.fit.epochs
+    assert not state.exists()
+
+
 def test_points_stand_in_order_and_are_chosen_on_validation_pictures_only(trained: tuple[Trained, Path]) -> None:
-    run, data = trained
-    model = Model.open(run.package)
+    made, data = trained
+    model = Model.open(made.package)
     validation = select(RECIPE, data).split.validation
-    for finding in run.package.manifest.findings:
+    for finding in made.package.manifest.findings:
         assert finding.points.sensitive <= finding.points.specific
     called = [model.findings(read_picture(example.path))[0].level != "absent" for example in validation]
     true = [bool(example.truths.get("lung_opacity")) for example in validation]
