@@ -238,10 +238,17 @@ def _difference_table(document: Mapping[str, Any]) -> Table:
 
 
 def _warn(seen: Mapping[str, Mapping[str, int]]) -> None:
-    """Say loudly where a package was made from the patients that it is measured on."""
+    """Say loudly where a package was made from the patients that it is measured on, or nobody can tell."""
     words = {"training": "fitted on", "validation": "calibrated and tuned on"}
     for who, parts in seen.items():
         for part, count in parts.items():
+            if part not in words:
+                err.print(
+                    f"[bold yellow]nobody can tell whether these figures flatter:[/] {escape(who)} does not remember "
+                    f"its patients; it may have learnt from those of {count} of the pictures", highlight=False,
+                    soft_wrap=True,
+                )  # fmt: skip
+                continue
             err.print(
                 f"[bold red]these figures flatter:[/] {count} of the pictures are of patients that {escape(who)} was "
                 f"{words[part]}; they say nothing about new patients", highlight=False, soft_wrap=True,

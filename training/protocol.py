@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.data.examples import Example
-from training.evaluation.protocol import marks
+from training.evaluation.protocol import MARK_BYTES, marks, salt_of
 from training.measures import RESAMPLES
 from training.recipe import Recipe
 from training.select import Selection
@@ -18,18 +18,23 @@ def protocol(recipe: Recipe, selection: Selection, *, quick: bool) -> dict[str, 
     parts = {"training": split.training, "validation": split.validation, "test": split.test}
     if selection.kept_apart:
         parts["kept_apart"] = selection.kept_apart
+    salt = None
+    if recipe.data.remember_patients:
+        everybody = (example.patient for part in parts.values() for example in part)
+        salt = salt_of(recipe.model_dump_json(), everybody)
     return {
         "quick": quick,
         "seed": recipe.seed,
         "split": dealt,
         "by": recipe.data.by,
         "intervals": f"95 %, bootstrap over patients, {RESAMPLES} resamples",
-        "parts": {name: _part(recipe, part) for name, part in parts.items()},
+        **({} if salt is None else {"marks": {"salt": salt.hex(), "bytes": MARK_BYTES}}),
+        "parts": {name: _part(recipe, part, salt) for name, part in parts.items()},
         "left_out": selection.left_out,
     }
 
 
-def _part(recipe: Recipe, part: Sequence[Example]) -> dict[str, Any]:
+def _part(recipe: Recipe, part: Sequence[Example], salt: bytes | None) -> dict[str, Any]:
     labels = dict.fromkeys((*recipe.classes, *recipe.maps))
     return {
         "folds": sorted({example.fold for example in part if example.fold is not None}),
@@ -46,5 +51,5 @@ def _part(recipe: Recipe, part: Sequence[Example]) -> dict[str, Any]:
         "boxes": {label: sum(box.label == label for example in part for box in example.boxes) for label in recipe.maps},
         "sources": dict(sorted(Counter(example.source for example in part).items())),
         "licences": dict(sorted(Counter(example.licence for example in part).items())),
-        "patient_marks": marks(example.patient for example in part),
+        **({} if salt is None else {"patient_marks": marks((example.patient for example in part), salt)}),
     }

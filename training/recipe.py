@@ -53,6 +53,10 @@ class DataSettings(_Part):
     """Sentences for the card: how often the test fold was measured before, and what came of it."""
     dicom_check: str = ""
     """Folder of DICOM files with an index.csv, relative to the data folder, that the package is also tried on."""
+    remember_patients: bool = True
+    """Whether the package's figures keep a salted hash of each patient, by which ``evaluate`` tells later whom the
+    package learnt from. Leave them out for a hospital's own patients: who knows which numbers there may be can try them
+    all."""
     kept_apart: tuple[str, ...] = ()
     """Starts of file names of one place that is kept out of every fold and only reported on: an outside hospital."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrnode import cli
+from cxrnode import cli, cli_evaluate
 
 COLUMNS = ("file", "source", "patient", "fold", "view", "age", "sex", "nih_labels", "rsna_class", "covid_finding",
            "width", "height", "licence")  # fmt: skip
@@ -134,3 +134,10 @@ def test_a_package_cannot_be_compared_without_pictures(
     (tmp_path / "odd.json.gz").write_bytes(b"x")
     assert run("compare", tmp_path / "odd.json.gz", tmp_path / "odd.json.gz") != 0
     assert "odd.json.gz" in capsys.readouterr().err
+
+
+def test_where_nobody_can_tell_whom_a_package_learnt_from_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_evaluate._warn({"own 1.0.0": {"unknown": 7}})
+    told = " ".join(capsys.readouterr().err.split())
+    assert "nobody can tell whether these figures flatter: own 1.0.0 does not remember its patients" in told
+    assert "7 of the pictures" in told

@@ -156,6 +156,25 @@ def test_a_package_that_does_not_say_how_it_was_made_is_refused(
     assert not (tmp_path / "both").exists()
 
 
+def test_a_package_remembers_its_patients_by_marks_of_its_own_or_not_at_all(
+    member: Callable[..., Path], data: Path
+) -> None:
+    one, two, forgets = (member("one"), member("two"), member("mute", remember_patients=False))
+    selection = select(open_member(one).recipe, data)
+    for folder in (one, two):
+        record = open_member(folder).record
+        assert not record.forgets
+        assert {record.part_of(example) for example in selection.split.training} == {"training"}
+        assert {record.part_of(example) for example in selection.split.test} == {"test"}
+    known = [json.loads((folder / FIGURES).read_text())["protocol"] for folder in (one, two, forgets)]
+    parts = [protocol_["parts"]["training"] for protocol_ in known]
+    assert parts[0]["patient_marks"] != parts[1]["patient_marks"]
+    assert known[0] == json.loads((member("one") / FIGURES).read_text())["protocol"], "a run can be repeated"
+    assert "marks" not in known[2]
+    assert "patient_marks" not in parts[2]
+    assert open_member(forgets).record.forgets
+
+
 @pytest.mark.parametrize("content", [b'{"recipe": ', b"[]", b'{"recipe": {}, "protocol": []}'])
 def test_a_member_whose_figures_are_broken_is_refused_in_words(
     tmp_path: Path, weights: dict[str, bytes], content: bytes

@@ -14,6 +14,7 @@ from training.evaluation.cases import CaseRow, Read, case_rows
 from training.evaluation.charts import interval_bar
 from training.evaluation.figures import boxes_on, known_boxes
 from training.evaluation.predictions import Predictions
+from training.evaluation.protocol import UNKNOWN
 from training.evaluation.resample import Resamples
 
 Document = Mapping[str, Any]
@@ -91,6 +92,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": shown, "bar": _bar, "signed": signed, "words": _words, "heat": _heat}
+    environment.filters |= {"used": _used}
     environment.globals |= {"style": Markup((folder / "page.css").read_text(encoding="utf-8"))}  # noqa: S704
     return environment
 
@@ -125,6 +127,11 @@ def _bar(
         return Markup("")
     bounds = figure["interval"]
     return interval_bar(figure["value"], bounds[0], bounds[1], span=(low, high), reference=reference, css=css)
+
+
+def _used(seen: Mapping[str, int]) -> dict[str, int]:
+    """Return the parts that a package is known to have been made from."""
+    return {part: count for part, count in seen.items() if part != UNKNOWN}
 
 
 def _words(label: str) -> str:

@@ -103,8 +103,9 @@ class Predictions:
     examples: tuple[Example, ...]
     said: tuple[Said, ...]
     used: tuple[str, ...] = ()
-    """What the package was made from: for each example ``training``, ``validation``, ``test`` or "" (not known to it),
-    see :class:`training.evaluation.protocol.Record`; empty where nobody asked."""
+    """What the package was made from: for each example ``training``, ``validation``, ``test``, "" (not known to it) or
+    ``unknown`` (it does not remember its patients), see :class:`training.evaluation.protocol.Record`; empty where
+    nobody asked."""
 
     def __post_init__(self) -> None:
         """Refuse answers that do not belong to the examples."""
@@ -177,8 +178,11 @@ class Predictions:
 
     @property
     def seen(self) -> dict[str, int]:
-        """How many pictures are of patients that the package was fitted on or chosen on, by part; empty if none."""
-        return {part: self.used.count(part) for part in ("training", "validation") if part in self.used}
+        """How many pictures are of patients that the package was fitted on or chosen on, by part; empty if none.
+
+        Under ``unknown``, of how many nobody can tell.
+        """
+        return {part: self.used.count(part) for part in ("training", "validation", "unknown") if part in self.used}
 
     def kept_apart(self, prefixes: tuple[str, ...]) -> "tuple[Predictions, Predictions]":
         """Return the predictions without and with the pictures whose file names begin so."""

@@ -1,13 +1,16 @@
 """Who a package was made from: what its figures remember, asked when it is evaluated.
 
-A package remembers its patients as short hashes, so that it can be said of any picture, of whatever data set with the
-same patient numbers, whether the package was fitted on that patient. Packages without them remember their folds.
+A package remembers its patients as salted hashes, so that it can be said of any picture, of whatever data set with the
+same patient numbers, whether the package was fitted on that patient. A hash is no secret: who knows the numbers that
+there may be can try them all. So a recipe can leave them out (``remember_patients``), and nobody can tell afterwards.
+Old packages without them remember their folds.
 """
 
 import base64
 import hashlib
+import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +19,62 @@ from inference.package import FIGURES, AnyPackage
 from training.data.examples import Example
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
-_MARK_BYTES = 4
-"""Two of 4,000 patients share a mark of this length once in 500 data sets."""
+UNKNOWN = "unknown"
+"""What a patient was used for where the package does not remember its patients."""
+_PARTS = (TRAINING, VALIDATION, TEST)
+MARK_BYTES = 8
+"""Of two data sets of 100,000 patients each, two patients share a mark of this length once in a thousand million."""
+_OLD_MARK_BYTES = 4
+_SALT_BYTES = 16
 
 
-def marks(patients: Iterable[str]) -> str:
-    """Return patients as short hashes in one string."""
-    return base64.b64encode(b"".join(sorted({_mark(patient) for patient in patients}))).decode()
+def salt_of(words: str, patients: Iterable[str]) -> bytes:
+    """Return a package's salt: the same for the same package of the same patients, so that a run can be repeated.
+
+    Parameters
+    ----------
+    words
+        What tells the package from others, such as its name and recipe.
+    patients
+        All patients of the data.
+    """
+    sums = hashlib.sha256(words.encode())
+    for patient in sorted(set(patients)):
+        sums.update(b"/" + patient.encode())
+    return sums.digest()[:_SALT_BYTES]
+
+
+def marks(patients: Iterable[str], salt: bytes) -> str:
+    """Return patients as salted hashes in one string."""
+    return base64.b64encode(b"".join(sorted({_mark(patient, salt, MARK_BYTES) for patient in patients}))).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """One package's marks of its patients."""
+
+    salt: bytes
+    """Empty in old packages, whose marks are short and have none."""
+    length: int
+    known: Mapping[str, frozenset[bytes]]
+    """By part."""
+
+    @classmethod
+    def of(cls, protocol: Mapping[str, Any]) -> "Marks":
+        """Read them from the protocol of a package's figures."""
+        made = protocol.get("marks")
+        salt, length = (b"", _OLD_MARK_BYTES) if made is None else (bytes.fromhex(made["salt"]), int(made["bytes"]))
+        if length < 1:
+            raise ValueError("marks of no length")
+        known: dict[str, set[bytes]] = {name: set() for name in _PARTS}
+        for name, part in _used(protocol):
+            joined = base64.b64decode(part.get("patient_marks", ""), validate=True)
+            known[name] |= {joined[start : start + length] for start in range(0, len(joined), length)}
+        return cls(salt, length, {name: frozenset(found) for name, found in known.items()})
+
+    def has(self, part: str, patient: str) -> bool:
+        """Say whether a patient was used for this part."""
+        return _mark(patient, self.salt, self.length) in self.known[part]
 
 
 def figures_of(package: AnyPackage) -> dict[str, Any]:
@@ -67,8 +119,10 @@ class Record:
 
     folds: Mapping[str, frozenset[int]]
     """By part, the folds."""
-    patients: Mapping[str, frozenset[bytes]]
-    """By part, the patients' marks; empty in packages that do not remember them."""
+    patients: tuple[Marks, ...]
+    """The patients' marks, of each network its own; none in packages that do not remember them."""
+    forgets: bool = False
+    """Whether its recipe, or that of one of its networks, left the marks out."""
     dealt: bool = False
     """Whether its recipe dealt out folds of its own, so that the data set's say nothing about it."""
     kept_apart: tuple[str, ...] = ()
@@ -82,16 +136,12 @@ class Record:
     @classmethod
     def of(cls, figures: Mapping[str, Any]) -> "Record":
         """Read it from a package's figures; from those of an ensemble without any, nothing is known."""
-        parts: Mapping[str, Any] = figures.get("protocol", {}).get("parts", {})
+        protocol: Mapping[str, Any] = figures.get("protocol", {})
         data: Mapping[str, Any] = figures.get("recipe", {}).get("data", {})
-        folds: dict[str, set[int]] = {TRAINING: set(), VALIDATION: set(), TEST: set()}
-        patients: dict[str, set[bytes]] = {TRAINING: set(), VALIDATION: set(), TEST: set()}
-        for name, part in parts.items():
-            kind = TRAINING if name.startswith(TRAINING) else name
-            if kind not in folds:
-                continue  # a place kept apart was used for nothing
-            folds[kind] |= set(part.get("folds", ()))
-            patients[kind] |= _unmarked(part.get("patient_marks", ""))
+        folds: dict[str, set[int]] = {name: set() for name in _PARTS}
+        for name, part in _used(protocol):
+            folds[name] |= set(part.get("folds", ()))
+        found = Marks.of(protocol)
         boxes: Mapping[str, Any] = figures.get("test", {}).get("boxes", {})
         thresholds = {
             label: part["rsna_map"]["threshold"]
@@ -100,7 +150,8 @@ class Record:
         }
         return cls(
             folds={name: frozenset(numbers) for name, numbers in folds.items()},
-            patients={name: frozenset(found) for name, found in patients.items()},
+            patients=(found,) if any(found.known.values()) else (),
+            forgets=data.get("remember_patients", True) is False,
             dealt=bool(data.get("folds")),
             kept_apart=tuple(data.get("kept_apart", ())),
             list=data.get("list", ""),
@@ -113,7 +164,8 @@ class Record:
         """Return what is known of two packages together, as of an ensemble's members: what either was fitted on."""
         return Record(
             folds={name: self.folds[name] | other.folds[name] for name in self.folds},
-            patients={name: self.patients[name] | other.patients[name] for name in self.patients},
+            patients=(*self.patients, *other.patients),
+            forgets=self.forgets or other.forgets,
             dealt=self.dealt or other.dealt,
             kept_apart=tuple(sorted({*self.kept_apart, *other.kept_apart})),
             list=self.list or other.list,
@@ -123,19 +175,35 @@ class Record:
         )
 
     def part_of(self, example: Example) -> str:
-        """Return what this example's patient was used for; "" where the package does not know the patient."""
-        if any(self.patients.values()):
-            mark = _mark(example.patient)
-            return next((name for name, known in self.patients.items() if mark in known), "")
+        """Return what this example's patient was used for; "" where the package does not know the patient.
+
+        :data:`UNKNOWN` where the package does not remember its patients, so that nobody can tell.
+        """
+        known = next((part for part in _PARTS if any(one.has(part, example.patient) for one in self.patients)), "")
+        if self.forgets:
+            return known if known in (TRAINING, VALIDATION) else self._by_fold(example)
+        if self.patients:
+            return known
         if self.dealt:
             return TRAINING  # nobody can tell, so suppose the worst
         return next((name for name, numbers in self.folds.items() if example.fold in numbers), "")
 
+    def _by_fold(self, example: Example) -> str:
+        """Suppose the worst of folds that are the data set's own; of other pictures nothing can be said."""
+        if self.dealt:
+            return UNKNOWN
+        return next((name for name in (TRAINING, VALIDATION) if example.fold in self.folds[name]), UNKNOWN)
 
-def _mark(patient: str) -> bytes:
-    return hashlib.sha256(patient.encode()).digest()[:_MARK_BYTES]
+
+def _used(protocol: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the parts that a package was made or measured on; a place kept apart was used for nothing."""
+    for name, part in protocol.get("parts", {}).items():
+        kind = TRAINING if name.startswith(TRAINING) else name
+        if kind in _PARTS:
+            yield kind, part
 
 
-def _unmarked(text: str) -> set[bytes]:
-    encoded = base64.b64decode(text, validate=True)
-    return {encoded[start : start + _MARK_BYTES] for start in range(0, len(encoded), _MARK_BYTES)}
+def _mark(patient: str, salt: bytes, length: int) -> bytes:
+    if not salt:
+        return hashlib.sha256(patient.encode()).digest()[:length]
+    return hmac.digest(salt, patient.encode(), "sha256")[:length]

@@ -1,5 +1,6 @@
 """Which pictures are measured on: new patients unless one insists, and then it is said loudly."""
 
+import base64
 import csv
 import json
 from dataclasses import replace
@@ -12,7 +13,7 @@ from config.errors import DataError, PackageError
 from inference.package import load_package
 from training.data.examples import Example, View
 from training.evaluation.evaluate import Choice, choose, record_of
-from training.evaluation.protocol import Record, marks
+from training.evaluation.protocol import Record, marks, salt_of
 
 COLUMNS = ("file", "source", "patient", "fold", "view", "age", "sex", "nih_labels", "rsna_class", "covid_finding",
            "width", "height", "licence")  # fmt: skip
@@ -94,19 +95,48 @@ def test_nothing_left_says_why(data: Path) -> None:
 
 def test_marks_know_a_patient_whatever_the_fold(data: Path) -> None:
     parts = {
-        "training": {"folds": [0], "patient_marks": marks(["p4", "p5"])},
-        "validation": {"folds": [0], "patient_marks": marks(["p6"])},
-        "kept_apart": {"folds": [0], "patient_marks": marks(["p0"])},
+        "training": {"folds": [0], "patient_marks": marks(["p4", "p5"], b"salt")},
+        "validation": {"folds": [0], "patient_marks": marks(["p6"], b"salt")},
+        "kept_apart": {"folds": [0], "patient_marks": marks(["p0"], b"salt")},
     }
-    record = Record.of({"protocol": {"parts": parts}, "recipe": {"data": {"folds": 5}}})
+    made = {"salt": b"salt".hex(), "bytes": 8}
+    record = Record.of({"protocol": {"marks": made, "parts": parts}, "recipe": {"data": {"folds": 5}}})
 
-    def example(patient: str) -> Example:
-        return Example(file="x", path=Path("x"), patient=patient, fold=0, view=View.PA)
-
-    assert [record.part_of(example(name)) for name in ("p4", "p6", "p0", "new")] == ["training", "validation", "", ""]
+    asked = [record.part_of(_example(name)) for name in ("p4", "p6", "p0", "new")]
+    assert asked == ["training", "validation", "", ""]
     assert "p4" not in json.dumps(parts)
-    other = Record.of({"protocol": {"parts": {"training": {"patient_marks": marks(["new"])}}}})
-    assert record.joined(other).part_of(example("new")) == "training"
+    salted = {"salt": b"another".hex(), "bytes": 8}
+    part = {"training": {"patient_marks": marks(["new"], b"another")}}
+    other = Record.of({"protocol": {"marks": salted, "parts": part}})
+    assert record.joined(other).part_of(_example("new")) == "training"
+    assert record.joined(other).part_of(_example("p6")) == "validation"
+
+
+def _example(patient: str, fold: int = 0) -> Example:
+    return Example(file="x", path=Path("x"), patient=patient, fold=fold, view=View.PA)
+
+
+def test_marks_of_one_package_are_not_those_of_another_and_long_enough_for_any_data_set() -> None:
+    many = [f"{number:08d}" for number in range(20_000)]
+    one = salt_of("one", many)
+    assert one == salt_of("one", reversed(many)) != salt_of("other", many)
+    assert salt_of("one", many[1:]) != one
+    first, second = (base64.b64decode(marks(many[:1], salt)) for salt in (one, salt_of("other", many)))
+    assert first != second
+    assert len(base64.b64decode(marks(many, one))) == 8 * len(many)
+
+
+def test_a_package_without_marks_cannot_tell_whom_it_learnt_from(data: Path) -> None:
+    forgets = _record(remember_patients=False, folds=5)
+    asked = choose(forgets, Choice(data))
+    assert len(asked) == 8
+    assert {forgets.part_of(one) for one in asked} == {"unknown"}
+    own_folds = _record(remember_patients=False)  # where folds are the data set's own, the worst is supposed of them
+    assert [own_folds.part_of(_example("p", fold)) for fold in (4, 1, 0)] == ["training", "validation", "unknown"]
+    made = {"marks": {"salt": b"salt".hex(), "bytes": 8}}
+    remembers = Record.of({"protocol": {**made, "parts": {"training": {"patient_marks": marks(["p4"], b"salt")}}}})
+    both = forgets.joined(remembers)
+    assert (both.part_of(_example("p4")), both.part_of(_example("p0"))) == ("training", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -182,3 +182,17 @@ def test_templates_are_shipped_with_the_package() -> None:
 
     folder = Path(training.evaluation.__file__).parent / "templates"
     assert {"base.html", "report.html", "compare.html", "page.css"} <= {entry.name for entry in folder.iterdir()}
+
+
+def test_where_nobody_can_tell_whom_a_package_learnt_from_the_page_says_so(make: Make) -> None:
+    predictions = make(60)
+    untold = replace(predictions, used=("unknown",) * 60)
+    made = document(untold, Record.of({}), resamples=50)
+    assert made["seen"] == {"unknown": 60}
+    page = report_page(untold, made)
+    assert "These figures may flatter." in page
+    assert "of 60 of the pictures nobody can tell whether it learnt from their patients" in page
+    assert "These figures flatter." not in page
+    compared = compare_page(compare(untold, predictions, resamples=50))
+    assert "This comparison may flatter drawn 1.0.0." in compared
+    assert "This comparison flatters" not in compared
