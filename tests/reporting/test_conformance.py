@@ -125,6 +125,7 @@ def test_a_damaged_capture_is_rejected_with_the_reason(
         (b"OBR|1", b"OBX|1", "segments"),
         (b"36554-4^XR Chest Single view^LN", b"", "validate"),
         (b"|P\r", b"|F\r", "OBR-25"),
+        (b"\rOBX|2|", b"\rOBX|1|", "numbered"),
         (b"\rOBX", b"\nOBX", "CR alone"),
         (b"M\xc3\xbcller", b"M\xfcller", "UNICODE UTF-8"),
         (b"UNICODE UTF-8", b"8859/1", "MSH-18"),
