@@ -42,6 +42,14 @@ hypothesis.load_profile("busy-machine")
 ROOMS = ("config.", "console.", "cxrnode.", "dicom_node.", "inference.", "reporting.", "tracking.", "training.")
 
 
+LONGEST_FIRST = ("test_recipes_served.py", "test_kill.py", "test_whole_way.py", "test_demo.py", "test_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that none of them is left for one worker at the end."""
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else 99)
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
