@@ -100,7 +100,7 @@ def test_the_page_can_be_written_from_the_command_line(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", _run("image", 0.9))
     assert main([str(tmp_path / "models.md"), "--runs", str(tmp_path / "runs")]) == 0
     text = (tmp_path / "models.md").read_text(encoding="utf-8")
-    assert "## chest-default 1.0.0" in text
+    assert "## chest-default 1.1.0" in text
     assert "`a-recipe`" in text
 
 
@@ -172,7 +172,7 @@ def _measured() -> dict[str, Any]:
 def test_a_card_says_what_was_used_measured_and_not_known() -> None:
     manifest = load_package("chest-default").manifest
     text = card(manifest, _document(_measured()))
-    assert text.startswith("# chest-default 1.0.0\n")
+    assert text.startswith("# chest-default 1.1.0\n")
     for words in ("## Protocol", "## Data and licences", "## Known failures", "Research use only",
                   "No patient is in two",
                   "0.910 [0.800–0.970]", "NIH ChestX-ray14", "COVID-19 Image Data Collection", "MobileNetV2",
@@ -201,7 +201,7 @@ def test_a_learning_curve_is_a_column_for_each_share() -> None:
             {"share": 1.0, "pictures": 2000, "patients": 1600, "figures": {"auroc_mean": _figure(0.72, 0.62, 0.82)}},
         ],
     }  # fmt: skip
-    text = page([], [], [curve])
+    text = page([], [], curves=[curve])
     assert "## Learning curve of `a-recipe`" in text
     assert "| 1000 pictures, 800 patients | 2000 pictures, 1600 patients |" in text
     assert "0.700 [0.600–0.800] | 0.720 [0.620–0.820]" in text
