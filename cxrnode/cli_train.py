@@ -1,11 +1,12 @@
 """The training room, as a command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from rich.table import Table
 
+from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import LogSettings
 from cxrnode.command import Json, as_made, out, train_extra
@@ -29,6 +30,9 @@ def train(
     cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
     reader: Annotated[str | None, typer.Option(help="The data folder's layout, if not the recipe's own.")] = None,
     experiment: Annotated[str | None, typer.Option(help="One of the recipe's experiments.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="What stays whole when pictures are dealt out: image (flatters) or patient.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="What to start from, if not the recipe's weights file.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for the run's small file of headline figures.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
@@ -40,7 +44,7 @@ def train(
     """
     with train_extra():
         from training.ensemble import train_all
-        from training.recipe import load_recipe, with_reader
+        from training.recipe import load_recipe, with_by, with_reader
 
     configure_logs(LogSettings(level="warning"), "train")
     chosen = load_recipe(recipe)
@@ -48,6 +52,10 @@ def train(
         chosen = chosen.experiment(experiment)
     if reader is not None:
         chosen = with_reader(chosen, reader)
+    if by is not None:
+        if by not in {"image", "patient"}:
+            raise SettingsError("--by is image or patient")
+        chosen = with_by(chosen, cast("Literal['image', 'patient']", by))
     with shown_progress() as progress:
         trained = train_all(chosen, data, to, work=cache, weights=weights, quick=quick, progress=progress)
     if runs is not None:
@@ -74,8 +82,15 @@ def _leave_run_file(
         "note": f"fitted on {known['parts']['training']['pictures']} pictures"
         + (f", mean of {recipe.members} networks" if recipe.members > 1 else ""),
     }
-    test = trained.figures["test"]
-    write_run(runs, holdout_run(recipe.package.name, test, by=known["by"], protocol=told, quick=quick))
+    run = holdout_run(
+        recipe.package.name,
+        trained.figures["test"],
+        by=known["by"],
+        protocol=told,
+        known_parts=trained.figures.get("known_parts"),
+        quick=quick,
+    )
+    write_run(runs, run)
 
 
 def _table(recipe: "Recipe", trained: "Trained | Made") -> Table:

@@ -6,7 +6,6 @@ largest probability. What was predicted is kept fold by fold, so a run that was 
 """
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -106,7 +105,7 @@ def crossvalidate(
         key = fit_key(adapted, {"list": examples}, of_file(starting_weights(recipe, data)), protocol, few)
         folder = work / f"{recipe.package.name}-{protocol.task}-by-{protocol.by}-{key}"
         runs[recipe.package.name] = tuple(
-            _fold(adapted, examples, fold, protocol, data, folder, progress) for fold in range(protocol.folds)
+            _fold(adapted, examples, fold, protocol, data, folder, work, progress) for fold in range(protocol.folds)
         )
     return runs
 
@@ -168,6 +167,7 @@ def _fold(
     protocol: Protocol,
     data: Path,
     folder: Path,
+    work: Path,
     progress: Progress,
 ) -> Fold:
     """Return a fold that was predicted before, or fit on the others and predict it."""
@@ -187,8 +187,8 @@ def _fold(
         progress(f"{recipe.package.name}, fold {fold + 1} of {protocol.folds}: {what}", done, of)
 
     folder.mkdir(parents=True, exist_ok=True)
-    started, scratch = time.monotonic(), folder / f"fold-{fold}"
-    learnt = fit_any(recipe, Split(training, (), ()), data, scratch, progress=told)
+    started = time.monotonic()
+    learnt = fit_any(recipe, Split(training, (), ()), data, work, progress=told)  # folds share pictures, and their maps
     shares = probabilities(learnt, recipe, test, protocol.classes)
     made = Fold(
         predictions=tuple(
@@ -210,7 +210,6 @@ def _fold(
     partial.write_text(json.dumps(asdict(made)), encoding="utf-8")
     partial.replace(kept)
     learnt.forget()
-    shutil.rmtree(scratch, ignore_errors=True)
     _log.info("fold predicted", package=recipe.package.name, count=len(test), seconds=made.seconds)
     return made
 

@@ -321,6 +321,19 @@ def with_reader(recipe: Recipe, reader: str) -> Recipe:
     return parse_recipe(document, "--reader")
 
 
+def with_by(recipe: Recipe, by: Literal["image", "patient"]) -> Recipe:
+    """Return the recipe with its pictures dealt out another way.
+
+    Raises :class:`SettingsError` where the data set's own folds are taken, which keep patients whole.
+    """
+    if not recipe.data.folds and by != "patient":
+        raise SettingsError(
+            f"{recipe.package.name} takes the data set's own folds, which keep patients whole: --by {by} is for "
+            "recipes that deal pictures out (data.folds)"
+        )
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"by": by})})
+
+
 def parse_recipe(document: dict[str, object], name: str) -> Recipe:
     """Check a recipe's values; ``name`` is what a message calls it.
 

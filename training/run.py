@@ -24,6 +24,7 @@ from training.choose import choose, require_known
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture, require_readable
 from training.evaluation.figures import figures, rsna_thresholds_on
+from training.evaluation.headline import headline
 from training.evaluation.predict import predict
 from training.fit_any import fit_any, starting_weights
 from training.learnt import Learnt, Progress, silent
@@ -129,6 +130,7 @@ def finish(
             "protocol": protocol(recipe, selection, quick=quick),
             "engines_differ_at_most": float(f"{differ:.1e}"),
             "losses": [{name: round(value, 4) for name, value in epoch.items()} for epoch in learnt.losses],
+            "known_parts": known_parts(recipe, served, split, progress),
             **measured,
         }
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -167,6 +169,25 @@ def _answers(model: Model, examples: Sequence[Example], progress: Progress) -> l
         answers.append(model.raw(read_picture(example.path))[0])
         progress("validation pictures", done, len(examples))
     return answers
+
+
+def known_parts(recipe: Recipe, model: Model, split: Split, progress: Progress = silent) -> dict[str, Any] | None:
+    """Return the headline figures on the training and the validation pictures, which say how much was learnt by heart.
+
+    Only for networks that learn from pictures: published ones report them, and those on a frozen trunk are larger.
+    """
+    if recipe.network.kind == "mobilenet":
+        return None
+    known = {}
+    for name, part in (("training", split.training), ("validation", split.validation)):
+
+        def shown(done: int, what: str = f"{name} pictures", of: int = len(part)) -> None:
+            progress(what, done, of)
+
+        if part:
+            measured = figures(predict(model, part, shown), seed=recipe.seed)
+            known[name] = {figure: value.as_json() for figure, value in headline(measured).items()}
+    return known
 
 
 def measure(recipe: Recipe, model: Model, selection: Selection, progress: Progress = silent) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import SettingsError
-from training.recipe import load_recipe, shipped_recipes
+from training.recipe import load_recipe, shipped_recipes, with_by
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
@@ -29,6 +29,13 @@ classes = ["normal", "lung_opacity"]
 label = "normal"
 head = "reads"
 """
+
+
+def test_pictures_can_be_dealt_out_another_way_where_the_recipe_deals_them_out() -> None:
+    assert with_by(load_recipe("coronahack-cnn"), "image").data.by == "image"
+    assert with_by(load_recipe("chest-default"), "patient") == load_recipe("chest-default")
+    with pytest.raises(SettingsError, match="chest-default takes the data set's own folds"):
+        with_by(load_recipe("chest-default"), "image")
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,22 @@ def headline(figures: Mapping[str, Any]) -> dict[str, Figure]:
 
 
 def holdout_run(
-    recipe: str, figures: Mapping[str, Any], *, by: By, protocol: Mapping[str, Any], quick: bool = False
+    recipe: str,
+    figures: Mapping[str, Any],
+    *,
+    by: By,
+    protocol: Mapping[str, Any],
+    known_parts: Mapping[str, Mapping[str, Any]] | None = None,
+    quick: bool = False,
 ) -> RunFile:
-    """Return the run file of a package that was measured on one part held out."""
+    """Return the run file of a package that was measured on one part held out.
+
+    ``known_parts`` has the figures on what it was fitted and chosen on, where they were measured; accuracies are kept.
+    """
     known = {"pictures": figures["pictures"], "patients": figures["patients"], "seed": figures["seed"]}
-    return RunFile(recipe, "holdout", by, 1, headline(figures), {**known, **protocol}, quick)
+    accuracies = {
+        f"accuracy_{name}": figure_from_json(part["accuracy"])
+        for name, part in (known_parts or {}).items()
+        if "accuracy" in part
+    }
+    return RunFile(recipe, "holdout", by, 1, {**headline(figures), **accuracies}, {**known, **protocol}, quick)

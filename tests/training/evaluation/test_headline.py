@@ -39,3 +39,12 @@ def test_a_yes_or_no_package_gives_what_is_called_from_half_on(make: Make) -> No
     run = holdout_run("a", tree, by="patient", protocol={"list": "x.csv"})
     assert run.file_name == "a-holdout-by-patient.json"
     assert run.protocol["pictures"] == tree["pictures"]
+
+
+def test_accuracies_on_what_was_learnt_and_chosen_on_stand_beside_the_others(make: Make) -> None:
+    tree = figures(make(), resamples=50)
+    learnt = {name: value.as_json() for name, value in headline(tree).items()}
+    parts = {"training": learnt, "validation": {"auroc": learnt["auroc_mean"]}}
+    run = holdout_run("a", tree, by="image", protocol={}, known_parts=parts)
+    assert run.figures["accuracy_training"] == run.figures["accuracy"]
+    assert "accuracy_validation" not in run.figures
