@@ -75,39 +75,54 @@ def fit_pictures(
         raise DataError(f"no training picture is known to be any of {classes}: check the labels of data and recipe")
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
-    steps = max(1, len(training) // recipe.fit.batch)
-    epochs = recipe.fit.epochs + recipe.fit.last_epochs
+    key = keys.fit_key(recipe, {"training": training, "validation": validation}, keys.of_file(weights))
     with _shared(devices), _precision(recipe):
         network = build(recipe, weights)
-        trainer = _trainer(recipe, network, steps)
-        parts = {"training": training, "validation": validation}
-        checkpoint = Checkpoint.of(work, keys.fit_key(recipe, parts, keys.of_file(weights)), _changing(trainer))
-        losses = checkpoint.restore()
-        if losses:
-            _log.info("going on with a run that was stopped", outcome=f"after epoch {len(losses)} of {epochs}")
-        prepare = _Pictures(recipe, progress)
-        # What keeps the state comes last, so that an epoch counts as done when all is done.
-        callbacks = [
-            _Reporter(progress, steps, epochs),
-            keras.callbacks.TensorBoard(str(work / "tensorboard" / recipe.package.name), write_graph=False),
-            _Keeper(checkpoint, losses),
-        ]
-        # With ``average``, Keras gives the network the average when this returns, also where no epoch was left.
-        trainer.fit(
-            prepare.shuffled(training, len(losses), epochs),
-            steps_per_epoch=steps,
-            initial_epoch=len(losses),
-            epochs=epochs,
-            validation_data=prepare.ordered(validation) if validation else None,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        losses, forget = _learn(recipe, network, training, validation, work, key, progress)
     final = build(recipe, weights)  # in full precision, on one device
     final.set_weights(network.get_weights())
     if not all(np.isfinite(value).all() for value in final.get_weights()):
+        forget()
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rate")
-    return Learnt(final, tuple(losses), forget=checkpoint.forget)
+    return Learnt(final, tuple(losses), forget=forget)
+
+
+def _learn(
+    recipe: Recipe,
+    network: keras.Model,
+    training: Sequence[Example],
+    validation: Sequence[Example],
+    work: Path,
+    key: str,
+    progress: Progress,
+) -> tuple[list[dict[str, float]], Callable[[], None]]:
+    """Change a network's weights, from where a stopped run of this key was; return its losses and what forgets it."""
+    steps = max(1, len(training) // recipe.fit.batch)
+    epochs = recipe.fit.epochs + recipe.fit.last_epochs
+    trainer = _trainer(recipe, network, steps)
+    checkpoint = Checkpoint.of(work, key, _changing(trainer))
+    losses = checkpoint.restore()
+    if losses:
+        _log.info("going on with a run that was stopped", outcome=f"after epoch {len(losses)} of {epochs}")
+    prepare = _Pictures(recipe, progress)
+    # What keeps the state comes last, so that an epoch counts as done when all is done.
+    callbacks = [
+        _Reporter(progress, steps, epochs),
+        keras.callbacks.TensorBoard(str(work / "tensorboard" / recipe.package.name), write_graph=False),
+        _Keeper(checkpoint, losses),
+    ]
+    # With ``average``, Keras gives the network the average when this returns, also where no epoch was left.
+    trainer.fit(
+        prepare.shuffled(training, len(losses), epochs),
+        steps_per_epoch=steps,
+        initial_epoch=len(losses),
+        epochs=epochs,
+        validation_data=prepare.ordered(validation) if validation else None,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    return losses, checkpoint.forget
 
 
 def build(recipe: Recipe, weights: Path | None) -> keras.Model:

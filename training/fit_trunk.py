@@ -66,6 +66,7 @@ def fit_trunk(
         epoch_done(epoch + 1, recipe.fit.epochs, epochs[-1])
     learner.take_average()
     if not all(np.isfinite(value).all() for value in network.get_weights()):
+        checkpoint.forget()
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rates")
     refit(network, recipe.heads, examples, maps)
     return Learnt(network, tuple(epochs), forget=checkpoint.forget)
