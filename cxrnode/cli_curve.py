@@ -25,17 +25,25 @@ def curve(
         list[float] | None, typer.Option(help="A share of the training patients; may be given several times.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="One of the recipe's experiments.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="What to start from, if not the recipe's weights file.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few pictures, one epoch: to see that all works.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a recipe on growing shares of its training patients; measure each on the validation fold."""
+    """Fit a recipe on growing shares of its training patients; measure each on the validation fold.
+
+    Finished shares are kept in the cache: a run that was stopped goes on with the next.
+    """
     with train_extra():
         from training.curve import curve as run
         from training.recipe import load_recipe
         from training.runs import FIGURE_NAMES, write_json
 
+    chosen = load_recipe(recipe)
+    if experiment is not None:
+        chosen = chosen.experiment(experiment)
     with shown_progress() as progress:
-        document = run(load_recipe(recipe), data, share or SHARES, work=cache, quick=quick, progress=progress)
+        document = run(chosen, data, share or SHARES, work=cache, weights=weights, quick=quick, progress=progress)
     write_json(to, document)
     if as_json:
         out.print_json(data=document)

@@ -96,6 +96,8 @@ def tune(
     to: Annotated[Path, typer.Option("--out", help="Folder for the best recipe and the table of trials.")],
     search: Annotated[str, typer.Option(help="random, hyperband or bayesian.")] = "random",
     trials: Annotated[int, typer.Option(min=1, help="How many settings to try (hyperband: how many rounds).")] = 10,
+    cache: Annotated[Path | None, typer.Option(help="Folder for intermediate results, else .cache/train.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="What to start from, if not the recipe's weights file.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few pictures and epochs: to see that all works.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -106,7 +108,10 @@ def tune(
     if search not in room.SEARCHES:
         raise SettingsError(f"--search is one of {', '.join(room.SEARCHES)}")
     with shown_progress() as progress:
-        found = room.tune(load_recipe(recipe), data, to, search=search, trials=trials, quick=quick, progress=progress)
+        found = room.tune(
+            load_recipe(recipe), data, to,
+            search=search, trials=trials, work=cache, weights=weights, quick=quick, progress=progress,
+        )  # fmt: skip
     if as_json:
         rows = [{**asdict(trial), "loss": trial.loss if math.isfinite(trial.loss) else None} for trial in found]
         out.print_json(data={"best": str(to / room.BEST), "table": str(to / room.TABLE), "trials": rows})

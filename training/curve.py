@@ -3,8 +3,9 @@
 Measured on the validation fold, whose pictures choose nothing here; the test fold is not looked at.
 """
 
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from training.data.examples import Example, Split
 from training.evaluation.figures import figures, rsna_thresholds_on
 from training.evaluation.headline import headline
 from training.evaluation.predict import predict
-from training.fit_any import fit_any
+from training.fit_any import fit_any, starting_weights
+from training.keys import of_file, whole_key
 from training.learnt import Learnt, Progress, silent
 from training.package import RAW, manifest
 from training.recipe import Recipe
 from training.run import CACHE, weight_files
+from training.runs import write_json
 from training.select import cut_down, select
 
 _log = get_logger(__name__)
@@ -37,10 +40,13 @@ def curve(
     shares: Sequence[float],
     *,
     work: Path | None = None,
+    weights: Path | None = None,
     quick: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Fit a recipe on growing shares of its training patients and measure each on the validation fold.
+
+    Finished points are kept in the work folder, so that a run that was stopped goes on with the next.
 
     Parameters
     ----------
@@ -48,7 +54,7 @@ def curve(
         What to learn, and from what.
     shares
         Of the training patients, each above 0 and at most 1; smaller ones are part of larger ones.
-    work, quick, progress
+    work, weights, quick, progress
         As :func:`training.run.train` has them.
 
     Returns
@@ -65,19 +71,26 @@ def curve(
     """
     if not shares or any(not 0 < share <= 1 for share in shares):
         raise SettingsError("shares of the training patients are above 0 and at most 1, such as 0.25 0.5 1")
+    start = starting_weights(recipe, data, weights)
     selection = select(recipe, data)
     if quick:
         recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
+
+    def fit(part: Split) -> Learnt:
+        return fit_any(recipe, part, data, work or CACHE, weights=weights, progress=progress)
+
     points = []
-    for share in sorted(shares):
+    for share in sorted(set(shares)):
         part = replace(selection.split, training=part_of(selection.split.training, share, recipe.seed))
-        learnt = fit_any(recipe, part, data, work or CACHE, progress=progress)
-        points.append({"share": share, **_point(recipe, part, learnt)})
+        key = whole_key(recipe, {"training": part.training, "validation": part.validation}, of_file(start))
+        kept = (work or CACHE) / "curves" / f"{recipe.package.name}-{key}.json"
+        points.append({"share": share, **(_kept(kept) or _made(kept, recipe, part, fit))})
         _log.info("point of the learning curve", count=len(part.training), outcome=f"{share:g} of the patients")
     return {
         "schema": 1,
         "recipe": recipe.package.name,
         "seed": recipe.seed,
+        "weights": None if start is None else start.name,
         "quick": quick,
         "measured_on": {
             "part": "validation fold",
@@ -86,6 +99,24 @@ def curve(
         },
         "points": points,
     }
+
+
+def _made(kept: Path, recipe: Recipe, part: Split, fit: Callable[[Split], Learnt]) -> dict[str, Any]:
+    """Fit and measure a point, and keep it."""
+    learnt = fit(part)
+    point = _point(recipe, part, learnt)
+    write_json(kept, point)
+    learnt.forget()
+    return point
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """Return a point that was measured before; None without a whole one."""
+    try:
+        point: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {name: point[name] for name in ("pictures", "patients", "figures")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _point(recipe: Recipe, part: Split, learnt: Learnt) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import contextlib
 import csv
 import json
 import math
-import tempfile
+import shutil
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +22,18 @@ from config.errors import SettingsError
 from config.logs import get_logger
 from training import head_targets
 from training.data.examples import Example, Split
-from training.fit_any import fit_any
+from training.fit_any import fit_any, starting_weights
 from training.fit_pictures import model_input
+from training.keys import fit_key, of_file
 from training.learnt import Learnt, Progress, silent
 from training.recipe import Recipe, parse_recipe
+from training.run import CACHE
+from training.runs import write_json
 from training.select import cut_down, select
 
 BEST = "best.toml"
+SEARCH = "search.json"
+"""Says whose search a folder holds."""
 TABLE = "trials.csv"
 SEARCHES = ("random", "hyperband", "bayesian")
 PLACES: Mapping[str, str] = {
@@ -66,6 +72,8 @@ def tune(
     *,
     search: str = "random",
     trials: int = 10,
+    work: Path | None = None,
+    weights: Path | None = None,
     quick: bool = False,
     progress: Progress = silent,
 ) -> tuple[Trial, ...]:
@@ -83,46 +91,96 @@ def tune(
         ``random``, ``hyperband`` (Li et al. 2018: many short fits, the best of them longer) or ``bayesian``.
     trials
         How many settings; for hyperband, how many rounds of it.
-    quick
-        Few pictures and epochs.
-    progress
-        Told how far each fit is.
+    work, weights, quick, progress
+        As :func:`training.run.train` has them.
 
     Raises
     ------
     SettingsError
-        When the recipe declares no range, or one that is none.
+        When the recipe declares no range, or one that is none, or ``out`` holds another search.
     DataError
         When the data are incomplete or malformed.
     """
     ranges = declared(recipe)
+    start = starting_weights(recipe, data, weights)
     selection = select(recipe, data)
     if quick:
         recipe, selection = recipe.cut_down(), cut_down(selection, recipe)
     split = replace(selection.split, test=())
-    out.mkdir(parents=True, exist_ok=True)
+    key = fit_key(recipe, {"training": split.training, "validation": split.validation}, of_file(start), recipe.tune)
+    _claim(out, recipe, key)
     kept = out / f"trials-{search}.jsonl"
-
-    def attempt(values: Mapping[str, float], epochs: int | None, name: str) -> float:
-        changed = with_values(recipe, values, epochs)
-        with tempfile.TemporaryDirectory(dir=out) as scratch:
-            try:
-                learnt = fit_any(changed, Split(split.training, (), ()), data, Path(scratch), progress=progress)
-                loss = validation_loss(learnt, changed, split.validation)
-            except SettingsError:  # the fit ran away: the worst that a setting can do, and no reason to stop
-                loss = math.inf
-        trial = Trial(name, dict(values), changed.fit.epochs, loss)
-        _note(kept, trial)
-        _log.info("trial done", outcome=f"{_OBJECTIVE} {loss:.4f}")
-        return min(loss, _RAN_AWAY)
-
-    _search(attempt, ranges, search, trials, recipe, out)
+    moved = any(PLACES[name] == "augment" for name in ranges)
+    own = moved or recipe.network.kind != "mobilenet"
+    room = (work or CACHE) / f"tune-{key}" if own else work or CACHE
+    fits = _Fits(recipe, split, data, kept, weights, progress, room=room, own=own, moved=moved)
+    _search(fits, ranges, search, trials, recipe, out)
+    fits.clear()
     found = tuple(sorted(_noted(kept), key=lambda trial: (-trial.epochs, trial.loss)))
     if not found or not math.isfinite(found[0].loss):
         raise SettingsError("every fit ran away: narrow the ranges of the rates in the recipe's tune table")
     _write_table(out / TABLE, found)
     (out / BEST).write_text(as_toml(recipe, found[0].values), encoding="utf-8")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """Fits of one recipe with other numbers, each judged and written down."""
+
+    recipe: Recipe
+    split: Split
+    data: Path
+    kept: Path
+    weights: Path | None
+    progress: Progress
+    room: Path
+    """What may be thrown away: the cache, so that its trunk maps are used by every try, or a folder of its own."""
+    own: bool
+    """Whether the room is this search's alone."""
+    moved: bool
+    """Whether every try alters pictures in another way, so that no other finds trunk maps of use."""
+
+    def __call__(self, values: Mapping[str, float], epochs: int | None, name: str) -> float:
+        """Fit, judge and write down one try; return its loss."""
+        changed = with_values(self.recipe, values, epochs)
+        seen, forget = Split(self.split.training, (), ()), None
+        try:
+            learnt = fit_any(changed, seen, self.data, self.room, weights=self.weights, progress=self.progress)
+            loss, forget = validation_loss(learnt, changed, self.split.validation), learnt.forget
+        except SettingsError:  # the fit ran away: the worst that a setting can do, and no reason to stop
+            loss = math.inf
+        _note(self.kept, Trial(name, dict(values), changed.fit.epochs, loss))
+        if forget is not None:
+            forget()
+        if self.moved:
+            self.clear()
+        _log.info("trial done", outcome=f"{_OBJECTIVE} {loss:.4f}")
+        return min(loss, _RAN_AWAY)
+
+    def clear(self) -> None:
+        """Remove what is of no use to any other try."""
+        if self.own:
+            shutil.rmtree(self.room, ignore_errors=True)
+
+
+def _claim(out: Path, recipe: Recipe, key: str) -> None:
+    """Write down whose search a folder holds; raise :class:`SettingsError` where it holds another."""
+    claim = out / SEARCH
+    if claim.is_file():
+        try:
+            there = json.loads(claim.read_text(encoding="utf-8"))
+        except ValueError:
+            there = None
+        if isinstance(there, dict) and there.get("key") == key:
+            return
+    elif not any(out.glob("trials-*")):
+        write_json(claim, {"recipe": recipe.package.name, "key": key})
+        return
+    raise SettingsError(
+        f"{out} holds another search, of another recipe, other ranges, data or weights, or by another version of this "
+        "program: give another folder"
+    )
 
 
 def declared(recipe: Recipe) -> dict[str, tuple[float, float]]:
@@ -204,11 +262,12 @@ def _search(
             epochs = trial.hyperparameters.values.get("tuner/epochs")
             return {_OBJECTIVE: attempt(values, epochs, trial.trial_id)}
 
-    tuner = Attempts(
-        oracle=oracles[search](), hypermodel=_no_model, directory=str(out), project_name=f"search-{search}",
-        overwrite=False,
-    )  # fmt: skip
-    with warnings.catch_warnings():
+    # KerasTuner says on standard output that it goes on; what is printed there is the command's answer alone.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        tuner = Attempts(
+            oracle=oracles[search](), hypermodel=_no_model, directory=str(out), project_name=f"search-{search}",
+            overwrite=False,
+        )  # fmt: skip
         # KerasTuner's own, of Python's threading.
         warnings.filterwarnings("ignore", message=r"(currentThread|getName)\(\)", category=DeprecationWarning)
         tuner.search(verbose=0)

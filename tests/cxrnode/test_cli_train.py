@@ -15,7 +15,7 @@ from inference.package import FIGURES, EnsemblePackage, load_package
 from training import curve as curve_room
 from training import ensemble
 from training.ensemble import Made
-from training.recipe import load_recipe
+from training.recipe import Recipe, load_recipe
 from training.runs import read_runs
 
 RUNNER = CliRunner()
@@ -76,11 +76,18 @@ def test_a_run_file_names_the_weights_that_were_started_from(made: Made, tmp_pat
 def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figure = {"value": 0.75, "interval": [0.5, 0.9]}
     document = {"points": [{"share": 1.0, "pictures": 9, "figures": {"auroc:lung_opacity": figure}}]}
-    monkeypatch.setattr(curve_room, "curve", lambda *_what, **_options: document)
+    asked: list[tuple[str, Path | None]] = []
+
+    def curve(recipe: Recipe, *_what: object, weights: Path | None, **_options: object) -> dict[str, Any]:
+        asked.append((recipe.package.name, weights))
+        return document
+
+    monkeypatch.setattr(curve_room, "curve", curve)
     options = ("--data", tmp_path, "--out", tmp_path / "curve.json")
     answer = _run("curve", "chest-default", *options, "--json")
     assert json.loads(answer.stdout) == json.loads((tmp_path / "curve.json").read_text()) == document
-    assert "0.750" in _run("curve", "chest-default", *options).stdout
+    assert "0.750" in _run("curve", "darkcovidnet", *options, "--experiment", "short", "--weights", "w.h5").stdout
+    assert asked == [("chest-default", None), ("darkcovidnet-short", Path("w.h5"))]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """Learning curves: nested shares of patients, measured on the validation fold."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.errors import SettingsError
+from training import curve as room
 from training.curve import curve, part_of
-from training.data.examples import Example
+from training.data.examples import Example, Split
+from training.learnt import Learnt
 from training.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
@@ -43,3 +47,34 @@ def test_every_share_is_fitted_anew_and_measured_on_the_validation_fold(write_da
 def test_a_share_outside_its_bounds_is_refused(shares: list[float], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="shares of the training patients"):
         curve(RECIPE, tmp_path, shares)
+
+
+def test_finished_shares_are_kept_and_begun_anew_when_something_else_is_asked_for(
+    write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, work, fitted = write_data(per_class=4), tmp_path / "work", []
+    weights = tmp_path / "start.h5"
+    weights.write_bytes(b"1")
+    point = {"pictures": 9, "patients": 9, "figures": {"auroc:lung_opacity": {"value": 0.5, "interval": [0.4, 0.6]}}}
+
+    def fit(recipe: Recipe, part: Split, *_rest: Any, **options: Any) -> Learnt:
+        if len(fitted) == 1 and not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            raise KeyboardInterrupt
+        fitted.append((len(part.training), options["weights"]))
+        return Learnt(recipe, ())
+
+    monkeypatch.setattr(room, "fit_any", fit)
+    monkeypatch.setattr(room, "_point", lambda *_rest: point)
+    with pytest.raises(KeyboardInterrupt):
+        curve(RECIPE, data, [0.5, 1.0], work=work)
+    document = curve(RECIPE, data, [0.5, 1.0], work=work)
+    assert [one["share"] for one in document["points"]] == [0.5, 1.0]
+    assert document["points"][1] == {"share": 1.0, **point}
+    assert len(fitted) == 2, "the first share was not fitted again"
+    assert curve(RECIPE, data, [1.0], work=work, weights=weights)["weights"] == "start.h5"
+    assert fitted[2:] == [(fitted[1][0], weights)]
+    for kept in (work / "curves").iterdir():
+        kept.write_text("{")
+    curve(RECIPE, data, [1.0], work=work)
+    assert len(fitted) == 4, "a broken file is none"

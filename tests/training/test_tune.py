@@ -8,6 +8,7 @@ import pytest
 
 from config.errors import SettingsError
 from training import tune as room
+from training.learnt import Learnt
 from training.recipe import Recipe, load_recipe
 from training.tune import BEST, TABLE, declared, tune, with_values
 
@@ -42,8 +43,8 @@ def test_a_search_fits_within_its_ranges_and_leaves_a_recipe_and_a_table(
         return fit(recipe, split, *rest, **options)
 
     monkeypatch.setattr(room, "fit_any", watched)
-    data, recipe = write_data(), _recipe(**RANGES)
-    found = tune(recipe, data, tmp_path / "out", search="random", trials=2)
+    data, recipe, work = write_data(), _recipe(**RANGES), tmp_path / "work"
+    found = tune(recipe, data, tmp_path / "out", search="random", trials=2, work=work)
     assert len(found) == 2
     assert found[0].loss <= found[1].loss
     for trial in found:
@@ -58,8 +59,9 @@ def test_a_search_fits_within_its_ranges_and_leaves_a_recipe_and_a_table(
     assert lines[0] == "trial,validation_loss,epochs,dropout,learning_rate"
     assert len(lines) == 3
     # Started again with more trials it goes on, and fits the new one only.
-    assert len(tune(recipe, data, tmp_path / "out", search="random", trials=3)) == 3
+    assert len(tune(recipe, data, tmp_path / "out", search="random", trials=3, work=work)) == 3
     assert len(splits) == 3
+    assert not list(work.iterdir()), "nothing is left that may be thrown away"
 
 
 @pytest.mark.parametrize("search", ["bayesian", "hyperband"])
@@ -68,15 +70,20 @@ def test_every_search_is_there(
 ) -> None:
     epochs = []
 
-    def fit(recipe: Recipe, *_rest: Any, **_options: Any) -> Recipe:
+    def fit(recipe: Recipe, *_rest: Any, **_options: Any) -> Learnt:
         epochs.append(recipe.fit.epochs)
-        return recipe
+        return Learnt(recipe, ())
 
     # The fit is played: what is asked here is which settings each search tries.
     monkeypatch.setattr(room, "fit_any", fit)
-    monkeypatch.setattr(room, "validation_loss", lambda learnt, *_rest: abs(learnt.fit.learning_rate - 1e-3))
+    monkeypatch.setattr(room, "validation_loss", lambda learnt, *_rest: abs(learnt.network.fit.learning_rate - 1e-3))
     found = tune(
-        _recipe(**RANGES), write_data(), tmp_path / "out", search=search, trials=1 if search == "hyperband" else 4
+        _recipe(**RANGES),
+        write_data(),
+        tmp_path / "out",
+        search=search,
+        work=tmp_path / "work",
+        trials=1 if search == "hyperband" else 4,
     )
     assert len(found) >= 4
     assert len({trial.values["learning_rate"] for trial in found}) > 2
@@ -93,7 +100,7 @@ def test_a_fit_that_runs_away_is_a_bad_trial_and_all_of_them_an_error(
 
     monkeypatch.setattr(room, "fit_any", fit)
     with pytest.raises(SettingsError, match="every fit ran away"):
-        tune(_recipe(**RANGES), write_data(), tmp_path / "out", trials=2)
+        tune(_recipe(**RANGES), write_data(), tmp_path / "out", trials=2, work=tmp_path / "work")
 
 
 def test_ranges_must_be_there_and_make_sense() -> None:
@@ -122,3 +129,75 @@ def test_a_trial_that_was_stopped_while_it_was_written_down_spoils_no_other(tmp_
         stream.write('{"name": "1", "val')
     room._note(kept, room.Trial("1", {"dropout": 0.2}, 3, 0.4))
     assert [(trial.name, trial.loss) for trial in room._noted(kept)] == [("0", 0.5), ("1", 0.4)]
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path | None]]:
+    """Fits are played; where each kept what may be thrown away, and with which weights it started, is noted."""
+    asked: list[tuple[Path, Path | None]] = []
+
+    def fit(recipe: Recipe, _split: Any, _data: Path, work: Path, **options: Any) -> Learnt:
+        asked.append((work, options["weights"]))
+        (work / "maps-drawn").mkdir(parents=True, exist_ok=True)
+        return Learnt(recipe, ())
+
+    monkeypatch.setattr(room, "fit_any", fit)
+    monkeypatch.setattr(room, "validation_loss", lambda *_rest: 0.5)
+    return asked
+
+
+def _mobilenet(**ranges: Any) -> Recipe:
+    recipe = _recipe(**ranges)
+    return recipe.model_copy(update={"network": recipe.network.model_copy(update={"kind": "mobilenet"})})
+
+
+def test_tries_share_the_cache_and_its_maps_unless_each_alters_pictures_in_its_own_way(
+    played: list[tuple[Path, Path | None]], write_data: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, work, weights = write_data(), tmp_path / "work", tmp_path / "start.h5"
+    weights.write_bytes(b"1")
+    tune(_mobilenet(**RANGES), data, tmp_path / "a", trials=2, work=work, weights=weights)
+    assert played == [(work, weights)] * 2
+    assert (work / "maps-drawn").is_dir()
+    tune(_mobilenet(zoom=[0.0, 0.1]), data, tmp_path / "b", trials=2, work=work)
+    own = {folder for folder, _ in played[2:]}
+    assert len(own) == 1
+    assert work not in own
+    assert not any(folder.exists() for folder in own), "maps of a zoom that no other try has are of no use"
+    assert (work / "maps-drawn").is_dir()
+
+
+def test_another_search_is_not_mixed_into_the_one_that_a_folder_holds(
+    played: list[tuple[Path, Path | None]], write_data: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, out, weights = write_data(), tmp_path / "out", tmp_path / "start.h5"
+    weights.write_bytes(b"1")
+
+    def search(recipe: Recipe, **options: Any) -> int:
+        return len(tune(recipe, data, out, work=tmp_path / "work", **options))
+
+    assert search(_recipe(**RANGES), trials=1) == 1
+    assert search(_recipe(**RANGES), trials=2) == 2
+    for recipe, options in (
+        (_recipe(learning_rate=[1e-5, 1e-3]), {}),
+        (_mobilenet(**RANGES), {}),
+        (_recipe(**RANGES), {"weights": weights}),
+    ):
+        with pytest.raises(SettingsError, match=r"holds another search.*: give another folder"):
+            search(recipe, trials=3, **options)
+    assert len(played) == 2
+    (out / room.SEARCH).unlink()
+    with pytest.raises(SettingsError, match="holds another search"):
+        search(_recipe(**RANGES), trials=3)
+
+
+def test_a_search_that_goes_on_prints_nothing_where_answers_are_printed(
+    played: list[tuple[Path, Path | None]],
+    write_data: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = write_data()
+    for trials in (1, 2):
+        tune(_recipe(**RANGES), data, tmp_path / "out", trials=trials, work=tmp_path / "work")
+    assert capsys.readouterr().out == ""
