@@ -65,11 +65,13 @@ def receiver(settings: Settings, database: Database) -> Service:
 def worker(settings: Settings, database: Database) -> Service:
     """Build the worker: analyses and reports, with the model loaded once."""
     from inference.analyse import AnalyseHandler
+    from inference.shelf import Shelf
     from reporting.compose import ReportHandler
 
+    shelf = Shelf()
     handlers: dict[str, Handler] = {
-        "analyse": AnalyseHandler(settings, database),
-        "report": ReportHandler(settings, database),
+        "analyse": AnalyseHandler(settings, database, shelf),
+        "report": ReportHandler(settings, database, shelf.take),
     }
     lanes = [Lane(("report", "analyse"), settings.work.threads)]
     return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)

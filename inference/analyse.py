@@ -20,6 +20,7 @@ from inference.findings import Finding, ImageResult, ModelIdentity, NotAnalysed,
 from inference.header import Header
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
+from inference.shelf import Shelf
 from tracking.analyses import (
     AnalysisRecord,
     FindingRecord,
@@ -53,10 +54,14 @@ class StageTimes:
 
 
 class Analyser:
-    """A model package in its engine, loaded once: files in, findings out. Safe to share between threads."""
+    """A model package in its engine, loaded once: files in, findings out. Safe to share between threads.
 
-    def __init__(self, settings: InferenceSettings) -> None:
+    Pictures on which there are findings are put on ``shelf`` for those who draw them.
+    """
+
+    def __init__(self, settings: InferenceSettings, shelf: Shelf | None = None) -> None:
         self._settings = settings
+        self._shelf = Shelf(0) if shelf is None else shelf
         self._model = Model.open(settings.package, settings)
         self.identity: ModelIdentity = self._model.identity
 
@@ -89,16 +94,18 @@ class Analyser:
         with times.stage("forward"):
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
-            return self._model.interpret(answers)
+            findings = self._model.interpret(answers)
+        self._shelf.put(path, picture)
+        return findings
 
 
 class AnalyseHandler:
     """Serves the ``analyse`` queue; the model stays loaded between studies."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, shelf: Shelf | None = None) -> None:
         self._settings = settings
         self._database = database
-        self._analyser = Analyser(settings.inference)
+        self._analyser = Analyser(settings.inference, shelf)
         identity = self._analyser.identity
         log.info("model-loaded", package=identity.name, version=identity.version, engine=identity.engine)
 

@@ -15,7 +15,7 @@ from config.errors import CxrnodeError, DocumentRejected, StorageFull, Unreadabl
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
 from inference.findings import ModelIdentity, finding_from_json
-from inference.pixels import read_picture
+from inference.pixels import Picture, read_picture
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
 from reporting.capture import build_capture, capture_uids
 from reporting.conformance import check_capture, check_message, check_report
@@ -45,11 +45,20 @@ class Documents:
 
 
 class ReportHandler:
-    """Turns an analysis into documents on disk and rows in the outbox. Safe to share between threads."""
+    """Turns an analysis into documents on disk and rows in the outbox. Safe to share between threads.
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    ``at_hand`` gives the picture of a file if somebody has it decoded already; all others are drawn from their files.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        at_hand: Callable[[Path], Picture | None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._database = database
+        self._at_hand = at_hand
 
     def run(self, job: Job) -> Commit | None:
         """Build, check and store the documents of ``job``'s analysis; return what to write."""
@@ -109,7 +118,7 @@ class ReportHandler:
         report = self._settings.report
 
         def build() -> bytes:
-            picture = read_picture(path, self._settings.inference.max_pixels)
+            picture = self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels)
             built = build_capture(account, image, picture, report.capture_series_number, report.capture_longest_side)
             check_capture(built, account, image)
             return built.content

@@ -6,6 +6,8 @@ from typing import Self
 
 from pydicom import Dataset
 
+from reporting.explicit import tag_of
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -24,8 +26,8 @@ class Node:
         names = item.get("ConceptNameCodeSequence")
         return cls(
             item,
-            str(item.get("ValueType", "")),
-            str(names[0].get("CodeValue", "")) if names else "",
+            _term(item, "ValueType"),
+            _term(names[0], "CodeValue") if names else "",
             tuple(cls.of(child) for child in item.get("ContentSequence") or ()),
         )
 
@@ -34,3 +36,10 @@ class Node:
         yield self
         for child in self.children:
             yield from child.walk()
+
+
+def _term(item: Dataset, keyword: str) -> str:
+    """Return a short value as it stands in the file: pydicom's own way to it costs more than all else here."""
+    tag = tag_of(keyword)
+    value = item.get_item(tag).value if tag in item else None
+    return value.rstrip(b" \0").decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")

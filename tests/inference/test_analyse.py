@@ -17,6 +17,8 @@ from inference import model
 from inference.analyse import AnalyseHandler, Analyser, StageTimes
 from inference.findings import Level, NotAnalysed, Reason, finding_from_json
 from inference.package import ModelPackage
+from inference.pixels import read_picture
+from inference.shelf import Shelf
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
@@ -113,6 +115,21 @@ def test_the_same_file_gives_the_same_answer(node: Settings, radiograph: Any, tm
     dcmwrite(path, radiograph(), enforce_file_format=True)
     analyser = Analyser(node.inference)
     assert analyser.analyse_file(path, StageTimes()) == analyser.analyse_file(path, StageTimes())
+
+
+def test_the_picture_that_was_analysed_is_at_hand_for_its_capture(
+    node: Settings, radiograph: Any, tmp_path: Path
+) -> None:
+    path, blank, shelf = tmp_path / "a.dcm", tmp_path / "b.dcm", Shelf()
+    dcmwrite(path, radiograph(), enforce_file_format=True)
+    blank.write_bytes(b"no radiograph")
+    analyser = Analyser(node.inference, shelf)
+    for file in (path, blank):
+        analyser.analyse_file(file, StageTimes())
+    kept = shelf.take(path)
+    assert kept is not None
+    np.testing.assert_array_equal(kept.gray, read_picture(path, 10_000_000).gray)
+    assert shelf.take(blank) is None
 
 
 def test_a_missing_file_fails_the_job_and_not_the_picture(node: Settings, database: Database, radiograph: Any) -> None:

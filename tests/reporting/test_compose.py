@@ -14,6 +14,8 @@ import reporting.compose
 from config.errors import DocumentRejected, StorageFull
 from config.settings import Settings
 from inference.findings import Finding
+from inference.pixels import read_picture
+from inference.shelf import Shelf
 from reporting.compose import ReportHandler
 from tracking.models import Delivery, Document
 
@@ -167,6 +169,33 @@ def test_a_full_disk_is_worth_another_try(
     job = studies.analyse(str(image.StudyInstanceUID), {studies.receive(image): opacity_findings})
     with pytest.raises(StorageFull):
         ReportHandler(settings, studies.database).run(job)
+
+
+def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
+    studies: Any,
+    settings: Settings,
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = phantom()
+    uid = studies.receive(image)
+    job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
+    report(studies, settings, job)
+    path = settings.instance_dir / f"{uid}.dcm"
+    shelf = Shelf()
+    shelf.put(path, read_picture(path, 10_000_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(reporting.compose, "read_picture", None)  # nobody asks the file
+        again = ReportHandler(settings, studies.database, shelf.take).run(job)
+    assert again is not None
+    with studies.database.transaction() as tx:
+        again(tx)
+    documents, _ = rows(studies.database)
+    assert [document.kind for document in documents] == ["sr", "sc"]
+    assert all(document.quarantined is None for document in documents)
+    assert len(list(settings.document_dir.rglob("*.dcm"))) == 2
+    assert shelf.take(path) is None
 
 
 def test_an_image_that_can_no_longer_be_read_is_named_and_the_others_reported(
