@@ -86,6 +86,12 @@ def curve(
         kept = (work or CACHE) / "curves" / f"{recipe.package.name}-{key}.json"
         points.append({"share": share, **(_kept(kept) or _made(kept, recipe, part, fit))})
         _log.info("point of the learning curve", count=len(part.training), outcome=f"{share:g} of the patients")
+    return _document(recipe, selection.split.validation, points, start, quick=quick)
+
+
+def _document(
+    recipe: Recipe, measured_on: Sequence[Example], points: Sequence[dict[str, Any]], start: Path | None, *, quick: bool
+) -> dict[str, Any]:
     return {
         "schema": 1,
         "recipe": recipe.package.name,
@@ -94,10 +100,10 @@ def curve(
         "quick": quick,
         "measured_on": {
             "part": "validation fold",
-            "pictures": len(selection.split.validation),
-            "patients": len({one.patient for one in selection.split.validation}),
+            "pictures": len(measured_on),
+            "patients": len({one.patient for one in measured_on}),
         },
-        "points": points,
+        "points": list(points),
     }
 
 
