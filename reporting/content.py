@@ -101,6 +101,8 @@ class Container:
     template: str = ""
 
 
+Encodings = tuple[str, ...]
+"""Python's codecs for a document's character set."""
 Item = Coded | Text | Reference | Number | Image | Polyline | Container
 
 
@@ -111,9 +113,6 @@ def encode_content(items: Iterable[Item], character_set: CharacterSet) -> bytes:
     """
     encodings = tuple(convert_encodings(list(character_set.terms) or [""]))
     return items_of(_encode(item, encodings) for item in items)
-
-
-Encodings = tuple[str, ...]
 
 
 def _encode(item: Item, encodings: Encodings) -> bytes:

@@ -1,6 +1,5 @@
 """The structured report: one a study revision; what it says is in :mod:`reporting.tree`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,14 +102,6 @@ def build_report(
         tree = raw_element("ContentSequence", encode_content(report_items(account), account.lead.character_set))
         content = encode(document, {**account.lead.identity(), tree.tag: tree}, account.lead.character_set)
     return BuiltObject(instance_uid, series_uid, report_class.value, content)
-
-
-def walk(item: Dataset) -> Iterator[Dataset]:
-    """Yield an SR content item and all beneath it, in document order."""
-    if "ValueType" in item:
-        yield item
-    for child in item.get("ContentSequence", ()):
-        yield from walk(child)
 
 
 def equipment(account: Account) -> hd.ContributingEquipment:

@@ -1,6 +1,6 @@
-"""What the tests of reporting make documents from: headers, good and sloppy, findings, and accounts of them."""
+"""What the tests of reporting make documents from: headers, good and sloppy, findings, accounts; and a way through."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -141,6 +141,14 @@ def account(*headers: Dataset, **changes: Any) -> Account:
         institution="Klinikum Süd",
     )
     return replace(made, **changes)
+
+
+def walk(item: Dataset) -> Iterator[Dataset]:
+    """Yield an SR content item and all beneath it, in document order."""
+    if "ValueType" in item:
+        yield item
+    for child in item.get("ContentSequence", ()):
+        yield from walk(child)
 
 
 def lateral() -> SkippedImage:

@@ -15,8 +15,8 @@ from reporting.account import Account
 from reporting.capture import build_capture
 from reporting.conformance import check_capture, check_file, check_message, check_report
 from reporting.message import build_message
-from reporting.report import BuiltObject, build_report, walk
-from tests.accounts import account, good_header, picture
+from reporting.report import BuiltObject, build_report
+from tests.accounts import account, good_header, picture, walk
 
 Damage = Callable[[Dataset], object]
 

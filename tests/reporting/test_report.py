@@ -15,8 +15,20 @@ from reporting.conformance import check_report
 from reporting.identity import device_uid
 from reporting.reading import read as in_order
 from reporting.reading import summary
-from reporting.report import ReportClass, build_report, walk
-from tests.accounts import CHESTS, COLUMNS, FILED_WRONG, MODEL, ROWS, SLOPPY, account, finding, good_header, lateral
+from reporting.report import ReportClass, build_report
+from tests.accounts import (
+    CHESTS,
+    COLUMNS,
+    FILED_WRONG,
+    MODEL,
+    ROWS,
+    SLOPPY,
+    account,
+    finding,
+    good_header,
+    lateral,
+    walk,
+)
 
 
 def read(content: bytes) -> Dataset:

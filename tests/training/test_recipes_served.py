@@ -19,7 +19,7 @@ from cxrnode.phantom import phantom_dataset
 from inference.model import Model
 from inference.package import FIGURES, load_package
 from inference.pixels import read_picture
-from reporting.report import walk
+from tests.accounts import walk
 from training.recipe import load_recipe, shipped_recipes
 
 EVERY_KIND = {"chest-default", "covid-detector", "covid-binary-cnn"}
