@@ -5,6 +5,7 @@ epoch then costs only the layers that learn, and a second run of the same data a
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from training.recipe import Recipe
 _LAYOUT = "4"
 """Changed whenever the same settings would give other maps in one version of the program."""
 
+_BYTES = np.dtype(np.float16).itemsize
+
 
 class Maps(Protocol):
     """One picture's maps, (variants, side/8, side/8, 32) float16: an array, or the file that holds it."""
@@ -42,14 +45,27 @@ class StoredMaps:
     """Maps in a file that is open only while a copy is read: a data set has more pictures than a process has files."""
 
     path: Path
+    shape: tuple[int, ...]
+    start: int
+    """Where the numbers begin in the file, in bytes."""
+
+    @classmethod
+    def open(cls, path: Path) -> "StoredMaps":
+        """Read a file's head once: copies are read thousands of times, and the head costs more than they do."""
+        with path.open("rb") as stream:
+            np.lib.format.read_magic(stream)
+            shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+            return cls(path, tuple(shape), stream.tell())
 
     def __len__(self) -> int:
         """Return how many copies there are."""
-        return len(np.load(self.path, mmap_mode="r"))
+        return self.shape[0]
 
     def __getitem__(self, copy: int, /) -> NDArray[np.float16]:
         """Return one copy's maps."""
-        return np.array(np.load(self.path, mmap_mode="r")[copy])
+        count = math.prod(self.shape[1:])
+        offset = self.start + copy * count * _BYTES
+        return np.fromfile(self.path, np.float16, count, offset=offset).reshape(self.shape[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,7 @@ def compute(
                 np.lib.format.write_array(stream, np.asarray(seen, np.float16))
             partial.replace(stored)
         progress(what, done, len(examples))
-        maps.append(StoredMaps(stored))
+        maps.append(StoredMaps.open(stored))
         boxes.append(copy_boxes)
     return Features(tuple(maps), tuple(boxes))
 

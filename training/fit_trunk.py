@@ -3,7 +3,8 @@
 A run that was stopped goes on at the epoch it had reached: everything an epoch changes is kept in the work folder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def fit_trunk(
     learner.done = len(epochs) * len(batches)
     for epoch in range(len(epochs), recipe.fit.epochs):
         batches.begin(epoch)
-        steps = [learner.step(*batches[step]) for step in range(len(batches))]
+        steps = [learner.step(seen, targets) for seen, targets in batches.ahead()]
         epochs.append(dict(zip(learner.loss_names, np.mean(steps, axis=0).astype(float).tolist(), strict=True)))
         checkpoint.save(epochs)
         epoch_done(epoch + 1, recipe.fit.epochs, epochs[-1])
@@ -159,6 +160,16 @@ class Batches:
         """Draw an epoch's order."""
         self._epoch = epoch
         self._order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._members))
+
+    def ahead(self) -> Iterator[tuple[Any, Any]]:
+        """Yield the epoch's batches in their order, the next one read while the last is learnt."""
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self.__getitem__, 0)
+            for step in range(1, len(self) + 1):
+                ready = coming.result()
+                if step < len(self):
+                    coming = reader.submit(self.__getitem__, step)
+                yield ready
 
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         """Return (maps, targets): of the heads, then heat and box where the recipe has maps."""
