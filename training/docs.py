@@ -22,7 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from config.errors import DataError
 from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
+from training.evaluation.protocol import figures_of
 from training.fold_tables import folds_section, read_folds
 from training.measures import Figure
 from training.recipe import experiment_name, load_recipe, shipped_recipes
@@ -117,7 +119,16 @@ def page(
 
 def read_curves(folder: Path) -> list[dict[str, Any]]:
     """Read the learning curves of a folder, by name; none where there is no such folder."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [_read_curve(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _read_curve(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _curve(document)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{path.name} is no learning curve: run it again ({type(error).__name__})") from error
+    return document
 
 
 def reported() -> list[Reported]:
@@ -232,7 +243,7 @@ def _protocol(run: RunFile) -> str:
 
 
 def _package(package: AnyPackage) -> str:
-    figures: dict[str, Any] = json.loads(package.path(FIGURES).read_text(encoding="utf-8"))
+    figures = figures_of(package)
     manifest = package.manifest
     megabytes = sum(package.path(name).stat().st_size for name in manifest.files) / 1e6
     inputs = ", ".join(

@@ -132,7 +132,7 @@ def make(
         served = Model.open(replace(raw, manifest=_as_in(raw, final)))
         document = _document(final, opened, selection, measure(first, served, selection, progress))
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        words = card(final, document)
+        words = card(final, document, [member.package.manifest for member in opened])
         package = write_ensemble(out, final, folders, {FIGURES: text.encode(), CARD: words.encode()})
     _log.info("package written", package=final.name, version=final.version)
     return Made(package, document)

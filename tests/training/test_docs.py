@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.errors import DataError
 from inference.package import load_package
 from training.card import card
 from training.docs import (
@@ -205,3 +206,9 @@ def test_a_learning_curve_is_a_column_for_each_share() -> None:
     assert "## Learning curve of `a-recipe`" in text
     assert "| 1000 pictures, 800 patients | 2000 pictures, 1600 patients |" in text
     assert "0.700 [0.600–0.800] | 0.720 [0.620–0.820]" in text
+
+
+def test_a_file_that_is_no_learning_curve_is_named(tmp_path: Path) -> None:
+    (tmp_path / "chest.json").write_text('{"points": []}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"chest\.json is no learning curve"):
+        read_curves(tmp_path)
