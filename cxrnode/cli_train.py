@@ -75,7 +75,7 @@ def _leave_run_file(
 
     known = trained.figures["protocol"]
     told = {
-        "epochs": recipe.fit.epochs + recipe.fit.last_epochs,
+        "epochs": recipe.epochs,
         "side": recipe.network.side,
         "list": recipe.data.list,
         "weights": recipe.network.weights if weights is None else weights.name,

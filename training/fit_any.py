@@ -44,7 +44,8 @@ def fit_any(
         When the weights file is missing, or nothing is left to learn from.
     """
     start = starting_weights(recipe, data, weights)
-    if recipe.network.kind == "mobilenet":
+    if recipe.network.kind in {"mobilenet", "levels"}:
+        from training.fit_levels import fit_levels
         from training.fit_trunk import fit_trunk
         from training.networks.backbone import load_imagenet_weights
         from training.networks.keras_weights import is_keras, read_keras
@@ -52,6 +53,8 @@ def fit_any(
         known = None
         if start is not None:
             known = read_keras(start) if is_keras(start) else load_imagenet_weights(start, work)
+        if recipe.network.kind == "levels":
+            return fit_levels(recipe, split.training, weights=known, work=work, progress=progress)
 
         def epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
             progress("epochs", epoch, of)

@@ -118,7 +118,7 @@ def write_runs(folder: Path, made: Mapping[str, Any], recipes: Sequence[Recipe])
             figures=chosen,
             protocol={
                 **{name: protocol[name] for name in ("pictures", "patients", "seed", "list", "classes")},
-                "epochs": recipe.fit.epochs + recipe.fit.last_epochs,
+                "epochs": recipe.epochs,
                 "side": recipe.network.side,
                 "weights": recipe.network.weights or "none",
                 "version": recipe.package.version,

@@ -71,7 +71,9 @@ def fold_rows(document: Mapping[str, Any], published: Mapping[str, Mapping[str, 
         lead = next((one for pair, one in document["differences"].items() if pair.endswith(f" less {name}")), None)
         known = _published(name, published).get(_PUBLISHED[task]) if by == "image" else None
         settings = part["settings"]
-        how = f"`{name}` ({settings['network']['side']} px, {settings['fit']['epochs']} epochs)"
+        only_last = settings["network"].get("kind") == "levels"
+        effort = "only its last layer fitted" if only_last else f"{settings['fit']['epochs']} epochs"
+        how = f"`{name}` ({settings['network']['side']} px, {effort})"
         rows.append(
             (
                 f"{_TASK_WORDS[task]}: {size}{quick}" if place == 0 else "",

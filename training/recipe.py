@@ -75,7 +75,7 @@ class HeadSettings(_Part):
     """0 lets every picture weigh the same, 1 lets every class weigh the same."""
     refit: Annotated[float, Field(ge=0)] = 0.0
     """Inverse strength of the ridge with which a sigmoid head's last layer is fitted anew when the network is done
-    (mobilenet); 0 leaves it as it is."""
+    (mobilenet), 0 leaves it as it is; or with which a softmax head, all that is fitted, is fitted (levels)."""
 
 
 class FindingSettings(_Part):
@@ -104,7 +104,7 @@ class FindingSettings(_Part):
 class NetworkSettings(_Part):
     """The network's kind and free numbers."""
 
-    kind: Literal["mobilenet", "cnn", "cnn-dropout", "vgg16", "darkcovidnet"] = "mobilenet"
+    kind: Literal["mobilenet", "levels", "cnn", "cnn-dropout", "vgg16", "darkcovidnet"] = "mobilenet"
     side: Annotated[int, Field(multiple_of=32, ge=64)] = 384
     """Input side in pixels."""
     contrast: Literal["stored", "stretched"] = "stored"
@@ -227,8 +227,15 @@ class Recipe(_Part):
                 "several members need folds that the data set itself has: take members = 1, or folds = 0 in data"
             )
         for head in self.heads:
-            if head.refit and (head.activation != "sigmoid" or self.network.kind != "mobilenet"):
-                raise ValueError(f"head {head.name}: refit is for sigmoid heads of a mobilenet")
+            kind = (self.network.kind, head.activation)
+            if head.refit and kind not in {("mobilenet", "sigmoid"), ("levels", "softmax")}:
+                raise ValueError(
+                    f"head {head.name}: refit is for sigmoid heads of a mobilenet and softmax heads of levels"
+                )
+            if self.network.kind == "levels" and self.maps:
+                raise ValueError("levels have no maps: boxes need a mobilenet")
+            if self.network.kind == "levels" and not head.refit:
+                raise ValueError(f"head {head.name}: levels have softmax heads with refit, the strength of their ridge")
         for finding in self.findings:
             if finding.head not in heads or finding.source not in heads[finding.head].classes:
                 raise ValueError(f"finding {finding.label}: there is no class {finding.source} in head {finding.head}")
@@ -238,6 +245,11 @@ class Recipe(_Part):
                 raise ValueError(f"finding {finding.label}: heat and boxes need {finding.label} among maps")
             seen.add(finding.label)
         return self
+
+    @property
+    def epochs(self) -> int:
+        """How often every training picture is seen in a fit; 0 where only a last layer is fitted, at once."""
+        return 0 if self.network.kind == "levels" else self.fit.epochs + self.fit.last_epochs
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from config.errors import DataError
 from training import fit_any as room
-from training import fit_pictures, fit_trunk
+from training import fit_levels, fit_pictures, fit_trunk
 from training.data.examples import Split
 from training.fit_any import fit_any
 from training.networks import backbone
@@ -29,17 +29,28 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         fit_pictures, "fit_pictures", lambda recipe, split, **rest: asked.append(("pictures", rest["weights"]))
     )
     monkeypatch.setattr(fit_trunk, "fit_trunk", lambda recipe, some, **rest: asked.append(("trunk", rest["weights"])))
+    monkeypatch.setattr(
+        fit_levels, "fit_levels", lambda recipe, some, **rest: asked.append(("levels", rest["weights"]))
+    )
     monkeypatch.setattr(backbone, "load_imagenet_weights", lambda path, cache: ["converted", path.name])
     return asked
 
 
 def test_the_kind_of_network_chooses_the_fit(played: list[tuple[str, Any]], tmp_path: Path) -> None:
-    named = tmp_path / load_recipe("covid-transfer").network.weights
+    named = tmp_path / load_recipe("chest-default").network.weights
     named.parent.mkdir()
     named.touch()
-    for name in ("covid-transfer", "darkcovidnet", "vgg16-covid", "coronahack-cnn", "covid-binary-cnn"):
+    for name in (
+        "chest-default",
+        "covid-transfer",
+        "darkcovidnet",
+        "vgg16-covid",
+        "coronahack-cnn",
+        "covid-binary-cnn",
+    ):
         fit_any(load_recipe(name), NOTHING, tmp_path, tmp_path)
-    assert played == [("trunk", ["converted", "mobilenet_v2_1.0_224_imagenet_ptq.tflite"]), *[("pictures", None)] * 4]
+    converted = ["converted", "mobilenet_v2_1.0_224_imagenet_ptq.tflite"]
+    assert played == [("trunk", converted), ("levels", converted), *[("pictures", None)] * 4]
 
 
 def test_a_weights_file_must_be_there(played: list[tuple[str, Any]], tmp_path: Path) -> None:
@@ -54,9 +65,9 @@ def test_a_weights_file_must_be_there(played: list[tuple[str, Any]], tmp_path: P
 def test_weights_that_are_given_win_over_the_recipes(played: list[tuple[str, Any]], tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "start.tflite"
     with pytest.raises(DataError, match=r"the weights file .*start\.tflite is not there"):
-        fit_any(load_recipe("covid-transfer"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
+        fit_any(load_recipe("chest-default"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
     elsewhere.parent.mkdir()
     elsewhere.touch()
-    fit_any(load_recipe("covid-transfer"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
+    fit_any(load_recipe("chest-default"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
     fit_any(load_recipe("darkcovidnet"), NOTHING, tmp_path, tmp_path, weights=elsewhere)
     assert played == [("trunk", ["converted", "start.tflite"]), ("pictures", elsewhere)]

@@ -112,9 +112,7 @@ def test_ranges_must_be_there_and_make_sense() -> None:
         with_values(_recipe(), {"dropout": 1.5})
 
 
-@pytest.mark.parametrize(
-    "name", ["darkcovidnet", "coronahack-cnn", "covid-binary-cnn", "vgg16-covid", "covid-transfer"]
-)
+@pytest.mark.parametrize("name", ["darkcovidnet", "coronahack-cnn", "covid-binary-cnn", "vgg16-covid"])
 def test_shipped_classifiers_declare_ranges_around_their_own_settings(name: str) -> None:
     recipe = load_recipe(name)
     document = recipe.model_dump()
