@@ -29,7 +29,7 @@ from training.fold_tables import folds_section, read_folds
 from training.measures import Figure
 from training.recipe import experiment_name, load_recipe, shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, read_runs
-from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
+from training.tables import FINDING_HEADER, Cells, at, finding_rows, headline_rows, shown, table
 
 RUNS = Path("benchmarks") / "results" / "models"
 CURVES = RUNS / "curves"
@@ -255,9 +255,22 @@ def _package(package: AnyPackage) -> str:
     if wanted:
         parts.append(goals_table(wanted, figures["test"]))
     if rows := headline_rows(figures["test"]):
-        parts.append(table(("figure, test pictures", "measured here"), rows))
+        parts.append(table(*_beside_members(package, rows)))
     parts.append(table(FINDING_HEADER, finding_rows(figures["test"])))
     return "\n\n".join(parts) + "\n"
+
+
+def _beside_members(package: AnyPackage, rows: Sequence[Cells]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows of a package's headline figures, beside those of each network that it averages."""
+    if len(package.members) == 1:
+        return ("figure, test pictures", "measured here"), list(rows)
+    alone = [dict(headline_rows(figures_of(member)["test"])) for member in package.members]
+    header = (
+        "figure, test pictures",
+        "measured here",
+        *(f"network {place} alone" for place in range(1, len(alone) + 1)),
+    )
+    return header, [(what, figure, *(one.get(what, "–") for one in alone)) for what, figure in rows]
 
 
 def _curve(document: Mapping[str, Any]) -> str:

@@ -212,3 +212,11 @@ def test_a_file_that_is_no_learning_curve_is_named(tmp_path: Path) -> None:
     (tmp_path / "chest.json").write_text('{"points": []}', encoding="utf-8")
     with pytest.raises(DataError, match=r"chest\.json is no learning curve"):
         read_curves(tmp_path)
+
+
+def test_an_ensembles_figures_stand_beside_those_of_each_of_its_networks() -> None:
+    section = page(built_in(), []).partition("## chest-default")[2]
+    header, _, first, *_ = section.partition("| figure, test pictures")[2].splitlines()
+    assert header == " | measured here | network 1 alone | network 2 alone |"
+    assert len(first.split(" | ")) == 4
+    assert "–" not in first.split(" | ")[2:]
