@@ -33,8 +33,10 @@ def sigmoid(x: Numbers) -> Numbers:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
 
 
-def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_]) -> Logistic:
+def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_], *, even: bool = False) -> Logistic:
     """Fit a logistic regression (Newton's method, a touch of ridge so that perfect separation stays finite).
+
+    With ``even`` it is moved to where pictures with and without the finding are equally many.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_]) -> Logistic:
         if float(np.abs(step).max()) < 1e-9:
             break
     weights = beta[:-1] / spread
-    return Logistic(tuple(float(weight) for weight in weights), float(beta[-1] - weights @ centre))
+    odds = float(truth.mean() / (1 - truth.mean())) if even else 1.0
+    return Logistic(tuple(float(weight) for weight in weights), float(beta[-1] - weights @ centre) - math.log(odds))
 
 
 def threshold_for_sensitivity(scores: Numbers, truth: NDArray[np.bool_], wanted: float) -> float:

@@ -91,12 +91,13 @@ def _fit(settings: FindingSettings, inputs: Numbers, truth: Truths, known: Truth
     if min(yes, int(known.sum()) - yes) < FEWEST:
         _log.warning("too few validation pictures to calibrate on", reason=settings.label, count=yes)
         return UNSCALED.logistic
-    logistic = calibrate.fit_logistic(inputs[known] if settings.heat else inputs[known, :1], truth[known])
+    seen = inputs[known] if settings.heat else inputs[known, :1]
+    logistic = calibrate.fit_logistic(seen, truth[known], even=settings.even)
     if not settings.heat and logistic.weights[0] <= 0:
         # An answer that ranks validation pictures the wrong way round says nothing: the finding keeps its prevalence,
         # and on top of another finding it follows that one alone.
         _log.warning("an answer ranks validation pictures the wrong way round", reason=settings.label, count=yes)
-        share = yes / int(known.sum())
+        share = 0.5 if settings.even else yes / int(known.sum())
         return Logistic((0.0, 0.0), float(np.log(share / (1 - share))))
     return logistic if settings.heat else Logistic((*logistic.weights, 0.0), logistic.bias)
 

@@ -88,6 +88,9 @@ class FindingSettings(_Part):
     given: Label | None = None
     """An earlier finding on top of which alone this one is seen: below that one's sensitive point, this one's
     probability falls with it."""
+    even: bool = False
+    """Calibrated as if half of the pictures had it: where pictures were collected for the finding, how many of them
+    have it says nothing about a hospital."""
     heat: bool = False
     """Whether the probability also follows from the surest box centre."""
     boxes: bool = False

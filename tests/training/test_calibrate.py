@@ -77,3 +77,14 @@ def test_a_weak_findings_sensitive_point_calls_no_more_than_the_share_allowed() 
     assert (scores[~truth] >= wide).mean() > 0.6
     assert (scores[~truth] >= narrow).mean() <= 0.2
     assert narrow <= specific
+
+
+def test_an_even_calibration_is_that_of_as_many_with_as_without() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.random(40_000) < 0.8
+    inputs = (rng.standard_normal(40_000) + truth)[:, None]
+    as_found, even = (calibrate.fit_logistic(inputs, truth, even=wanted) for wanted in (False, True))
+    assert as_found.weights == even.weights
+    assert as_found(inputs).mean() == pytest.approx(0.8, abs=0.01)
+    weight = np.where(truth, 1 / truth.sum(), 1 / (~truth).sum()) / 2
+    assert (even(inputs) * weight).sum() == pytest.approx(0.5, abs=0.01)
