@@ -15,7 +15,6 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
 from training.evaluation.protocol import figures_of
 from training.fold_tables import folds_section, read_folds
 from training.measures import Figure
-from training.recipe import experiment_name, load_recipe, shipped_recipes
+from training.recipe import varied
 from training.runs import FIGURE_NAMES, RunFile, read_runs
 from training.tables import FINDING_HEADER, Cells, at, finding_rows, headline_rows, shown, table
 
@@ -148,11 +147,11 @@ def recipes_table(known: Sequence[Reported], runs: Sequence[RunFile]) -> str:
 
     A recipe's experiment stands in its recipe's place where the recipe as it is was not run.
     """
-    names = list(dict.fromkeys([entry.name for entry in known] + [_varied(run.recipe)[0] for run in runs]))
+    names = list(dict.fromkeys([entry.name for entry in known] + [varied(run.recipe)[0] for run in runs]))
     there = {entry.name: entry for entry in known}
     rows: list[tuple[str, ...]] = []
     for name in names:
-        rows += _recipe_rows(name, there.get(name), [run for run in runs if _varied(run.recipe)[0] == name])
+        rows += _recipe_rows(name, there.get(name), [run for run in runs if varied(run.recipe)[0] == name])
     notes = [f"- `{entry.name}`: {entry.source}{f'; {entry.protocol}' if entry.protocol else ''}." for entry in known]
     header = ("recipe", "figure", "reported", "measured here, by image", "measured here, by patient", "protocol here")
     return table(header, rows) + "\n\nWhat was reported, and how:\n\n" + "\n".join(notes)
@@ -178,24 +177,9 @@ def _best(runs: Sequence[RunFile], by: str) -> RunFile | None:
     """Return the run to show: a full one before a quick one, the recipe before its experiments, folds before a part."""
     order = sorted(
         (run for run in runs if run.by == by),
-        key=lambda run: (run.quick, bool(_varied(run.recipe)[1]), run.kind != "crossvalidation"),
+        key=lambda run: (run.quick, bool(varied(run.recipe)[1]), run.kind != "crossvalidation"),
     )
     return order[0] if order else None
-
-
-def _varied(name: str) -> tuple[str, str]:
-    """Return the recipe that a run's name stands for, and its experiment; empty for the recipe as it is."""
-    return _experiments().get(name, (name, ""))
-
-
-@cache
-def _experiments() -> Mapping[str, tuple[str, str]]:
-    """Return (recipe, experiment) of every experiment of the shipped recipes, by the name that its runs have."""
-    return {
-        experiment_name(recipe, experiment): (recipe, experiment)
-        for recipe in shipped_recipes()
-        for experiment in load_recipe(recipe).experiments
-    }
 
 
 def _point(value: float | None) -> Figure | None:
@@ -225,7 +209,7 @@ def _cell(figure: str, value: Figure | None) -> str:
 
 
 def _protocol(run: RunFile) -> str:
-    known, experiment = run.protocol, _varied(run.recipe)[1]
+    known, experiment = run.protocol, varied(run.recipe)[1]
     how = f"{run.folds} folds" if run.kind == "crossvalidation" else "a part held out"
     parts = [
         f"by {run.by}: {how}",

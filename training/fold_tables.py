@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import DataError
-from training.tables import table
+from training.recipe import varied
+from training.tables import shown, table
 
 _TASK_WORDS = {"three": "three classes", "binary": "COVID-19 against no finding"}
 _PUBLISHED = {"three": "accuracy", "binary": "accuracy_binary"}
@@ -69,7 +70,7 @@ def fold_rows(document: Mapping[str, Any], published: Mapping[str, Mapping[str, 
     rows: list[tuple[str, ...]] = []
     for place, (name, part) in enumerate(document["recipes"].items()):
         lead = next((one for pair, one in document["differences"].items() if pair.endswith(f" less {name}")), None)
-        known = _published(name, published).get(_PUBLISHED[task]) if by == "image" else None
+        known = published.get(varied(name)[0], {}).get(_PUBLISHED[task]) if by == "image" else None
         settings = part["settings"]
         only_last = settings["network"].get("kind") == "levels"
         effort = "only its last layer fitted" if only_last else f"{settings['fit']['epochs']} epochs"
@@ -81,7 +82,7 @@ def fold_rows(document: Mapping[str, Any], published: Mapping[str, Mapping[str, 
                 how,
                 _percent(part["pooled"]["accuracy"]),
                 "–" if known is None else f"{100 * known:.2f} %",
-                _plain(part["pooled"]["auroc"]),
+                shown(part["pooled"]["auroc"]),
                 "–" if lead is None else _points(lead["accuracy"]),
             )
         )
@@ -92,12 +93,6 @@ def _in_order(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return sorted(documents, key=lambda one: (one["protocol"]["task"] == "binary", one["protocol"]["by"] == "patient"))
 
 
-def _published(name: str, published: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
-    """Return what was published for a recipe, or for the recipe that an experiment varies."""
-    bases = [known for known in published if name == known or name.startswith(f"{known}-")]
-    return published[max(bases, key=len)] if bases else {}
-
-
 def _percent(figure: Mapping[str, Any]) -> str:
     low, high = figure["interval"]
     return f"{100 * figure['value']:.2f} % [{100 * low:.1f}–{100 * high:.1f}]"
@@ -106,8 +101,3 @@ def _percent(figure: Mapping[str, Any]) -> str:
 def _points(figure: Mapping[str, Any]) -> str:
     low, high = figure["interval"]
     return f"{100 * figure['value']:+.1f} points [{100 * low:+.1f} to {100 * high:+.1f}]"
-
-
-def _plain(figure: Mapping[str, Any]) -> str:
-    low, high = figure["interval"]
-    return f"{figure['value']:.3f} [{low:.3f}–{high:.3f}]"

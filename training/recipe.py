@@ -1,6 +1,8 @@
 """Recipes: one TOML file says what is learnt from what, and how; two runs of one recipe give one package."""
 
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -304,6 +306,21 @@ def shipped_recipes() -> dict[str, Traversable]:
     """Return the recipes that come with the program, by name."""
     folder = resources.files("training") / "recipes"
     return {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
+
+
+def varied(name: str) -> tuple[str, str]:
+    """Return the shipped recipe that a run's name stands for, and its experiment; empty for a recipe as it is."""
+    return _experiments().get(name, (name, ""))
+
+
+@cache
+def _experiments() -> Mapping[str, tuple[str, str]]:
+    """Return (recipe, experiment) of every experiment of the shipped recipes, by the name that its runs have."""
+    return {
+        experiment_name(recipe, experiment): (recipe, experiment)
+        for recipe in shipped_recipes()
+        for experiment in load_recipe(recipe).experiments
+    }
 
 
 def load_recipe(name_or_path: str) -> Recipe:
