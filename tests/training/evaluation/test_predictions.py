@@ -81,7 +81,15 @@ def test_a_file_gives_back_what_was_said_and_the_same_figures(make: Make, tmp_pa
     assert again.read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b'{"schema": 9}')])
+@pytest.mark.parametrize("text", [b"{}", b'{"schema": 9}'])
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "odd.json.gz"
+    path.write_bytes(gzip.compress(text))
+    with pytest.raises(DataError, match=r"odd\.json\.gz"):
+        load_predictions(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip"])
 def test_a_file_that_holds_no_predictions_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.json.gz"
     path.write_bytes(content)
