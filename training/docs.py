@@ -5,8 +5,9 @@
     python -m training.docs docs/models.md
 
 Runs of recipes are read from ``benchmarks/results/models``, cross-validations from its folder ``folds``, learning
-curves from its folder ``curves``, what was reported for them from ``reported.toml``, the goals of shipped packages from
-``goals.toml``, and their figures from the packages themselves.
+curves from its folder ``curves``, what was tried for goals from its folder ``tried``, what was reported for recipes
+from ``reported.toml``, the goals of shipped packages from ``goals.toml``, and their figures from the packages
+themselves.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,14 +27,17 @@ from config.errors import DataError
 from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
 from training.evaluation.protocol import figures_of
 from training.fold_tables import folds_section, read_folds
+from training.goals import Goal, goals
 from training.measures import Figure
 from training.recipe import varied
 from training.runs import FIGURE_NAMES, RunFile, read_runs
 from training.tables import FINDING_HEADER, Cells, at, finding_rows, headline_rows, shown, table
+from training.tried import read_tried, tried, tried_section
 
 RUNS = Path("benchmarks") / "results" / "models"
 CURVES = RUNS / "curves"
 FOLDS = RUNS / "folds"
+TRIED = RUNS / "tried"
 _PERCENT = frozenset({"accuracy", "accuracy_binary", "accuracy_training", "accuracy_validation", "precision", "recall",
                       "specificity", "f1"})  # fmt: skip
 _HEAD = """\
@@ -60,26 +65,6 @@ class Reported:
     figures: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a package's figure is meant to reach."""
-
-    package: str
-    words: str
-    figure: tuple[str, ...]
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def met(self, value: float) -> bool:
-        """Say whether a value reaches the goal."""
-        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
-
-    @property
-    def shown(self) -> str:
-        """The goal as people write it."""
-        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; return the exit code."""
     parser = argparse.ArgumentParser(prog="training.docs", description="Write the page of models from their figures.")
@@ -92,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read_runs(options.runs),
         read_folds(options.runs / FOLDS.name),
         read_curves(options.runs / CURVES.name),
+        read_tried(options.runs / TRIED.name),
     )
     options.page.write_text(text, encoding="utf-8")
     return 0
@@ -107,12 +93,13 @@ def page(
     runs: Sequence[RunFile],
     folds: Sequence[Mapping[str, Any]] = (),
     curves: Sequence[Mapping[str, Any]] = (),
+    others: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> str:
-    """Return the page for these packages, runs, cross-validations and learning curves."""
+    """Return the page for these packages, runs, cross-validations, learning curves and figures of what was tried."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
     sections.append(folds_section(folds, {entry.name: entry.figures for entry in reported()}))
-    sections += [_package(package) for package in packages]
+    sections += [_package(package, others) for package in packages]
     return "\n".join(section for section in (*sections, *(_curve(one) for one in curves)) if section)
 
 
@@ -134,12 +121,6 @@ def reported() -> list[Reported]:
     """Return what was reported for each recipe."""
     document = tomllib.loads((resources.files("training") / "reported.toml").read_text(encoding="utf-8"))
     return [Reported(**entry) for entry in document["recipe"]]
-
-
-def goals() -> list[Goal]:
-    """Return the goals of the shipped packages."""
-    document = tomllib.loads((resources.files("training") / "goals.toml").read_text(encoding="utf-8"))
-    return [Goal(**{**entry, "figure": tuple(entry["figure"])}) for entry in document["goal"]]
 
 
 def recipes_table(known: Sequence[Reported], runs: Sequence[RunFile]) -> str:
@@ -226,7 +207,7 @@ def _protocol(run: RunFile) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _package(package: AnyPackage) -> str:
+def _package(package: AnyPackage, others: Mapping[str, Mapping[str, Any]]) -> str:
     figures = figures_of(package)
     manifest = package.manifest
     megabytes = sum(package.path(name).stat().st_size for name in manifest.files) / 1e6
@@ -238,10 +219,11 @@ def _package(package: AnyPackage) -> str:
     wanted = [goal for goal in goals() if goal.package == manifest.name]
     if wanted:
         parts.append(goals_table(wanted, figures["test"]))
+        parts.append(tried_section(manifest.name, wanted, figures["test"], tried(), others))
     if rows := headline_rows(figures["test"]):
         parts.append(table(*_beside_members(package, rows)))
     parts.append(table(FINDING_HEADER, finding_rows(figures["test"])))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _beside_members(package: AnyPackage, rows: Sequence[Cells]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

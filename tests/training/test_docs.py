@@ -12,10 +12,9 @@ from training.docs import (
     CURVES,
     FOLDS,
     RUNS,
-    Goal,
+    TRIED,
     Reported,
     built_in,
-    goals,
     goals_table,
     main,
     page,
@@ -24,10 +23,12 @@ from training.docs import (
     reported,
 )
 from training.fold_tables import read_folds
+from training.goals import Goal, goals
 from training.measures import Figure
 from training.recipe import shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, plain, read_runs, write_run
 from training.tables import shown, table
+from training.tried import read_tried
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,9 +51,8 @@ KNOWN = Reported("a-recipe", "somebody's paper", "by image", {"accuracy": 0.95, 
 
 def test_the_page_of_models_is_up_to_date() -> None:
     written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    assert written == page(built_in(), read_runs(ROOT / RUNS), read_folds(ROOT / FOLDS), read_curves(ROOT / CURVES)), (
-        "run: python -m training.docs docs/models.md"
-    )
+    files = (read_runs(ROOT / RUNS), read_folds(ROOT / FOLDS), read_curves(ROOT / CURVES), read_tried(ROOT / TRIED))
+    assert written == page(built_in(), *files), "run: python -m training.docs docs/models.md"
 
 
 def test_every_recipe_that_is_shipped_has_a_row() -> None:

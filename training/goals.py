@@ -1,0 +1,32 @@
+"""What shipped packages are meant to reach: ``goals.toml``."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a package's figure is meant to reach."""
+
+    package: str
+    words: str
+    figure: tuple[str, ...]
+    """Where it stands among a package's test figures."""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def met(self, value: float) -> bool:
+        """Say whether a value reaches the goal."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    @property
+    def shown(self) -> str:
+        """The goal as people write it."""
+        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+
+
+def goals() -> list[Goal]:
+    """Return the goals of the shipped packages, in the order of the page."""
+    document = tomllib.loads((resources.files("training") / "goals.toml").read_text(encoding="utf-8"))
+    return [Goal(**{**entry, "figure": tuple(entry["figure"])}) for entry in document["goal"]]
