@@ -40,7 +40,10 @@ class Database:
     def __init__(self, engine: Engine, service: str) -> None:
         self.engine = engine
         self.service = service
-        self._reader = engine.execution_options(**{_READ_ONLY: True})
+        options: dict[str, Any] = {_READ_ONLY: True}
+        if engine.dialect.name == "postgresql":  # by default each statement would see a moment of its own
+            options["isolation_level"] = "REPEATABLE READ"
+        self._reader = engine.execution_options(**options)
 
     @classmethod
     def open(cls, url: str, *, service: str = "cli", pool_size: int = 20) -> "Database":
@@ -97,7 +100,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Read a consistent view; takes no write lock on SQLite."""
+        """Read: all statements of the block see the same moment; takes no write lock on SQLite."""
         with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
