@@ -191,14 +191,21 @@ class PartialFile:
     def close(self) -> None:
         """Close the file and leave it where it is; safe to call twice."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+            descriptor, self._descriptor = self._descriptor, None  # gone even where this fails: another file may get it
+            os.close(descriptor)
 
     def discard(self) -> None:
-        """Close the file and remove its temporary name; safe to call twice, and after ``close``."""
-        if self._descriptor is not None:
+        """Close the file and remove its temporary name; safe to call twice, and after ``close``.
+
+        Failing at it is no harm, the next start tries again; the association that ends with it must not fail, too.
+        """
+        if self._descriptor is None:
+            return
+        try:
             self.close()
             self.path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("an unfinished file could not be removed", error=error.strerror)
 
 
 def _remove_unless_locked(path: Path) -> bool:

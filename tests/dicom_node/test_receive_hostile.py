@@ -128,9 +128,8 @@ def test_a_silent_peer_loses_its_association(start_node: Callable[..., Node]) ->
         assert 0.5 < time.monotonic() - start < 5
 
 
-def test_a_sender_that_vanishes_midway_leaves_nothing(
-    node: Node, make_dataset: MakeDataset, save_file: SaveFile
-) -> None:
+def begin_and_vanish(node: Node) -> None:
+    """Open an association, send the beginning of an image and go away without a word."""
     command = wire.encode_command(
         {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1, wire.PRIORITY: 0,
          wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: b"1.2.3"}
@@ -141,7 +140,29 @@ def test_a_sender_that_vanishes_midway_leaves_nothing(
         deadline = time.monotonic() + 5
         while not node.files() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def test_a_sender_that_vanishes_midway_leaves_nothing(node: Node) -> None:
+    begin_and_vanish(node)
+    deadline = time.monotonic() + 5
     while node.files() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert node.files() == []
     assert node.instances() == {}
+
+
+def test_a_disk_that_lets_nothing_be_removed_costs_no_place(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(max_associations=1)
+
+    def fail(_path: Path, **_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    begin_and_vanish(node)
+    deadline = time.monotonic() + 5
+    while node.receiver._open() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    monkeypatch.undo()
+    assert echo(node.target).status == 0
