@@ -119,9 +119,10 @@ def _parse(url: str) -> URL:
     """Read a database URL; the message never repeats it, as it may hold a password."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number: part of a password, at times
         msg = (
-            "database.url (or its file): this is no URL; write postgresql://user@host/name, or leave it out for SQLite"
+            "database.url (or its file): this is no URL; write postgresql://user:password@host/name, with @ : / of a "
+            "password as %40 %3A %2F, or leave it out for SQLite"
         )
         raise SettingsError(msg) from None
     if parsed.drivername in {"postgresql", "postgres"}:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from config.errors import SettingsError
 from tracking import schema
 from tracking.database import Database
 
@@ -33,6 +34,14 @@ def test_others_on_the_machine_cannot_read_the_database(tmp_path: Path) -> None:
             (path.name for path in files), "0o0"
         )
     database.close()
+
+
+@pytest.mark.parametrize("url", ["hidden", "postgresql://me:top@hidden:cret@db/cxr", "mysql://me:hidden@db/cxr"])
+def test_what_is_no_url_of_ours_is_a_settings_error_that_does_not_repeat_it(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"database\.url") as caught:
+        Database.open(url)
+    assert "hidden" not in str(caught.value)
+    assert "cret" not in str(caught.value)
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
