@@ -11,8 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.errors import SettingsError
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+PeerPort = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
+Timeout = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -30,7 +34,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
 class Section(BaseModel):
     """A table of the settings file: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class NodeSettings(Section):
@@ -143,12 +147,12 @@ class DicomDestination(Section):
     kind: Literal["dicom"]
     name: Name
     host: str
-    port: Port
+    port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
     documents: tuple[Literal["sr", "sc"], ...] = ("sr", "sc")
-    connect_seconds: Seconds = 10
-    response_seconds: Seconds = 60
+    connect_seconds: Timeout = 10
+    response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)
 
 
@@ -158,14 +162,14 @@ class Hl7Destination(Section):
     kind: Literal["hl7"]
     name: Name
     host: str
-    port: Port
+    port: PeerPort
     receiving_application: str = Field(default="RIS", max_length=180)
     receiving_facility: str = Field(default="", max_length=180)
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
-    connect_seconds: Seconds = 10
-    response_seconds: Seconds = 30
+    connect_seconds: Timeout = 10
+    response_seconds: Timeout = 30
 
 
 Destination = Annotated[DicomDestination | Hl7Destination, Field(discriminator="kind")]
@@ -259,9 +263,21 @@ class Settings(BaseSettings):
         return self
 
     def database_url(self) -> str:
-        """Return the SQLAlchemy URL, from the setting, its file, or the SQLite default."""
-        if self.database.url_file is not None:
-            return self.database.url_file.read_text(encoding="utf-8").strip()
+        """Return the SQLAlchemy URL, from the setting, its file, or the SQLite default.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read.
+        """
+        file = self.database.url_file
+        if file is not None:
+            try:
+                return file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+                msg = f"database.url_file: {file} cannot be read: {reason}; give it to the user the node runs as"
+                raise SettingsError(msg) from None
         return self.database.url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'cxrnode.db'}"
 
     @property

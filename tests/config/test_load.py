@@ -56,6 +56,15 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
         ("[inference.operating_points.a]\nsensitive = 0.9\nspecific = 0.1", ["operating_points", "not be above"]),
         ('[console]\nhost = "0.0.0.0"', ["console", "0.0.0.0", "set console.password_file"]),
         ('[console]\npassword_file = "/nowhere/password"', ["console.password_file", "/nowhere/password is not there"]),
+        ("[receive]\nidle_seconds = inf", ["receive.idle_seconds", "finite"]),
+        (
+            '[[destinations]]\nkind = "hl7"\nname = "x"\nhost = "h"\nport = 1\nresponse_seconds = 0',
+            ["destinations[1].response_seconds", "greater than 0"],
+        ),
+        (
+            '[[destinations]]\nkind = "dicom"\nname = "x"\nhost = "h"\nport = 0\nae_title = "X"',
+            ["destinations[1].port", "greater than or equal to 1"],
+        ),
         ("[receive\n", ["not valid TOML", "cxrnode init --print"]),
     ],
 )
@@ -97,6 +106,14 @@ def test_a_secret_is_read_from_its_file_and_never_repeated(tmp_path: Path) -> No
 def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="url_file"):
         load_settings(write(tmp_path, '[database]\nurl_file = "/nowhere/secret"'))
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_bytes(b"\xff\xfe")
+    settings = load_settings(write(tmp_path, f'[database]\nurl_file = "{secret}"'))
+    with pytest.raises(SettingsError, match=rf"database\.url_file: {secret} cannot be read: not UTF-8"):
+        settings.database_url()
 
 
 def test_a_url_in_the_file_is_masked_when_shown() -> None:
