@@ -7,7 +7,8 @@ The XML of one message stands on one line, ready to be the payload of an RFC 542
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -141,7 +142,7 @@ FORMATS: dict[str, Callable[[Line, str], str]] = {"jsonl": to_jsonl, "atna": to_
 
 
 def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
-    """Write lines to a new file, durable when this returns; return how many.
+    """Write lines to a new file, durable when this returns and gone when it fails; return how many.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
     """
     count = 0
     try:
-        with to.open("x", encoding="utf-8") as file:
+        with to.open("x", encoding="utf-8") as file, _whole_or_gone(to):
             for line in lines:
                 file.write(FORMATS[form](line, node) + "\n")
                 count += 1
@@ -163,3 +164,13 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
         msg = f"{to}: cannot be written: {error.strerror}; give another name"
         raise SettingsError(msg) from None
     return count
+
+
+@contextmanager
+def _whole_or_gone(file: Path) -> Iterator[None]:
+    """Remove what was written when it breaks off: half an export looks whole, and stands in the next one's way."""
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise

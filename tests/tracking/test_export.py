@@ -2,9 +2,11 @@
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from config.errors import SettingsError
 from tracking import export
@@ -56,3 +58,15 @@ def test_lines_are_written_to_a_new_file_only(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="exists already"):
         export.write([event], target, "jsonl", node="CXRNODE")
     assert len(target.read_text().splitlines()) == 2
+
+
+def test_an_export_that_breaks_off_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "log.jsonl"
+
+    def lines_until_the_database_is_gone() -> Iterator[Line]:
+        yield line(AuditEventType.AUDIT_READ)
+        raise OperationalError("SELECT", {}, Exception("server closed the connection"))
+
+    with pytest.raises(OperationalError):
+        export.write(lines_until_the_database_is_gone(), target, "jsonl", node="CXRNODE")
+    assert not target.exists()
