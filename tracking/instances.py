@@ -15,7 +15,7 @@ from tracking.models import Conflict, Instance, Job, Study
 from tracking.prepared import Prepared
 
 LONGEST_SETTLE_MS = 60_000
-"""A study that never falls quiet is analysed after this long all the same."""
+"""A study that never falls quiet is analysed after this long all the same, or after the quiet it needs if longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _build_insert_study(dialect: str) -> Executable:
 
 
 def _build_postpone_analysis(_: str) -> Executable:
-    latest = Job.created_at + LONGEST_SETTLE_MS
+    latest = Job.created_at + bindparam("longest_ms", type_=BigInteger)
     wanted = now_ms() + bindparam("settle_ms", type_=BigInteger)
     return (
         update(Job)
@@ -243,7 +243,10 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
         return 1
     ((current,),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
-    if _postpone_analysis(tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms):
+    longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
+    if _postpone_analysis(
+        tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms
+    ):
         return int(current)
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
     _make_due(tx, header.study_uid, current + 1, settle_ms)

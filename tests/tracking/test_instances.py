@@ -90,6 +90,17 @@ def test_an_analysis_waits_until_the_study_is_quiet_and_a_release_shortens_the_w
     assert queue.claim(database, ["analyse"], "here/1/1/1.0", 60_000) is not None
 
 
+def test_a_second_image_never_shortens_the_wait(database: Database, receive: Callable[..., Registered]) -> None:
+    def due() -> int:
+        with database.reading() as read:
+            return read.scalars(select(Job.visible_at)).one()
+
+    receive("1.1", settle=120)
+    first = due()
+    receive("1.2", settle=120)
+    assert due() >= first
+
+
 def test_a_release_never_lengthens_the_wait(database: Database, receive: Callable[..., Registered]) -> None:
     receive("1.1", settle=0)
     with database.transaction() as tx:
