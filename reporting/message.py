@@ -20,8 +20,10 @@ from reporting.account import (
 )
 from reporting.charset import fold
 from reporting.er7 import (
+    COMPONENT,
     ENCODING_CHARACTERS,
     SEGMENT_END,
+    SUBCOMPONENT,
     components,
     escape,
     repeated,
@@ -31,13 +33,15 @@ from reporting.er7 import (
 )
 from reporting.identity import control_id, device_uid
 from reporting.reading import Claim, Read, note, read
-from reporting.source import valid_for_vr
+from reporting.source import is_uid, valid_for_vr
 
 CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
 """MSH-18 (HL7 table 0211) as Python codecs."""
 LOCAL_SCHEME = "99CXRNODE"
 ONE_VIEW = components("36554-4", "XR Chest Single view", "LN")
 TWO_VIEWS = components("36643-5", "XR Chest 2 Views", "LN")
+LONGEST_NAMESPACE = 20
+"""Characters an IS, such as a namespace ID, may have in version 2.5.1, escape sequences included."""
 _NAME_UNKNOWN = components("", "", "", "", "", "", "U")
 """PID-5 is required: a name of type U, unspecified (HL7 table 0200)."""
 
@@ -78,18 +82,23 @@ def build_message(account: Account, destination: Hl7Destination, report: ReportR
     identity = message_id(account, destination.name)
     segments = [
         _msh(account, destination, identity),
-        _pid(account),
+        _pid(account, destination),
         segment("PV1", {1: "1", 2: "U"}),
         segment("ORC", {1: "RE", 2: _placer(account), 3: _filler(account, destination)}),
         _obr(account, destination),
-        *Observations(account).segments(report),
+        *Observations(account, destination.character_set).segments(report),
     ]
     text = SEGMENT_END.join(segments) + SEGMENT_END
     return BuiltMessage(identity, encode_for(text, destination.character_set))
 
 
 def encode_for(text: str, character_set: str) -> bytes:
-    """Return ``text`` in a character set of HL7 table 0211; what it lacks is folded to ASCII.
+    """Return ``text`` in a character set of HL7 table 0211; what it lacks is folded as :func:`spell` does."""
+    return spell(text, character_set).encode(CODECS[character_set])
+
+
+def spell(text: str, character_set: str) -> str:
+    """Return ``text`` with what a character set of HL7 table 0211 lacks folded to ASCII, which may lengthen it.
 
     Folding cannot make a delimiter: those come only from compatibility characters such as the full-width bar,
     which are replaced by ``?``.
@@ -104,7 +113,7 @@ def encode_for(text: str, character_set: str) -> bytes:
             kept.append("?" if re.search(r"[|^~\\&\x00-\x1f\x7f]", folded) else folded)
         else:
             kept.append(character)
-    return "".join(kept).encode(codec)
+    return "".join(kept)
 
 
 def _msh(account: Account, destination: Hl7Destination, identity: str) -> str:
@@ -112,10 +121,10 @@ def _msh(account: Account, destination: Hl7Destination, identity: str) -> str:
         "MSH",
         {
             2: ENCODING_CHARACTERS,
-            3: escape(destination.sending_application),
-            4: escape(destination.sending_facility or account.institution),
-            5: escape(destination.receiving_application),
-            6: escape(destination.receiving_facility),
+            3: _hd(destination.sending_application),
+            4: _hd(destination.sending_facility or account.institution),
+            5: _hd(destination.receiving_application),
+            6: _hd(destination.receiving_facility),
             7: _timestamp(account),
             9: components("ORU", "R01", "ORU_R01"),
             10: identity,
@@ -128,8 +137,20 @@ def _msh(account: Account, destination: Hl7Destination, identity: str) -> str:
     )
 
 
-def _pid(account: Account) -> str:
+def _hd(name: str, separator: str = COMPONENT) -> str:
+    """Return a party as HD (chapter 2.A.36): its name as namespace ID or, longer than that may be, as universal ID.
+
+    A universal ID is typed ISO if it is a UID, else L: locally defined (HL7 table 0301).
+    """
+    encoded = escape(name)
+    if len(encoded) <= LONGEST_NAMESPACE:
+        return encoded
+    return separator.join(("", encoded, "ISO" if is_uid(name) else "L"))
+
+
+def _pid(account: Account, destination: Hl7Destination) -> str:
     source = account.lead
+    name = spell(source.text("PatientName"), destination.character_set)
     birth_date = source.text("PatientBirthDate")
     sex = source.text("PatientSex")
     return segment(
@@ -137,7 +158,7 @@ def _pid(account: Account) -> str:
         {
             1: "1",
             3: _patient_id(account),
-            5: xpn(source.text("PatientName")) or _NAME_UNKNOWN,
+            5: xpn(name) or _NAME_UNKNOWN,
             7: birth_date if valid_for_vr("PatientBirthDate", birth_date) else "",
             8: sex if sex in {"M", "F", "O"} else "U",
         },
@@ -150,7 +171,7 @@ def _patient_id(account: Account) -> str:
     if not identifier:
         return components(account.lead.study_uid, "", "", "", "U")
     issuer = account.lead.text("IssuerOfPatientID")
-    return components(identifier, "", "", issuer, "PI")
+    return COMPONENT.join((escape(identifier), "", "", _hd(issuer, SUBCOMPONENT), "PI"))
 
 
 def _placer(account: Account) -> str:
@@ -162,7 +183,7 @@ def _filler(account: Account, destination: Hl7Destination) -> str:
     source = account.lead
     number = source.text("FillerOrderNumberImagingServiceRequest") or source.text("AccessionNumber")
     if number:
-        return components(number, destination.sending_application)
+        return COMPONENT.join((escape(number), _hd(destination.sending_application))).rstrip(COMPONENT)
     return components(source.study_uid, "", source.study_uid, "ISO")
 
 
@@ -205,8 +226,9 @@ def _timestamp(account: Account) -> str:
 class Observations:
     """The OBX segments of a message, numbered as they come."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, character_set: str) -> None:
         self._account = account
+        self._character_set = character_set
         self._segments: list[str] = []
         self._equipment = components(
             f"{account.model.name} {account.model.version}", MANUFACTURER, device_uid(account.model), "ISO"
@@ -255,7 +277,8 @@ class Observations:
         )
         if note(one):
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
-            self._add("TX", comment, escape(f"{note(one)}."), group=group, flag=flag)
+            text = escape(spell(f"{note(one)}.", self._character_set))
+            self._add("TX", comment, text, group=group, flag=flag)
 
     def _impression(self) -> None:
         account = self._account
@@ -264,7 +287,7 @@ class Observations:
             f"Image {skipped.sop_instance_uid} was not analysed because {skipped.because}."
             for skipped in account.skipped
         ]
-        text = repeated(*(piece for line in lines for piece in wrapped(line)))
+        text = repeated(*(piece for line in lines for piece in wrapped(spell(line, self._character_set))))
         self._add("TX", components("59776-5", "Procedure findings", "LN"), text)
 
     def _context(self, identifier: str, value: str) -> None:

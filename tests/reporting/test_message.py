@@ -1,5 +1,6 @@
 """The HL7 message: what it says, and that no value of a patient can become structure."""
 
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -146,6 +147,26 @@ def test_patient_and_order_are_the_studys() -> None:
     assert (obr[18], obr[24], obr[25]) == ("ACC-1", "RAD", "P")
 
 
+@pytest.mark.parametrize(
+    ("name", "facility", "assigner"),
+    [
+        ("Klinikum Süd", "Klinikum Süd", "Klinikum Süd"),
+        ("A" * 20, "A" * 20, "A" * 20),
+        ("Universitätsklinikum Süd", "^Universitätsklinikum Süd^L", "&Universitätsklinikum Süd&L"),
+        ("1.2.276.0.76.3.1.188.2.7", "^1.2.276.0.76.3.1.188.2.7^ISO", "&1.2.276.0.76.3.1.188.2.7&ISO"),
+        ("North & South Hospital", r"^North \T\ South Hospital^L", r"&North \T\ South Hospital&L"),
+    ],
+)
+def test_a_name_too_long_for_a_namespace_is_a_universal_id(name: str, facility: str, assigner: str) -> None:
+    made = account(good_header(IssuerOfPatientID=name.encode("latin-1")), institution=name)
+    built = build_message(made, destination(sending_application="A" * 21), None)
+    check_message(built, made, "UNICODE UTF-8")
+    header, patient, _, order, _, *_ = segments(built.content)
+    assert (header[2], header[3]) == (f"^{'A' * 21}^L", facility)
+    assert patient[3] == f"PID-1^^^{assigner}^PI"
+    assert order[3] == f"ACC-1^^{'A' * 21}^L"
+
+
 def test_what_is_missing_or_wrong_in_the_source_is_left_empty() -> None:
     header = good_header(PatientID=None, PatientBirthDate=b"1970", PatientSex=b"U", StudyDate=b"x", AccessionNumber=b"")
     _, pid, _, orc, obr, *_ = segments(build_message(account(header), destination(), None).content)
@@ -271,3 +292,13 @@ def test_a_sloppy_source_gives_a_message_that_parses_strictly(make: Any, charact
 def test_folding_to_a_smaller_set_makes_no_delimiter() -> None:
     assert encode_for("Müller｜＾ – Ďurič 山", "ASCII") == b"Muller?? - Duric ?"
     assert encode_for("Müller", "8859/1") == "Müller".encode("latin-1")
+
+
+@pytest.mark.parametrize("character_set", ["ASCII", "8859/1", "UNICODE UTF-8"])
+def test_folding_does_not_lengthen_a_text_beyond_what_validates(character_set: str) -> None:
+    note = "… ".join(["No test for infection"] * 9)[:199]
+    found = tuple(replace(one, note=note) for one in chest())
+    header = good_header(SpecificCharacterSet=b"ISO_IR 192", PatientName="㍿".encode() * 90, StudyDescription=b"x")
+    made = account(header)
+    made = replace(made, analysed=(replace(made.analysed[0], findings=found),))
+    check_message(build_message(made, destination(character_set=character_set), None), made, character_set)
