@@ -31,6 +31,7 @@ _PYTHON_CODECS = {
     "ISO_IR 148": "iso8859-9", "ISO_IR 203": "iso8859-15", "ISO_IR 166": "iso8859-11", "ISO_IR 192": "utf-8",
     "GB18030": "gb18030", "GBK": "gbk",
 }  # fmt: skip
+_LATIN_9 = frozenset({"ISO_IR 203", "ISO 2022 IR 203"})
 
 
 @contextmanager
@@ -52,13 +53,19 @@ class CharacterSet:
         """Return the attribute's value as it stands in a file, terms joined by a backslash."""
         return "\\".join(self.terms)
 
+    @property
+    def encodings(self) -> list[str]:
+        """Return the terms as pydicom wants them, in names of Python's codecs; it takes Latin-9 for Latin-1 itself."""
+        with quiet():
+            encodings = convert_encodings(list(self.terms) or [""])
+        return ["iso8859-15", *encodings[1:]] if _LATIN_9.intersection(self.terms[:1]) else encodings
+
     def decode(self, value: bytes, *, name: bool = False) -> str:
         """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own."""
         with quiet():
-            encodings = convert_encodings(list(self.terms) or [""])
             if name:
-                return str(PersonName(value, encodings).decode())
-            return decode_bytes(value, encodings, _DELIMITERS)
+                return str(PersonName(value, self.encodings).decode())
+            return decode_bytes(value, self.encodings, _DELIMITERS)
 
     def fit(self, text: str, limit: int) -> str:
         """Return our own ``text`` in at most ``limit`` characters, all of which this set can encode.

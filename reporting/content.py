@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from struct import pack
 
-from pydicom.charset import convert_encodings, encode_string
+from pydicom.charset import encode_string
 from pydicom.sr.coding import Code
 from pydicom.valuerep import format_number_as_ds
 
@@ -111,7 +111,7 @@ def encode_content(items: Iterable[Item], character_set: CharacterSet) -> bytes:
 
     Raises ValueError for a code that the Standard has no room for.
     """
-    encodings = tuple(convert_encodings(list(character_set.terms) or [""]))
+    encodings = tuple(character_set.encodings)
     return items_of(_encode(item, encodings) for item in items)
 
 

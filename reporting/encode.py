@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from pydicom import Dataset
-from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -35,7 +34,7 @@ def encode(document: Dataset, identity: Mapping[BaseTag, RawDataElement], charac
     body.is_little_endian = True
     body.is_implicit_VR = False
     with quiet():
-        encodings = convert_encodings(list(character_set.terms) or [""])
+        encodings = character_set.encodings
         for tag in sorted(elements):
             write_data_element(body, elements[tag], encodings)
         return _preamble_and_meta(document) + body.getvalue()

@@ -38,6 +38,10 @@ def test_words_are_read_back_in_the_documents_character_set() -> None:
         assert item.value == "Müller"
 
 
+def test_words_in_latin_9_have_the_letters_that_latin_1_lacks() -> None:
+    assert "Škoda".encode("iso8859-15") in encode([Text(CONTAINS, NAME, "Škoda")], CharacterSet(("ISO_IR 203",)))
+
+
 def test_a_reference_is_read_back() -> None:
     (item,) = read(Reference(CONTAINS, NAME, "1.2.345"))
     assert item.value == "1.2.345"
