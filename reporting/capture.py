@@ -71,7 +71,7 @@ def build_capture(
             device_serial_number=account.model.digest[:16] or "0",
             institution_name=fit(account.institution, 64) or None,
             series_description="AI findings on the image (not verified)",
-            patient_orientation=source.orientation or ("L", "F"),
+            patient_orientation=("L", "F"),  # highdicom knows no oblique ones; the source's own follows
             transfer_syntax_uid=ExplicitVRLittleEndian,
             contributing_equipment=[equipment(account)],
             content_date=when.date(),

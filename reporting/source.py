@@ -55,7 +55,7 @@ LOSSY_TRANSFER_SYNTAXES = frozenset(
 )  # fmt: skip
 _MAX_HEADER_VALUE = 1 << 16
 _LENGTHS = {"SH": 16, "LO": 64}
-_ORIENTATION = re.compile(r"^[LRAPHF]{1,3}$")
+_ORIENTATION = re.compile(r"[LRAPHF]{1,3}")
 _PROJECTION = {"1.2.840.10008.5.1.4.1.1.1": "CR", "1.2.840.10008.5.1.4.1.1.1.1": "DX"}
 
 
@@ -204,7 +204,7 @@ def valid_for_vr(keyword: str, text: str) -> bool:
     if keyword == "PatientSex":
         return text in {"M", "F", "O"}
     if keyword == "TimezoneOffsetFromUTC":
-        return re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", text) is not None
+        return re.fullmatch(r"[+-]\d\d[0-5]\d", text) is not None and -1200 <= int(text) <= 1400
     vr = vr_of(keyword)
     if vr == "DA":
         return _date(text)
@@ -213,12 +213,13 @@ def valid_for_vr(keyword: str, text: str) -> bool:
     if vr == "AS":
         return re.fullmatch(r"\d{3}[DWMY]", text) is not None
     if vr == "PN":
-        return _printable(text) and all(len(group) <= 64 for group in text.split("=")) and text.count("=") <= 2
-    return _printable(text) and "\\" not in text and len(text) <= _LENGTHS.get(vr, 64)
+        return _single(text) and all(len(group) <= 64 for group in text.split("=")) and text.count("=") <= 2
+    return _single(text) and len(text) <= _LENGTHS.get(vr, 64)
 
 
-def _printable(text: str) -> bool:
-    return not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
+def _single(text: str) -> bool:
+    """Tell whether ``text`` is one printable value: a backslash would make several of it."""
+    return not any(ord(c) < 32 or 127 <= ord(c) < 160 or c == "\\" for c in text)
 
 
 def _date(text: str) -> bool:
@@ -270,7 +271,7 @@ def _count(header: Dataset, keyword: str) -> int:
 
 
 def _orientation(values: tuple[str, ...]) -> tuple[str, str] | None:
-    if len(values) == 2 and all(_ORIENTATION.match(value) for value in values):
+    if len(values) == 2 and all(_ORIENTATION.fullmatch(value) for value in values):
         return values[0], values[1]
     return None
 

@@ -193,6 +193,8 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
     "age without zero": _set(PatientAge=b"25"),
     "time zone no offset": _set(TimezoneOffsetFromUTC=b"CET"),
     "time zone": _set(TimezoneOffsetFromUTC=b"-0330"),
+    "time zone of nowhere": _set(TimezoneOffsetFromUTC=b"-1459"),
+    "two referring physicians": _set(ReferringPhysicianName=b"Ref^Doc\\Other^Doc"),
     "character set empty": _set(SpecificCharacterSet=b"", PatientName=b"Doe^J", StudyDescription=b"x"),
     "character set unknown": _set(SpecificCharacterSet=b"ISO_IR 999"),
     "character set misspelt": _set(SpecificCharacterSet=b"ISO-IR 100"),
@@ -203,6 +205,9 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
         SpecificCharacterSet=None, PatientName="Müller^Jörg".encode(), StudyDescription="für".encode()
     ),
     "undeclared Latin-1": _set(SpecificCharacterSet=None),
+    "Latin-9": _set(
+        SpecificCharacterSet=b"ISO_IR 203", PatientName="Žižka^Œdipe".encode("iso8859-15"), StudyDescription=b"x"
+    ),
     "ISO 2022 JP": _set(
         SpecificCharacterSet=b"\\ISO 2022 IR 87", StudyDescription=b"x",
         PatientName=b"Yamada^Tarou=" + _JAPANESE.replace("^", "\x1b(B^").encode("iso2022_jp"),
@@ -217,6 +222,8 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
     "orientation empty": _set(PatientOrientation=b""),
     "orientation of one": _set(PatientOrientation=b"L"),
     "orientation unknown": _set(PatientOrientation=b"X\\Y"),
+    "orientation oblique": _set(PatientOrientation=b"LH\\FR"),
+    "orientation with a line end": _set(PatientOrientation=b"L\n\\F"),
     "pixel spacing zero": _set(ImagerPixelSpacing=b"0\\0"),
     "body part in lower case": _set(BodyPartExamined=b"chest pa"),
     "name in one piece": _set(PatientName=b"DOE JOHN"),

@@ -94,6 +94,13 @@ def test_a_sloppy_source_gives_a_capture_that_files_with_it(make: Callable[[], D
     check_capture(built, made, made.analysed[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "orientation"), [("orientation oblique", ["LH", "FR"]), ("sex U", ["L", "F"]), ("orientation of one", "")]
+)
+def test_its_orientation_is_the_sources_or_unknown(name: str, orientation: list[str] | str) -> None:
+    assert build(account(SLOPPY[name]())).PatientOrientation == orientation
+
+
 def test_only_the_analysis_changes_the_bytes() -> None:
     made = account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
     first, again = (build_capture(made, made.analysed[1], picture(), 9002, 1024) for _ in range(2))

@@ -37,6 +37,7 @@ def _tag(keyword: str) -> BaseTag:
         ("character set unknown", "PatientName", "Müller^Jörg^^Dr^Jr"),
         ("character set misspelt", "PatientName", "Müller^Jörg^^Dr^Jr"),
         ("character set in words", "PatientName", "Ďurič^Željko"),
+        ("Latin-9", "PatientName", "Žižka^Œdipe"),
         ("ISO 2022 JP", "PatientName", "Yamada^Tarou=山田^太郎"),
         ("ISO 2022 KR", "PatientName", "Hong^Gildong=洪^吉洞=홍^길동"),
         ("GB18030", "PatientName", "Wang^XiaoDong=王^小东"),
@@ -55,6 +56,8 @@ def test_text_is_read_as_it_was_meant(name: str, keyword: str, text: str) -> Non
         ("study time with colons", "StudyTime"),
         ("age without zero", "PatientAge"),
         ("time zone no offset", "TimezoneOffsetFromUTC"),
+        ("time zone of nowhere", "TimezoneOffsetFromUTC"),
+        ("two referring physicians", "ReferringPhysicianName"),
     ],
 )
 def test_what_breaks_its_vr_is_not_repeated(name: str, keyword: str) -> None:
