@@ -30,7 +30,7 @@ from pynetdicom.presentation import PresentationContext
 from config.logs import get_logger
 from dicom_node import wire
 from dicom_node.access import Caller, Rejection
-from dicom_node.message import Answer, Ignore, Message, Sink, StoreRequest
+from dicom_node.message import Answer, Message, Sink, StoreRequest
 from dicom_node.negotiation import Negotiated, NegotiationMemory
 from dicom_node.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
 
@@ -39,7 +39,6 @@ _log = get_logger(__name__)
 MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
-_NOT_SUPPORTED = 0x0122
 _NO_DATA_SET = 0xC000
 
 
@@ -280,14 +279,12 @@ class AcceptedAssociation(Association):
             context = self._accepted_cx[message.context_id]
             request = StoreRequest(
                 sop_class_uid=_uid(command, wire.AFFECTED_SOP_CLASS),
+                abstract_syntax=str(context.abstract_syntax),
                 instance_uid=_uid(command, wire.AFFECTED_SOP_INSTANCE),
                 transfer_syntax_uid=str(context.transfer_syntax[0]),
             )
             wire.number(command, wire.MESSAGE_ID)
-            if request.sop_class_uid == str(context.abstract_syntax):
-                message.sink = self._service.begin(self, request)
-            else:
-                message.sink = Ignore(Answer(_NOT_SUPPORTED, "SOP class is not that of the context"))
+            message.sink = self._service.begin(self, request)
 
     def _end_message(self) -> None:
         message = self._message

@@ -20,9 +20,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """What a C-STORE-RQ says about the data set that follows; UIDs as the peer sent them, decoded, unchecked."""
+    """What a C-STORE-RQ says about the data set that follows; UIDs as the peer sent them, decoded, unchecked.
+
+    ``abstract_syntax`` is the SOP class that was negotiated for its presentation context.
+    """
 
     sop_class_uid: str
+    abstract_syntax: str
     instance_uid: str
     transfer_syntax_uid: str
 
@@ -77,20 +81,3 @@ class Message:
         self.other_data = bytearray()
         self.received = 0
         self._deadline = 0.0
-
-
-class Ignore:
-    """A sink for a data set that was refused by its command alone."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-
-    def write(self, data: memoryview) -> None:
-        """Drop it."""
-
-    def finish(self) -> Answer:
-        """Return why it was dropped."""
-        return self._answer
-
-    def abandon(self) -> None:
-        """Hold nothing."""

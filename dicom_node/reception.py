@@ -26,6 +26,7 @@ _log = get_logger(__name__)
 
 SUCCESS = Answer(0x0000)
 BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or not printable")
+WRONG_CLASS = Answer(0x0122, "SOP class is not that of the context")
 MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
 UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
 NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
@@ -51,6 +52,9 @@ class Reception:
         self._refusal: Answer | None = None
         self._prefix = bytearray()
         self._file: PartialFile | None = None
+        if request.sop_class_uid != request.abstract_syntax:
+            self._refusal = WRONG_CLASS
+            return
         if not is_usable_uid(request.instance_uid):
             self._refusal = BAD_INSTANCE_UID
             return

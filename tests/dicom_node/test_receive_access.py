@@ -36,6 +36,11 @@ def test_a_class_smuggled_through_another_context_is_refused(
     with Association(node.target, [(CR, EXPLICIT_LITTLE)]) as association:
         association._accepted[file.context] = association._accepted[CR, EXPLICIT_LITTLE]
         assert association.store(file).status == 0x0122
+    [line] = node.audit()
+    assert (line.type, line.detail["status"], line.detail["instance_uid"]) == (
+        "instance-refused", "0122", file.instance_uid,
+    )  # fmt: skip
+    assert node.files() == []
 
 
 @pytest.mark.parametrize(
