@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
 from inference.attributes import integer_of, items_of, number_of, numbers_of, text_of, values_of
+from inference.decode import transfer_syntax
 
 Values = NDArray[np.float64]
 
@@ -146,7 +148,8 @@ def _read_table(dataset: Dataset, keyword: str, *, signed: bool) -> LookupTable 
             continue
         count = descriptor[0] % 65536 or 65536
         first = descriptor[1] - 65536 if signed and descriptor[1] > 32767 else descriptor[1]
-        entries = _lut_entries(values_of(item, "LUTData"), count)
+        big_endian = transfer_syntax(dataset) == ExplicitVRBigEndian
+        entries = _lut_entries(values_of(item, "LUTData"), count, big_endian=big_endian)
         if entries is None or not 1 <= descriptor[2] <= 16:
             continue
         bits = max(descriptor[2], int(entries.max()).bit_length())
@@ -154,10 +157,12 @@ def _read_table(dataset: Dataset, keyword: str, *, signed: bool) -> LookupTable 
     return None
 
 
-def _lut_entries(data: tuple[object, ...], count: int) -> Values | None:
-    """Unpack LUT Data (0028,3006): numbers, or bytes of one or two to an entry."""
+def _lut_entries(data: tuple[object, ...], count: int, *, big_endian: bool) -> Values | None:
+    """Unpack LUT Data (0028,3006): numbers, or bytes of one or two to an entry, in words of the file's byte order."""
     if len(data) == 1 and isinstance(data[0], bytes):
         raw = data[0]
+        if big_endian:
+            raw = np.frombuffer(raw, ">u2", len(raw) // 2).astype("<u2").tobytes()
         kind: Any = "<u2" if len(raw) >= 2 * count else "u1"
         entries = np.frombuffer(raw, kind, min(count, len(raw) // np.dtype(kind).itemsize))
     else:

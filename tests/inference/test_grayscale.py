@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRBigEndian
 
 from inference.grayscale import VoiFunction, Window
 from inference.pixels import render
@@ -158,6 +159,20 @@ def test_a_sound_header_gives_what_highdicom_gives(radiograph: Any, attributes: 
         1, apply_voi_transform=True, apply_presentation_lut=True, dtype=np.float64
     )
     np.testing.assert_allclose(shown(dataset), frame, atol=1e-5)
+
+
+@pytest.mark.parametrize("width_of_an_entry", [1, 2])
+def test_a_table_of_words_is_read_in_the_byte_order_of_the_file(radiograph: Any, width_of_an_entry: int) -> None:
+    stored = np.arange(0, 256, 3, dtype=np.uint16)[None]
+    entries = np.array([(value / 255) ** 2 * 255 for value in range(256)]).round().astype(f"<u{width_of_an_entry}")
+    little, big = (radiograph(stored, BitsStored=12, VOILUTSequence=lut(0, 8, [0] * 256)) for _ in range(2))
+    words = np.frombuffer(entries.tobytes(), "<u2")
+    little.VOILUTSequence[0].add_new("LUTData", "OW", words.tobytes())
+    big.VOILUTSequence[0].add_new("LUTData", "OW", words.astype(">u2").tobytes())
+    big.PixelData = stored.astype(">u2").tobytes()
+    big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    np.testing.assert_allclose(shown(little)[0], (stored[0] / 255) ** 2, atol=0.01)
+    np.testing.assert_array_equal(shown(big), shown(little))
 
 
 @pytest.mark.parametrize("width", ["", "0", "-5"])
