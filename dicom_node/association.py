@@ -332,10 +332,11 @@ class AcceptedAssociation(Association):
 
 
 def _parse_request(encoded: bytes) -> Any:
-    """Parse an A-ASSOCIATE-RQ with pynetdicom."""
+    """Parse an A-ASSOCIATE-RQ with pynetdicom, which is strict about the padding of AE titles."""
+    called, calling = (encoded[start : start + 16].split(b"\x00")[0].ljust(16) for start in (10, 26))
     try:
         request = A_ASSOCIATE_RQ()
-        request.decode(encoded)
+        request.decode(encoded[:10] + called + calling + encoded[42:])
         primitive = request.to_primitive()
     except Exception as error:  # pynetdicom raises whatever its parsing of hostile bytes runs into
         raise WireError("association request cannot be parsed", reason=6) from error

@@ -1,5 +1,6 @@
 """The receiver's policy: who may call, with what, and how many at a time."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from config.errors import PeerBusy, RefusedByPeer
-from dicom_node import send
+from dicom_node import send, wire
 from dicom_node.send import Association, Target, echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE
 
@@ -41,6 +42,15 @@ def test_a_class_smuggled_through_another_context_is_refused(
         "instance-refused", "0122", file.instance_uid,
     )  # fmt: skip
     assert node.files() == []
+
+
+def test_titles_padded_with_nulls_are_understood(start_node: Callable[..., Node]) -> None:
+    node = start_node(peers=[{"name": "old", "ae_title": "OLD"}], known_peers_only=True, check_called_ae_title=True)
+    request = send._association_request(Target("", 0, "CXRNODE", "OLD"), [(CR, EXPLICIT_LITTLE)])
+    titles = request[10:42].replace(b"CXRNODE ", b"CXRNODE\0").replace(b"OLD" + bytes([32] * 13), b"OLD" + bytes(13))
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(request[:10] + titles + request[42:])
+        assert connection.recv(1)[0] == wire.ASSOCIATE_AC
 
 
 @pytest.mark.parametrize(
