@@ -65,17 +65,19 @@ def judge(answer: Acknowledgement, control_id: str) -> CxrnodeError | None:
     """Return what is wrong with an answer to the message ``control_id``, None when it was accepted.
 
     A refusal of the content (AE, CE) is permanent: the same message would be refused again. A rejection (AR, CR)
-    is for reasons that pass (HL7 chapter 2.9.2). An acceptance of another message accepts nothing.
+    is for reasons that pass (HL7 chapter 2.9.2). Either may leave out the message that it means. An answer to
+    another message says nothing of ours.
     """
     hint = f" ({answer.error_code})" if answer.error_code else ""
-    if answer.code in _BUSY:
-        return PeerBusy(f"HL7 receiver answered {answer.code.value}{hint}: it cannot take the message now")
-    if answer.control_id != control_id:
-        if answer.code in _REFUSED and not answer.control_id:
-            return RefusedByPeer(f"HL7 receiver answered {answer.code.value}{hint} without saying to which message")
+    ours = answer.control_id == control_id
+    if not ours and (answer.control_id or answer.code in _ACCEPTED):
         return PeerUnavailable(
             "HL7 receiver acknowledged another message (MSA-2 is not our MSH-10); the connection was dropped"
         )
+    if answer.code in _BUSY:
+        return PeerBusy(f"HL7 receiver answered {answer.code.value}{hint}: it cannot take the message now")
+    if answer.code in _REFUSED and not ours:
+        return RefusedByPeer(f"HL7 receiver answered {answer.code.value}{hint} without saying to which message")
     if answer.code in _REFUSED:
         return RefusedByPeer(
             f"HL7 receiver answered {answer.code.value}{hint}: it refuses the content; see its log for this control ID"

@@ -127,14 +127,12 @@ class MllpConnection:
         deadline = time.monotonic() + self._peer.response_seconds
         buffer = bytearray(self._rest)
         self._rest = b""
-        searched = 0
         while True:
-            end = buffer.find(END, searched)
             start = buffer.find(START)
-            if 0 <= start < end:
+            end = buffer.find(END, start) if start >= 0 else -1
+            if end >= 0:
                 self._rest = bytes(buffer[end + 1 :]).lstrip(RETURN)
                 return bytes(buffer[start + 1 : end])
-            searched = max(0, start)
             if len(buffer) > LARGEST_ANSWER:
                 msg = f"the answer of {self._place()} is larger than {LARGEST_ANSWER} bytes; is it an HL7 receiver?"
                 raise PeerUnavailable(msg)

@@ -53,6 +53,7 @@ def test_an_unknown_code_is_refused() -> None:
         ("AA", "ID2", PeerUnavailable),
         ("AA", "", PeerUnavailable),
         ("AE", "ID2", PeerUnavailable),
+        ("AR", "ID2", PeerUnavailable),
     ],
 )
 def test_each_answer_has_its_consequence(code: str, control_id: str, failure: type[CxrnodeError] | None) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -144,6 +145,13 @@ def test_an_answer_may_come_in_pieces_after_noise() -> None:
 
     with receiver(script) as (port, _):
         assert send_message(to(port), MESSAGE, "ID1").control_id == "ID1"
+
+
+def test_an_answer_in_one_piece_with_the_end_of_another_is_not_waited_for() -> None:
+    start = time.monotonic()
+    with receiver(answer(b"\x1c\r" + frame("AA"))) as (port, _):
+        assert send_message(to(port, 30), MESSAGE, "ID1").control_id == "ID1"
+    assert time.monotonic() - start < 15
 
 
 def test_a_late_second_answer_is_not_taken_for_the_next_one() -> None:
