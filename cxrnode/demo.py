@@ -23,7 +23,7 @@ from pydicom import dcmread
 from pydicom.misc import is_dicom
 
 from config.errors import CxrnodeError, PermanentError
-from config.load import load_settings
+from config.load import PREFIX, load_settings
 from config.settings import Settings
 from cxrnode import demo_phantoms
 from cxrnode.demo_peers import DemoPacs, DemoRis
@@ -75,8 +75,11 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
     Raises
     ------
     PermanentError
-        There is nothing to send, or the node did not start.
+        There is nothing to send, ``folder`` cannot be made fresh, or the node did not start.
     """
+    if source is not None and source.resolve().is_relative_to(folder.resolve()):
+        msg = f"{source} lies in {folder}, which the demo makes fresh; name another folder with --out"
+        raise PermanentError(msg)
     prepare_folder(folder)
     outcome = Outcome(folder)
     clock = time.monotonic()
@@ -84,7 +87,7 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
     pacs, ris = DemoPacs(folder), DemoRis(folder)
     try:
         settings_file = _write_settings(folder, pacs.start(), ris.start())
-        settings = load_settings(settings_file)
+        settings = own_settings(settings_file)
         with _node(settings, settings_file, progress):
             outcome.seconds["start"] = time.monotonic() - clock
             clock = time.monotonic()
@@ -106,8 +109,8 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
 def prepare_folder(folder: Path) -> None:
     """Make the folder fresh; one that this command did not make is never emptied."""
     if folder.exists():
-        if not (folder / MARKER).exists() and any(folder.iterdir()):
-            msg = f"{folder} holds files that the demo did not make; name another folder with --out"
+        if not folder.is_dir() or (not (folder / MARKER).exists() and any(folder.iterdir())):
+            msg = f"{folder} is or holds what the demo did not make; name another folder with --out"
             raise PermanentError(msg)
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -154,11 +157,20 @@ def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
     return path
 
 
+def own_settings(file: Path) -> Settings:
+    """Read the settings as the demo node does: without the environment, whose settings and database are another's."""
+    hidden = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith(PREFIX)}
+    try:
+        return load_settings(file)
+    finally:
+        os.environ.update(hidden)
+
+
 @contextmanager
 def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterator[None]:
     """Run ``cxrnode serve`` until the block ends; its logs go to a file."""
     log = settings_file.with_name("node.log")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CXRNODE_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "serve"],

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config.errors import PermanentError
 from cxrnode import demo
 from cxrnode.phantom import View, phantom_dataset
 
@@ -44,6 +45,29 @@ def test_files_under_one_uid_are_told_apart_by_name_and_the_folder_may_hold_anyt
         "1 with other bytes was kept aside, 1 with the same bytes changed nothing"
     ]
     assert [path.name for path in outcome.captures] == ["capture-first.png"]
+
+
+def test_a_folder_that_holds_the_users_own_files_is_not_made_fresh(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    demo.prepare_folder(folder)
+    write(folder / "sent" / "mine.dcm", 1)
+    for source in (folder, folder / "sent", folder / "sent" / "mine.dcm"):
+        with pytest.raises(PermanentError, match="--out"):
+            run(source, folder)
+    assert (folder / "sent" / "mine.dcm").exists()
+    with pytest.raises(PermanentError, match="--out"):
+        run(tmp_path, folder / "sent" / "mine.dcm")
+
+
+def test_it_does_not_look_into_the_database_of_the_node_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXRNODE_DATABASE__URL", f"sqlite:///{tmp_path / 'in service.db'}")
+    monkeypatch.setenv("CXRNODE_NODE__DATA_DIR", str(tmp_path / "in service"))
+    file = tmp_path / "cxrnode.toml"
+    file.write_text(f'[node]\ndata_dir = "{tmp_path / "node"}"\n')
+    assert demo.own_settings(file).database_url() == f"sqlite:///{tmp_path / 'node' / 'cxrnode.db'}"
+    assert os.environ["CXRNODE_NODE__DATA_DIR"] == str(tmp_path / "in service")
 
 
 @pytest.mark.faults
