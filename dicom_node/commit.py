@@ -49,15 +49,18 @@ class GroupCommit:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_BATCH))]
 
     def _commit(self, batch: "Sequence[_Entry[Any]]") -> None:
+        begun = False
         try:
             with self._database.hot_transaction() as tx:
+                begun = True
                 results = [entry.work(tx) for entry in batch]
-        except Exception as error:  # noqa: BLE001 - handed to the thread whose work it was
-            if len(batch) == 1:
-                batch[0].fail(error)
+        except Exception as error:  # noqa: BLE001 - handed to the threads whose work it was
+            if begun and len(batch) > 1:
+                for entry in batch:
+                    self._commit([entry])
                 return
-            for entry in batch:
-                self._commit([entry])
+            for entry in batch:  # no work is to blame where the database is away, and each try may take half a minute
+                entry.fail(error)
         else:
             for entry, result in zip(batch, results, strict=True):
                 entry.succeed(result)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from dicom_node.commit import GroupCommit
@@ -96,3 +97,31 @@ def test_a_failing_commit_reaches_whoever_waits_for_it(database: Database) -> No
     with pytest.raises(OSError, match="disk full"):
         GroupCommit(Broken()).run(lambda tx: note(tx, 1))  # type: ignore[arg-type]
     assert recorded(database) == []
+
+
+def test_who_shared_a_transaction_that_could_not_begin_is_told_at_once() -> None:
+    class Away:
+        transactions = 0
+        tried_long_enough = threading.Event()
+
+        @contextmanager
+        def hot_transaction(self) -> Iterator[Session]:
+            self.transactions += 1
+            self.tried_long_enough.wait(10)
+            raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+            yield
+
+    away = Away()
+    commits = GroupCommit(away)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(commits.run, lambda tx: note(tx, 0))
+        while away.transactions == 0:
+            pass
+        rest = [pool.submit(commits.run, lambda tx, n=n: note(tx, n)) for n in range(1, 9)]
+        while len(commits._waiting) < 8:
+            pass
+        away.tried_long_enough.set()
+        for future in [first, *rest]:
+            with pytest.raises(OperationalError):
+                future.result()
+    assert away.transactions == 2, "trying each alone would take eight times as long as a database may take to answer"
