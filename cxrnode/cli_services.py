@@ -72,7 +72,7 @@ def send(
     from dicom_node import send as storage
 
     host, _, port = to.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         msg = "give HOST:PORT, for example 127.0.0.1:11112"
         raise typer.BadParameter(msg, param_hint="--to")
     paths = sorted(
