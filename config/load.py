@@ -66,8 +66,8 @@ def _read_toml(source: Path) -> dict[str, Any]:
 def _refuse_unknown_variables() -> None:
     known = set(Settings.model_fields)
     for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
-            table = variable.removeprefix(PREFIX).split("__")[0].lower()
+        if variable.upper().startswith(PREFIX) and variable != FILE_VARIABLE:  # small letters are read, too
+            table = variable[len(PREFIX) :].split("__")[0].lower()
             if table not in known:
                 msg = f"environment variable {variable}: there is no table [{table}]{_did_you_mean(table, known)}"
                 raise SettingsError(msg)

@@ -82,8 +82,9 @@ def test_a_mistake_in_the_environment_names_the_variable(monkeypatch: pytest.Mon
         load_settings()
 
 
-def test_an_unknown_table_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXRNODE_RECIEVE__PORT", "104")
+@pytest.mark.parametrize("variable", ["CXRNODE_RECIEVE__PORT", "cxrnode_recieve__port"])
+def test_an_unknown_table_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "104")
     with pytest.raises(SettingsError, match="did you mean 'receive'"):
         load_settings()
 
