@@ -169,14 +169,15 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
     """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
     pages = Pages(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
-    html: dict[str, Any] = {"response_class": HTMLResponse, "response_model": None}
-    app.get("/", **html)(pages.worklist)
-    app.get("/study/{uid}", **html)(pages.study)
-    app.get("/study/{uid}/captures/{document}.png", response_model=None)(pages.capture)
-    app.get("/audit", **html)(pages.audit_log)
-    app.get("/destinations", **html)(pages.destinations)
-    app.api_route("/health", methods=["GET", "HEAD"], response_model=None)(pages.health)
-    app.get("/static/{name}", response_model=None)(_file)
+    reading: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
+    html = {**reading, "response_class": HTMLResponse}
+    app.api_route("/", **html)(pages.worklist)
+    app.api_route("/study/{uid}", **html)(pages.study)
+    app.api_route("/study/{uid}/captures/{document}.png", **reading)(pages.capture)
+    app.api_route("/audit", **html)(pages.audit_log)
+    app.api_route("/destinations", **html)(pages.destinations)
+    app.api_route("/health", **reading)(pages.health)
+    app.api_route("/static/{name}", **reading)(_file)
 
     def refused(request: Request, error: Exception) -> HTMLResponse:
         status = error.status_code if isinstance(error, HTTPException) else 404

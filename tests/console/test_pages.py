@@ -333,6 +333,12 @@ def test_pages_only_show(browser: TestClient, receive: Record, method: str) -> N
         assert browser.request(method, page).status_code == 405
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_whoever_asks_for_the_headers_alone_gets_them(browser: TestClient, receive: Record, page: str) -> None:
+    receive("1.1")
+    assert browser.head(page).status_code == browser.get(page).status_code
+
+
 def test_health_needs_no_login_and_names_no_patient(
     browse: Callable[..., TestClient], receive: Record, tmp_path: Path
 ) -> None:
