@@ -1,12 +1,14 @@
 """The audit log for others: our own lines as JSON, or DICOM audit messages (PS3.15 A.5) in XML, one a line.
 
 The XML of one message stands on one line, ready to be the payload of an RFC 5424 syslog record with the message ID
-``DICOM+RFC3881``. Patients are not named: a message points to its study.
+``DICOM+RFC3881``. Patients are not named: a message points to its study, and its details are base 64, as the schema
+of PS3.15 A.5.1 wants every such value.
 """
 
 import json
 import os
 import xml.etree.ElementTree as ET
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -76,7 +78,8 @@ def to_atna(line: Line, node: str) -> str:
         reason = line.detail.get("error") or line.detail.get("reason") or line.type
         ET.SubElement(event, "EventOutcomeDescription").text = str(reason)
     _participants(message, line, node)
-    ET.SubElement(message, "AuditSourceIdentification", AuditSourceID=node, code="4")
+    source = ET.SubElement(message, "AuditSourceIdentification", AuditSourceID=node)
+    ET.SubElement(source, "AuditSourceTypeCode", {"csd-code": "4"})  # an application server
     if line.study_uid is not None:
         _study(message, line)
     return ET.tostring(message, encoding="unicode").replace("\n", " ")
@@ -126,9 +129,10 @@ def _study(message: ET.Element, line: Line) -> None:
         ParticipantObjectTypeCodeRole="3",
     )
     _code(study, "ParticipantObjectIDTypeCode", "110180", "Study Instance UID")
+    ET.SubElement(study, "ParticipantObjectName").text = "Study"  # the schema wants a name, and gets nobody's
     for key, value in sorted(line.detail.items()):
         if value is not None:
-            ET.SubElement(study, "ParticipantObjectDetail", type=key, value=str(value))
+            ET.SubElement(study, "ParticipantObjectDetail", type=key, value=b64encode(str(value).encode()).decode())
     if sop_class := line.detail.get("sop_class"):
         description = ET.SubElement(study, "ParticipantObjectDescription")
         ET.SubElement(description, "SOPClass", UID=str(sop_class), NumberOfInstances="1")

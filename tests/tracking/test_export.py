@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_a_received_instance_names_its_source_first_and_us_as_destination() -> N
     ]
     assert roles == [("PACS", "110153"), ("CXRNODE/receive", "110152")]
     assert [item.get("UID") for item in message.iter("SOPClass")] == ["1.2.840"]
+
+
+def test_a_message_has_the_parts_that_the_schema_wants_in_its_order() -> None:
+    event = line(AuditEventType.INSTANCE_RECEIVED, calling_ae="PÄCS", bytes=7, sop_class="1.2.840")
+    message = ET.fromstring(export.to_atna(event, "CXRNODE"))
+    source = message.find("AuditSourceIdentification")
+    study = message.find("ParticipantObjectIdentification")
+    assert source is not None
+    assert study is not None
+    assert source.attrib == {"AuditSourceID": "CXRNODE"}
+    assert [(part.tag, part.attrib) for part in source] == [("AuditSourceTypeCode", {"csd-code": "4"})]
+    assert [part.tag.removeprefix("ParticipantObject") for part in study] == [
+        "IDTypeCode", "Name", "Detail", "Detail", "Detail", "Description",
+    ]  # fmt: skip
+    details = {part.get("type"): b64decode(part.get("value", "")).decode() for part in study if "type" in part.attrib}
+    assert details == {"bytes": "7", "calling_ae": "PÄCS", "sop_class": "1.2.840"}
 
 
 def test_hostile_text_cannot_break_out_of_the_xml() -> None:
