@@ -5,19 +5,15 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, queue
 from tracking.audit import AuditEventType
-from tracking.models import Analysis, Job
+from tracking.models import Job
+from tracking.queries import work_on
 
 
 def retry_study(tx: Session, study_uid: str) -> int:
     """Start the analyses and reports of a study that stopped, or wait after a failure, now; return how many."""
-    reports = [
-        f"report:{analysis_id}"
-        for analysis_id in tx.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
-    ]
     keys = tx.scalars(
         select(Job.key).where(
-            or_(Job.state == "stopped", and_(Job.state == "open", Job.attempts > 0)),
-            Job.key.startswith(f"analyse:{study_uid}:", autoescape=True) | Job.key.in_(reports),
+            or_(Job.state == "stopped", and_(Job.state == "open", Job.attempts > 0)), work_on(tx, study_uid)
         )
     ).all()
     started = [key for key in keys if queue.retry(tx, key=key)]

@@ -291,7 +291,7 @@ def _problems(
     deliveries: tuple[DeliverySummary, ...],
 ) -> tuple[str, ...]:
     """Everything of this study that waits for a person."""
-    stopped = read.execute(select(Job.key, Job.error).where(Job.state == "stopped", _work_on(read, study_uid)))
+    stopped = read.execute(select(Job.key, Job.error).where(Job.state == "stopped", work_on(read, study_uid)))
     return (
         *(f"{key.split(':')[0]} stopped: {error}" for key, error in stopped),
         *(f"{document.kind} quarantined: {document.quarantined}" for document in documents if document.quarantined),
@@ -303,7 +303,7 @@ def _problems(
     )
 
 
-def _work_on(read: Session, study_uid: str) -> ColumnElement[bool]:
+def work_on(read: Session, study_uid: str) -> ColumnElement[bool]:
     """Choose the jobs that analyse a study or build its documents."""
     analyses = read.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
     revision = read.scalar(select(Study.revision).where(Study.study_uid == study_uid)) or 0
@@ -320,7 +320,7 @@ def _retrying(read: Session, study_uid: str, analysis_id: int | None) -> tuple[R
     """Find what failed and will be tried again: the study's own work, then its deliveries by destination."""
     work = read.scalars(
         select(Job)
-        .where(Job.state == "open", or_(Job.attempts > 0, Job.crashes > 0), _work_on(read, study_uid))
+        .where(Job.state == "open", or_(Job.attempts > 0, Job.crashes > 0), work_on(read, study_uid))
         .order_by(Job.id)
     )
     crashed = "the process that worked on it died"

@@ -81,6 +81,15 @@ def test_a_report_that_failed_is_shown_until_it_is_done(database: Database, rece
     assert retrying(database) == []
 
 
+def test_starting_a_study_again_starts_no_other_whose_uid_looks_like_it(database: Database, receive: Receive) -> None:
+    for number, uid in enumerate(("1.9.a", "1.9.A", "1.9.a:7")):
+        receive(f"1.{number}", study=uid)
+        postpone(database, "analyse", "the disk is full")
+    with database.transaction() as tx:
+        assert maintenance.retry_study(tx, "1.9.a") == 1
+    assert claimed(database, "analyse").key == "analyse:1.9.a:1"
+
+
 def test_deliveries_that_failed_are_summed_up_by_destination(
     database: Database, receive: Receive, analyse: Build, build: Build
 ) -> None:
