@@ -27,7 +27,19 @@ def _ae_title(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        value = ""
+    if not value.strip():
+        msg = 'a host is a name or an address, such as "pacs.example" or "192.0.2.10"; "0.0.0.0" to listen on all'
+        raise ValueError(msg)
+    return value
+
+
 AETitle = Annotated[str, AfterValidator(_ae_title)]
+Host = Annotated[str, AfterValidator(_host)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
 
 
@@ -62,7 +74,7 @@ class DatabaseSettings(Section):
 class ReceiveSettings(Section):
     """The Storage SCP."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 11112
     accept: tuple[Literal["CR", "DX", "DX-for-processing", "SC", "any-image"], ...] = ("CR", "DX")
     check_called_ae_title: bool = False
@@ -146,7 +158,7 @@ class DicomDestination(Section):
 
     kind: Literal["dicom"]
     name: Name
-    host: str
+    host: Host
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
@@ -161,7 +173,7 @@ class Hl7Destination(Section):
 
     kind: Literal["hl7"]
     name: Name
-    host: str
+    host: Host
     port: PeerPort
     receiving_application: str = Field(default="RIS", max_length=180)
     receiving_facility: str = Field(default="", max_length=180)
@@ -187,7 +199,7 @@ class ConsoleSettings(Section):
     """The web pages."""
 
     enabled: bool = False
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8480
     user: str = Field(default="admin", min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]+$")
     password_file: Path | None = None

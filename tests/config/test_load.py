@@ -65,6 +65,11 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
             '[[destinations]]\nkind = "dicom"\nname = "x"\nhost = "h"\nport = 0\nae_title = "X"',
             ["destinations[1].port", "greater than or equal to 1"],
         ),
+        ('[receive]\nhost = ""', ["receive.host", "0.0.0.0"]),
+        (
+            '[[destinations]]\nkind = "hl7"\nname = "x"\nhost = "ris..example"\nport = 1',
+            ["destinations[1].host", "a host is"],
+        ),
         ("[receive\n", ["not valid TOML", "cxrnode init --print"]),
     ],
 )
