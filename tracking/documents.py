@@ -51,11 +51,13 @@ def record_documents(
 ) -> None:
     """Record documents, and one delivery for each route ``(document uid, destination name)``.
 
-    Building again is harmless: a document is known by its UID. Quarantined documents are not routed.
+    Building again is harmless: a document is known by its UID, and stays what it was unless it was quarantined.
+    Quarantined documents are not routed.
     """
     study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
-    ids = {document.uid: _insert_document(tx, analysis_id, document) for document in documents}
     for document in documents:
+        if not _keep(tx, analysis_id, document):
+            continue
         quarantined = document.quarantined is not None
         audit.append(
             tx,
@@ -73,16 +75,22 @@ def record_documents(
     blocked = {document.uid for document in documents if document.quarantined is not None}
     for document_uid, destination in routes:
         if document_uid not in blocked:
-            _route(tx, ids[document_uid], destination, give_up_ms)
+            document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
+            _route(tx, document_id, destination, give_up_ms)
 
 
-def _insert_document(tx: Session, analysis_id: int, document: DocumentRecord) -> int:
-    tx.execute(
+def _keep(tx: Session, analysis_id: int, document: DocumentRecord) -> bool:
+    """Write a document's row, also over that of a quarantined one; False when it stands there already."""
+    values = asdict(document)
+    kept = tx.scalar(
         queue.upsert(tx)(Document)
-        .values(analysis_id=analysis_id, **asdict(document))
-        .on_conflict_do_nothing(index_elements=["uid"])
+        .values(analysis_id=analysis_id, **values)
+        .on_conflict_do_update(
+            index_elements=["uid"], set_={**values, "built_at": now_ms()}, where=Document.quarantined.is_not(None)
+        )
+        .returning(Document.id)
     )
-    return tx.scalars(select(Document.id).where(Document.uid == document.uid)).one()
+    return kept is not None
 
 
 def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:

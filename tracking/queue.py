@@ -248,11 +248,15 @@ def close_breaker(tx: Session, destination: str) -> None:
     tx.execute(update(Breaker).where(Breaker.destination == destination).values(failures=0, paused_until=0, error=None))
 
 
-def retry(tx: Session, *, key: str) -> bool:
-    """Make a stopped or waiting job due now, with its patience renewed; False when it is running or done."""
+def retry(tx: Session, *, key: str, done: bool = False) -> bool:
+    """Make a stopped or waiting job due now, with its patience renewed; False when it is running or done.
+
+    ``done`` also takes one that is done, to do it again.
+    """
+    states = ("stopped", "open", "done") if done else ("stopped", "open")
     restarted = tx.execute(
         update(JobRow)
-        .where(JobRow.key == key, JobRow.state.in_(("stopped", "open")), JobRow.worker.is_(None))
+        .where(JobRow.key == key, JobRow.state.in_(states), JobRow.worker.is_(None))
         .values(
             state="open",
             visible_at=now_ms(),

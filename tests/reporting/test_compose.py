@@ -17,6 +17,7 @@ from inference.findings import Finding
 from inference.pixels import read_picture
 from inference.shelf import Shelf
 from reporting.compose import ReportHandler
+from tracking import audit, maintenance, queue
 from tracking.models import Delivery, Document
 
 
@@ -131,6 +132,46 @@ def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
     assert len(routes) == 3
     message = next((settings.document_dir / d.path).read_text() for d in documents if d.kind == "hl7")
     assert documents[0].uid not in message
+
+
+def test_what_was_quarantined_is_built_again_when_its_cause_is_mended(
+    studies: Any,
+    with_destinations: Callable[..., Settings],
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reject(*_: object) -> None:
+        raise DocumentRejected("the template is not TID 1500")
+
+    image = phantom()
+    study, uid = str(image.StudyInstanceUID), studies.receive(image)
+    settings = with_destinations()
+    studies.analyse(study, {uid: opacity_findings})
+    due = queue.claim(studies.database, ("report",), "test/1/1", 60_000)
+    assert due is not None
+    with monkeypatch.context() as broken, studies.database.transaction() as tx:
+        broken.setattr(reporting.compose, "check_report", reject)
+        commit = ReportHandler(settings, studies.database).run(due)
+        assert commit is not None
+        queue.finish(tx, due)
+        commit(tx)
+    with studies.database.transaction() as tx:
+        assert maintenance.retry_study(tx, study) == 1
+    again = queue.claim(studies.database, ("report",), "test/1/1", 60_000)
+    assert again is not None
+    assert again.key == due.key
+    report(studies, settings, again)
+    documents, routes = rows(studies.database)
+    assert {document.kind: document.quarantined for document in documents} == {"sr": None, "sc": None, "hl7": None}
+    assert ("sr", "pacs") in routes
+    assert read(settings, documents[0]).SOPInstanceUID == documents[0].uid
+    with studies.database.reading() as tx:
+        built = [line.detail["kind"] for line in audit.lines(tx) if line.type == "documents-built"]
+    assert sorted(built) == ["hl7", "sc", "sr"]
+    with studies.database.transaction() as tx:
+        queue.finish(tx, again)
+        assert maintenance.retry_study(tx, study) == 0
 
 
 def test_a_fault_of_ours_costs_one_document(
