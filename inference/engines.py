@@ -172,7 +172,11 @@ def _check_input(package: ModelPackage, shapes: list[tuple[int | None, ...]], fi
 def _warm_up(engine: Engine, package: ModelPackage) -> None:
     """Run once: kernels are chosen and compiled, and the outputs are held against the manifest."""
     manifest, size = package.manifest, package.manifest.input
-    outputs = engine.forward(np.zeros((1, size.rows, size.columns, 1), np.float32))
+    try:
+        outputs = engine.forward(np.zeros((1, size.rows, size.columns, 1), np.float32))
+    except (ValueError, RuntimeError) as error:
+        msg = f"model package {manifest.name}: {engine.name} cannot run its model on a picture of float32"
+        raise PackageError(msg) from error
     shapes = [tuple(int(side) for side in output.shape) for output in outputs]
     wanted: dict[int, tuple[str, tuple[int | None, ...]]] = {
         head.index: (f"head {head.name}", (1, len(head.names))) for head in manifest.heads
@@ -191,4 +195,8 @@ def _warm_up(engine: Engine, package: ModelPackage) -> None:
             expected = ", ".join("any" if side is None else str(side) for side in shape)
             needs = f"output {index} ({what}) must have the shape ({expected})"
             msg = f"model package {manifest.name}: {needs}; {engine.name} gives {shown}"
+            raise PackageError(msg)
+        if (kind := outputs[index].dtype) != np.float32:
+            needs = f"output {index} ({what}) must be of float32"
+            msg = f"model package {manifest.name}: {needs}; {engine.name} gives {kind}"
             raise PackageError(msg)

@@ -111,3 +111,30 @@ def test_a_model_that_does_not_fit_its_manifest_is_refused(
     outside = manifest.model_copy(update={"maps": maps.model_copy(update={"heat": 2, "box": 1})})
     with pytest.raises(PackageError, match=r"output 1 \(maps.box\) must have the shape \(1, 8, 12, 4\)"):
         open_engine(write_package(tmp_path / "d", outside, files), InferenceSettings(engine=engine))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (ValueError("Got value of type FLOAT32 but expected type UINT8"), "cannot run its model"),
+        (RuntimeError("failed to invoke"), "cannot run its model"),
+        (np.int8, r"output 0 \(head reads\) must be of float32; .* gives int8"),
+    ],
+)
+def test_a_model_of_other_numbers_than_ours_is_refused(
+    hollow_package: ModelPackage, monkeypatch: pytest.MonkeyPatch, answer: Any, words: str
+) -> None:
+    class Quantised:
+        name = "litert 2.1.0 cpu"
+
+        def __init__(self, *_: Any) -> None:
+            """Load nothing."""
+
+        def forward(self, _: Any) -> list[Any]:
+            if isinstance(answer, Exception):
+                raise answer
+            return [np.zeros(shape, answer) for shape in ((1, 3), (1, 8, 12, 1), (1, 8, 12, 4))]
+
+    monkeypatch.setattr(engines, "LiteRtEngine", Quantised)
+    with pytest.raises(PackageError, match=words):
+        open_engine(hollow_package, LITERT)
