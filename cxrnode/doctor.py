@@ -63,7 +63,10 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         except CxrnodeError as error:
             no_database = no_database or name == "database"
             yield Check(name, "failed", str(error))
-        except (OSError, SQLAlchemyError, ImportError) as error:
+        except ImportError as error:
+            cure = "install cxrnode again, into the environment that the node runs in"
+            yield Check(name, "failed", f"{error.name or 'a part of it'} is not installed", cure)
+        except (OSError, SQLAlchemyError) as error:
             yield Check(name, "failed", type(error).__name__, "run `cxrnode doctor` as the user the node runs as")
 
 

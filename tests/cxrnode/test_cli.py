@@ -3,13 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from config.settings import Settings
+from cxrnode import doctor
 from cxrnode.cli import main
 from cxrnode.phantom import phantom_dataset
 from dicom_node.receive import Receiver
@@ -244,6 +245,19 @@ def test_the_doctor_shows_what_failed_with_its_cure_at_80_columns(
     assert "→ check host, port" in result.stdout
     assert "transfer syntaxes" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_the_doctor_names_a_part_that_is_not_installed(
+    run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: Settings) -> Iterator[doctor.Check]:
+        raise ModuleNotFoundError(name="ai_edge_litert")
+
+    monkeypatch.setattr(doctor, "_model", missing)
+    monkeypatch.setattr(doctor, "_decoders", lambda _: iter(()))
+    (model,) = (check for check in doctor.examine(node) if check.name == "model")
+    assert (model.state, model.found) == ("failed", "ai_edge_litert is not installed")
+    assert "install" in model.cure
 
 
 def test_sending_with_a_wrong_ae_title_or_nothing_at_all_exits_2(run: Run, tmp_path: Path) -> None:
