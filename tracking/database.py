@@ -62,7 +62,8 @@ class Database:
             options: dict[str, Any] = {"connect_args": {"timeout": 30, "isolation_level": None}}
         else:
             bounds = {name: value for name, value in _POSTGRESQL_BOUNDS.items() if name not in parsed.query}
-            options = {"pool_pre_ping": True, "connect_args": bounds}
+            # A server of another encoding must get far enough to be refused in words (tracking.schema).
+            options = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8", **bounds}}
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
         if parsed.get_backend_name() == "sqlite":
             _teach_sqlite(engine)

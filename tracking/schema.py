@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select, text
 
 from config.errors import SettingsError
 from tracking.database import Database
@@ -17,7 +17,14 @@ _UPGRADE_LOCK = 0x63787272
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Create the tables, or bring older ones up to date; one transaction where the database allows it."""
+    """Create the tables, or bring older ones up to date; one transaction where the database allows it.
+
+    Raises
+    ------
+    SettingsError
+        The database cannot hold text in UTF-8.
+    """
+    _require_utf8(database)
     with _taking_turns(database) as connection:
         _run(connection, revision)
 
@@ -46,8 +53,9 @@ def ensure(database: Database) -> None:
     Raises
     ------
     SettingsError
-        The database has another schema revision than this version needs.
+        The database has another schema revision than this version needs, or cannot hold text in UTF-8.
     """
+    _require_utf8(database)
     found = current(database)
     if found is None:
         # Another service may be making the tables right now: only who holds the lock can tell whether it is empty.
@@ -57,6 +65,20 @@ def ensure(database: Database) -> None:
             found = _revision(connection)
     if found != head():
         msg = f"the database has schema {found}, this version needs {head()}: back it up, then `cxrnode db upgrade`"
+        raise SettingsError(msg)
+
+
+def _require_utf8(database: Database) -> None:
+    """Refuse a database that cannot hold every name: images with such names would be refused, and sent without end."""
+    if database.dialect != "postgresql":
+        return
+    with database.engine.connect() as connection:
+        encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        msg = (
+            f"the database's encoding is {encoding}, which cannot hold the names of all patients: make one with "
+            "`createdb --encoding=UTF8 --template=template0`"
+        )
         raise SettingsError(msg)
 
 

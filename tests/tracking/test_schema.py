@@ -1,5 +1,8 @@
 """Migrations: fresh and old databases come up the same, and agree with the models."""
 
+import time
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -72,3 +75,16 @@ def test_tables_without_a_version_are_refused(empty_database: Database) -> None:
     Base.metadata.create_all(empty_database.engine)
     with pytest.raises(SettingsError, match="schema None"):
         schema.ensure(empty_database)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.parametrize("prepare", [schema.ensure, schema.upgrade])
+def test_a_database_that_cannot_hold_every_name_is_refused_with_the_cure(
+    postgresql: Any, encoding: str, prepare: Any
+) -> None:
+    name = f"old_{time.monotonic_ns()}"
+    postgresql.command(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
+    database = Database.open(postgresql.url(name))
+    with pytest.raises(SettingsError, match=f"{encoding}.*--encoding=UTF8"):
+        prepare(database)
+    database.close()
