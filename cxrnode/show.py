@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import CxrnodeError
 from reporting.reading import Claim, Read, claim_words, of_study, percent, read
 from tracking.audit import Line
 from tracking.clock import to_datetime
@@ -216,7 +217,7 @@ def _plain(value: object) -> Any:
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, Path):
+    if isinstance(value, Path | CxrnodeError):
         return str(value)
     msg = f"{type(value).__name__} has no JSON form"
     raise TypeError(msg)

@@ -142,6 +142,14 @@ def test_sending_without_a_port_exits_2(run: Run, tmp_path: Path, to: str) -> No
     assert run("send", "x.dcm", "--to", to).returncode == 2
 
 
+def test_scripts_are_told_of_what_could_not_be_sent(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.dcm").write_text("no DICOM")
+    result = run("send", "x.dcm", "--to", "127.0.0.1:1", "--json")
+    (sent,) = json.loads(result.stdout)
+    assert (result.returncode, sent["path"], sent["status"]) == (1, "x.dcm", None)
+    assert sent["error"] == sent["message"] != ""
+
+
 def test_retrying_nothing_in_particular_exits_2(run: Run, node: Settings) -> None:
     assert run("retry").returncode == 2
     assert run("retry", "--destination", "pacs").returncode == 1
