@@ -39,7 +39,6 @@ _log = get_logger(__name__)
 MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
-_NO_DATA_SET = 0xC000
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,16 +265,8 @@ class AcceptedAssociation(Association):
         """Get ready for the data set of a complete command set, or serve it when it has none."""
         message = self._message
         message.parsed = command = wire.decode_command(message.command)
-        is_store = wire.number(command, wire.COMMAND_FIELD) == wire.C_STORE_RQ
-        if wire.number(command, wire.DATA_SET_TYPE) == wire.NO_DATA_SET:
-            if is_store:
-                self._answer_store(Answer(_NO_DATA_SET, "a C-STORE without a data set"))
-            else:
-                self._serve_other()
-            message.abandon()
-            return
-        message.expects_data = True
-        if is_store:
+        message.expects_data = wire.number(command, wire.DATA_SET_TYPE) != wire.NO_DATA_SET
+        if wire.number(command, wire.COMMAND_FIELD) == wire.C_STORE_RQ:
             context = self._accepted_cx[message.context_id]
             request = StoreRequest(
                 sop_class_uid=_uid(command, wire.AFFECTED_SOP_CLASS),
@@ -285,6 +276,8 @@ class AcceptedAssociation(Association):
             )
             wire.number(command, wire.MESSAGE_ID)
             message.sink = self._service.begin(self, request)
+        if not message.expects_data:
+            self._end_message()
 
     def _end_message(self) -> None:
         message = self._message

@@ -128,6 +128,22 @@ def test_a_silent_peer_loses_its_association(start_node: Callable[..., Node]) ->
         assert 0.5 < time.monotonic() - start < 5
 
 
+def test_a_store_without_a_data_set_is_refused_and_audited(node: Node) -> None:
+    command = wire.encode_command(
+        {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 9, wire.PRIORITY: 0,
+         wire.DATA_SET_TYPE: wire.NO_DATA_SET, wire.AFFECTED_SOP_INSTANCE: b"1.2.3"}
+    )  # fmt: skip
+    with negotiated(node) as connection:
+        connection.sendall(wire.command_pdu(1, command))
+        answer = wire.decode_command(connection.recv(4096)[12:])
+        assert (wire.number(answer, wire.RESPONDED_MESSAGE_ID), wire.number(answer, wire.STATUS)) == (9, 0xC000)
+        connection.sendall(wire.release_pdu(wire.RELEASE_RQ))
+        assert connection.recv(1)[0] == wire.RELEASE_RP
+    [line] = node.audit()
+    assert (line.type, line.detail["status"]) == ("instance-refused", "C000")
+    assert node.files() == []
+
+
 def begin_and_vanish(node: Node) -> None:
     """Open an association, send the beginning of an image and go away without a word."""
     command = wire.encode_command(
