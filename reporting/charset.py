@@ -55,10 +55,11 @@ class CharacterSet:
 
     @property
     def encodings(self) -> list[str]:
-        """Return the terms as pydicom wants them, in names of Python's codecs; it takes Latin-9 for Latin-1 itself."""
+        """Return the terms as pydicom wants them, in names of Python's codecs; it does not know Latin-9 itself."""
+        first, *more = self.terms or ("",)
         with quiet():
-            encodings = convert_encodings(list(self.terms) or [""])
-        return ["iso8859-15", *encodings[1:]] if _LATIN_9.intersection(self.terms[:1]) else encodings
+            encodings = convert_encodings(["" if first in _LATIN_9 else first, *more])
+        return ["iso8859-15", *encodings[1:]] if first in _LATIN_9 else encodings
 
     def decode(self, value: bytes, *, name: bool = False) -> str:
         """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own."""

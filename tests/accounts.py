@@ -205,9 +205,6 @@ SLOPPY: dict[str, Callable[[], Dataset]] = {
         SpecificCharacterSet=None, PatientName="Müller^Jörg".encode(), StudyDescription="für".encode()
     ),
     "undeclared Latin-1": _set(SpecificCharacterSet=None),
-    "Latin-9": _set(
-        SpecificCharacterSet=b"ISO_IR 203", PatientName="Žižka^Œdipe".encode("iso8859-15"), StudyDescription=b"x"
-    ),
     "ISO 2022 JP": _set(
         SpecificCharacterSet=b"\\ISO 2022 IR 87", StudyDescription=b"x",
         PatientName=b"Yamada^Tarou=" + _JAPANESE.replace("^", "\x1b(B^").encode("iso2022_jp"),

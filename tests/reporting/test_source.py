@@ -37,7 +37,6 @@ def _tag(keyword: str) -> BaseTag:
         ("character set unknown", "PatientName", "Müller^Jörg^^Dr^Jr"),
         ("character set misspelt", "PatientName", "Müller^Jörg^^Dr^Jr"),
         ("character set in words", "PatientName", "Ďurič^Željko"),
-        ("Latin-9", "PatientName", "Žižka^Œdipe"),
         ("ISO 2022 JP", "PatientName", "Yamada^Tarou=山田^太郎"),
         ("ISO 2022 KR", "PatientName", "Hong^Gildong=洪^吉洞=홍^길동"),
         ("GB18030", "PatientName", "Wang^XiaoDong=王^小东"),
@@ -45,6 +44,13 @@ def _tag(keyword: str) -> BaseTag:
 )
 def test_text_is_read_as_it_was_meant(name: str, keyword: str, text: str) -> None:
     assert describe(SLOPPY[name]()).text(keyword) == text
+
+
+@pytest.mark.parametrize("term", [b"ISO_IR 203", b"ISO 2022 IR 203"])
+def test_latin_9_has_the_letters_that_latin_1_lacks(term: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    header = good_header(SpecificCharacterSet=term, PatientName="Žižka^Œdipe".encode("iso8859-15"))
+    assert describe(header).text("PatientName") == "Žižka^Œdipe"
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
