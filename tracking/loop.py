@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError, PeerUnavailable, PermanentError
@@ -227,8 +227,10 @@ class WorkLoop:
 
     def _fail(self, job: Job, error: Exception) -> None:
         text = describe(error)
-        # An error nobody foresaw is a defect: some tries, in case it passes, then a person has to look.
-        unforeseen = not isinstance(error, CxrnodeError) and job.attempts + 1 >= self.work.max_failures
+        # An error nobody foresaw is a defect: some tries, in case it passes, then a person has to look. A database
+        # that went away is none, and finds jobs that have failed often enough already: those of a peer that is away.
+        foreseen = isinstance(error, CxrnodeError | OperationalError | InterfaceError)
+        unforeseen = not foreseen and job.attempts + 1 >= self.work.max_failures
         permanent = isinstance(error, PermanentError) or unforeseen
         log.warning("job-failed", job=job.key, queue=job.queue, error=text, attempt=job.attempts + 1,
                     exc_info=None if isinstance(error, CxrnodeError) else error)  # fmt: skip

@@ -145,6 +145,14 @@ def test_an_unforeseen_error_is_tried_some_times_and_then_stops(database: Databa
     assert [stopped for _, _, stopped in handler.failures] == [False, True]
 
 
+def test_a_database_that_is_away_while_a_job_is_worked_on_stops_nothing(database: Database) -> None:
+    put(database, "a")
+    handler = Recorder(raising(OperationalError("SELECT", {}, Exception("server closed the connection"))))
+    WorkLoop(database, {"q": handler}, [Lane(("q",))], WorkSettings(max_failures=1), LATER).run_until_idle()
+    assert [stopped for _, _, stopped in handler.failures] == [False]
+    assert depth(database) == {("q", "open"): 1}
+
+
 def test_finished_work_survives_a_database_that_is_away_for_a_moment(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
