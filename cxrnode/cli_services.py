@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from config.settings import AETitle
+from config.settings import AETitle, Host, PeerPort
 from cxrnode import show
 from cxrnode.command import Context, Json, out
 from cxrnode.service import SERVICES, run
@@ -71,14 +71,16 @@ def send(
     """Send DICOM files with C-STORE, as a modality would, in the transfer syntax they are in."""
     from dicom_node import send as storage
 
-    host, _, port = to.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    name, _, number = to.rpartition(":")
+    try:
+        host, port = TypeAdapter(Host).validate_python(name), TypeAdapter(PeerPort).validate_python(number)
+    except ValidationError:
         msg = "give HOST:PORT, for example 127.0.0.1:11112"
-        raise typer.BadParameter(msg, param_hint="--to")
+        raise typer.BadParameter(msg, param_hint="--to") from None
     paths = sorted(
         {path for file in files for path in (file.rglob("*") if file.is_dir() else [file]) if path.is_file()}
     )
-    target = storage.Target(host=host, port=int(port), called_ae=called, calling_ae=calling)
+    target = storage.Target(host=host, port=port, called_ae=called, calling_ae=calling)
     for option, title in (("--called", called), ("--calling", calling)):
         try:
             TypeAdapter(AETitle).validate_python(title)

@@ -136,8 +136,8 @@ def test_sending_to_a_port_where_nobody_listens_exits_4(run: Run, free_port: Cal
     assert "cannot be reached" in result.stderr
 
 
-@pytest.mark.parametrize("to", ["somewhere", ":11112", "somewhere:0", "127.0.0.1:76648", "127.0.0.1:²"])
-def test_sending_without_a_port_exits_2(run: Run, tmp_path: Path, to: str) -> None:
+@pytest.mark.parametrize("to", ["somewhere", ":11112", "a..b:11112", "somewhere:0", "127.0.0.1:76648", "127.0.0.1:²"])
+def test_sending_without_a_host_and_a_port_exits_2(run: Run, tmp_path: Path, to: str) -> None:
     (tmp_path / "x.dcm").touch()
     assert run("send", "x.dcm", "--to", to).returncode == 2
 
