@@ -277,8 +277,7 @@ class Observations:
         )
         if note(one):
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
-            text = escape(spell(f"{note(one)}.", self._character_set))
-            self._add("TX", comment, text, group=group, flag=flag)
+            self._add("TX", comment, self._text(f"{note(one)}."), group=group, flag=flag)
 
     def _impression(self) -> None:
         account = self._account
@@ -287,8 +286,11 @@ class Observations:
             f"Image {skipped.sop_instance_uid} was not analysed because {skipped.because}."
             for skipped in account.skipped
         ]
-        text = repeated(*(piece for line in lines for piece in wrapped(spell(line, self._character_set))))
-        self._add("TX", components("59776-5", "Procedure findings", "LN"), text)
+        self._add("TX", components("59776-5", "Procedure findings", "LN"), self._text(*lines))
+
+    def _text(self, *lines: str) -> str:
+        """Return lines as a TX, which holds each in as many repetitions as it needs."""
+        return repeated(*(piece for line in lines for piece in wrapped(spell(line, self._character_set))))
 
     def _context(self, identifier: str, value: str) -> None:
         """Add what the result refers to: not a result itself (OBX-11 O), so no method and no device."""

@@ -242,6 +242,14 @@ def test_a_note_stands_with_its_finding_and_in_the_impression() -> None:
     assert lines[-1][5].endswith("~Not found: Mass (3 %), Pneumothorax (1 %).")
 
 
+def test_a_long_note_is_whole_in_repetitions() -> None:
+    long = " ".join(["No test for infection & no other."] * 6)[:200]
+    found = tuple(replace(one, note=long) for one in chest())
+    lines = observations(message(analysed=(AnalysedImage(account().lead, found),)))
+    note = next(fields[5] for fields in lines if fields[3] == "121106^Comment^DCM")
+    assert unescape(" ".join(note.split("~"))) == f"{long.rstrip('.')}."
+
+
 def test_observations_name_method_device_and_time() -> None:
     nm = next(fields for fields in observations(message()) if fields[2] == "NM")
     assert nm[11] == "P"
