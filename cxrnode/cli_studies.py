@@ -161,4 +161,4 @@ def audit_export(
         count = export.write(audit.lines(read, after=after), to, form, node=context.settings().node.ae_title)
     with database.transaction() as tx:
         audit.append(tx, AuditEventType.AUDIT_READ, detail={"how": f"export {form}", "lines": count})
-    out.print(f"{count} lines written to {to}")
+    out.print(f"{count} lines written to {to}", markup=False, highlight=False, soft_wrap=True)
