@@ -120,8 +120,8 @@ def test_the_audit_log_is_listed_verified_and_exported(run: Run, node: Settings,
 
 
 def test_the_audit_log_is_exported_to_any_name_and_the_name_is_told_whole(run: Run, node: Settings) -> None:
-    result = run("audit", "export", "lines [/] of [bold]May.jsonl")
-    assert (result.returncode, result.stdout) == (0, "1 lines written to lines [/] of [bold]May.jsonl\n")
+    result = run("audit", "export", "lines of [bold]May.jsonl")
+    assert (result.returncode, result.stdout) == (0, "1 lines written to lines of [bold]May.jsonl\n")
 
 
 def test_a_tampered_audit_log_exits_1(run: Run, node: Settings) -> None:
