@@ -227,16 +227,16 @@ class WorkLoop:
 
     def _fail(self, job: Job, error: Exception) -> None:
         text = describe(error)
-        # An error nobody foresaw is a defect: some tries, in case it passes, then a person has to look. A database
-        # that went away is none, and finds jobs that have failed often enough already: those of a peer that is away.
+        # An error nobody foresaw is a defect: some tries, in case it passes, then a person has to look. A peer or a
+        # database that went away is none, however often.
         foreseen = isinstance(error, CxrnodeError | OperationalError | InterfaceError)
-        unforeseen = not foreseen and job.attempts + 1 >= self.work.max_failures
-        permanent = isinstance(error, PermanentError) or unforeseen
+        hopeless = not foreseen and job.unforeseen + 1 >= self.work.max_failures
+        permanent = isinstance(error, PermanentError) or hopeless
         log.warning("job-failed", job=job.key, queue=job.queue, error=text, attempt=job.attempts + 1,
                     exc_info=None if isinstance(error, CxrnodeError) else error)  # fmt: skip
         while True:
             try:
-                self._record_failure(job, error, text, permanent=permanent)
+                self._record_failure(job, error, text, permanent=permanent, foreseen=foreseen)
                 return
             except LeaseLost:
                 log.warning("lease-lost", job=job.key, queue=job.queue)
@@ -250,11 +250,11 @@ class WorkLoop:
                 log.exception("failure-not-recorded", job=job.key, queue=job.queue)
                 return
 
-    def _record_failure(self, job: Job, error: Exception, text: str, *, permanent: bool) -> None:
+    def _record_failure(self, job: Job, error: Exception, text: str, *, permanent: bool, foreseen: bool) -> None:
         with self.database.transaction() as tx:
             if permanent:
                 queue.stop(tx, job, text)
-            stopped = permanent or queue.postpone(tx, job, text, self._retry)
+            stopped = permanent or queue.postpone(tx, job, text, self._retry, foreseen=foreseen)
             if job.destination is not None and isinstance(error, PeerUnavailable):
                 queue.open_breaker(tx, job.destination, text, self._retry)
             if stopped:

@@ -50,6 +50,7 @@ class Job:
     priority: int
     attempts: int
     crashes: int
+    unforeseen: int = 0
 
 
 class LeaseLost(Exception):
@@ -92,6 +93,7 @@ def _build_insert_job(dialect: str) -> Executable:
             token=0,
             attempts=0,
             crashes=0,
+            unforeseen=0,
         )
         .on_conflict_do_nothing(index_elements=["key"])
     )
@@ -152,7 +154,7 @@ def claim(
         )
         .returning(
             JobRow.id, JobRow.key, JobRow.queue, JobRow.destination, JobRow.payload, JobRow.token,
-            JobRow.priority, JobRow.attempts, JobRow.crashes,
+            JobRow.priority, JobRow.attempts, JobRow.crashes, JobRow.unforeseen,
         )
         .execution_options(synchronize_session=False)
     )  # fmt: skip
@@ -208,13 +210,14 @@ def finish(tx: Session, job: Job) -> None:
         close_breaker(tx, job.destination)
 
 
-def postpone(tx: Session, job: Job, error: str, policy: RetryPolicy) -> bool:
+def postpone(tx: Session, job: Job, error: str, policy: RetryPolicy, *, foreseen: bool = True) -> bool:
     """Give the job back for a later try; return True when its time is up and it stopped instead."""
     if tx.scalar(select(now_ms() > JobRow.give_up_at).where(JobRow.id == job.id)):
         stop(tx, job, error)
         return True
     _fenced(
         tx, job, worker=None, attempts=JobRow.attempts + 1, error=error,
+        unforeseen=JobRow.unforeseen + int(not foreseen),
         visible_at=now_ms() + policy.delay_ms(job.attempts),
     )  # fmt: skip
     return False
@@ -262,6 +265,7 @@ def retry(tx: Session, *, key: str, done: bool = False) -> bool:
             visible_at=now_ms(),
             attempts=0,
             crashes=0,
+            unforeseen=0,
             finished_at=None,
             created_at=now_ms(),
             give_up_at=now_ms() + (JobRow.give_up_at - JobRow.created_at),

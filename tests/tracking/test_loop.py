@@ -145,6 +145,23 @@ def test_an_unforeseen_error_is_tried_some_times_and_then_stops(database: Databa
     assert [stopped for _, _, stopped in handler.failures] == [False, True]
 
 
+def test_failures_of_a_peer_that_is_away_are_not_counted_among_the_unforeseen(database: Database) -> None:
+    put(database, "a")
+    errors = [PeerBusy("not now"), PeerBusy("not now"), ValueError("a defect"), PeerBusy("not now")]
+
+    def fail(_job: Job) -> None:
+        raise errors.pop(0)
+
+    handler = Recorder(fail)
+    loop = WorkLoop(database, {"q": handler}, [Lane(("q",))], WorkSettings(max_failures=2), DELIVERY)
+    deadline = time.monotonic() + 20
+    while errors and time.monotonic() < deadline:
+        loop.run_until_idle()
+        time.sleep(0.02)
+    assert [stopped for _, _, stopped in handler.failures] == [False] * 4
+    assert depth(database) == {("q", "open"): 1}
+
+
 def test_a_database_that_is_away_while_a_job_is_worked_on_stops_nothing(database: Database) -> None:
     put(database, "a")
     handler = Recorder(raising(OperationalError("SELECT", {}, Exception("server closed the connection"))))
@@ -253,10 +270,10 @@ def test_a_failure_that_cannot_be_written_down_at_once_counts_as_no_crash(
     put(database, "a")
     postpone, away = queue.postpone, [True]
 
-    def flaky(*arguments: object) -> bool:
+    def flaky(*arguments: object, **named: object) -> bool:
         if away.pop() if away else False:
             raise OperationalError("x", {}, Exception())
-        return postpone(*arguments)  # type: ignore[arg-type]
+        return postpone(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr("tracking.loop.queue.postpone", flaky)
     loop_of(database, Recorder(raising(PeerBusy("busy")))).run_until_idle()

@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from config.errors import SettingsError
-from tracking import audit, schema
+from tracking import audit, queue, schema
 from tracking.database import Database
 from tracking.models import Base
 
@@ -32,6 +32,23 @@ def test_every_old_schema_comes_up_step_by_step(empty_database: Database) -> Non
         schema.upgrade(empty_database, revision)
         assert schema.current(empty_database) == revision
     assert schema.current(empty_database) == schema.head()
+
+
+def test_what_is_due_in_an_old_database_is_still_due_after_the_upgrade(empty_database: Database) -> None:
+    from sqlalchemy import text
+
+    schema.upgrade(empty_database, "0001")
+    with empty_database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO job (key, queue, payload, priority, state, visible_at, token, attempts, crashes,"
+                " created_at, give_up_at) VALUES ('k', 'q', '{}', 5, 'open', 0, 0, 3, 0, 0, 9000000000000)"
+            )
+        )
+    schema.upgrade(empty_database)
+    job = queue.claim(empty_database, ["q"], "somebody", 1000)
+    assert job is not None
+    assert (job.key, job.attempts, job.unforeseen) == ("k", 3, 0)
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:
