@@ -113,7 +113,9 @@ def audit_list(
     with database.reading() as read:
         lines = audit.last_lines(read, limit, study_uid=uid)
     with database.transaction() as tx:
-        audit.append(tx, AuditEventType.AUDIT_READ, study_uid=uid, detail={"how": "list", "lines": len(lines)})
+        # What was asked for is written down only if it is a study's: whoever looks may have typed a name.
+        known = uid if lines else None
+        audit.append(tx, AuditEventType.AUDIT_READ, study_uid=known, detail={"how": "list", "lines": len(lines)})
     if as_json:
         show.as_json(lines)
     else:

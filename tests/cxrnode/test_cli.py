@@ -107,6 +107,12 @@ def test_an_unknown_study_exits_1_and_says_so(run: Run, node: Settings) -> None:
     assert (result.returncode, "no study 1.2.3.4" in result.stderr) == (1, True)
 
 
+def test_what_is_no_studys_uid_does_not_get_into_the_audit_log(run: Run, node: Settings) -> None:
+    assert json.loads(run("audit", "list", "--study", "Doe^Jane", "--json").stdout) == []
+    (_, read) = json.loads(run("audit", "list", "--json").stdout)
+    assert (read["type"], read["study_uid"]) == ("audit-read", None)
+
+
 def test_the_audit_log_is_listed_verified_and_exported(run: Run, node: Settings, tmp_path: Path) -> None:
     assert [line["type"] for line in json.loads(run("audit", "list", "--json").stdout)] == ["job-retried"]
     verified = json.loads(run("audit", "verify", "--json").stdout)
