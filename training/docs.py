@@ -27,7 +27,7 @@ from config.errors import DataError
 from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
 from training.evaluation.protocol import figures_of
 from training.fold_tables import folds_section, read_folds
-from training.goals import Goal, goals
+from training.goals import Goal, goals, obstacles
 from training.measures import Figure
 from training.recipe import varied
 from training.runs import FIGURE_NAMES, RunFile, read_runs
@@ -219,11 +219,18 @@ def _package(package: AnyPackage, others: Mapping[str, Mapping[str, Any]]) -> st
     wanted = [goal for goal in goals() if goal.package == manifest.name]
     if wanted:
         parts.append(goals_table(wanted, figures["test"]))
+        parts.append(_obstacles(manifest.name))
         parts.append(tried_section(manifest.name, wanted, figures["test"], tried(), others))
     if rows := headline_rows(figures["test"]):
         parts.append(table(*_beside_members(package, rows)))
     parts.append(table(FINDING_HEADER, finding_rows(figures["test"])))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _obstacles(package: str) -> str:
+    """Return what stands between a package and its goals; nothing where nothing is said."""
+    known = [f"- **{entry.title}**: {entry.words}" for entry in obstacles() if entry.package == package]
+    return "\n".join(["What stands in the way of those that are missed:", "", *known]) if known else ""
 
 
 def _beside_members(package: AnyPackage, rows: Sequence[Cells]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,26 @@ class Goal:
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why some of a package's goals are missed."""
+
+    package: str
+    title: str
+    words: str
+
+
 def goals() -> list[Goal]:
     """Return the goals of the shipped packages, in the order of the page."""
+    return [Goal(**{**entry, "figure": tuple(entry["figure"])}) for entry in _read("goal")]
+
+
+def obstacles() -> list[Obstacle]:
+    """Return what stands between shipped packages and their goals, in the order of the page."""
+    return [Obstacle(**entry) for entry in _read("obstacle")]
+
+
+def _read(table: str) -> list[dict[str, Any]]:
     document = tomllib.loads((resources.files("training") / "goals.toml").read_text(encoding="utf-8"))
-    return [Goal(**{**entry, "figure": tuple(entry["figure"])}) for entry in document["goal"]]
+    entries: list[dict[str, Any]] = document[table]
+    return entries

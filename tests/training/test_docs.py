@@ -23,7 +23,7 @@ from training.docs import (
     reported,
 )
 from training.fold_tables import read_folds
-from training.goals import Goal, goals
+from training.goals import Goal, goals, obstacles
 from training.measures import Figure
 from training.recipe import shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, plain, read_runs, write_run
@@ -53,6 +53,15 @@ def test_the_page_of_models_is_up_to_date() -> None:
     written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     files = (read_runs(ROOT / RUNS), read_folds(ROOT / FOLDS), read_curves(ROOT / CURVES), read_tried(ROOT / TRIED))
     assert written == page(built_in(), *files), "run: python -m training.docs docs/models.md"
+
+
+def test_what_stands_in_the_way_of_goals_is_said_below_them() -> None:
+    text = page(built_in(), [])
+    below = text.index("What stands in the way of those that are missed")
+    assert text.index("| figure, by patient, fold never trained on | goal |") < below
+    for entry in obstacles():
+        assert entry.package in {goal.package for goal in goals()}
+        assert text.index(f"- **{entry.title}**: {entry.words}") > below
 
 
 def test_every_recipe_that_is_shipped_has_a_row() -> None:
