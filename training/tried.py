@@ -88,7 +88,7 @@ def tried_section(
         for goal in wanted
         if any(at(test, *goal.figure) for test in tests[1:])
     ]
-    header = ("figure, the same test pictures", "goal", "shipped", *(entry.title for entry in known))
+    header = ("figure, on pictures of the same fold", "goal", "shipped", *(entry.title for entry in known))
     said = "\n".join(f"- **{entry.title}**: {entry.words}" for entry in known)
     return f"### What was tried for these goals\n\n{table(header, rows)}\n\n{said}"
 

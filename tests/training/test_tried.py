@@ -24,7 +24,7 @@ def _figures(value: float) -> dict[str, Any]:
 
 def test_what_was_tried_stands_beside_what_is_shipped_with_goal_and_words() -> None:
     text = tried_section("p", [GOAL, OTHER], _figures(0.8), LISTED, {"a": {"test": _figures(0.7)}})
-    assert "| figure, the same test pictures | goal | shipped | the first way |" in text
+    assert "| figure, on pictures of the same fold | goal | shipped | the first way |" in text
     assert "| AUROC of what | ≥ 0.9 | 0.800 [0.700–0.900] | 0.700 [0.600–0.800] |" in text
     assert "- **the first way**: it was so" in text
     assert "another package" not in text

@@ -6,6 +6,9 @@ from typing import Any
 from training.measures import Figure
 from training.runs import By, RunFile, figure_from_json
 
+_OPPOSITES = 2
+"""A finding and its opposite: with more findings, none speaks for all."""
+
 
 def headline(figures: Mapping[str, Any]) -> dict[str, Figure]:
     """Return a run file's figures from those of :func:`training.evaluation.figures.figures`.
@@ -19,7 +22,7 @@ def headline(figures: Mapping[str, Any]) -> dict[str, Figure]:
         head = next(iter(heads.values()))
         names = ("accuracy", "log_loss", "precision", "recall", "specificity", "f1")
         found |= {name: figure_from_json(head[name]) for name in names}
-    elif findings:
+    elif 0 < len(findings) <= _OPPOSITES:
         label = "covid19" if "covid19" in findings else next(iter(findings))
         at, whole = findings[label]["at_half"], findings[label]
         found |= {name: figure_from_json(at[name]) for name in ("accuracy", "precision", "specificity", "f1")}

@@ -41,6 +41,24 @@ def test_a_yes_or_no_package_gives_what_is_called_from_half_on(make: Make) -> No
     assert run.protocol["pictures"] == tree["pictures"]
 
 
+def test_of_several_independent_findings_none_speaks_for_all(make: Make) -> None:
+    predictions = make()
+    places = [place for place, label in enumerate(predictions.labels) if label not in {"normal", "covid19"}]
+    several = replace(
+        predictions,
+        findings=tuple(predictions.findings[place] for place in places),
+        heads=(),
+        said=tuple(
+            replace(said, scores=tuple(said.scores[place] for place in places), heads=(), boxes=None)
+            for said in predictions.said
+        ),
+    )
+    found = headline(figures(several, resamples=20))
+    assert len(places) > 2
+    assert "auroc_mean" in found
+    assert not {"accuracy", "precision", "recall", "f1", "auroc", "log_loss", "ece"} & set(found)
+
+
 def test_accuracies_on_what_was_learnt_and_chosen_on_stand_beside_the_others(make: Make) -> None:
     tree = figures(make(), resamples=50)
     learnt = {name: value.as_json() for name, value in headline(tree).items()}
