@@ -63,6 +63,8 @@ class Reported:
     source: str
     protocol: str
     figures: Mapping[str, float]
+    absent: str = ""
+    """Why it was not run here, where it cannot be."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,7 +146,7 @@ def _recipe_rows(name: str, known: Reported | None, runs: Sequence[RunFile]) -> 
     figures = list(dict.fromkeys([*(known.figures if known else ()), *(f for run in measured for f in run.figures)]))
     if len(figures) > 12:  # one AUROC a finding would bury the rest; the package's own section has them
         figures = [figure for figure in figures if not figure.startswith("auroc:")]
-    said = "; ".join(dict.fromkeys(_protocol(run) for run in measured)) or "not run yet"
+    said = "; ".join(dict.fromkeys(_protocol(run) for run in measured)) or (known and known.absent) or "not run yet"
     rows = []
     for place, figure in enumerate(figures or [""]):
         cells = [_cell(figure, run.figures.get(figure) if run else None) for run in (image, patient)]

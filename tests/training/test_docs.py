@@ -1,5 +1,6 @@
 """The page of models and the cards: written from files alone, complete, and up to date."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def test_an_experiment_stands_in_its_recipes_row_until_the_recipe_as_it_is_was_r
 
 def test_a_recipe_that_was_not_run_says_so_and_an_unknown_one_has_its_rows() -> None:
     assert "not run yet" in recipes_table([KNOWN], [])
+    assert "| not run: why |" in recipes_table([replace(KNOWN, absent="not run: why")], [])
     assert "| `new` |" in recipes_table([KNOWN], [_run("image", 0.9, recipe="new")])
 
 
