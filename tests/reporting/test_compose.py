@@ -109,6 +109,11 @@ def test_a_later_revision_corrects_and_points_back(
     assert "RAD|C" in messages[1]
 
 
+def reject(*_: object) -> None:
+    """Find a document invalid."""
+    raise DocumentRejected("the template is not TID 1500")
+
+
 def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
     studies: Any,
     with_destinations: Callable[..., Settings],
@@ -116,9 +121,6 @@ def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
     opacity_findings: tuple[Finding, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def reject(*_: object) -> None:
-        raise DocumentRejected("the template is not TID 1500")
-
     monkeypatch.setattr(reporting.compose, "check_report", reject)
     image = phantom()
     uid = studies.receive(image)
@@ -141,9 +143,6 @@ def test_what_was_quarantined_is_built_again_when_its_cause_is_mended(
     opacity_findings: tuple[Finding, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def reject(*_: object) -> None:
-        raise DocumentRejected("the template is not TID 1500")
-
     image = phantom()
     study, uid = str(image.StudyInstanceUID), studies.receive(image)
     settings = with_destinations()
