@@ -20,6 +20,7 @@ from typing import Any
 
 from config.errors import DataError
 from training.goals import Goal, goals
+from training.runs import write_json
 from training.tables import at, shown, table
 
 
@@ -48,7 +49,7 @@ def read_tried(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def keep(figures: Path, target: Path) -> None:
-    """Keep of a package's figures what goals ask for.
+    """Keep of a package's figures what goals ask for, whole or not at all.
 
     Raises
     ------
@@ -67,8 +68,7 @@ def keep(figures: Path, target: Path) -> None:
         if figure is not None:
             _put(kept, goal.figure, figure)
     wanted = {"package": package, "seed": protocol["seed"], "split": protocol["split"], "parts": parts, "test": kept}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    write_json(target, wanted)
 
 
 def tried_section(
@@ -106,7 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        tried_section("", goals(), document["test"], (), {})
         for goal in goals():
             shown(at(document["test"], *goal.figure))
     except (OSError, ValueError, KeyError, TypeError) as error:

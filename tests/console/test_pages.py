@@ -1,4 +1,4 @@
-"""Every page: what it shows, to whom, with which headers, and what it writes into the audit log."""
+"""Every page: what it shows, to whom, and what it writes into the audit log."""
 
 import io
 from collections.abc import Callable
@@ -10,14 +10,12 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from console.access import HEADERS
 from tracking import audit, documents, instances, queue
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
 
 Record = Callable[..., None]
-PAGES = ("/", "/study/1.9", "/audit", "/destinations", "/health", "/static/style.css", "/nothing")
 
 
 def written(database: Database, event: AuditEventType) -> list[Line]:
@@ -305,79 +303,6 @@ def test_destinations_show_what_waits_what_stopped_and_the_last_error(
         assert words in page, words
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_answer_carries_the_strict_headers(browser: TestClient, receive: Record, page: str) -> None:
-    receive("1.1")
-    headers = browser.get(page).headers
-    assert {name: headers.get(name) for name in HEADERS} == dict(HEADERS)
-    assert headers["content-security-policy"].startswith("default-src 'self'")
-    assert headers["cache-control"] == "no-store"
-
-
-def test_pages_need_nothing_that_the_headers_forbid(
-    browser: TestClient, receive: Record, analyse: Record, build: Record
-) -> None:
-    receive("1.1")
-    analyse("1.9", 1, "1.1")
-    build(1, "pacs")
-    for page in ("/", "/study/1.9", "/audit", "/destinations"):
-        shown = browser.get(page).text
-        for forbidden in ("<script", "style=", "<style", "http://", "https://", "onclick", "<iframe"):
-            assert forbidden not in shown, (page, forbidden)
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_pages_only_show(browser: TestClient, receive: Record, method: str) -> None:
-    receive("1.1")
-    for page in PAGES:
-        assert browser.request(method, page).status_code == 405
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_whoever_asks_for_the_headers_alone_gets_them(browser: TestClient, receive: Record, page: str) -> None:
-    receive("1.1")
-    assert browser.head(page).status_code == browser.get(page).status_code
-
-
-def test_health_needs_no_login_and_names_no_patient(
-    browse: Callable[..., TestClient], receive: Record, tmp_path: Path
-) -> None:
-    receive("1.1")
-    (tmp_path / "password").write_text("word")
-    answer = browse("http://node.example", password_file=tmp_path / "password").get("/health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "database": "reachable"})
-
-
-def test_without_its_database_health_is_503_and_pages_say_so(settings: Settings, tmp_path: Path) -> None:
-    from console.app import make_app
-
-    (tmp_path / "broken.db").write_bytes(b"this is no database, and long enough to be read as one" * 40)
-    database = Database.open(f"sqlite:///{tmp_path / 'broken.db'}")
-    with TestClient(make_app(settings, database, None), base_url="http://127.0.0.1") as browser:
-        assert browser.get("/health").status_code == 503
-        answer = browser.get("/")
-    database.close()
-    assert answer.status_code == 503
-    assert "The database cannot be reached" in answer.text
-
-
-def test_a_fault_of_ours_is_a_page_too_and_says_nothing_of_the_patient(
-    browse: Callable[..., TestClient], receive: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    receive("1.1")
-
-    def fail(*_: object, **__: object) -> None:
-        msg = "Doe^Jane"
-        raise RuntimeError(msg)
-
-    monkeypatch.setattr("tracking.worklist.find_studies", fail)
-    answer = browse(raising=False).get("/")
-    assert answer.status_code == 500
-    assert "Something went wrong here" in answer.text
-    assert "Jane" not in answer.text
-    assert answer.headers["cache-control"] == "no-store"
-
-
 def test_a_conflict_is_shown(browser: TestClient, receive: Record, database: Database) -> None:
     receive("1.1")
     other = instances.IncomingInstance(
@@ -387,15 +312,3 @@ def test_a_conflict_is_shown(browser: TestClient, receive: Record, database: Dat
     with database.transaction() as tx:
         instances.register_conflict(tx, other)
     assert "kept aside: same instance UID, other bytes" in browser.get("/study/1.9").text
-
-
-def test_nothing_is_reported_to_a_collector_of_telemetry(
-    browse: Callable[..., TestClient], receive: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    receive("1.1")
-    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    asked: list[str] = []
-    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: asked.append("tracer"))
-    assert browse().get("/?q=PAT1.9").status_code == 200
-    assert asked == [], "nobody looks for a collector"

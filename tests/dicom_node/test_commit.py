@@ -1,10 +1,11 @@
 """Group commit: fewer transactions, the same promises."""
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -52,37 +53,36 @@ def recorded(database: Database) -> list[object]:
         return sorted(line.detail["count"] for line in audit.lines(read))  # type: ignore[type-var]
 
 
+def queued_up(pool: ThreadPoolExecutor, database: Any, numbers: Sequence[int]) -> list[Future[int]]:
+    """Run a commit that ``database`` holds up, and let others queue up behind it; return all, the held one first."""
+    commits = GroupCommit(database)
+    first = pool.submit(commits.run, lambda tx: note(tx, 0))
+    while database.transactions == 0:
+        pass
+    rest = [pool.submit(commits.run, lambda tx, n=n: note(tx, n)) for n in numbers]
+    while len(commits._waiting) < len(rest):
+        pass
+    return [first, *rest]
+
+
 def test_what_queues_up_behind_a_commit_shares_the_next(database: Database) -> None:
     counting = CountingDatabase(database)
-    commits = GroupCommit(counting)  # type: ignore[arg-type]
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(commits.run, lambda tx: note(tx, 0))
-        while counting.transactions == 0:
-            pass
-        rest = [pool.submit(commits.run, lambda tx, n=n: note(tx, n)) for n in range(1, 9)]
-        while len(commits._waiting) < 8:
-            pass
+        waiting = queued_up(pool, counting, range(1, 9))
         counting.may_commit.set()
-        assert [future.result() for future in [first, *rest]] == list(range(9))
+        assert [future.result() for future in waiting] == list(range(9))
     assert counting.transactions == 2
     assert recorded(database) == list(range(9))
 
 
 def test_one_failure_does_no_harm_to_the_others(database: Database) -> None:
     counting = CountingDatabase(database)
-    commits = GroupCommit(counting)  # type: ignore[arg-type]
     with ThreadPoolExecutor(5) as pool:
-        first = pool.submit(commits.run, lambda tx: note(tx, 0))
-        while counting.transactions == 0:
-            pass
-        rest = {n: pool.submit(commits.run, lambda tx, n=n: note(tx, n)) for n in (1, -2, 3)}
-        while len(commits._waiting) < 3:
-            pass
+        first, second, failing, last = queued_up(pool, counting, (1, -2, 3))
         counting.may_commit.set()
-        assert first.result() == 0
-        assert (rest[1].result(), rest[3].result()) == (1, 3)
+        assert (first.result(), second.result(), last.result()) == (0, 1, 3)
         with pytest.raises(ValueError, match="-2"):
-            rest[-2].result()
+            failing.result()
     assert recorded(database) == [0, 1, 3]
 
 
@@ -112,16 +112,10 @@ def test_who_shared_a_transaction_that_could_not_begin_is_told_at_once() -> None
             yield
 
     away = Away()
-    commits = GroupCommit(away)  # type: ignore[arg-type]
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(commits.run, lambda tx: note(tx, 0))
-        while away.transactions == 0:
-            pass
-        rest = [pool.submit(commits.run, lambda tx, n=n: note(tx, n)) for n in range(1, 9)]
-        while len(commits._waiting) < 8:
-            pass
+        waiting = queued_up(pool, away, range(1, 9))
         away.tried_long_enough.set()
-        for future in [first, *rest]:
+        for future in waiting:
             with pytest.raises(OperationalError):
                 future.result()
     assert away.transactions == 2, "trying each alone would take eight times as long as a database may take to answer"
