@@ -1,34 +1,23 @@
-"""One accepted association: pynetdicom's negotiation and services on a transport of our own.
+"""One accepted association, on a transport of our own.
 
 pynetdicom runs an association in two threads that poll each other every millisecond, copies every fragment several
 times, collects a data set in memory and believes whatever length a PDU claims. Here one thread blocks on the
 socket, PDUs are bounded, and the fragments of a C-STORE go straight from the receive buffer to a :class:`Sink`.
-Association negotiation (ACSE), presentation contexts, C-ECHO and any other service stay pynetdicom's.
+Association negotiation (ACSE), presentation contexts, C-ECHO and any other service stay pynetdicom's, which
+:mod:`dicom_node.acceptor` calls when an association needs it.
 """
 
 import socket
 import threading
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from pynetdicom import AE, evt
-from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.association import Association
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu import (
-    A_ABORT_RQ,
-    A_ASSOCIATE_AC,
-    A_ASSOCIATE_RJ,
-    A_ASSOCIATE_RQ,
-    A_RELEASE_RP,
-    A_RELEASE_RQ,
-    P_DATA_TF,
-)
-from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
+from pynetdicom import AE
 from pynetdicom.presentation import PresentationContext
 
 from config.logs import get_logger
 from dicom_node import wire
+from dicom_node.acceptor import Acceptor, parse_request
 from dicom_node.access import Caller, Rejection
 from dicom_node.message import Answer, Message, Sink, StoreRequest
 from dicom_node.negotiation import Negotiated, NegotiationMemory
@@ -39,6 +28,8 @@ _log = get_logger(__name__)
 MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
+_RELEASED = wire.release_pdu(wire.RELEASE_RP)
+_OTHER_VERSION = Rejection(1, 2, 2, "protocol version not supported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,47 +57,7 @@ class Service(Protocol):
         """Forget the association, however it ended."""
 
 
-class UpperLayer(DULServiceProvider):
-    """The acceptor's upper layer without a thread: what is sent is sent at once, by whoever sends it.
-
-    Of PS3.8's state machine an acceptor that reads in one place needs only what the code of
-    :class:`AcceptedAssociation` says in order: request, answer, data, release.
-    """
-
-    def __init__(self, association: "AcceptedAssociation", sock: socket.socket) -> None:
-        super().__init__(association)
-        self._sock = sock
-        sock.settimeout(None)
-        wire.limit_waiting(sock, socket.SO_SNDTIMEO, int(1e6 * _REQUEST_SECONDS))
-        self._sending = threading.Lock()
-        self.last_sent = b""
-
-    def send_pdu(self, primitive: Any) -> None:
-        """Encode a primitive and send it."""
-        self.last_sent = _encode(primitive)
-        self.send_bytes(self.last_sent)
-
-    def send_bytes(self, encoded: bytes) -> None:
-        """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
-        with self._sending:
-            try:
-                self._sock.sendall(encoded)
-            except OSError as error:
-                raise ConnectionLost from error
-
-    def start(self) -> None:
-        """Start nothing: the association's thread does the work."""
-
-    def is_alive(self) -> bool:
-        """There is no thread to wait for."""
-        return False
-
-    def stop_dul(self) -> bool:
-        """There is nothing to stop."""
-        return True
-
-
-class AcceptedAssociation(Association):
+class AcceptedAssociation(threading.Thread):
     """An association that a peer opened, from its first byte to its last, in one thread."""
 
     def __init__(
@@ -119,27 +70,26 @@ class AcceptedAssociation(Association):
         limits: Limits,
         memory: NegotiationMemory,
     ) -> None:
-        super().__init__(ae, MODE_ACCEPTOR)
-        self._upper = UpperLayer(self, sock)
-        self.dul = self._upper
-        self.name = f"association-{address}"
+        super().__init__(name=f"association-{address}", daemon=True)
         self.address = address
         self.studies: set[str] = set()
         """UIDs of the studies that were stored over this association."""
         self.was_admitted = False
         self.calling_ae = ""
         self.called_ae = ""
-        self.acceptor.maximum_length = limits.max_pdu_bytes
-        self.acceptor.ae_title = ae.ae_title
-        self.acceptor.implementation_class_uid = ae.implementation_class_uid
-        self.acceptor.implementation_version_name = ae.implementation_version_name
-        self.acceptor._contexts = contexts  # the setter checks and copies what was checked once at start-up
+        self._ae = ae
+        self._contexts = contexts
         self._service = service
         self._limits = limits
         self._memory = memory
         self._sock = sock
+        sock.settimeout(None)
+        wire.limit_waiting(sock, socket.SO_SNDTIMEO, int(1e6 * _REQUEST_SECONDS))
         self._reader = PduReader(sock, limits.max_pdu_bytes)
         self._message = Message()
+        self._acceptor: Acceptor | None = None
+        self._negotiated: Negotiated | None = None
+        self._accepted: dict[int, PresentationContext] = {}
         self._leaving = False
 
     @property
@@ -156,7 +106,7 @@ class AcceptedAssociation(Association):
             except OSError:
                 return
 
-    def run_reactor(self) -> None:
+    def run(self) -> None:
         """Serve the peer until it leaves or has to."""
         farewell = b""
         try:
@@ -167,7 +117,7 @@ class AcceptedAssociation(Association):
             farewell = wire.abort_pdu(error.reason)
         except TimedOut:
             self._note("peer was silent or too slow for too long")
-            farewell = wire.abort_pdu(0, by_provider=False) if self.is_established else b""
+            farewell = wire.abort_pdu(0, by_provider=False) if self._negotiated is not None else b""
         except ConnectionLost:
             if self._leaving:
                 farewell = wire.abort_pdu(0, by_provider=False)
@@ -177,7 +127,6 @@ class AcceptedAssociation(Association):
             _log.error("association failed", address=self.address, exc_info=True)
             farewell = wire.abort_pdu(0)
         finally:
-            self.is_established = False
             self._message.abandon()
             wire.hang_up(self._sock, farewell)
             self._service.ended(self)
@@ -189,30 +138,36 @@ class AcceptedAssociation(Association):
             raise WireError("first PDU is no association request", reason=2)
         encoded = wire.whole_pdu(pdu)
         known = self._memory.recall(encoded)
-        primitive = known.request if known is not None else _parse_request(encoded)
-        caller = Caller(str(primitive.calling_ae_title), str(primitive.called_ae_title), self.address)
-        self.requestor.primitive = primitive
+        request = known.request if known is not None else parse_request(encoded)
+        caller = Caller(str(request.calling_ae_title), str(request.called_ae_title), self.address)
         self.calling_ae, self.called_ae = caller.calling_ae, caller.called_ae
-        if not encoded[7] & 1:  # the protocol version, PS3.8 Table 9-11
-            self.acse.send_reject(1, 2, 2)
-            return False
-        rejection = self._service.admit(caller)
+        speaks_version_1 = encoded[7] & 1  # PS3.8 Table 9-11
+        rejection = self._service.admit(caller) if speaks_version_1 else _OTHER_VERSION
         if rejection is not None:
-            self.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
+            self._new_acceptor().reject(rejection)
             return False
         self.was_admitted = True
-        evt.trigger(self, evt.EVT_REQUESTED, {})
         if known is not None:
-            self._accepted_cx = dict(known.accepted)
-            self.acceptor.primitive = known.answer
-            self._upper.send_bytes(known.encoded_answer)
-            self.is_established = True
-            return True
-        self.acse.negotiate_association()
-        if self.is_established and self.requestor.user_identity is None:
-            negotiated = Negotiated(primitive, self.acceptor.primitive, dict(self._accepted_cx), self._upper.last_sent)
-            self._memory.remember(encoded, negotiated)
-        return bool(self.is_established)
+            self._send(known.encoded_answer)
+        else:
+            self._acceptor = self._new_acceptor()
+            known = self._acceptor.negotiate(request)
+            if known is None:
+                return False
+            if not self._acceptor.identifies_user():
+                self._memory.remember(encoded, known)
+        self._negotiated, self._accepted = known, known.accepted
+        return True
+
+    def _new_acceptor(self) -> Acceptor:
+        return Acceptor(self._ae, self._contexts, self._send)
+
+    def _send(self, encoded: bytes) -> None:
+        """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
+        try:
+            self._sock.sendall(encoded)
+        except OSError as error:
+            raise ConnectionLost from error
 
     def _serve(self) -> None:
         """Take PDUs until the peer releases or aborts (PS3.8 7.2, 7.3)."""
@@ -222,12 +177,10 @@ class AcceptedAssociation(Association):
                 for fragment in wire.fragments(pdu.body):
                     self._take(fragment)
             elif pdu.kind == wire.RELEASE_RQ:
-                self.is_released, self.is_established = True, False
-                self.acse.send_release(is_response=True)
+                self._send(_RELEASED)
                 self._service.released(self)
                 return
             elif pdu.kind == wire.ABORT:
-                self.is_aborted = True
                 return
             else:
                 what = f"PDU type 0x{pdu.kind:02X} is unexpected here"
@@ -237,7 +190,7 @@ class AcceptedAssociation(Association):
     def _take(self, fragment: Fragment) -> None:
         """Take one fragment of a command set or data set (PS3.7 6.3, PS3.8 Annex E)."""
         message = self._message
-        if fragment.context_id not in self._accepted_cx:
+        if fragment.context_id not in self._accepted:
             raise WireError("fragment names a presentation context that was not accepted", reason=6)
         if not message.under_way:
             message.start(fragment.context_id, self._limits.idle_seconds)
@@ -267,7 +220,7 @@ class AcceptedAssociation(Association):
         message.parsed = command = wire.decode_command(message.command)
         message.expects_data = wire.number(command, wire.DATA_SET_TYPE) != wire.NO_DATA_SET
         if wire.number(command, wire.COMMAND_FIELD) == wire.C_STORE_RQ:
-            context = self._accepted_cx[message.context_id]
+            context = self._accepted[message.context_id]
             request = StoreRequest(
                 sop_class_uid=_uid(command, wire.AFFECTED_SOP_CLASS),
                 abstract_syntax=str(context.abstract_syntax),
@@ -303,51 +256,21 @@ class AcceptedAssociation(Association):
                 response[tag] = command[tag]
         if answer.comment:
             response[wire.ERROR_COMMENT] = answer.comment[:64].encode("ascii", "replace")
-        self._upper.send_bytes(wire.command_pdu(self._message.context_id, wire.encode_command(response)))
+        self._send(wire.command_pdu(self._message.context_id, wire.encode_command(response)))
 
     def _serve_other(self) -> None:
-        """Hand any other message to pynetdicom's DIMSE provider and service classes."""
+        """Hand any other message to pynetdicom."""
         message = self._message
-        values: Any = [[message.context_id, b"\x03" + bytes(message.command)]]
-        if message.expects_data:
-            values.append([message.context_id, b"\x02" + bytes(message.other_data)])
-        primitive = P_DATA()
-        primitive.presentation_data_value_list = values
-        self.dimse.receive_primitive(primitive)
-        context_id, request = self.dimse.get_msg(block=False)
-        if request is not None and context_id is not None:
-            self._serve_request(request, context_id)
-        if self._sent_abort or not self.dul.event_queue.empty():
-            raise WireError("message cannot be served")
+        if self._acceptor is None and self._negotiated is not None:
+            self._acceptor = self._new_acceptor()
+            self._acceptor.resume(self._negotiated)
+        if self._acceptor is not None:
+            data = bytes(message.other_data) if message.expects_data else None
+            self._acceptor.serve(message.context_id, bytes(message.command), data)
 
     def _note(self, what: str) -> None:
         _log.warning("association ended early", reason=what, address=self.address, calling_ae=self.calling_ae)
 
 
-def _parse_request(encoded: bytes) -> Any:
-    """Parse an A-ASSOCIATE-RQ with pynetdicom, which is strict about the padding of AE titles."""
-    called, calling = (encoded[start : start + 16].split(b"\x00")[0].ljust(16) for start in (10, 26))
-    try:
-        request = A_ASSOCIATE_RQ()
-        request.decode(encoded[:10] + called + calling + encoded[42:])
-        primitive = request.to_primitive()
-    except Exception as error:  # pynetdicom raises whatever its parsing of hostile bytes runs into
-        raise WireError("association request cannot be parsed", reason=6) from error
-    return primitive
-
-
 def _uid(command: dict[int, bytes], tag: int) -> str:
     return command.get(tag, b"").strip(b"\x00 ").decode("latin_1")
-
-
-def _encode(primitive: Any) -> bytes:
-    """Encode what pynetdicom's ACSE and DIMSE providers hand to the upper layer."""
-    if isinstance(primitive, A_ASSOCIATE):
-        pdu: Any = A_ASSOCIATE_AC(primitive) if primitive.result == 0 else A_ASSOCIATE_RJ(primitive)
-    elif isinstance(primitive, A_RELEASE):
-        pdu = A_RELEASE_RQ(primitive) if primitive.result is None else A_RELEASE_RP(primitive)
-    elif isinstance(primitive, A_ABORT | A_P_ABORT):
-        pdu = A_ABORT_RQ(primitive)
-    else:
-        pdu = P_DATA_TF(primitive)
-    return bytes(pdu.encode())

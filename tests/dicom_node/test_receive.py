@@ -21,8 +21,10 @@ from pynetdicom import AE
 from sqlalchemy import select
 
 from config.errors import RefusedByPeer
-from dicom_node import send
+from dicom_node import association, send
+from dicom_node.acceptor import Acceptor
 from dicom_node.association import AcceptedAssociation
+from dicom_node.dicom_file import open_file
 from dicom_node.send import Association, echo, store
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
@@ -254,3 +256,28 @@ def test_connections_that_say_nothing_do_not_keep_others_out(start_node: Callabl
             assert first.echo() == 0
             assert echo(node.target).status == 0
             assert first.echo() == 0
+
+
+def test_a_request_that_was_answered_before_costs_no_new_negotiation(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (save_file(make_dataset()) for _ in range(2))
+    assert store([first], node.target)[0].stored
+
+    def negotiates(*_: object) -> Acceptor:
+        raise AssertionError("pynetdicom is asked")
+
+    monkeypatch.setattr(association, "Acceptor", negotiates)
+    monkeypatch.setattr(association, "parse_request", negotiates)
+    assert store([second], node.target)[0].stored
+    assert len(node.instances()) == 2
+
+
+def test_an_echo_is_answered_on_an_association_whose_request_was_answered_before(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    file = open_file(save_file(make_dataset()))
+    contexts = [(VERIFICATION, EXPLICIT_LITTLE), file.context]
+    for _ in range(2):
+        with Association(node.target, contexts) as peer:
+            assert (peer.echo(), peer.store(file).status, peer.echo()) == (0, 0, 0)
