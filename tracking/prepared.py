@@ -57,6 +57,24 @@ def use(tx: Session, connection: Connection) -> None:
     tx.info[_OPEN] = (connection, connection.connection.dbapi_connection)
 
 
+def run(connection: Connection, text: str) -> None:
+    """Let the driver run a statement that has no values and no rows, as :class:`Prepared` does with others."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(text)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _translated(error, text, connection, driver) from error
+
+
+def commit(connection: Connection) -> None:
+    """Commit what the driver has begun; where it has begun nothing, nothing happens."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.commit()
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _translated(error, "COMMIT", connection, driver) from error
+
+
 def _open(tx: Session) -> tuple[Connection, Any]:
     """Begin, unless that has happened, and note the connection."""
     use(tx, tx.connection())

@@ -1,4 +1,4 @@
-"""Opening the database: patient data stay private, and a server that says nothing is not waited for."""
+"""The database: patient data stay private, a silent server is not waited for, a transaction is all or nothing."""
 
 import os
 import socket
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
 from config.errors import SettingsError
-from tracking import schema
+from tracking import audit, queue, schema
+from tracking.audit import AuditEventType
 from tracking.database import Database
+from tracking.models import Breaker, Job
 
 
 @pytest.fixture
@@ -59,3 +61,26 @@ def _bounds() -> dict[str, int]:
     from tracking import database
 
     return database._POSTGRESQL_BOUNDS
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_hot_transaction_holds_what_driver_and_session_wrote_or_neither(database: Database, fails: bool) -> None:
+    def write() -> None:
+        with database.hot_transaction() as tx:
+            queue.enqueue(tx, "analyse", "by-the-driver", {})
+            tx.execute(update(Job).values(priority=1))
+            tx.add(Breaker(destination="by-the-session", failures=1))
+            audit.append(tx, AuditEventType.SERVICE_STARTED)
+            if fails:
+                raise ValueError("no")
+
+    if fails:
+        with pytest.raises(ValueError, match="no"):
+            write()
+    else:
+        write()
+    with database.reading() as read:
+        jobs = [(job.key, job.priority) for job in read.scalars(select(Job))]
+        breakers = list(read.scalars(select(Breaker.destination)))
+        found = (jobs, breakers, len(list(audit.lines(read))))
+    assert found == (([], [], 0) if fails else ([("by-the-driver", 1)], ["by-the-session"], 1))
