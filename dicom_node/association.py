@@ -21,6 +21,8 @@ from dicom_node.acceptor import Acceptor, parse_request
 from dicom_node.access import Caller, Rejection
 from dicom_node.message import Answer, Message, Sink, StoreRequest
 from dicom_node.negotiation import Negotiated, NegotiationMemory
+from dicom_node.sop_classes import VERIFICATION
+from dicom_node.store import PartialFile
 from dicom_node.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
 
 _log = get_logger(__name__)
@@ -46,6 +48,9 @@ class Service(Protocol):
 
     def admit(self, caller: Caller) -> Rejection | None:
         """Return why the association is refused, or None."""
+
+    def accepted(self, association: "AcceptedAssociation") -> None:
+        """Get ready: the peer has its answer, and needs a moment for its first message."""
 
     def begin(self, association: "AcceptedAssociation", request: StoreRequest) -> Sink:
         """Return what takes the data set of a C-STORE."""
@@ -74,6 +79,8 @@ class AcceptedAssociation(threading.Thread):
         self.address = address
         self.studies: set[str] = set()
         """UIDs of the studies that were stored over this association."""
+        self.prepared: PartialFile | None = None
+        """A temporary file for the first image, opened before it came."""
         self.was_admitted = False
         self.calling_ae = ""
         self.called_ae = ""
@@ -91,6 +98,11 @@ class AcceptedAssociation(threading.Thread):
         self._negotiated: Negotiated | None = None
         self._accepted: dict[int, PresentationContext] = {}
         self._leaving = False
+
+    @property
+    def may_store(self) -> bool:
+        """Tell whether a presentation context was accepted on which an image can come."""
+        return any(context.abstract_syntax != VERIFICATION for context in self._accepted.values())
 
     @property
     def is_leaving(self) -> bool:
@@ -128,6 +140,8 @@ class AcceptedAssociation(threading.Thread):
             farewell = wire.abort_pdu(0)
         finally:
             self._message.abandon()
+            if self.prepared is not None:
+                self.prepared.discard()
             wire.hang_up(self._sock, farewell)
             self._service.ended(self)
 
@@ -157,6 +171,7 @@ class AcceptedAssociation(threading.Thread):
             if not self._acceptor.identifies_user():
                 self._memory.remember(encoded, known)
         self._negotiated, self._accepted = known, known.accepted
+        self._service.accepted(self)
         return True
 
     def _new_acceptor(self) -> Acceptor:

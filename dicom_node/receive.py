@@ -18,6 +18,7 @@ from pynetdicom import AE, _config
 from pynetdicom.presentation import PresentationContext, build_context
 from sqlalchemy.orm import Session
 
+from config.errors import StorageFull
 from config.logs import get_logger
 from config.settings import Settings
 from dicom_node import access
@@ -131,6 +132,14 @@ class Receiver:
         )
         self._record("rejection", lambda tx: _audit_rejection(tx, caller, rejection))
         return rejection
+
+    def accepted(self, association: AcceptedAssociation) -> None:
+        """Open a file for the first image while its sender prepares it."""
+        if association.may_store:
+            try:
+                association.prepared = self._store.prepare()
+            except StorageFull:  # the image's own answer will say so, if it is still true then
+                return
 
     def begin(self, association: AcceptedAssociation, request: StoreRequest) -> Sink:
         """Return what takes the data set of a C-STORE."""

@@ -59,8 +59,9 @@ class Reception:
             self._refusal = BAD_INSTANCE_UID
             return
         meta = file_meta(request.sop_class_uid, request.instance_uid, request.transfer_syntax_uid)
+        prepared, association.prepared = association.prepared, None
         try:
-            self._file = store.start(meta)
+            self._file = store.start(meta, prepared)
         except StorageFull as error:
             self._out_of_space(error)
 
@@ -79,6 +80,7 @@ class Reception:
         """Make the data set durable and known, and return the truth about it."""
         if self._file is None or self._refusal is not None:
             return self._refuse(self._refusal or NO_SPACE)
+        self._file.complete()
         try:
             header = self._header(self._file)
         except UnreadableInstance:

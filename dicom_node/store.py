@@ -13,6 +13,7 @@ resend of the same bytes heals whatever a kill between the rename and the databa
     └── conflicts/           same UID, other bytes: kept, never analysed
 """
 
+import contextlib
 import fcntl
 import hashlib
 import itertools
@@ -32,13 +33,13 @@ _HEXADECIMAL = "0123456789abcdef"
 _INCOMING = "incoming"
 _CONFLICTS = "conflicts"
 _SUFFIX = ".part"
-_WRITE_OUT_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20
 """So much of a data set is handed to the disk at a time while more arrives: the flush at its end has less to wait for.
 Smaller pieces cost more than they save."""
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes | memoryview, /) -> None: ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -83,14 +84,24 @@ class InstanceStore:
             msg = "free disk space is below receive.min_free_disk_bytes; make room in node.data_dir"
             raise StorageFull(msg)
 
-    def start(self, file_meta: bytes) -> "PartialFile":
-        """Open a temporary file that begins with the preamble and ``file_meta``."""
+    def prepare(self) -> "PartialFile":
+        """Open an empty temporary file: what takes longest of :meth:`start`, for when there is nothing else to do."""
         self.check_space()
         path = self._incoming / f"{self._run}-{next(self._numbers)}{_SUFFIX}"
         try:
-            return PartialFile(path, file_meta)
+            return PartialFile(path)
         except OSError as error:
             raise _trouble("write into the instance folder", error) from error
+
+    def start(self, file_meta: bytes, prepared: "PartialFile | None" = None) -> "PartialFile":
+        """Open a temporary file, or take the prepared one, and begin it with the preamble and ``file_meta``."""
+        partial = prepared if prepared is not None else self.prepare()
+        try:
+            partial.begin(file_meta)
+        except OSError as error:
+            partial.discard()
+            raise _trouble("write into the instance folder", error) from error
+        return partial
 
     def place(self, partial: "PartialFile", instance_uid: str, transfer_syntax_uid: str) -> str:
         """Make the data set durable under its final name and return that name, relative to the root."""
@@ -139,25 +150,35 @@ class InstanceStore:
 
 
 class PartialFile:
-    """A data set on its way to disk: bytes written, hashed and counted as they come."""
+    """A data set on its way to disk: bytes written, hashed and counted as they come.
 
-    def __init__(self, path: Path, file_meta: bytes) -> None:
+    The first piece is hashed when the disk has begun with it. Of most data sets it is all there is, and the disk works
+    meanwhile; of a longer one the disk is at work on earlier pieces anyway.
+    """
+
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
         self._hash: _Hash = hashlib.sha256()
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        self.data_offset = len(file_meta)
-        self._on_its_way = 0
+        self.data_offset = 0
+        self._handed_over = 0
+        self._unhashed = bytearray()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_all(self._descriptor, memoryview(file_meta))
         except OSError:
             self.discard()
             raise
 
+    def begin(self, file_meta: bytes) -> None:
+        """Write what stands before the data set."""
+        _write_all(self.descriptor, memoryview(file_meta))
+        self.data_offset = len(file_meta)
+
     @property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the encoded data set as received, without preamble and file meta."""
+        self._hash_first_piece()
         return self._hash.hexdigest()
 
     @property
@@ -172,11 +193,21 @@ class PartialFile:
         """Append encoded bytes of the data set."""
         try:
             _write_all(self.descriptor, data)
-            self._hash.update(data)
             self.size += len(data)
-            self._write_out()
+            if self._handed_over:
+                self._hash.update(data)
+            else:
+                self._unhashed += data
+            whole_pieces = self.size // _PIECE_BYTES * _PIECE_BYTES
+            if whole_pieces > self._handed_over:
+                self._hand_over(whole_pieces)
+                self._hash_first_piece()
         except OSError as error:
             raise _trouble("write an instance", error) from error
+
+    def complete(self) -> None:
+        """Let the disk begin with the rest: all has come, and something is left to do before the flush."""
+        self._hand_over(self.data_offset + self.size)
 
     @contextmanager
     def data_set(self) -> Iterator[memoryview]:
@@ -189,12 +220,16 @@ class PartialFile:
         ):
             yield data
 
-    def _write_out(self) -> None:
-        """Let the disk begin with what has come; of POSIX_FADV_DONTNEED Linux does this first (posix_fadvise(2))."""
-        ready = (self.size - self._on_its_way) // _WRITE_OUT_BYTES * _WRITE_OUT_BYTES
-        if ready:
-            os.posix_fadvise(self.descriptor, self._on_its_way, ready, os.POSIX_FADV_DONTNEED)
-            self._on_its_way += ready
+    def _hand_over(self, end: int) -> None:
+        """Start to write out up to this byte, which is what POSIX_FADV_DONTNEED does first on Linux."""
+        with contextlib.suppress(OSError):  # a hint; what is wrong with the disk, the flush will say
+            os.posix_fadvise(self.descriptor, self._handed_over, end - self._handed_over, os.POSIX_FADV_DONTNEED)
+        self._handed_over = end
+
+    def _hash_first_piece(self) -> None:
+        """Hash what was received, from memory: read back, it would be what the disk made of it."""
+        self._hash.update(self._unhashed)
+        self._unhashed.clear()
 
     def flush_to_disk(self) -> None:
         """Return only when the bytes and the length are on the disk."""

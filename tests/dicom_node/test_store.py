@@ -1,6 +1,8 @@
 """The instance store: durable in the right order, truthful when the disk is not well."""
 
+import hashlib
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,31 @@ def test_an_unwritable_folder_is_storage_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageFull):
         InstanceStore(tmp_path / "file", min_free_bytes=0).open()
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_001, 1 << 20, (1 << 20) + 1, 3_300_003])
+def test_the_hash_is_that_of_the_data_set_whatever_its_length(store: InstanceStore, tmp_path: Path, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    partial = store.start(META)
+    for start in range(0, size, 123_457):
+        partial.write(memoryview(data)[start : start + 123_457])
+    partial.complete()
+    assert (partial.size, partial.sha256) == (size, hashlib.sha256(data).hexdigest())
+    assert (tmp_path / "instances" / store.place(partial, "1.2.3", EXPLICIT)).read_bytes() == META + data
+
+
+def test_a_prepared_file_becomes_the_instance_and_takes_no_second_one(store: InstanceStore, tmp_path: Path) -> None:
+    prepared = store.prepare()
+    partial = store.start(META, prepared)
+    partial.write(memoryview(b"abcdef"))
+    name = store.place(partial, "1.2.3", EXPLICIT)
+    assert (tmp_path / "instances" / name).read_bytes() == META + b"abcdef"
+    assert files_of(tmp_path / "instances") == [name]
+
+
+def test_nothing_is_prepared_on_a_full_disk(tmp_path: Path) -> None:
+    store = InstanceStore(tmp_path, min_free_bytes=1 << 62)
+    store.open()
+    with pytest.raises(StorageFull):
+        store.prepare()
+    assert files_of(tmp_path) == []
