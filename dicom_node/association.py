@@ -8,7 +8,6 @@ Association negotiation (ACSE), presentation contexts, C-ECHO and any other serv
 """
 
 import socket
-import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +61,7 @@ class Service(Protocol):
         """Forget the association, however it ended."""
 
 
-class AcceptedAssociation(threading.Thread):
+class AcceptedAssociation:
     """An association that a peer opened, from its first byte to its last, in one thread."""
 
     def __init__(
@@ -75,7 +74,6 @@ class AcceptedAssociation(threading.Thread):
         limits: Limits,
         memory: NegotiationMemory,
     ) -> None:
-        super().__init__(name=f"association-{address}", daemon=True)
         self.address = address
         self.studies: set[str] = set()
         """UIDs of the studies that were stored over this association."""

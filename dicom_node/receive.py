@@ -108,12 +108,11 @@ class Receiver:
             association.leave(at_once=False)
         while self._open() and time.monotonic() < deadline:
             time.sleep(0.02)
-        left = self._open()
-        for association in left:
+        for association in self._open():
             association.leave(at_once=True)
         deadline = time.monotonic() + _LAST_SECONDS
-        for association in left:
-            association.join(timeout=max(0.0, deadline - time.monotonic()))
+        while self._open() and time.monotonic() < deadline:
+            time.sleep(0.02)
         self._releases.stop()
 
     def admit(self, caller: Caller) -> Rejection | None:
@@ -169,11 +168,7 @@ class Receiver:
             self._connections[association] = None
         if beyond >= 0 and silent is not None:
             silent.leave(at_once=True)
-        try:
-            association.start()
-        except RuntimeError:  # no more threads, for now
-            self.ended(association)
-            raise
+        association.run()
 
     def _open(self) -> list[AcceptedAssociation]:
         with self._lock:

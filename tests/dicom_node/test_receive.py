@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,9 @@ from pydicom.uid import (
 from pynetdicom import AE
 from sqlalchemy import select
 
-from config.errors import RefusedByPeer
+from config.errors import PeerUnavailable, RefusedByPeer
 from dicom_node import association, send
 from dicom_node.acceptor import Acceptor
-from dicom_node.association import AcceptedAssociation
 from dicom_node.dicom_file import open_file
 from dicom_node.send import Association, echo, store
 from dicom_node.sop_classes import VERIFICATION
@@ -228,21 +228,23 @@ def test_nothing_that_was_received_reaches_the_log(
     assert "secret" not in caplog.text.lower()
 
 
-def test_a_connection_that_gets_no_thread_takes_no_place(
+def test_a_connection_that_gets_no_thread_waits_until_another_has_ended(
     start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = start_node(max_associations=1)
-    start = AcceptedAssociation.start
+    node = start_node()
 
-    def no_thread(self: AcceptedAssociation) -> None:
+    def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(AcceptedAssociation, "start", no_thread)
-    for _ in range(30):
-        with socket.create_connection(("127.0.0.1", node.receiver.port)) as connection:
-            assert connection.recv(1) == b""
-    monkeypatch.setattr(AcceptedAssociation, "start", start)
-    assert echo(node.target).status == 0
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with ExitStack() as silent:
+        for _ in range(2):  # as many as there are threads
+            silent.enter_context(socket.create_connection(("127.0.0.1", node.receiver.port)))
+        time.sleep(0.2)
+        with pytest.raises(PeerUnavailable):
+            echo(replace(node.target, response_seconds=0.5))
+    for _ in range(3):
+        assert echo(node.target).status == 0
 
 
 def test_connections_that_say_nothing_do_not_keep_others_out(start_node: Callable[..., Node]) -> None:
