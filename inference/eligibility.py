@@ -78,6 +78,8 @@ _LATERAL_WORDS = re.compile(r"(?<![A-Z])(LATERAL\w*|LAT|SEITLICH|PROFIL|PERFIL|L
 _OBLIQUE_WORDS = re.compile(r"(?<![A-Z])(OBLIQUE|OBL|RAO|LAO|RPO|LPO)(?![A-Z])")
 _DECUBITUS_WORDS = re.compile(r"(?<![A-Z])(DECUBITUS|DECUB)(?![A-Z])")
 
+_AXES = {"L": "x", "R": "x", "A": "y", "P": "y", "F": "z", "H": "z"}
+"""What the letters of a Patient Orientation run along (PS3.3 C.7.6.1.1.1)."""
 _OLDEST = 130
 
 
@@ -135,8 +137,9 @@ def _is_chest(text: str) -> bool:
 _LATERAL = NotAnalysed(Reason.VIEW, "it is a lateral view; the model reads frontal views")
 _OBLIQUE = NotAnalysed(Reason.VIEW, "it is an oblique view; the model reads frontal views")
 _DECUBITUS = NotAnalysed(Reason.VIEW, "it is a decubitus view; the model reads upright and supine frontal views")
-_ON_ITS_SIDE = NotAnalysed(Reason.VIEW, "its picture is stored lying on its side")
-_UPSIDE_DOWN = NotAnalysed(Reason.VIEW, "its picture is stored upside down")
+_WHAT_TO_DO = "turn it upright, or mend that value, and send it as a new image"
+_ON_ITS_SIDE = NotAnalysed(Reason.VIEW, f"its Patient Orientation says that it lies on its side; {_WHAT_TO_DO}")
+_UPSIDE_DOWN = NotAnalysed(Reason.VIEW, f"its Patient Orientation says that it stands upside down; {_WHAT_TO_DO}")
 _UNKNOWN = NotAnalysed(
     Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view (see inference.assume_frontal)"
 )
@@ -145,14 +148,17 @@ View = NotAnalysed | bool
 
 
 def _view(header: Header, settings: InferenceSettings) -> NotAnalysed | None:
-    """Let the first source that decides win, in the order of trust: codes, position, orientation, descriptions."""
+    """Let the first source that decides win, in the order of trust: codes, position, orientation, descriptions.
+
+    A frontal view must also be stored upright, for nothing turns it on its way to the model.
+    """
     sources: tuple[Callable[[Header], View], ...] = (_by_code, _by_position, _by_orientation, _by_description)
     for source in sources:
         verdict = source(header)
         if isinstance(verdict, NotAnalysed):
             return verdict
         if verdict:
-            return None
+            return _not_upright(header)
     return None if settings.assume_frontal else _UNKNOWN
 
 
@@ -197,6 +203,23 @@ def _by_orientation(header: Header) -> View:
     if along in {"F", "H"} and down in {"L", "R"}:
         return _ON_ITS_SIDE
     return False
+
+
+def _not_upright(header: Header) -> NotAnalysed | None:
+    """Return how a frontal picture lies where it is not upright; codes that the Standard has not say nothing.
+
+    One that contradicts the view (A and F beside PA) does not say how the picture lies either.
+    """
+    if not all(_is_direction(text) for text in header.patient_orientation):
+        return None
+    verdict = _by_orientation(header)
+    return verdict if isinstance(verdict, NotAnalysed) and verdict is not _LATERAL else None
+
+
+def _is_direction(text: str) -> bool:
+    """Tell whether ``text`` is one to three letters, the chief direction first, each of another axis."""
+    axes = [_AXES.get(letter) for letter in text]
+    return bool(axes) and None not in axes and len(set(axes)) == len(axes)
 
 
 def _by_description(header: Header) -> View:

@@ -134,6 +134,51 @@ def test_the_most_trusted_source_of_the_view_decides(changes: dict[str, Any], ex
     assert reason(**changes) is expected
 
 
+@pytest.mark.parametrize(
+    ("orientation", "words"),
+    [
+        (("F", "R"), "lies on its side"),
+        (("H", "L"), "lies on its side"),
+        (("FL", "RF"), "lies on its side"),
+        (("L", "H"), "stands upside down"),
+        (("RHA", "HL"), "stands upside down"),
+    ],
+)
+@pytest.mark.parametrize(
+    "named",
+    [{"view_position": "PA"}, {"view_position": "AP"}, {"view_position": "", "view_codes": (PA,)}],
+    ids=["PA", "AP", "code"],
+)
+def test_a_frontal_view_that_is_not_stored_upright_is_not_analysed_and_says_what_to_do(
+    named: dict[str, Any], orientation: tuple[str, str], words: str
+) -> None:
+    refusal = verdict(patient_orientation=orientation, **named)
+    assert refusal is not None
+    assert refusal.reason is Reason.VIEW
+    assert words in refusal.because
+    assert "send it as a new image" in refusal.because
+
+
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        (), ("",), ("", ""), ("F",), ("F", ""), ("", "R"), ("F", "R", "L"), ("L", "F"), ("R", "F"), ("LF", "FL"),
+        ("LH", "FR"), ("RFP", "FL"), ("F", "H"), ("F", "F"), ("FROG", "LUNG"), ("FOOT", "RIGHT"), ("FH", "R"),
+        ("FF", "R"), ("X", "Y"), ("F", "R1"), ("FRAP", "R"), ("1", "0"),
+    ],
+)  # fmt: skip
+def test_an_orientation_that_is_upright_absent_or_nonsense_does_not_stop_a_frontal_view(
+    orientation: tuple[str, ...],
+) -> None:
+    assert verdict(view_position="PA", patient_orientation=orientation) is None
+    assert verdict(view_position="", view_codes=(PA,), patient_orientation=orientation) is None
+
+
+def test_a_site_that_assumes_frontal_views_has_none_analysed_on_its_side() -> None:
+    settings = InferenceSettings(assume_frontal=True)
+    assert reason(settings, view_position="", patient_orientation=("F", "R")) is Reason.VIEW
+
+
 def test_a_site_may_assume_frontal_views_but_not_turn_a_lateral_one() -> None:
     settings = InferenceSettings(assume_frontal=True)
     assert verdict(settings, view_position="") is None
