@@ -18,7 +18,7 @@ from config.logs import get_logger
 from dicom_node import wire
 from dicom_node.acceptor import Acceptor, parse_request
 from dicom_node.access import Caller, Rejection
-from dicom_node.message import Answer, Message, Sink, StoreRequest
+from dicom_node.message import Answer, DataSetTooLong, Message, Sink, StoreRequest
 from dicom_node.negotiation import Negotiated, NegotiationMemory
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.store import PartialFile
@@ -118,13 +118,16 @@ class AcceptedAssociation:
 
     def run(self) -> None:
         """Serve the peer until it leaves or has to."""
-        farewell = b""
+        farewell, reason = b"", ""
+        refused: Sink | None = None
         try:
             if self._establish():
                 self._serve()
         except WireError as error:
-            self._note(f"protocol violation: {error}")
+            reason = str(error)
+            self._note(f"protocol violation: {reason}")
             farewell = wire.abort_pdu(error.reason)
+            refused = self._message.sink if isinstance(error, DataSetTooLong) else None
         except TimedOut:
             self._note("peer was silent or too slow for too long")
             farewell = wire.abort_pdu(0, by_provider=False) if self._negotiated is not None else b""
@@ -141,6 +144,8 @@ class AcceptedAssociation:
             if self.prepared is not None:
                 self.prepared.discard()
             wire.hang_up(self._sock, farewell)
+            if refused is not None:  # only now: the database may be slow or away, and the peer goes on sending
+                refused.cut_off(reason)
             self._service.ended(self)
 
     def _establish(self) -> bool:
@@ -218,7 +223,7 @@ class AcceptedAssociation:
         message.received += len(fragment.data)
         if message.sink is not None:
             if message.received > self._limits.max_dataset_bytes:
-                raise WireError("data set is longer than receive.max_dataset_bytes")
+                raise DataSetTooLong
             message.sink.write(fragment.data)
         else:
             message.other_data += fragment.data

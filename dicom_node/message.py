@@ -10,6 +10,13 @@ SLOWEST_BYTES_PER_SECOND = 8192
 """A message may take the idle time plus its size at this rate; a peer that drips bytes loses its association."""
 
 
+class DataSetTooLong(WireError):
+    """The data set of a C-STORE went on beyond ``receive.max_dataset_bytes``; nobody waits for its end."""
+
+    def __init__(self) -> None:
+        super().__init__("data set is longer than receive.max_dataset_bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A DIMSE status (PS3.7 Annex C, PS3.4 B.2.3) and a short comment, free of patient data, for the sender's log."""
@@ -42,6 +49,9 @@ class Sink(Protocol):
 
     def abandon(self) -> None:
         """Forget what came: the rest never will. Called after ``finish``, too."""
+
+    def cut_off(self, reason: str) -> None:
+        """Write down that its association was aborted, and why: called last, when the peer knows; must not raise."""
 
 
 class Message:

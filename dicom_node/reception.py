@@ -107,6 +107,10 @@ class Reception:
         if self._file is not None:
             self._file.discard()
 
+    def cut_off(self, reason: str) -> None:
+        """Write into the audit log that the peer was sent away in the middle of this data set."""
+        self._audit_refusal("A-ABORT", reason)
+
     def _header(self, file: PartialFile) -> Header:
         """Parse from the first bytes, and from the whole file where something long comes first."""
         syntax = self._request.transfer_syntax_uid
@@ -162,15 +166,18 @@ class Reception:
         """Say why; a refusal that sending again cannot cure is also written into the audit log."""
         if answer.status == NO_SPACE.status:
             return answer
+        self._audit_refusal(f"{answer.status:04X}", answer.comment)
+        return answer
+
+    def _audit_refusal(self, status: str, reason: str) -> None:
+        """Log a refusal and write it into the audit log, if the database is there."""
         request, association = self._request, self._association
         uid = request.instance_uid if is_usable_uid(request.instance_uid) else ""
-        _log.warning(
-            "instance refused", status=f"{answer.status:04X}", instance_uid=uid, calling_ae=association.calling_ae
-        )
+        _log.warning("instance refused", status=status, instance_uid=uid, calling_ae=association.calling_ae)
         detail: audit.Detail = {
             "instance_uid": uid,
-            "status": f"{answer.status:04X}",
-            "reason": answer.comment,
+            "status": status,
+            "reason": reason,
             "calling_ae": association.calling_ae,
             "called_ae": association.called_ae,
             "address": association.address,
@@ -181,4 +188,3 @@ class Reception:
             )
         except Exception:  # noqa: BLE001 - the refusal stands whether or not it could be written down
             _log.error("could not be recorded", kind="refusal", exc_info=True)
-        return answer

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from pydicom.dataset import Dataset
+from sqlalchemy.exc import OperationalError
 
 from config.errors import PeerUnavailable
 from dicom_node import send, wire
@@ -79,6 +81,91 @@ def test_a_data_set_beyond_the_bound_is_aborted_while_it_arrives(
     while len(node.files()) > 1 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(node.files()) == 1
+
+
+def send_too_much(connection: socket.socket, instance_uid: bytes = b"1.2.3") -> bytes:
+    """Begin a C-STORE, send 2 MiB of a patient's name and return what is answered."""
+    command = wire.encode_command(
+        {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1, wire.PRIORITY: 0,
+         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: instance_uid}
+    )  # fmt: skip
+    piece = b"Doe^Jane" * 8192
+    header = wire.data_pdu_header(1, len(piece), is_command=False, is_last=False)
+    connection.sendall(wire.command_pdu(1, command) + (header + piece) * 32)
+    return everything_until_closed(connection)
+
+
+def lines_soon(node: Node, number: int = 1) -> list[Any]:
+    """Return the audit log once it has so many lines: this one is written when the peer is gone."""
+    deadline = time.monotonic() + 5
+    while len(node.audit()) < number and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return list(node.audit())
+
+
+def test_a_data_set_beyond_the_bound_leaves_one_audit_line_without_patient_data(
+    start_node: Callable[..., Node],
+) -> None:
+    node = start_node(max_dataset_bytes=1 << 20)
+    with negotiated(node) as connection:
+        assert send_too_much(connection)[:1] == b"\x07"
+    echo(node.target)
+    [line] = lines_soon(node)
+    assert (line.type, line.outcome, line.study_uid) == ("instance-refused", "minor-failure", None)
+    assert line.detail == {
+        "instance_uid": "1.2.3", "status": "A-ABORT", "reason": "data set is longer than receive.max_dataset_bytes",
+        "calling_ae": "MODALITY", "called_ae": "CXRNODE", "address": "127.0.0.1",
+    }  # fmt: skip
+
+
+def test_no_free_text_in_place_of_a_uid_gets_into_the_line_of_a_data_set_beyond_the_bound(
+    start_node: Callable[..., Node],
+) -> None:
+    node = start_node(max_dataset_bytes=1 << 20)
+    with negotiated(node) as connection:
+        assert send_too_much(connection, b"Doe Jane")[:1] == b"\x07"
+    [line] = lines_soon(node)
+    assert line.detail["instance_uid"] == ""
+
+
+def test_a_data_set_beyond_the_bound_is_aborted_before_a_slow_database_has_written_it_down(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(max_dataset_bytes=1 << 20)
+    back = threading.Event()
+    run = node.receiver._commits.run
+
+    def wait_and_run(work: Any) -> Any:
+        assert back.wait(20)
+        return run(work)
+
+    monkeypatch.setattr(node.receiver._commits, "run", wait_and_run)
+    try:
+        with negotiated(node) as connection:
+            assert send_too_much(connection)[:1] == b"\x07"
+        assert node.audit() == []
+    finally:
+        back.set()
+    assert [line.type for line in lines_soon(node)] == ["instance-refused"]
+
+
+def test_a_data_set_beyond_the_bound_is_aborted_and_costs_no_place_while_the_database_is_away(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(max_dataset_bytes=1 << 20, max_associations=1)
+
+    def fail(_work: Any) -> None:
+        raise OperationalError("BEGIN", {}, Exception("the database is away"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node.receiver._commits, "run", fail)
+        with negotiated(node) as connection:
+            assert send_too_much(connection)[:1] == b"\x07"
+        deadline = time.monotonic() + 5
+        while node.receiver._open() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert echo(node.target).status == 0
+    assert (node.files(), node.audit()) == ([], [])
 
 
 @pytest.mark.parametrize(
