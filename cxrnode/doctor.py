@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, queries, queue, schema
+from tracking import audit, documents, queries, queue, schema, worklist
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 
@@ -41,8 +41,9 @@ class Check:
 def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     """Run every check, one after the other; a check that breaks is itself a finding.
 
-    ``quick`` is for a health check every minute: it decodes nothing, loads no model, calls no destination, does not
-    walk the audit log, and takes a receiver that does not answer for a failure, as the node ought to be running.
+    ``quick`` is for a health check every minute: it decodes nothing, loads no model, calls no destination, walks
+    neither the audit log nor all documents, and takes a receiver that does not answer for a failure, as the node ought
+    to be running.
     """
     checks: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
         ("disk", _disk),
@@ -51,10 +52,11 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("receiver", partial(_receiver, needed=quick)),
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
+        *([] if quick else [("documents", _documents)]),
     ]
     no_database = False
     for name, check in checks:
-        if name == "queue" and no_database:
+        if name in {"queue", "documents"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -244,9 +246,11 @@ def _queue(settings: Settings) -> Iterator[Check]:
         with database.reading() as read:
             depth = queue.depth(read)
             waiting = queries.destinations(read)
+            halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
+            latest = worklist.stopped_deliveries(read, limit=1) if halted else []
     finally:
         database.close()
-    stopped = sum(count for (_, state), count in depth.items() if state == "stopped")
+    stopped = sum(count for (name, state), count in depth.items() if state == "stopped" and name != "deliver")
     due = sum(count for (_, state), count in depth.items() if state == "open")
     yield Check(
         "queue",
@@ -254,6 +258,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         f"{due} waiting, {stopped or 'none'} stopped",
         "`cxrnode studies` shows them with status attention; `cxrnode retry` starts them again" if stopped else "",
     )
+    yield _deliveries(halted, latest)
     for entry in waiting:
         if entry.failures:
             yield Check(
@@ -262,3 +267,39 @@ def _queue(settings: Settings) -> Iterator[Check]:
                 f"{entry.waiting} waiting after {entry.failures} failures: {entry.error}",
                 f"it is tried again by itself; `cxrnode retry --destination {entry.name}` does it now",
             )
+
+
+def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) -> Check:
+    """Say how much nobody tries again, by destination, and why the latest of it stopped."""
+    if not latest:
+        return Check("deliveries", "ok", "none stopped for good")
+    by_destination = ", ".join(f"{count} to {name}" for name, count in halted.items())
+    commands = ", ".join(f"`cxrnode retry --destination {name}`" for name in halted)
+    return Check(
+        "deliveries",
+        "warning",
+        f"{sum(halted.values())} stopped for good ({by_destination}), the latest because: {latest[0].error}",
+        f"`cxrnode study {latest[0].study_uid}` shows the latest; mend the cause, then {commands}",
+    )
+
+
+def _documents(settings: Settings) -> Iterator[Check]:
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            quarantined = documents.quarantined_by_study(read)
+    finally:
+        database.close()
+    if not quarantined:
+        yield Check("documents", "ok", "none quarantined")
+        return
+    count, study_uid = sum(quarantined.values()), next(iter(quarantined))
+    more = f" and {len(quarantined) - 1} more" if len(quarantined) > 1 else ""
+    yield Check(
+        "documents",
+        "warning",
+        f"{count} quarantined: built, but refused by {'its' if count == 1 else 'their'} own conformance check "
+        f"(study {study_uid}{more})",
+        f"`cxrnode study {study_uid}` says why; mend it (a newer version may), then `cxrnode retry {study_uid}` "
+        "builds its documents again",
+    )

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, queue
 from tracking.audit import AuditEventType
@@ -110,6 +110,29 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
         destination=destination,
         give_up_ms=give_up_ms,
     )
+
+
+def quarantined_by_study(read: Session) -> dict[str, int]:
+    """Return how many documents are quarantined by study UID, the study whose were built last first.
+
+    Those of an analysis that a later one took the place of are nobody's concern any more. Walks all documents.
+    """
+    later = aliased(Analysis)
+    replaced = exists().where(
+        later.study_uid == Analysis.study_uid,
+        or_(
+            later.revision > Analysis.revision,
+            and_(later.revision == Analysis.revision, later.id > Analysis.id),
+        ),
+    )
+    rows = read.execute(
+        select(Analysis.study_uid, func.count())
+        .join(Document, Document.analysis_id == Analysis.id)
+        .where(Document.quarantined.is_not(None), ~replaced)
+        .group_by(Analysis.study_uid)
+        .order_by(func.max(Document.built_at).desc(), Analysis.study_uid)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:

@@ -147,3 +147,25 @@ def test_the_images_of_a_study_are_listed_with_what_came_twice_or_was_kept_aside
     assert [(image.instance_uid, image.duplicates, image.conflicts) for image in images] == [
         ("1.1", 0, 0), ("1.2", 1, 0),
     ]  # fmt: skip
+
+
+def test_quarantined_documents_are_counted_by_study_until_a_later_analysis_or_a_rebuild_takes_their_place(
+    database: Database, receive: Receive, analyse: Build, build: Build
+) -> None:
+    def quarantined() -> dict[str, int]:
+        with database.reading() as read:
+            return documents.quarantined_by_study(read)
+
+    assert quarantined() == {}
+    for number, uid in enumerate(("1.9", "1.10"), start=1):
+        receive(f"1.{number}", study=uid)
+        analyse(uid, 1, f"1.{number}")
+        build(number, quarantined="(0040,A730) is missing")
+    assert quarantined() == {"1.9": 1, "1.10": 1}
+    assert study(database).status == "attention"
+    receive("1.3", study="1.9")
+    analyse("1.9", 2, "1.1", "1.3")
+    assert quarantined() == {"1.10": 1}, "as `cxrnode studies` sees it"
+    assert study(database).status != "attention"
+    build(2)
+    assert quarantined() == {}
