@@ -101,7 +101,7 @@ def db_current(ctx: typer.Context) -> None:
 def doctor(
     ctx: typer.Context,
     quick: Annotated[
-        bool, typer.Option("--quick", help="For health checks: only disk, database, receiver and queue.")
+        bool, typer.Option("--quick", help="For health checks: only disk, database, receiver, queue and deliveries.")
     ] = False,
     as_json: Json = False,
 ) -> None:
