@@ -43,7 +43,7 @@ def train(
     A run that was stopped goes on where it was when it is started again with the same recipe, data and cache.
     """
     with train_extra():
-        from training.ensemble import train_all
+        from training.production import produce
         from training.recipe import load_recipe, with_by, with_reader
 
     configure_logs(LogSettings(level="warning"), "train")
@@ -57,7 +57,7 @@ def train(
             raise SettingsError("--by is image or patient")
         chosen = with_by(chosen, cast("Literal['image', 'patient']", by))
     with shown_progress() as progress:
-        trained = train_all(chosen, data, to, work=cache, weights=weights, quick=quick, progress=progress)
+        trained = produce(chosen, data, to, work=cache, weights=weights, quick=quick, progress=progress)
     if runs is not None:
         _leave_run_file(runs, chosen, trained, weights, quick=quick)
     if as_json:
@@ -80,6 +80,7 @@ def _leave_run_file(
         "list": recipe.data.list,
         "weights": recipe.network.weights if weights is None else weights.name,
         "note": f"fitted on {known['parts']['training']['pictures']} pictures"
+        + (f", chosen by a twin fitted on {known['twin']['pictures']}" if "twin" in known else "")
         + (f", mean of {recipe.members} networks" if recipe.members > 1 else ""),
     }
     run = holdout_run(

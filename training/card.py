@@ -1,9 +1,11 @@
 """The model card, written from a package's figures and manifest: no number in it is typed by hand."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inference.manifest import AnyManifest, Manifest
+from inference.package import CARD, FIGURES
 from training.catalogue import CATALOGUE
 from training.tables import FINDING_HEADER, at, finding_rows, headline_rows, shown, table
 
@@ -65,6 +67,12 @@ _BOXES = (
     "Skin folds, breast shadows, scapulae and markers draw false boxes. Two boxes of one opacity may be drawn as one, "
     "and one as two; box edges are rough."
 )
+
+
+def described(manifest: AnyManifest, figures: Figures, members: Sequence[Manifest] = ()) -> dict[str, bytes]:
+    """Return the two files of a package that people and ``evaluate`` read: its figures, and :func:`card` from them."""
+    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return {FIGURES: text.encode(), CARD: card(manifest, figures, members).encode()}
 
 
 def card(manifest: AnyManifest, figures: Figures, members: Sequence[Manifest] = ()) -> str:
@@ -278,8 +286,12 @@ def _protocol(figures: Figures) -> str:
         for label in labels
     ]
     left = "; ".join(f"{reason}: {count}" for reason, count in protocol["left_out"].items())
+    twin = protocol.get("twin")
+    if twin:
+        names["validation"] = "calibration, operating points, by its twin"
+    by_patient = "No patient of another part is in the test part." if twin else "No patient is in two parts."
     patients = (
-        "No patient is in two parts."
+        by_patient
         if data.get("by", "patient") == "patient"
         else "**Split by picture: pictures of one patient stand on both sides, which flatters.**"
     )
@@ -287,9 +299,7 @@ def _protocol(figures: Figures) -> str:
     frontal = "Frontal radiographs of adults (18 years and over). " if data.get("frontal_adults", True) else ""
     return "\n\n".join(
         [
-            f"{frontal}Split {protocol['split']}; seed {protocol['seed']}. {patients} The validation pictures "
-            f"also chose calibration and operating points, so figures on them would flatter; none stands here."
-            f"{history}",
+            f"{frontal}Split {protocol['split']}; seed {protocol['seed']}. {patients} {_chosen(protocol)}{history}",
             table(("used for", "folds", "patients", "pictures"), rows),
             "Pictures with / without each label, and how many of them radiologists read:",
             table(("label", *(names.get(name, name) for name in parts)), known),
@@ -300,6 +310,22 @@ def _protocol(figures: Figures) -> str:
     ).strip()  # fmt: skip
 
 
+def _chosen(protocol: Figures) -> str:
+    """Say on which pictures calibration and operating points were chosen, and by which networks."""
+    twin = protocol.get("twin")
+    if not twin:
+        return (
+            "The validation pictures also chose calibration and operating points, so figures on them would flatter; "
+            "none stands here."
+        )
+    chosen_on = _folds(protocol["parts"]["validation"])
+    return (
+        f"Calibration and operating points were chosen on {chosen_on} by a twin of the same settings and seed that "
+        f"was fitted without it, on {twin['pictures']} pictures of {twin['patients']} patients ({_folds(twin)}); what "
+        "ships took them over and was fitted on that fold, too, so figures on it would flatter; none stands here."
+    )
+
+
 def _label_cell(counts: Any) -> str:
     if not counts or not counts["yes"] + counts["no"]:
         return "–"
@@ -307,7 +333,9 @@ def _label_cell(counts: Any) -> str:
 
 
 def _data(manifest: AnyManifest, figures: Figures) -> str:
-    parts = figures["protocol"]["parts"].values()
+    # What a twin was chosen on is part of what was fitted on, and counts once.
+    apart = {"validation"} if figures["protocol"].get("twin") else set()
+    parts = [part for name, part in figures["protocol"]["parts"].items() if name not in apart]
     sources = sorted({source for part in parts for source in part["sources"]})
     licences: dict[str, int] = {}
     for part in parts:

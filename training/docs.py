@@ -288,6 +288,12 @@ def _made(figures: Mapping[str, Any]) -> str:
     said = {"training": "fitted on", "validation": "calibrated on", "test": "measured on",
             "training_mined_labels": "also fitted on, with mined labels only,",
             "kept_apart": "kept apart:"}  # fmt: skip
+    twin = protocol.get("twin")
+    if twin:
+        folds = ", ".join(str(fold) for fold in twin["folds"])
+        said["validation"] = (
+            f"calibrated, by twins fitted without them on {twin['pictures']} pictures (fold {folds}), on"
+        )
     words = [
         f"{said.get(name, name)} {part['pictures']} pictures of {part['patients']} patients"
         + (

@@ -6,7 +6,6 @@ part, or the ensemble's figures would rest on pictures that one of them has lear
 """
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,21 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from config.errors import DataError, PermanentError
+from config.errors import DataError
 from config.logs import get_logger
 from inference.ensemble import draft
 from inference.manifest import EnsembleManifest, PointsSpec
 from inference.model import Model
-from inference.package import (
-    CARD,
-    FIGURES,
-    EnsemblePackage,
-    ModelPackage,
-    load_network,
-    write_ensemble,
-)
+from inference.package import FIGURES, EnsemblePackage, ModelPackage, load_network, write_ensemble
 from training import measures
-from training.card import card
+from training.card import described
 from training.choose import TRUE_BOX_OVERLAP, box_points_of, points_of
 from training.data.examples import Example
 from training.data.pictures import require_readable
@@ -37,13 +29,11 @@ from training.evaluation.figures import known_boxes
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions
 from training.evaluation.protocol import TRAINING, VALIDATION, Record, figures_of, record_in
-from training.fit_any import starting_weights
-from training.keys import of_file, whole_key
 from training.learnt import Progress, silent
 from training.package import INTENDED_USE, LICENCE, require_place
 from training.protocol import protocol
 from training.recipe import Recipe
-from training.run import CACHE, Trained, measure, train
+from training.run import measure
 from training.select import Selection, cut_down, select
 
 VERSION = "1.0.0"
@@ -72,6 +62,8 @@ class Member:
     fitted: dict[str, int]
     """How many pictures and patients it was fitted on."""
     quick: bool
+    learnt_again: bool = False
+    """Whether it was fitted on the validation part, too (:mod:`training.again`)."""
 
     @property
     def words(self) -> str:
@@ -130,75 +122,11 @@ def make(
         said = _predictions(raw, selection.split.validation, progress)
         final = with_points(planned, opened, said)
         served = Model.open(replace(raw, manifest=_as_in(raw, final)))
-        document = _document(final, opened, selection, measure(first, served, selection, progress))
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        words = card(final, document, [member.package.manifest for member in opened])
-        package = write_ensemble(out, final, folders, {FIGURES: text.encode(), CARD: words.encode()})
+        document = document_of(final, opened, selection, measure(first, served, selection, progress))
+        files = described(final, document, [member.package.manifest for member in opened])
+        package = write_ensemble(out, final, folders, files)
     _log.info("package written", package=final.name, version=final.version)
     return Made(package, document)
-
-
-def train_all(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    work: Path | None = None,
-    weights: Path | None = None,
-    quick: bool = False,
-    progress: Progress = silent,
-) -> Trained | Made:
-    """Make the package of a recipe: one network, or as many as it averages, each as :func:`training.run.train` does.
-
-    Members are kept in the work folder until the package is written, so that a run that was stopped goes on with the
-    next one. Parameters and errors are those of :func:`training.run.train`.
-    """
-    require_place(out)
-    if recipe.members == 1:
-        return train(recipe, data, out, work=work, weights=weights, quick=quick, progress=progress)
-    folders = []
-    # Several members need folds of the data set's own, so that all of them have the same parts.
-    start, selection = starting_weights(recipe, data, weights), select(recipe, data)
-    count = recipe.cut_down().members if quick else recipe.members
-    for number in range(1, count + 1):
-        member = recipe.member(number)
-        folder = (work or CACHE) / "members" / f"{member.package.name}-{_key(member, selection, start, quick=quick)}"
-        if not _is_whole(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-            def shown(what: str, done: int, of: int, number: int = number) -> None:
-                progress(f"network {number} of {count}: {what}", done, of)
-
-            train(member, data, folder, work=work, weights=weights, quick=quick, progress=shown)
-        folders.append(folder)
-    names = Names(recipe.package.name, recipe.package.version, recipe.package.title)
-    made = make(out, folders, data, names=names, progress=progress)
-    for folder in folders:
-        shutil.rmtree(folder)
-    return made
-
-
-def _is_whole(folder: Path) -> bool:
-    """Say whether a member was kept, and as it was written."""
-    try:
-        open_member(folder)
-    except PermanentError:
-        return False
-    return True
-
-
-def _key(recipe: Recipe, selection: Selection, start: Path | None, *, quick: bool) -> str:
-    """Return what tells a kept member from those of other settings, pictures, weights or versions of the program."""
-    split = selection.split
-    parts = {
-        "training": split.training,
-        "validation": split.validation,
-        "test": split.test,
-        "kept apart": selection.kept_apart,
-        "dicom": selection.dicom,
-    }
-    named = "" if start is None else start.name  # which its figures say
-    return whole_key(recipe, parts, of_file(start), named, sorted(selection.left_out.items()), quick)
 
 
 def open_member(folder: str | Path) -> Member:
@@ -221,12 +149,12 @@ def open_member(folder: str | Path) -> Member:
             raise KeyError("parts")
         fitted = {name: int(parts[TRAINING][name]) for name in ("pictures", "patients")}
         float(figures.get("engines_differ_at_most", 0.0))  # the ensemble's own figures will need it
-        quick = bool(figures["protocol"].get("quick"))
+        quick, again = (bool(figures["protocol"].get(name)) for name in ("quick", "twin"))
     except (AttributeError, KeyError, TypeError, ValueError):  # a ValidationError is a ValueError
         raise DataError(
             f"{who} does not say what it was made from in a way that this program reads: train it again with its recipe"
         ) from None
-    return Member(package, recipe, record_in(package), fitted, quick)
+    return Member(package, recipe, record_in(package), fitted, quick, again)
 
 
 def require_same_parts(members: Sequence[Member]) -> None:
@@ -266,6 +194,11 @@ def require_unseen(members: Sequence[Member], selection: Selection) -> None:
             continue
         for examples, refused in ((split.validation, {TRAINING}), (split.test, {TRAINING, VALIDATION})):
             seen = next((one for one in examples if member.record.part_of(one) in refused), None)
+            if seen is not None and member.learnt_again:
+                raise DataError(
+                    f"{member.words} learnt from its validation pictures, too, so nothing is left to choose the "
+                    "ensemble's operating points on: train its recipe with again = false in the data table"
+                )
             if seen is not None:
                 raise DataError(
                     f"{member.words} was fitted or tuned on the patient of {seen.file}, which is in another part of "
@@ -325,10 +258,10 @@ def _predictions(package: EnsemblePackage, examples: Sequence[Example], progress
     return predict(Model.open(package), examples, lambda done: progress("validation pictures", done, len(examples)))
 
 
-def _document(
+def document_of(
     final: EnsembleManifest, members: Sequence[Member], selection: Selection, measured: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the ensemble's figures, in the form of a network's."""
+    """Return the ensemble's figures, in the form of a network's; ``measured`` is what the test part said."""
     first = members[0].recipe
     quick = any(member.quick for member in members)
     own = [json.loads(member.package.path(FIGURES).read_text(encoding="utf-8")) for member in members]

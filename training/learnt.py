@@ -26,6 +26,11 @@ class Learnt:
     """To be called when what was made of the network stands on the disk: until then, a run that is killed goes on
     after its last epoch."""
 
+    @property
+    def rounded(self) -> list[dict[str, float]]:
+        """The losses as a package's figures have them."""
+        return [{name: round(value, 4) for name, value in epoch.items()} for epoch in self.losses]
+
 
 def silent(what: str, done: int, of: int) -> None:
     """Say nothing: the progress of whoever does not want to know."""

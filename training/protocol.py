@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from inference.package import AnyPackage
 from training.data.examples import Example
-from training.evaluation.protocol import MARK_BYTES, marks, salt_of
+from training.evaluation.protocol import MARK_BYTES, figures_of, marks, salt_of
 from training.measures import RESAMPLES
 from training.recipe import Recipe
 from training.select import Selection
@@ -32,6 +33,12 @@ def protocol(recipe: Recipe, selection: Selection, *, quick: bool) -> dict[str, 
         "parts": {name: _part(recipe, part, salt) for name, part in parts.items()},
         "left_out": selection.left_out,
     }
+
+
+def twin_in(package: AnyPackage) -> dict[str, Any]:
+    """Return what the protocol of networks that learnt again says of the package that all was chosen with."""
+    fitted = figures_of(package)["protocol"]["parts"]["training"]
+    return {"twin": {"digest": package.digest, **{name: fitted[name] for name in ("folds", "pictures", "patients")}}}
 
 
 def _part(recipe: Recipe, part: Sequence[Example], salt: bytes | None) -> dict[str, Any]:

@@ -59,6 +59,9 @@ class DataSettings(_Part):
     """Whether the package's figures keep a salted hash of each patient, by which ``evaluate`` tells later whom the
     package learnt from. Leave them out for a hospital's own patients: who knows which numbers there may be can try them
     all."""
+    again: bool = False
+    """Whether the networks are fitted once more, from the validation pictures, too, when probabilities and operating
+    points have been chosen by networks that had not seen them (:mod:`training.again`)."""
     kept_apart: tuple[str, ...] = ()
     """Starts of file names of one place that is kept out of every fold and only reported on: an outside hospital."""
 

@@ -5,9 +5,8 @@ measure once on the test part, through serving's own engine, the very files that
 """
 
 import hashlib
-import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from inference.interpret import Answer
 from inference.model import Model
 from inference.package import CARD, FIGURES, KERAS_MODEL, LITERT_MODEL, ModelPackage, write_package
 from training import export
-from training.card import card
+from training.card import described
 from training.choose import choose, require_known
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture, require_readable
@@ -35,8 +34,9 @@ from training.select import Selection, cut_down, select
 
 CACHE = Path(".cache") / "train"
 """Where intermediate results are kept unless told otherwise, below the working directory."""
-_AGREEMENT_PICTURES = 8
-_LITERT = InferenceSettings(engine="litert")
+AGREEMENT_PICTURES = 8
+"""So many pictures are asked of both engines, which must agree on them."""
+LITERT = InferenceSettings(engine="litert")
 _log = get_logger(__name__)
 
 
@@ -114,13 +114,13 @@ def finish(
         files = weight_files(learnt, Path(scratch))
         plain = {CARD: b"", FIGURES: b"{}"}
         raw = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, **plain})
-        model = Model(raw, [open_engine(raw, _LITERT)])
-        few = [read_picture(one.path) for one in split.validation[:_AGREEMENT_PICTURES]]
+        model = Model(raw, [open_engine(raw, LITERT)])
+        few = [read_picture(one.path) for one in split.validation[:AGREEMENT_PICTURES]]
         differ = export.require_agreement(raw, few)
         chosen = choose(recipe, raw, split.validation, _answers(model, split.validation, progress))
         final = manifest(recipe, chosen)
         draft = write_package(Path(scratch) / "draft", final, {**files, **plain})
-        served = Model(draft, [open_engine(draft, _LITERT)])
+        served = Model(draft, [open_engine(draft, LITERT)])
         measured = measure(recipe, served, selection, progress)
         document: dict[str, Any] = {
             "format": 2,
@@ -129,13 +129,11 @@ def finish(
             "weights": _started_from(start),
             "protocol": protocol(recipe, selection, quick=quick),
             "engines_differ_at_most": float(f"{differ:.1e}"),
-            "losses": [{name: round(value, 4) for name, value in epoch.items()} for epoch in learnt.losses],
+            "losses": learnt.rounded,
             "known_parts": known_parts(recipe, served, split, progress),
             **measured,
         }
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        words = card(final, document)
-        package = write_package(out, final, {**files, FIGURES: text.encode(), CARD: words.encode()})
+        package = write_package(out, final, {**files, **described(final, document)})
     learnt.forget()
     _log.info("package written", package=recipe.package.name, version=recipe.package.version)
     return Trained(package, document)
@@ -190,15 +188,25 @@ def known_parts(recipe: Recipe, model: Model, split: Split, progress: Progress =
     return known
 
 
-def measure(recipe: Recipe, model: Model, selection: Selection, progress: Progress = silent) -> dict[str, Any]:
-    """Return the figures on test pictures and, apart from them, on the DICOM folder of the recipe."""
+def measure(
+    recipe: Recipe,
+    model: Model,
+    selection: Selection,
+    progress: Progress = silent,
+    *,
+    rsna_thresholds: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Return the figures on test pictures and, apart from them, on the DICOM folder of the recipe.
+
+    The RSNA score's thresholds belong to what is chosen, not to what is measured: on validation pictures, unless given.
+    """
     split: Split = selection.split
 
     def shown(what: str, count: int) -> Any:
         return lambda done: progress(what, done, count)
 
-    thresholds = None  # the RSNA score needs one, which belongs to what is chosen, not to what is measured
-    if model.package.manifest.detectors:
+    thresholds = rsna_thresholds
+    if thresholds is None and model.package.manifest.detectors:
         thresholds = rsna_thresholds_on(
             predict(model, split.validation, shown("validation boxes", len(split.validation)))
         )

@@ -13,7 +13,7 @@ from config.errors import SettingsError
 from cxrnode import cli
 from inference.package import FIGURES, EnsemblePackage, load_package
 from training import curve as curve_room
-from training import ensemble
+from training import ensemble, production
 from training.ensemble import Made
 from training.recipe import Recipe, load_recipe
 from training.runs import read_runs
@@ -37,7 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
         progress("training steps", 1, 1)
         return there
 
-    monkeypatch.setattr(ensemble, "train_all", told)
+    monkeypatch.setattr(production, "produce", told)
     monkeypatch.setattr(ensemble, "make", told)
     return there
 
@@ -93,7 +93,7 @@ def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("training.ensemble", ("train", "chest-default", "--data", "x", "--out", "y")),
+        ("training.production", ("train", "chest-default", "--data", "x", "--out", "y")),
         ("training.ensemble", ("ensemble", "y", "a", "b", "--data", "x")),
         ("training.curve", ("curve", "chest-default", "--data", "x", "--out", "y")),
         ("training.tune", ("tune", "chest-default", "--data", "x", "--out", "y")),

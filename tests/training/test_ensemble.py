@@ -185,24 +185,16 @@ def test_a_member_whose_figures_are_broken_is_refused_in_words(
         open_member(broken)
 
 
-def test_a_kept_member_that_was_damaged_is_not_taken(member: Callable[..., Path], tmp_path: Path) -> None:
-    kept = member("kept")
-    assert ensemble._is_whole(kept)
-    (kept / FIGURES).write_bytes((kept / FIGURES).read_bytes()[:100])
-    assert not ensemble._is_whole(kept)
-    assert not ensemble._is_whole(tmp_path / "nothing")
-
-
 def test_a_failure_leaves_the_package_that_was_there(
     member: Callable[..., Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = member("both")
     before = {path.name: path.read_bytes() for path in there.iterdir()}
 
-    def fail(*_: Any) -> str:
+    def fail(*_: Any) -> dict[str, bytes]:
         raise DataError("no card")
 
-    monkeypatch.setattr(ensemble, "card", fail)
+    monkeypatch.setattr(ensemble, "described", fail)
     with pytest.raises(DataError, match="no card"):
         make(there, [member("one"), member("two")], data)
     assert {path.name: path.read_bytes() for path in there.iterdir()} == before

@@ -67,7 +67,7 @@ def test_a_run_that_was_killed_before_its_package_stood_learns_nothing_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(run, "card", killed)
+        broken.setattr(run, "described", killed)
         with pytest.raises(KeyboardInterrupt):
             train(RECIPE, data, tmp_path / "package", work=work)
     assert not (tmp_path / "package").exists()

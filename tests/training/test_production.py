@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from inference.package import EnsemblePackage, load_package
-from training import ensemble, keys
-from training.ensemble import train_all
+from inference.package import FIGURES, EnsemblePackage, load_package
+from training import keys, production
+from training.production import produce
 from training.recipe import Recipe
+from training.run import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
 
@@ -34,7 +35,7 @@ def test_a_stopped_run_keeps_the_networks_that_are_done(
 ) -> None:
     data, out, work = write_data(per_class=4), tmp_path / "package", tmp_path / "work"
     fitted: list[int] = []
-    plain = ensemble.train
+    plain = production.train
 
     def train(recipe: Recipe, *arguments: object, **options: object) -> object:
         if len(fitted) == 1 and not (work / "stopped").exists():
@@ -43,11 +44,11 @@ def test_a_stopped_run_keeps_the_networks_that_are_done(
         fitted.append(recipe.seed)
         return plain(recipe, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ensemble, "train", train)
+    monkeypatch.setattr(production, "train", train)
     with pytest.raises(KeyboardInterrupt):
-        train_all(RECIPE, data, out, work=work)
+        produce(RECIPE, data, out, work=work)
     assert not out.exists()
-    made = train_all(RECIPE, data, out, work=work)
+    made = produce(RECIPE, data, out, work=work)
     assert fitted == [1, 2], "the first network was not fitted twice"
     package = load_package(out)
     assert isinstance(package, EnsemblePackage)
@@ -68,10 +69,10 @@ def test_kept_networks_of_other_labels_weights_or_another_program_are_not_taken(
 
     def folder() -> Path:
         with pytest.raises(KeyboardInterrupt):
-            train_all(RECIPE, data, tmp_path / "package", work=tmp_path / "work", weights=weights)
+            produce(RECIPE, data, tmp_path / "package", work=tmp_path / "work", weights=weights)
         return folders[-1]
 
-    monkeypatch.setattr(ensemble, "train", train)
+    monkeypatch.setattr(production, "train", train)
     first = folder()
     assert folder() == first
     weights.write_bytes(b"2")
@@ -84,3 +85,12 @@ def test_kept_networks_of_other_labels_weights_or_another_program_are_not_taken(
     rows = (data / "manifest.csv").read_text()
     (data / "manifest.csv").write_text(rows.replace("Infiltration", "Effusion", 1))
     assert folder() != first
+
+
+def test_what_was_kept_and_damaged_is_not_taken(write_data: Callable[..., Path], tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    train(RECIPE.member(1), write_data(per_class=4), kept, work=tmp_path / "work")
+    assert production._is_whole(kept)
+    (kept / FIGURES).write_bytes((kept / FIGURES).read_bytes()[:100])
+    assert not production._is_whole(kept)
+    assert not production._is_whole(tmp_path / "nothing")
