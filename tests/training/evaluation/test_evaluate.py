@@ -157,6 +157,6 @@ def test_figures_that_are_broken_are_said_to_be_and_what_to_do(tmp_path: Path, c
 
 def test_the_built_in_package_remembers_whose_pictures_it_was_made_from() -> None:
     record = record_of(load_package("chest-default"))
-    public = {"00000030": "training", "00000165": "validation", "00000061": "test", "of another hospital": ""}
+    public = {"00000030": "training", "00000165": "training", "00000061": "test", "of another hospital": ""}
     parts = {patient: record.part_of(Example(file="x", path=Path("x"), patient=patient, fold=2)) for patient in public}
     assert parts == public

@@ -123,4 +123,4 @@ def test_an_ensemble_is_asked_as_one_model(pictures: tuple[Example, ...], tmp_pa
     assert together.package.name == "pair"
     assert together.scores("normal") == pytest.approx(alone.scores("normal"), abs=1e-6)
     assert together.probabilities("reads") == pytest.approx(alone.probabilities("reads"), abs=1e-6)
-    assert record_of(pair.package).folds["training"] == {2, 3, 4}
+    assert record_of(pair.package).folds["training"] == {1, 2, 3, 4}
