@@ -16,7 +16,15 @@ from config.errors import UndecodablePixels, UnreadableInstance
 from config.logs import get_logger
 from config.settings import InferenceSettings, Settings
 from inference.eligibility import eligibility
-from inference.findings import Finding, ImageResult, ModelIdentity, NotAnalysed, Reason, finding_to_json
+from inference.findings import (
+    ImageAnalysis,
+    ImageResult,
+    ModelIdentity,
+    NotAnalysed,
+    Reason,
+    finding_to_json,
+    remarks_to_json,
+)
 from inference.header import Header
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
@@ -65,8 +73,8 @@ class Analyser:
         self._model = Model.open(settings.package, settings)
         self.identity: ModelIdentity = self._model.identity
 
-    def analyse_file(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
-        """Return the findings on one stored file, or why there are none.
+    def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
+        """Return what comes of one stored file: findings, or why there are none.
 
         Raises OSError when the file cannot be read from the disk and MemoryError, for both are no fault of the
         picture's.
@@ -74,21 +82,21 @@ class Analyser:
         try:
             return self._analyse(path, times)
         except UnreadableInstance:
-            return NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")
+            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM"))
         except UndecodablePixels as error:
-            return NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")
+            return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}"))
 
-    def _analyse(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
+    def _analyse(self, path: Path, times: StageTimes) -> ImageAnalysis:
         with times.stage("read"):
             dataset = read_dataset(path)
             refusal = eligibility(Header.of(dataset), self._settings)
         if refusal is not None:
-            return refusal
+            return ImageAnalysis(refusal)
         with times.stage("decode"):
             picture = render(dataset, self._settings.max_pixels)
             refusal = implausible(picture)
         if refusal is not None:
-            return refusal
+            return ImageAnalysis(refusal)
         with times.stage("resize"):
             inputs = self._model.inputs(picture)
         with times.stage("forward"):
@@ -96,7 +104,7 @@ class Analyser:
         with times.stage("interpret"):
             findings = self._model.interpret(answers)
         self._shelf.put(path, picture)
-        return findings
+        return ImageAnalysis(findings)
 
 
 class AnalyseHandler:
@@ -135,7 +143,7 @@ class AnalyseHandler:
             outcomes=tuple(outcome_record(result) for result in results),
             timings=times.seconds,
         )
-        analysed = sum(not isinstance(result.outcome, NotAnalysed) for result in results)
+        analysed = sum(not result.analysis.refused for result in results)
         log.info("study-analysed", study_uid=study_uid, revision=revision, count=analysed, seconds=round(seconds, 3))
         return lambda tx: record_analysis(tx, record)
 
@@ -143,28 +151,35 @@ class AnalyseHandler:
         """Write nothing: the job's own row and audit line say that the analysis is still owed, and why."""
 
     def _result(self, instance: StoredInstance, times: StageTimes) -> ImageResult:
-        outcome = self._analyser.analyse_file(self._settings.instance_dir / instance.path, times)
-        if isinstance(outcome, NotAnalysed):
-            log.info("not-analysed", instance_uid=instance.instance_uid, reason=outcome.reason.value)
-        return ImageResult(instance.instance_uid, outcome)
+        analysis = self._analyser.analyse_file(self._settings.instance_dir / instance.path, times)
+        if isinstance(analysis.outcome, NotAnalysed):
+            log.info("not-analysed", instance_uid=instance.instance_uid, reason=analysis.outcome.reason.value)
+        return ImageResult(instance.instance_uid, analysis)
 
 
 def outcome_record(result: ImageResult) -> OutcomeRecord:
     """Return a result in the terms of the tracking room."""
-    if isinstance(result.outcome, NotAnalysed):
-        reason = result.outcome
-        return OutcomeRecord(result.sop_instance_uid, reason.reason.value, reason.because, ())
-    records = tuple(
-        FindingRecord(
-            label=finding.label,
-            code_value=finding.code.value,
-            code_scheme=finding.code.scheme,
-            code_meaning=finding.code.meaning,
-            score=finding.score,
-            level=finding.level.value,
-            abnormal=finding.abnormal,
-            detail=finding_to_json(finding),
-        )
-        for finding in result.outcome
+    analysis = result.analysis
+    refusal = analysis.outcome if isinstance(analysis.outcome, NotAnalysed) else None
+    findings = () if isinstance(analysis.outcome, NotAnalysed) else analysis.outcome
+    return OutcomeRecord(
+        instance_uid=result.sop_instance_uid,
+        reason=None if refusal is None else refusal.reason.value,
+        because=None if refusal is None else refusal.because,
+        findings=tuple(
+            FindingRecord(
+                label=finding.label,
+                code_value=finding.code.value,
+                code_scheme=finding.code.scheme,
+                code_meaning=finding.code.meaning,
+                score=finding.score,
+                level=finding.level.value,
+                abnormal=finding.abnormal,
+                detail=finding_to_json(finding),
+            )
+            for finding in findings
+        ),
+        remarks=remarks_to_json(analysis.remarks),
+        verdict=analysis.verdict,
+        distance=analysis.distance,
     )
-    return OutcomeRecord(result.sop_instance_uid, None, None, records)

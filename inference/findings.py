@@ -110,15 +110,70 @@ class NotAnalysed:
     """Completes the sentence "not analysed because …"; holds no patient data."""
 
 
+class RemarkKind(StrEnum):
+    """What a reader must know about how an image was read; the words are in :class:`Remark`."""
+
+    ATTRIBUTE_DEFAULTED = "attribute-defaulted"
+    """An attribute was absent or unusable, and its evident default was taken."""
+    AUTOMATIC_WINDOW = "automatic-window"
+    """The stored window was not believed."""
+    PIXELS_MISSING = "pixels-missing"
+    """Some bytes of the pixel data are missing; those pixels are black."""
+    ORIENTATION_MENDED = "orientation-mended"
+    """The image was turned upright, or its polarity was put right, before it was analysed."""
+    MIRRORED = "mirrored"
+    """The heart lies on the right."""
+    UNLIKE_LEARNT = "unlike-learnt"
+    """The image is unlike those that the model learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One sentence about how an image was read, for every document that speaks of it."""
+
+    kind: RemarkKind
+    text: str
+    """A sentence without its full stop; holds no patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnalysis:
+    """What came of one image: findings, or the reason there are none, and how it was read."""
+
+    outcome: tuple[Finding, ...] | NotAnalysed
+    remarks: tuple[Remark, ...] = ()
+    verdict: dict[str, Any] | None = None
+    """What the image itself says it is, as plain JSON values; None where nobody looked."""
+    distance: float | None = None
+    """How far the image lies from what the model learnt, as the share of held-out images that lie nearer, 0 to 1."""
+
+    @property
+    def refused(self) -> bool:
+        """Say whether the image was not analysed."""
+        return isinstance(self.outcome, NotAnalysed)
+
+
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """The outcome for one stored instance: findings, or the reason there are none."""
+    """What came of one stored instance."""
 
     sop_instance_uid: str
-    outcome: tuple[Finding, ...] | NotAnalysed
+    analysis: ImageAnalysis
 
 
 _FINDING = TypeAdapter(Finding)
+_REMARKS = TypeAdapter(tuple[Remark, ...])
+
+
+def remarks_to_json(remarks: tuple[Remark, ...]) -> list[dict[str, Any]]:
+    """Return remarks as plain JSON values, for the tracking room to keep."""
+    documents: list[dict[str, Any]] = _REMARKS.dump_python(remarks, mode="json")
+    return documents
+
+
+def remarks_from_json(documents: list[dict[str, Any]]) -> tuple[Remark, ...]:
+    """Return the remarks that :func:`remarks_to_json` wrote."""
+    return _REMARKS.validate_python(documents)
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:

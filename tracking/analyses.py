@@ -1,6 +1,6 @@
 """What the models said: one analysis a study revision and model, its outcomes and findings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,12 @@ class OutcomeRecord:
     reason: str | None
     because: str | None
     findings: tuple[FindingRecord, ...]
+    remarks: list[dict[str, Any]] = field(default_factory=list)
+    """What a reader must know about how the image was read, as plain JSON values."""
+    verdict: dict[str, Any] | None = None
+    """What the image itself says it is, as plain JSON values."""
+    distance: float | None = None
+    """How far the image lies from what the model learnt, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,9 @@ def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecor
             "instance_uid": outcome.instance_uid,
             "reason": outcome.reason,
             "because": outcome.because,
+            "remarks": outcome.remarks,
+            "verdict": outcome.verdict,
+            "distance": outcome.distance,
         }
         for outcome in outcomes
     ]
@@ -255,6 +264,14 @@ def _load_outcomes(read: Session, analysis_id: int) -> tuple[OutcomeRecord, ...]
         select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id).order_by(ImageOutcome.id)
     )
     return tuple(
-        OutcomeRecord(row.instance_uid, row.reason, row.because, tuple(findings.get(row.instance_uid, ())))
+        OutcomeRecord(
+            row.instance_uid,
+            row.reason,
+            row.because,
+            tuple(findings.get(row.instance_uid, ())),
+            row.remarks,
+            row.verdict,
+            row.distance,
+        )
         for row in outcomes
     )

@@ -36,7 +36,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, dict[str, float]: JSON}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON,
+        dict[str, float]: JSON,
+        list[dict[str, Any]]: JSON,
+    }
 
 
 class Study(Base):
@@ -129,6 +133,9 @@ class ImageOutcome(Base):
     instance_uid: Mapped[str] = mapped_column(ForeignKey(Instance.instance_uid))
     reason: Mapped[str | None] = mapped_column(String(40))
     because: Mapped[str | None] = mapped_column(Text)
+    remarks: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=text("'[]'"))
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    distance: Mapped[float | None] = mapped_column(Float)
 
 
 class Finding(Base):

@@ -14,8 +14,18 @@ from sqlalchemy import select
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
 from inference import model
-from inference.analyse import AnalyseHandler, Analyser, StageTimes
-from inference.findings import Level, NotAnalysed, Reason, finding_from_json
+from inference.analyse import AnalyseHandler, Analyser, StageTimes, outcome_record
+from inference.findings import (
+    ImageAnalysis,
+    ImageResult,
+    Level,
+    NotAnalysed,
+    Reason,
+    Remark,
+    RemarkKind,
+    finding_from_json,
+    remarks_from_json,
+)
 from inference.package import ModelPackage
 from inference.pixels import read_picture
 from inference.shelf import Shelf
@@ -183,11 +193,25 @@ def test_real_files_through_a_real_engine(settings: Settings, tiny_package: Mode
     analyser = Analyser(chosen)
     assert analyser.identity.engine.startswith("litert")
     for file in sorted((cxr_data / "dicom" / "chest").glob("*.dcm")):
-        outcome = analyser.analyse_file(file, StageTimes())
+        outcome = analyser.analyse_file(file, StageTimes()).outcome
         assert not isinstance(outcome, NotAnalysed)
         assert [finding.label for finding in outcome] == ["lung_opacity", "normal"]
-    outcome = analyser.analyse_file(cxr_data / "dicom" / "malformed" / "966.dcm", StageTimes())
+    outcome = analyser.analyse_file(cxr_data / "dicom" / "malformed" / "966.dcm", StageTimes()).outcome
     assert isinstance(outcome, NotAnalysed)
     assert outcome.reason is Reason.PIXELS
     for file in sorted((cxr_data / "dicom" / "other").glob("*.dcm")):
-        assert isinstance(analyser.analyse_file(file, StageTimes()), NotAnalysed)
+        assert analyser.analyse_file(file, StageTimes()).refused
+
+
+def test_remarks_verdict_and_distance_are_kept_with_the_outcome(
+    node: Settings, database: Database, radiograph: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remark = Remark(RemarkKind.AUTOMATIC_WINDOW, "The stored window was not believed")
+    analysis = ImageAnalysis(NotAnalysed(Reason.VIEW, "it is a lateral view"), (remark,), {"kind": "lateral"}, 0.5)
+    monkeypatch.setattr(Analyser, "analyse_file", lambda *_: analysis)
+    receive(node, database, radiograph(), 1)
+    stored = work(node, database)
+    assert stored is not None
+    (kept,) = stored.outcomes
+    assert kept == outcome_record(ImageResult("2.25.1", analysis))
+    assert remarks_from_json(kept.remarks) == (remark,)

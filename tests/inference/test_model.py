@@ -121,7 +121,8 @@ def test_the_worker_says_what_the_model_says(
     settings = LITERT.model_copy(update={"package": str(both_package.folder)})
     analyser, times = Analyser(settings), StageTimes()
     assert analyser.identity == Model.open(both_package, LITERT).identity
-    assert analyser.analyse_file(path, times) == Model.open(both_package, LITERT).findings(read_picture(path, 10**6))
+    analysis = analyser.analyse_file(path, times)
+    assert analysis.outcome == Model.open(both_package, LITERT).findings(read_picture(path, 10**6))
     assert all(seconds > 0 for seconds in times.seconds.values())
 
 
