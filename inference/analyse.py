@@ -81,7 +81,8 @@ class Analyser:
     def _analyse(self, path: Path, times: StageTimes) -> tuple[Finding, ...] | NotAnalysed:
         with times.stage("read"):
             dataset = read_dataset(path)
-            refusal = eligibility(Header.of(dataset), self._settings)
+            header = eligibility(Header.of(dataset), self._settings)
+        refusal = header.refusal or header.doubt
         if refusal is not None:
             return refusal
         with times.stage("decode"):
