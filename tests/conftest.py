@@ -85,6 +85,16 @@ def cxr_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cxr_cases() -> Path:
+    """The folder of small inputs that once went wrong: CXR_CASES, else ../shared/cases beside the checkout."""
+    named = os.environ.get("CXR_CASES")
+    folder = Path(named) if named else ROOT.parent / "shared" / "cases"
+    if not (folder / "dicom").is_dir():
+        pytest.skip(f"no cases: {'CXR_CASES' if named else '../shared/cases'} is not there")
+    return folder
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A function that returns a loopback TCP port nobody listens on."""

@@ -10,7 +10,8 @@ Meaning = TypeVar("Meaning")
 _SYLLABIC = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 """Kana, Hangul and Han: written without spaces, so each character counts as a word."""
 _WORD = re.compile(rf"[{_SYLLABIC}]|[^\W\d_{_SYLLABIC}]+|\d+")
-_INITIALS = re.compile(r"(?<![^\W_])(?:(P)\s*[-./>→–]+\s*(A)|(A)\s*[-./>→–]+\s*(P)|([LR])[-/](L))(?!\.?[^\W_])")
+_LETTER = rf"[^\W_{_SYLLABIC}]"
+_INITIALS = re.compile(rf"(?<!{_LETTER})(?:(P)\s*[-./>→–]+\s*(A)|(A)\s*[-./>→–]+\s*(P)|([LR])[-/](L))(?!\.?{_LETTER})")
 """P.A., A-P, p.-a., P->A, L-L and the like."""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from config.settings import InferenceSettings
 from inference.eligibility import orientation
 from inference.eligibility.answer import Doubt, Sources, Statement, View, nearest
-from inference.eligibility.terms import is_placeholder
-from inference.eligibility.view_terms import DESCRIPTION_TERMS, POSITION_TERMS, VIEW_CODES
+from inference.eligibility.terms import is_placeholder, words
+from inference.eligibility.view_terms import DESCRIPTION_TERMS, LATERAL_ALONE, POSITION_TERMS, VIEW_CODES
 from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
 
@@ -58,7 +58,8 @@ def doubt_of(view: Statement[View]) -> NotAnalysed | None:
 
 def _by_codes_and_position(header: Header) -> Statement[View] | None:
     coded = {view for term in header.view_codes for view in _views_of(term)}
-    views = coded | set(POSITION_TERMS.find(header.view_position))
+    alone = {View.LATERAL} if words(header.view_position) == LATERAL_ALONE else set()
+    views = coded | alone | set(POSITION_TERMS.find(header.view_position))
     if not views and not is_placeholder(header.view_position):
         return Statement(View.UNKNOWN, "view position", Doubt.UNRECOGNISED)
     return _stated("view position", views)

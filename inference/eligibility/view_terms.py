@@ -128,11 +128,12 @@ DESCRIPTION_TERMS = Terms.of(_VIEWS)
 POSITION_TERMS = Terms.of(
     {
         **_VIEWS,
-        View.LATERAL: {**_VIEWS[View.LATERAL], "View Position": ("L",)},
         View.LORDOTIC: {**_VIEWS[View.LORDOTIC], "View Position": ("axial", "apical", "apex")},
     }
 )
 """The same, and what means a view only where nothing but a view can stand."""
+LATERAL_ALONE = ("L",)
+"""A View Position of this word and no other is a lateral view; elsewhere it is a side, or a vertebra (L5 S1)."""
 
 VIEW_CODES: dict[str, View] = {
     **dict.fromkeys(
