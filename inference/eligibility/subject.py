@@ -4,6 +4,9 @@ Sources: Quality Control Image (0028,0300), PS3.3 C.7.6.1.1; Patient Species Des
 C.7.1.1 and CID 7454; Patient Breed Description (0010,2292).
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
+
 from config.settings import InferenceSettings
 from inference.eligibility.terms import is_placeholder, words
 from inference.findings import NotAnalysed, Reason
@@ -40,11 +43,7 @@ def refusal_of(header: Header, settings: InferenceSettings) -> NotAnalysed | Non
         return _PHANTOM
     if _is_animal(header):
         return _ANIMAL
-    if header.patient_id_issuer != OWN_PHANTOMS and any(
-        _matches(pattern, header) for pattern in settings.refuse_test_patients
-    ):
-        return _TEST_PATIENT
-    return None
+    return _TEST_PATIENT if _is_test_patient(header, settings.refuse_test_patients) else None
 
 
 def _is_animal(header: Header) -> bool:
@@ -56,18 +55,26 @@ def _is_animal(header: Header) -> bool:
     return coded or not is_placeholder(header.species_description) or not is_placeholder(header.breed)
 
 
-def _matches(pattern: str, header: Header) -> bool:
+def _is_test_patient(header: Header, patterns: Iterable[str]) -> bool:
     """Tell whether a pattern's words stand together in Patient's Name or ID; after "=" they must be all there is.
 
     Numbers in a name are ignored ("TEST 01"); those in an ID are not, for "QC 123456" may be a province's.
     """
-    wanted = words(pattern)
-    if not wanted:
+    if header.patient_id_issuer == OWN_PHANTOMS:
         return False
     name = tuple(word for word in words(header.patient_name) if not word.isdigit())
-    if pattern.lstrip().startswith("="):
-        return wanted in {name, words(header.patient_id)}
-    return any(_holds(text, wanted) for text in (name, words(header.patient_id)))
+    identifier = words(header.patient_id)
+    return any(
+        wanted in {name, identifier} if whole else _holds(name, wanted) or _holds(identifier, wanted)
+        for wanted, whole in map(_pattern, patterns)
+        if wanted
+    )
+
+
+@lru_cache(maxsize=256)
+def _pattern(text: str) -> tuple[tuple[str, ...], bool]:
+    """Return a pattern's words, and whether they must be all there is."""
+    return words(text), text.lstrip().startswith("=")
 
 
 def _holds(text: tuple[str, ...], wanted: tuple[str, ...]) -> bool:

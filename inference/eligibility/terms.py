@@ -20,10 +20,15 @@ def words(text: str) -> tuple[str, ...]:
 
     Digits are words of their own, so that "PA1" holds the word "PA". "P.A." and its like are one word.
     """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).upper())
-    plain = unicodedata.normalize("NFC", "".join(c for c in folded if not unicodedata.category(c).startswith("M")))
+    plain = text.upper() if text.isascii() else _without_marks(text)
     joined = _INITIALS.sub(lambda match: "".join(group for group in match.groups() if group), plain)
     return tuple(_WORD.findall(joined))
+
+
+def _without_marks(text: str) -> str:
+    """Return a text in upper case and ordinary width, without combining marks such as accents."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).upper())
+    return unicodedata.normalize("NFC", "".join(c for c in folded if not unicodedata.category(c).startswith("M")))
 
 
 class Terms(Generic[Meaning]):
@@ -39,7 +44,9 @@ class Terms(Generic[Meaning]):
             if not key or self._meanings.setdefault(key, meaning) != meaning:
                 msg = f"the term {term!r} is empty or has two meanings"
                 raise ValueError(msg)
-        self._longest = max(map(len, self._meanings), default=0)
+        self._longest: dict[str, int] = {}
+        for key in self._meanings:
+            self._longest[key[0]] = max(len(key), self._longest.get(key[0], 0))
 
     @classmethod
     def of(cls, table: Mapping[Meaning | None, Mapping[str, Iterable[str]]]) -> Self:
@@ -63,7 +70,7 @@ class Terms(Generic[Meaning]):
         return tuple(found)
 
     def _length_at(self, text_words: tuple[str, ...], position: int) -> int:
-        for length in range(self._longest, 0, -1):
+        for length in range(self._longest.get(text_words[position], 0), 0, -1):
             if text_words[position : position + length] in self._meanings:
                 return length
         return 0
