@@ -130,6 +130,10 @@ class InferenceSettings(Section):
     min_age_years: int = Field(default=18, ge=0, le=150)
     assume_chest: bool = False
     assume_frontal: bool = False
+    refuse_test_patients: tuple[str, ...] = (
+        "PHANTOM", "TEST PATIENT", "PATIENT TEST", "TESTPATIENT", "TEST TEST", "ZZTEST", "ZZZTEST", "DUMMY PATIENT",
+        "PATIENT DUMMY", "QUALITY CONTROL", "QC TEST", "TEST QC", "=TEST", "=DUMMY", "=QC",
+    )  # fmt: skip
     max_pixels: int = Field(default=100_000_000, ge=1_000_000)
     operating_points: dict[str, OperatingPointSettings] = {}
 
