@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, String, cast, func, literal, or_, 
 from sqlalchemy.orm import Session
 
 from tracking.clock import to_datetime
-from tracking.instances import analysis_key
+from tracking.keys import study_keys
 from tracking.models import (
     Analysis,
     Breaker,
@@ -305,15 +305,7 @@ def _problems(
 
 def work_on(read: Session, study_uid: str) -> ColumnElement[bool]:
     """Choose the jobs that analyse a study or build its documents."""
-    analyses = read.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
-    revision = read.scalar(select(Study.revision).where(Study.study_uid == study_uid)) or 0
-    # Whole keys: no index serves "begins with" on every database, and a node keeps millions of jobs.
-    return Job.key.in_(
-        [
-            *(analysis_key(study_uid, number) for number in range(1, revision + 1)),
-            *(f"report:{analysis_id}" for analysis_id in analyses),
-        ]
-    )
+    return Job.key.in_(study_keys(read, study_uid))
 
 
 def _retrying(read: Session, study_uid: str, analysis_id: int | None) -> tuple[RetrySummary, ...]:
