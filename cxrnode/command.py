@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from config.errors import SettingsError
 from config.load import find_file, load_settings
@@ -47,6 +48,16 @@ class Context:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+class WithDefault(TyperGroup):
+    """A group of commands that takes anything else than one of their names for the arguments of ``show``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``show`` before arguments that name no command of the group and ask for no help."""
+        if args and args[0] not in self.commands and args[0] not in self.get_help_option_names(ctx):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
 
 
 @contextmanager

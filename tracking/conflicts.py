@@ -6,6 +6,8 @@ is taken out of the queue; work that is under way meets :func:`may_speak` in the
 """
 
 import json
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, bindparam, func, null, select, update
@@ -15,8 +17,15 @@ from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
 from tracking.keys import study_keys
-from tracking.models import Analysis, Delivery, Document, ImageOutcome, Instance, Study
-from tracking.patient import ELEMENTS, PatientIdentity, contradictions, contradictions_among
+from tracking.models import Analysis, Conflict, Delivery, Document, ImageOutcome, Instance, Study
+from tracking.patient import (
+    ELEMENTS,
+    PatientIdentity,
+    contradictions,
+    contradictions_among,
+    names_patient,
+    plain,
+)
 from tracking.prepared import Prepared
 
 WITHHELD = "withheld: the instances of the study name two patients, or one of them was rejected or replaced since"
@@ -26,9 +35,7 @@ _COLUMNS = tuple(getattr(Instance, field) for field in _FIELDS)
 _identities = Prepared(
     lambda _: (
         select(*_COLUMNS, Instance.repeated)
-        .where(
-            Instance.study_uid == bindparam("uid"), Instance.rejected.is_(None), Instance.patient_id.is_not(None)
-        )
+        .where(Instance.study_uid == bindparam("uid"), Instance.rejected.is_(None), Instance.patient_id.is_not(None))
         .distinct()
     )
 )
@@ -153,9 +160,27 @@ def stated_patients(read: Session, study_uid: str) -> tuple[StatedPatient, ...]:
     )
 
 
-def identity_of(row: Row[tuple[str | None, ...]] | Instance) -> PatientIdentity | None:
+def ways_out(study_uid: str, patients: Sequence[StatedPatient]) -> list[str]:
+    """Return the commands that end a conflict: one for each patient that can be kept, and one that rejects an image.
+
+    A patient cannot be kept whose ID and issuer another one shares, or whom only a second value in a file names.
+    """
+    commands = []
+    for patient in patients:
+        patient_id, issuer = plain(patient.identity.patient_id), plain(patient.identity.issuer_of_patient_id)
+        alike = [other for other in patients if plain(other.identity.patient_id) == patient_id]
+        if patient.second or len([other for other in alike if names_patient(other.identity, patient_id, issuer)]) > 1:
+            continue
+        option = f" --issuer {shlex.quote(issuer)}" if len(alike) > 1 else ""
+        commands.append(f"cxrnode study resolve {study_uid} --patient {shlex.quote(patient_id)}{option}")
+    return [*commands, f"cxrnode study reject {study_uid} --instance UID"]
+
+
+def identity_of(row: Instance | Conflict) -> PatientIdentity | None:
     """Return whose image an instance is, or None where an earlier version did not keep it."""
-    return None if row.patient_id is None else PatientIdentity(**{field: getattr(row, field) or "" for field in _FIELDS})
+    return (
+        None if row.patient_id is None else PatientIdentity(**{field: getattr(row, field) or "" for field in _FIELDS})
+    )
 
 
 def _first(row: Row[tuple[str, ...]]) -> PatientIdentity:

@@ -277,7 +277,7 @@ def retry(tx: Session, *, key: str, done: bool = False) -> bool:
 
 
 def retire(tx: Session, keys: Sequence[str], reason: str) -> None:
-    """End open jobs that nobody has begun, because their work is not wanted any more; those that run are not touched."""
+    """End open jobs that nobody has begun, because their work is not wanted any more; those that run go on."""
     tx.execute(
         update(JobRow)
         .where(JobRow.key.in_(keys), JobRow.state == "open", JobRow.worker.is_(None))

@@ -40,8 +40,7 @@ def upgrade() -> None:
 
 
 def _describe_first_instances() -> None:
-    names = [sa.column(name) for name in _DESCRIBED]
-    study = sa.table("study", sa.column("study_uid"), *names)
+    study = sa.table("study", sa.column("study_uid"), *(sa.column(name) for name in _DESCRIBED))
     instance = sa.table(
         "instance", sa.column("instance_uid"), sa.column("study_uid"), sa.column("received_at"),
         *(sa.column(name) for name in _DESCRIBED),
