@@ -1,4 +1,4 @@
-"""Images of one and of two patients in one study, as a file or in memory; ``python -m tests.mixtures FOLDER`` writes them.
+"""Images of one and of two patients in one study; ``python -m tests.mixtures FOLDER`` writes them as files.
 
 Every mixture is a pair of data sets with one Study Instance UID, or a single one that holds an element twice, and says
 whether that makes a conflict. Data sets are written element by element, so that nothing is repaired on the way.
@@ -113,9 +113,9 @@ def image(number: int, study_uid: str, patient: Mapping[str, bytes], syntax: str
     """Return an image without pixels; ``more`` elements stand behind those of the patient."""
     instance_uid = f"{study_uid}.{number}"
     elements = [
-        ("SpecificCharacterSet", b"ISO_IR 192"), ("SOPClassUID", CR.encode()), ("SOPInstanceUID", instance_uid.encode()),
-        ("Modality", b"CR"), *patient.items(), *more, ("StudyInstanceUID", study_uid.encode()),
-        ("SeriesInstanceUID", f"{study_uid}.8".encode()),
+        ("SpecificCharacterSet", b"ISO_IR 192"), ("SOPClassUID", CR.encode()),
+        ("SOPInstanceUID", instance_uid.encode()), ("Modality", b"CR"), *patient.items(), *more,
+        ("StudyInstanceUID", study_uid.encode()), ("SeriesInstanceUID", f"{study_uid}.8".encode()),
     ]  # fmt: skip
     return Image(instance_uid, syntax, encode(elements, syntax))
 
