@@ -1,6 +1,5 @@
 """Commands about studies: what there is, what happened to one, starting again what stopped; and the audit log."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from cxrnode import show
-from cxrnode.command import Context, Json, WithDefault, err, out
+from cxrnode.command import Context, Json, WithDefault, err, operator, out
 from tracking import audit, corrections, documents, maintenance, queries
 from tracking.audit import AuditEventType
 from tracking.queries import StudySummary
@@ -102,7 +101,7 @@ def study_resolve(
     """
     context: Context = ctx.obj
     with context.database().transaction() as tx:
-        outcome = corrections.resolve_study(tx, uid, patient, issuer, user=getpass.getuser())
+        outcome = corrections.resolve_study(tx, uid, patient, issuer, user=operator())
     if not outcome.changed:
         _say(f"study {uid}: resolved that way already, nothing changed")
         return
@@ -121,7 +120,7 @@ def study_reject(
 ) -> None:
     """Take one image out of a study: kept on disk, never analysed, in no document."""
     context: Context = ctx.obj
-    user = getpass.getuser()
+    user = operator()
     with context.database().transaction() as tx:
         if kept_aside:
             dismissed = corrections.dismiss_kept_aside(tx, uid, instance, user=user)
@@ -147,7 +146,7 @@ def study_accept(
     """
     context: Context = ctx.obj
     with context.database().transaction() as tx:
-        outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=getpass.getuser())
+        outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=operator())
     if not outcome.changed:
         _say(f"image {instance}: accepted already, nothing changed")
         return

@@ -1,5 +1,7 @@
 """What every command of the command line gets: the settings, the database, and where to print."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +50,14 @@ class Context:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+def operator() -> str:
+    """Return who gives the command, as the operating system names them; for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return f"uid {os.getuid()}"
 
 
 class WithDefault(TyperGroup):
