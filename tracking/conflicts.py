@@ -163,16 +163,18 @@ def stated_patients(read: Session, study_uid: str) -> tuple[StatedPatient, ...]:
 def ways_out(study_uid: str, patients: Sequence[StatedPatient]) -> list[str]:
     """Return the commands that end a conflict: one for each patient that can be kept, and one that rejects an image.
 
-    A patient cannot be kept whose ID and issuer another one shares, or whom only a second value in a file names.
+    A patient cannot be kept whose ID and issuer another one shares, or one of whose files names two patients.
     """
+    twofold = {uid for patient in patients for uid in patient.second}
     commands = []
     for patient in patients:
+        own = set(patient.images) - set(patient.second)
         patient_id, issuer = plain(patient.identity.patient_id), plain(patient.identity.issuer_of_patient_id)
         alike = [other for other in patients if plain(other.identity.patient_id) == patient_id]
-        if patient.second or len([other for other in alike if names_patient(other.identity, patient_id, issuer)]) > 1:
-            continue
-        option = f" --issuer {shlex.quote(issuer)}" if len(alike) > 1 else ""
-        commands.append(f"cxrnode study resolve {study_uid} --patient {shlex.quote(patient_id)}{option}")
+        shared = sum(names_patient(other.identity, patient_id, issuer) for other in alike) > 1
+        if own and not own & twofold and not shared:
+            option = f" --issuer {shlex.quote(issuer)}" if len(alike) > 1 else ""
+            commands.append(f"cxrnode study resolve {study_uid} --patient {shlex.quote(patient_id)}{option}")
     return [*commands, f"cxrnode study reject {study_uid} --instance UID"]
 
 

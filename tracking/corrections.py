@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from config.errors import ActionRefused
@@ -147,7 +147,9 @@ def accept_instance(
     chosen.state = "replaced"
     row.revision = 1
     tx.flush()
-    revisions = {uid: _begin_revision(tx, uid) for uid in sorted({before, after})}
+    # The UIDs of documents derive from images and revision: in its new study the image must not meet an old pair.
+    highest = max(tx.scalars(select(Study.revision).where(Study.study_uid.in_((before, after)))))
+    revisions = {uid: _begin_revision(tx, uid, highest + 1) for uid in sorted({before, after})}
     row.revision = revisions[after]
     for uid, revision in revisions.items():
         audit.append(
@@ -297,14 +299,17 @@ def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:
     )
 
 
-def _begin_revision(tx: Session, study_uid: str) -> int:
-    """Make all earlier revisions void, judge the study anew, and let an analysis be due if there is one to make."""
+def _begin_revision(tx: Session, study_uid: str, revision: int | None = None) -> int:
+    """Make all earlier revisions void, judge the study anew, and let an analysis be due if there is one to make.
+
+    ``revision`` is the number of the new one, the next unless given.
+    """
     queue.retire(tx, study_keys(tx, study_uid), _SUPERSEDED)
-    next_revision = Study.revision + 1
-    revision = tx.scalars(
+    number = Study.revision + 1 if revision is None else literal(revision)
+    begun = tx.scalars(
         update(Study)
         .where(Study.study_uid == study_uid)
-        .values(revision=next_revision, valid_from=next_revision)
+        .values(revision=number, valid_from=number)
         .returning(Study.revision)
         .execution_options(synchronize_session=False)
     ).one()
@@ -314,8 +319,8 @@ def _begin_revision(tx: Session, study_uid: str) -> int:
         select(func.count()).where(Instance.study_uid == study_uid, Instance.rejected.is_(None))
     )  # fmt: skip
     if standing and not in_conflict:
-        make_due(tx, study_uid, revision, 0)
-    return revision
+        make_due(tx, study_uid, begun, 0)
+    return begun
 
 
 def _uids(rows: Sequence[Instance]) -> tuple[str, ...]:

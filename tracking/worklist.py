@@ -108,16 +108,21 @@ class StoppedDelivery:
 def find_studies(read: Session, *, status: str = "", search: str = "", offset: int = 0, limit: int = 25) -> Worklist:
     """Return studies, those in which something arrived last first.
 
-    ``status`` is one of :data:`STATUSES`; ``search`` is how a study UID, an accession number or a patient ID begins.
+    ``status`` is one of :data:`STATUSES`; ``search`` is how a study UID, an accession number or a patient ID begins,
+    in a conflict that of any image.
     """
     query = select(Study.study_uid)
     if search:
+        named = exists().where(
+            Instance.study_uid == Study.study_uid, Instance.patient_id.istartswith(search, autoescape=True)
+        )
         query = query.where(
             or_(
+                and_(Study.conflict_since.is_not(None), named),
                 *(
                     column.istartswith(search, autoescape=True)
                     for column in (Study.study_uid, Study.accession_number, Study.patient_id)
-                )
+                ),
             )
         )
     if status:

@@ -326,6 +326,7 @@ def test_two_patients_in_a_study_are_shown_and_no_finding_is(
     analyse("1.9", 1, "1.1")
     build(1, "pacs")
     receive("1.2", patient_id="PAT-B", patient_name="<Roe>^Mary")
+    assert "PAT-B" in browser.get("/?q=pat-b").text
     listed, page = browser.get("/?status=conflict").text, browser.get("/study/1.9").text
     for words in ("PAT1.9", "PAT-B", "Doe, Jane", "&lt;Roe&gt;, Mary", "two patients"):
         assert words in listed, words

@@ -24,7 +24,7 @@ from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding, picture
 from tests.mixtures import CR, encode
 from tests.reporting.conftest import record_of
-from tracking import corrections, queue, schema
+from tracking import corrections, queries, queue, schema
 from tracking.analyses import AnalysisRecord, OutcomeRecord, instances_of, record_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, Registered, register_conflict, register_instance
@@ -213,6 +213,15 @@ def test_every_document_is_of_the_patient_of_every_image_in_it(world: World, sto
     tell(world, story)
     for document, whose in documents_of(world):
         assert whose == {patient_of(world.settings.document_dir / document.path, document.kind)}
+    assert statuses(world) <= {"conflict", "rejected", "reported"}
+
+
+def test_an_image_that_moved_to_another_study_gets_documents_of_its_own_there(world: World) -> None:
+    told = [Receive(1, 1, "A", 1, None), Work("analyse"), Work("finish"), Work("report"), Work("finish")]
+    tell(world, [*told, Receive(1, 2, "B", 1, None), Decide("accept", 1, 1, "A")])
+    found = [(next(iter(whose)), document.kind) for document, whose in documents_of(world)]
+    assert sorted(found) == sorted(itertools.product("BA", ("sr", "sc", "hl7")))
+    assert statuses(world) == {"rejected", "reported"}
 
 
 def test_a_story_with_every_action_ends_with_documents_of_one_patient_a_study(world: World) -> None:
@@ -229,6 +238,13 @@ def test_a_story_with_every_action_ends_with_documents_of_one_patient_a_study(wo
     assert sorted(found) == sorted(itertools.product("BCA", ("sr", "sc", "hl7")))
     for document, whose in documents_of(world):
         assert whose == {patient_of(world.settings.document_dir / document.path, document.kind)}
+
+
+def statuses(world: World) -> set[str]:
+    """Return where the studies of the story stand, now that nothing is due."""
+    with world.database.reading() as read:
+        found = [queries.find_study(read, f"{world.root}.{study}") for study in (1, 2)]
+    return {study.status for study in found if study is not None}
 
 
 def tell(world: World, story: Sequence[object]) -> None:

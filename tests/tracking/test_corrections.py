@@ -376,6 +376,7 @@ def test_a_file_that_names_two_patients_is_a_conflict_by_itself(books: Books) ->
         ("PAT-A", ("1.1",), ()),
         ("OTHER", ("1.1",), ("1.1",)),
     ]
+    assert conflicts.ways_out("1.9", found.patients) == ["cxrnode study reject 1.9 --instance UID"]
     with pytest.raises(ActionRefused, match="Patient ID twice"):
         books.resolve("PAT-A")
     with pytest.raises(ActionRefused, match="no image"):
