@@ -52,11 +52,12 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("receiver", partial(_receiver, needed=quick)),
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
+        ("patients", _patients),
         *([] if quick else [("documents", _documents)]),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "documents"} and no_database:
+        if name in {"queue", "patients", "documents"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -267,6 +268,37 @@ def _queue(settings: Settings) -> Iterator[Check]:
                 f"{entry.waiting} waiting after {entry.failures} failures: {entry.error}",
                 f"it is tried again by itself; `cxrnode retry --destination {entry.name}` does it now",
             )
+
+
+def _patients(settings: Settings) -> Iterator[Check]:
+    """Say which studies wait for a decision on whose images they hold; whose, only the commands that it names say."""
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            in_conflict = queries.studies_in_conflict(read)
+            kept_aside = queries.studies_with_files_kept_aside(read)
+    finally:
+        database.close()
+    yield Check(
+        "patients",
+        "warning" if in_conflict else "ok",
+        f"{len(in_conflict)} in conflict: images of two patients in one study, so no result ({_first_of(in_conflict)})"
+        if in_conflict
+        else "no study names two",
+        f"`cxrnode study {in_conflict[0]}` says whom it names and the ways out" if in_conflict else "",
+    )
+    if kept_aside:
+        count = sum(kept_aside.values())
+        yield Check(
+            "corrected images",
+            "warning",
+            f"{count} kept aside: other bytes came under a known UID ({_first_of(list(kept_aside))})",
+            f"`cxrnode study {next(iter(kept_aside))}` says what differs and how to accept or dismiss it",
+        )
+
+
+def _first_of(uids: list[str]) -> str:
+    return f"study {uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else "")
 
 
 def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) -> Check:

@@ -9,7 +9,7 @@ from config.logs import get_logger
 from dicom_node.association import AcceptedAssociation
 from dicom_node.commit import GroupCommit
 from dicom_node.file_meta import file_meta
-from dicom_node.header import PREFIX_BYTES, Header, is_usable_uid, parse_header
+from dicom_node.header import PREFIX_BYTES, Header, UnusableUid, is_usable_uid, parse_header
 from dicom_node.message import Answer, StoreRequest
 from dicom_node.store import InstanceStore, PartialFile
 from tracking import audit
@@ -28,7 +28,7 @@ SUCCESS = Answer(0x0000)
 BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or not printable")
 WRONG_CLASS = Answer(0x0122, "SOP class is not that of the context")
 MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
-UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
+UNPARSABLE = Answer(0xC000, "no Study Instance UID could be read")
 NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
 NOT_RECORDED = Answer(0xA700, "database is not available, try again later")
 
@@ -83,6 +83,8 @@ class Reception:
         self._file.complete()
         try:
             header = self._header(self._file)
+        except UnusableUid as error:
+            return self._refuse(Answer(BAD_INSTANCE_UID.status, str(error)))
         except UnreadableInstance:
             return self._refuse(UNPARSABLE)
         if (header.sop_class_uid, header.instance_uid) != (self._request.sop_class_uid, self._request.instance_uid):
@@ -137,6 +139,7 @@ class Reception:
             called_ae=association.called_ae,
             address=association.address,
             study=header.study,
+            repeated=header.repeated,
         )
 
     def _register(self, incoming: IncomingInstance) -> Registered:
