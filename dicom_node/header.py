@@ -53,7 +53,7 @@ _MAX_VALUE_BYTES = 4096
 _MAX_TEXT = 1024
 _MAX_INFLATED = 16 * PREFIX_BYTES
 
-_UID = re.compile(r"[!-~]{1,64}", re.ASCII)
+_UID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_CODECS = {
     b"": "ascii", b"ISO_IR 6": "ascii", b"ISO_IR 100": "latin_1", b"ISO_IR 101": "iso8859_2",
@@ -86,11 +86,11 @@ class Header:
 
 
 def is_usable_uid(value: str) -> bool:
-    """Tell whether a UID can serve as a key: 1 to 64 printable ASCII characters that mean nothing to a path.
+    """Tell whether a UID can serve as a key: 1 to 64 letters, digits, dots, hyphens and underscores.
 
     Stricter than a file system needs and laxer than PS3.5 9.1, because real archives hold UIDs with letters.
     """
-    return bool(_UID.fullmatch(value)) and not set(value) & set('/\\"') and value not in {".", ".."}
+    return bool(_UID.fullmatch(value)) and value not in {".", ".."}
 
 
 def plain_uid(raw: bytes) -> str:

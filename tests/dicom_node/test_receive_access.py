@@ -68,7 +68,7 @@ def test_strangers_are_rejected_and_audited(
         echo(Target(**{"host": "127.0.0.1", "port": node.receiver.port, "called_ae": "CXRNODE",
                        "calling_ae": "STRANGER", **target}))  # fmt: skip
     assert code in str(caught.value)
-    [line] = node.audit()
+    [line] = node.audit_soon()
     assert (line.type, line.detail["calling_ae"]) == ("association-rejected", "STRANGER")
 
 
