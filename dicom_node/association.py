@@ -21,7 +21,7 @@ from dicom_node.negotiation import Negotiated, NegotiationMemory
 from dicom_node.presentation import AcceptedContext, Supported
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.store import PartialFile
-from dicom_node.wire import ConnectionLost, Fragment, Pdu, PduReader, TimedOut, WireError
+from dicom_node.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
 
 _log = get_logger(__name__)
 
@@ -176,12 +176,13 @@ class AcceptedAssociation:
             return False
         if pdu.kind != wire.ASSOCIATE_RQ:
             raise WireError("first PDU is no association request")
-        fixed = read_fixed_fields(pdu.body)
+        body = bytes(pdu.body)
+        fixed = read_fixed_fields(body)
         self.caller = Caller(fixed.calling_ae, fixed.called_ae, self.caller.address)
         rejection = self._service.admit(self, self.caller) if fixed.speaks_version_1 else access.OTHER_VERSION
         negotiated = None
         if rejection is None:
-            negotiated = self._negotiate(pdu)
+            negotiated = self._negotiate(body)
             rejection = access.OTHER_APPLICATION_CONTEXT
         if negotiated is None:
             self._send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
@@ -193,16 +194,15 @@ class AcceptedAssociation:
         self._service.accepted(self)
         return True
 
-    def _negotiate(self, pdu: Pdu) -> Negotiated | None:
+    def _negotiate(self, body: bytes) -> Negotiated | None:
         """Return the answer to a request, or None where its application context is not DICOM's."""
-        body = bytes(pdu.body)
         negotiated = self._memory.recall(body)
         if negotiated is not None:
             return negotiated
-        request = parse_request(pdu.body)
+        request = parse_request(body)
         if request.application_context != APPLICATION_CONTEXT:
             return None
-        negotiated = negotiation.negotiate(pdu.body, request, self._supported, self._limits.max_pdu_bytes)
+        negotiated = negotiation.negotiate(body, request, self._supported, self._limits.max_pdu_bytes)
         self._memory.remember(body, negotiated)
         return negotiated
 

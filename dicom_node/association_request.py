@@ -68,21 +68,21 @@ class AssociationRequest:
     max_pdu_bytes: int
 
 
-def read_fixed_fields(body: memoryview) -> FixedFields:
+def read_fixed_fields(body: bytes) -> FixedFields:
     """Return the fixed fields of a request without its PDU header; raise WireError when it is too short for them."""
     if len(body) < FIXED_BYTES:
         raise WireError("association request is too short", _INVALID)
     version = int.from_bytes(body[:2], "big")
-    return FixedFields(version, _ae_title(bytes(body[4:20])), _ae_title(bytes(body[20:36])))
+    return FixedFields(version, _ae_title(body[4:20]), _ae_title(body[20:36]))
 
 
-def parse_request(body: memoryview) -> AssociationRequest:
+def parse_request(body: bytes) -> AssociationRequest:
     """Return the variable part of a request without its PDU header.
 
     Unknown items are ignored (PS3.8 9.3.1). An item that is longer than what holds it, a presentation context ID that
     is even or repeated, and more items than :data:`MAX_ITEMS` raise WireError.
     """
-    application_context, user_information = b"", memoryview(b"")
+    application_context, user_information = b"", b""
     contexts: dict[int, ProposedContext] = {}
     for number, (kind, value) in enumerate(_items(body[FIXED_BYTES:])):
         if number >= MAX_ITEMS:
@@ -99,7 +99,7 @@ def parse_request(body: memoryview) -> AssociationRequest:
     return AssociationRequest(application_context, tuple(contexts.values()), _maximum_length(user_information))
 
 
-def _parse_context(value: memoryview) -> ProposedContext:
+def _parse_context(value: bytes) -> ProposedContext:
     if len(value) < 4 or value[0] % 2 == 0:  # odd and one byte: so there are at most MAX_CONTEXTS of them
         raise WireError("presentation context ID is missing or even", _INVALID)
     abstract_syntax = b""
@@ -114,7 +114,7 @@ def _parse_context(value: memoryview) -> ProposedContext:
     return ProposedContext(value[0], abstract_syntax, tuple(transfer_syntaxes))
 
 
-def _maximum_length(user_information: memoryview) -> int:
+def _maximum_length(user_information: bytes) -> int:
     """Return the Maximum Length Received of the peer (PS3.8 D.1), 0 where there is none."""
     for number, (kind, content) in enumerate(_items(user_information)):
         if number >= MAX_USER_ITEMS:
@@ -124,23 +124,24 @@ def _maximum_length(user_information: memoryview) -> int:
     return 0
 
 
-def _items(encoded: memoryview) -> Iterator[tuple[int, memoryview]]:
+def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield type and value of each item; raise WireError when one is longer than what is there."""
     position, size = 0, len(encoded)
+    unpack_header, header_size = _ITEM_HEADER.unpack_from, _ITEM_HEADER.size  # thousands of items in a long request
     while position < size:
-        if size - position < _ITEM_HEADER.size:
+        begin = position + header_size
+        if begin > size:
             raise WireError("item of the association request is cut off", _INVALID)
-        kind, length = _ITEM_HEADER.unpack_from(encoded, position)
-        end = position + _ITEM_HEADER.size + length
-        if end > size:
+        kind, length = unpack_header(encoded, position)
+        position = begin + length
+        if position > size:
             raise WireError("item of the association request is longer than what holds it", _INVALID)
-        yield kind, encoded[position + _ITEM_HEADER.size : end]
-        position = end
+        yield kind, encoded[begin:position]
 
 
-def _uid(value: memoryview) -> bytes:
+def _uid(value: bytes) -> bytes:
     """Strip the null or space that some peers pad a UID with."""
-    return bytes(value).rstrip(b"\x00 ")
+    return value.rstrip(b"\x00 ")
 
 
 def _ae_title(padded: bytes) -> str:

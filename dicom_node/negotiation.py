@@ -65,7 +65,7 @@ class NegotiationMemory:
                 self._known.popitem(last=False)
 
 
-def negotiate(body: memoryview, request: AssociationRequest, supported: Supported, max_pdu_bytes: int) -> Negotiated:
+def negotiate(body: bytes, request: AssociationRequest, supported: Supported, max_pdu_bytes: int) -> Negotiated:
     """Decide on each proposed presentation context and encode the A-ASSOCIATE-AC.
 
     ``body`` is the request that was parsed into ``request``, ``max_pdu_bytes`` the longest PDU we take.
@@ -82,7 +82,7 @@ def negotiate(body: memoryview, request: AssociationRequest, supported: Supporte
         content = bytes((context.context_id, 0, result, 0)) + _item(_TRANSFER_SYNTAX_ITEM, syntax)
         items.append(_item(_CONTEXT_ITEM, content))
     items.append(_user_information(max_pdu_bytes))
-    fixed = b"\x00\x01\x00\x00" + bytes(body[_AE_TITLES])
+    fixed = b"\x00\x01\x00\x00" + body[_AE_TITLES]
     answer = wire.control_pdu(wire.ASSOCIATE_AC, fixed + b"".join(items))
     return Negotiated(accepted, causes(refused), answer, request.max_pdu_bytes)
 
