@@ -24,11 +24,11 @@ WINDOW_SECONDS = 3600.0
 MOST_DIFFERENT = 512
 """Different refusals in a window; beyond it only kind and reason are kept apart."""
 
-MOST_DIFFERENT_PER_ADDRESS = 48
+MOST_DIFFERENT_PER_ADDRESS = 24
 """Different refusals of one address in a window; beyond it AE titles, SOP classes and syntaxes are left out."""
 
 _COLLECT_SECONDS = 0.1
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 3.0
 _RETRY_SECONDS = 15.0
 
 

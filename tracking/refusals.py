@@ -74,15 +74,14 @@ class RefusalCount:
 
 def add(tx: Session, counts: Mapping[Refusal, int]) -> None:
     """Add to the counts, and forget the oldest rows beyond :data:`MOST_ROWS`."""
-    for refusal, count in counts.items():
-        values = {name: getattr(refusal, name) for name in (*_WHAT, "cure")}
-        tx.execute(
-            queue.upsert(tx)(Row)
-            .values(**values, count=count, first_at=now_ms(), last_at=now_ms())
-            .on_conflict_do_update(
-                index_elements=list(_WHAT), set_={"count": Row.count + count, "last_at": now_ms(), "cure": refusal.cure}
-            )
-        )
+    if not counts:
+        return
+    insert = queue.upsert(tx)(Row)
+    changed = {"count": Row.count + insert.excluded.count, "last_at": now_ms(), "cure": insert.excluded.cure}
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=list(_WHAT), set_=changed),
+        [{name: getattr(refusal, name) for name in (*_WHAT, "cure")} | {"count": n} for refusal, n in counts.items()],
+    )
     rows = tx.scalar(select(func.count()).select_from(Row)) or 0
     if rows > MOST_ROWS:
         oldest = select(Row.id).order_by(Row.last_at, Row.id).limit(rows - MOST_ROWS)

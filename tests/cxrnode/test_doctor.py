@@ -11,9 +11,9 @@ from cxrnode.doctor import Check
 from tracking import documents, maintenance, queue, refusals, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
-from tracking.refusals import Refusal, RefusalKind
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.refusals import Refusal, RefusalKind
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"
@@ -147,7 +147,7 @@ def test_refusals_of_the_last_days_are_named_with_the_setting_that_would_change_
     check = found["refused context"]
     assert (check.state, check.cure) == ("warning", cure)
     assert check.found.startswith(
-        "SOP class not accepted (Secondary Capture Image Storage, calling PACS, called CXRNODE, from 10.0.0.1), 10 times"
+        "SOP class not accepted (Secondary Capture Image Storage, calling PACS, called CXRNODE, from 10.0.0.1), 10 "
     )
     assert found["refusals"].state == "ok"
     assert "1 more" in found["refusals"].found

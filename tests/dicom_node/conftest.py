@@ -48,14 +48,14 @@ class Node:
 
     def audit_soon(self, number: int = 1) -> list[Line]:
         """Return the audit log once it has so many lines: some are written when the peer is gone."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while len(found := self.audit()) < number and time.monotonic() < deadline:
             time.sleep(0.02)
         return found
 
     def refusals(self, number: int = 1) -> list[RefusalCount]:
         """Return what was refused, once there are so many different refusals."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while len(found := self._refusals()) < number and time.monotonic() < deadline:
             time.sleep(0.02)
         return found
