@@ -44,7 +44,7 @@ CONNECTIONS = 1000
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 22)]
 QUIET_SECONDS = 10.0
 LONGEST_ATTACK_SECONDS = 60.0
-IMAGES = 600
+IMAGES = 2000
 GOAL = 0.8
 
 _COMPUTED_RADIOGRAPHY = b"1.2.840.10008.5.1.4.1.1.1"
@@ -180,12 +180,15 @@ def measure(rounds: int, work: Path, console: Console) -> dict[str, Any]:
     sink.start()
     measured: list[dict[str, Any]] = []
     try:
-        send_until(target, paths, 0, lambda seconds: seconds > 2)
+        start = send_until(target, paths, 0, lambda seconds: seconds > 2)[0]
         for number in range(rounds):
-            quiet = send_until(target, paths, 0, lambda seconds: seconds > QUIET_SECONDS)
-            elsewhere = send_beside_attack(target, paths, 200, listener.getsockname()[1], number)
+            quiet = send_until(target, paths, start, lambda seconds: seconds > QUIET_SECONDS)
+            start += quiet[0]
+            elsewhere = send_beside_attack(target, paths, start, listener.getsockname()[1], number)
+            start += elsewhere[0]
             cpu = receiver.cpu_seconds()
-            attacked = send_beside_attack(target, paths, 400, receiver.port, number)
+            attacked = send_beside_attack(target, paths, start, receiver.port, number)
+            start += attacked[0]
             cpu = receiver.cpu_seconds() - cpu
             rates = {"quiet": quiet, "attackers_elsewhere": elsewhere, "attacked": attacked}
             measured.append(
