@@ -157,3 +157,16 @@ def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -
             answered += 1
             time.sleep(0.05)
         assert 0 < answered < 1000
+
+
+def test_a_data_set_that_ends_within_its_last_element_is_refused_and_traced(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    whole = save_file(make_dataset())
+    cut = whole.with_name("cut.dcm")
+    cut.write_bytes(whole.read_bytes()[:-2])
+    assert [outcome.status for outcome in store([cut, whole], node.target)] == [0xC000, 0]
+    [entry] = node.refusals()
+    assert (entry.refusal.kind, entry.refusal.status, entry.refusal.reason) == (
+        RefusalKind.INSTANCE, "", "data set ends within its last element",
+    )  # fmt: skip
