@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from pydicom.uid import UID
+
 from reporting.reading import Claim, Read, claim_words, headline, of_study, percent, read, telling
 from tracking import conflicts
 from tracking.queries import DeliverySummary, FindingSummary, StudySummary
@@ -17,6 +19,10 @@ Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
     "conflict": "two patients", "attention": "needs attention", "received": "received", "analysed": "analysed",
     "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "rejected": "rejected",
+}  # fmt: skip
+REFUSED = {
+    "association": "Association", "context": "Presentation context", "instance": "Image",
+    "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
 KINDS = {"sr": "Structured report", "sc": "Secondary capture", "hl7": "HL7 result"}
 REJECTED = {"by-hand": "rejected by hand", "other-patient": "rejected: of another patient"}
@@ -58,6 +64,11 @@ def date(value: str) -> str:
 def sex(value: str) -> str:
     """Return a DICOM sex in words."""
     return _SEXES.get(value, value or "–")
+
+
+def uid_name(uid: str) -> str:
+    """Return what a UID of the Standard is called (PS3.6 Annex A), another one as it is."""
+    return UID(uid).name
 
 
 def size(count: int) -> str:

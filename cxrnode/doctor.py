@@ -17,15 +17,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, schema, worklist
+from tracking import audit, documents, queries, queue, refusals, schema, worklist
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
+from tracking.refusals import RefusalCount, RefusalKind
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""
 
 _SLOW_FSYNC_SECONDS = 0.05
 _CLOCK_SKEW_SECONDS = 2.0
+_REFUSAL_DAYS = 7
+_MOST_REFUSALS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,11 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
         ("patients", _patients),
-        *([] if quick else [("documents", _documents)]),
+        *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "patients", "documents"} and no_database:
+        if name in {"queue", "patients", "documents", "refusals"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -335,3 +338,35 @@ def _documents(settings: Settings) -> Iterator[Check]:
         f"`cxrnode study {study_uid}` says why; mend it (a newer version may), then `cxrnode retry {study_uid}` "
         "builds its documents again",
     )
+
+
+def _refusals(settings: Settings) -> Iterator[Check]:
+    """Say what the receiver refused lately; contexts beside which images came are only counted."""
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            recent = refusals.latest(read, limit=refusals.MOST_ROWS, days=_REFUSAL_DAYS)
+    finally:
+        database.close()
+    serious = [entry for entry in recent if entry.refusal.kind is not RefusalKind.SPARE_CONTEXT]
+    for entry in serious[:_MOST_REFUSALS]:
+        yield Check(f"refused {entry.refusal.kind}", "warning", _refused(entry), entry.refusal.cure)
+    others = len(recent) - len(serious[:_MOST_REFUSALS])
+    found = f"{others} more kinds in {_REFUSAL_DAYS} days" if others else f"none in {_REFUSAL_DAYS} days"
+    if others or not serious:
+        yield Check("refusals", "ok", f"{found}; the console's page Refusals lists them" if others else found)
+
+
+def _refused(entry: RefusalCount) -> str:
+    from pydicom.uid import UID
+
+    refusal = entry.refusal
+    details = (
+        UID(refusal.sop_class_uid).name,
+        UID(refusal.transfer_syntax_uid).name,
+        f"calling {refusal.calling_ae}" if refusal.calling_ae else "",
+        f"called {refusal.called_ae}" if refusal.called_ae else "",
+        f"from {refusal.address}" if refusal.address else "",
+    )
+    times = f"{entry.count} time{'s' if entry.count != 1 else ''}"
+    return f"{refusal.reason} ({', '.join(filter(None, details))}), {times}, last {entry.last_at:%Y-%m-%d %H:%M} UTC"

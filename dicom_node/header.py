@@ -61,6 +61,7 @@ _IDENTIFYING = {
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_PIXEL_DATA = 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
 _LONG_FORM = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _MAX_ELEMENTS = 20_000
@@ -70,7 +71,7 @@ _MAX_TEXT = 1024
 _MAX_INFLATED = 16 * PREFIX_BYTES
 
 _PADDING = b"\x00 "
-_UID = re.compile(r"[!-~]{1,64}", re.ASCII)
+_UID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_CODECS = {
     b"": "ascii", b"ISO_IR 6": "ascii", b"ISO_IR 100": "latin_1", b"ISO_IR 101": "iso8859_2",
@@ -84,6 +85,10 @@ _one_at_a_time = threading.Lock()
 
 class _Truncated(Exception):
     """The bytes end before the walk does."""
+
+
+class _TooComplex(_Truncated):
+    """There are more elements, or deeper sequences, than anybody follows."""
 
 
 class _Element(NamedTuple):
@@ -114,11 +119,11 @@ class UnusableUid(UnreadableInstance):
 
 
 def is_usable_uid(value: str) -> bool:
-    """Tell whether a UID can serve as a key: 1 to 64 printable ASCII characters that mean nothing to a path.
+    """Tell whether a UID can serve as a key: 1 to 64 letters, digits, dots, hyphens and underscores.
 
     Stricter than a file system needs and laxer than PS3.5 9.1, because real archives hold UIDs with letters.
     """
-    return bool(_UID.fullmatch(value)) and not set(value) & set('/\\"') and value not in {".", ".."}
+    return bool(_UID.fullmatch(value)) and value not in {".", ".."}
 
 
 def plain_uid(raw: bytes) -> str:
@@ -172,6 +177,39 @@ def parse_header(
             for tag, value in elements.last.items()
         },
     )
+
+
+def is_cut_short(encoded: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> bool:
+    """Tell whether an element of a whole data set claims more bytes than came.
+
+    A deflated data set, and one that cannot be followed (its tags do not ascend, PS3.5 7.1, or it is nested too deep),
+    counts as whole: such data sets are stored.
+    """
+    if transfer_syntax_uid == DEFLATED:
+        return False
+    data = memoryview(encoded)
+    implicit = transfer_syntax_uid == IMPLICIT_LITTLE
+    walker = _Walker(data, implicit=implicit, big=transfer_syntax_uid == EXPLICIT_BIG)
+    position, last_tag = 0, -1
+    try:
+        while position < len(data):
+            if not any(data[position : position + 8]):  # padding behind the last element
+                return False
+            tag, vr, length, value = walker.read(position, implicit=implicit)
+            if tag <= last_tag:
+                return False
+            last_tag = tag
+            if length != _UNDEFINED:
+                position = value + length
+            elif tag == _PIXEL_DATA:
+                position = walker.skip_fragments(value)
+            else:
+                position = walker.skip_undefined(value, implicit=implicit or vr == b"UN")
+    except _TooComplex:
+        return False
+    except _Truncated:
+        return True
+    return position > len(data)
 
 
 def decode_text(raw: bytes, character_set: bytes) -> str:
@@ -287,7 +325,7 @@ class _Walker:
         """Return tag, VR (empty when implicit), value length and the position of the value."""
         self._elements += 1
         if self._elements > _MAX_ELEMENTS:
-            raise _Truncated
+            raise _TooComplex
         try:
             group, number = self._tag.unpack_from(self.data, position)
             tag = group << 16 | number
@@ -303,7 +341,7 @@ class _Walker:
     def skip_undefined(self, position: int, *, implicit: bool, depth: int = 0) -> int:
         """Return the position behind a sequence or item list of undefined length."""
         if depth > _MAX_DEPTH:
-            raise _Truncated
+            raise _TooComplex
         while True:
             tag, _, length, position = self.read(position, implicit=implicit)
             if tag == _SEQUENCE_END:
@@ -314,6 +352,15 @@ class _Walker:
                 position += length
             if position > len(self.data):
                 raise _Truncated
+
+    def skip_fragments(self, position: int) -> int:
+        """Return the position behind encapsulated pixels (PS3.5 A.4), whose delimiter may be missing at the end."""
+        while position < len(self.data):
+            tag, _, length, position = self.read(position, implicit=False)
+            if tag == _SEQUENCE_END:
+                break
+            position += length
+        return position
 
     def _skip_item(self, position: int, *, implicit: bool, depth: int) -> int:
         while True:

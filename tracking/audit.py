@@ -31,6 +31,7 @@ class AuditEventType(StrEnum):
     SERVICE_STARTED = "service-started"
     SERVICE_STOPPED = "service-stopped"
     ASSOCIATION_REJECTED = "association-rejected"
+    CONTEXT_REFUSED = "context-refused"
     INSTANCE_RECEIVED = "instance-received"
     INSTANCE_DUPLICATE = "instance-duplicate"
     INSTANCE_CONFLICT = "instance-conflict"

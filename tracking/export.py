@@ -35,6 +35,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.SERVICE_STARTED: Meaning("110100", "Application Activity", "E", ("110120", "Application Start")),
     AuditEventType.SERVICE_STOPPED: Meaning("110100", "Application Activity", "E", ("110121", "Application Stop")),
     AuditEventType.ASSOCIATION_REJECTED: Meaning(*_ALERT, ("110126", "Node Authentication")),
+    AuditEventType.CONTEXT_REFUSED: _TRANSFER,
     AuditEventType.INSTANCE_RECEIVED: _TRANSFER,
     AuditEventType.INSTANCE_DUPLICATE: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.INSTANCE_CONFLICT: _TRANSFER,

@@ -279,6 +279,31 @@ class Breaker(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class Refusal(Base):
+    """What the receiver refused, counted: one row for each kind, reason, caller, SOP class and transfer syntax."""
+
+    __tablename__ = "refusal"
+    __table_args__ = (
+        UniqueConstraint(
+            "kind", "reason", "calling_ae", "called_ae", "address", "sop_class_uid", "transfer_syntax_uid",
+            name="uq_refusal_what",
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(120))
+    cure: Mapped[str] = mapped_column(Text)
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    called_ae: Mapped[str] = mapped_column(AETitle)
+    address: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(UID)
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    last_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
+
+
 class AuditEvent(Base):
     """One line of the audit log: append-only (triggers), each hash covers the one before."""
 

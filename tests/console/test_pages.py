@@ -10,10 +10,11 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from tracking import audit, corrections, documents, instances, queue
+from tracking import audit, corrections, documents, instances, queue, refusals
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
+from tracking.refusals import Refusal, RefusalKind
 
 Record = Callable[..., None]
 
@@ -23,7 +24,7 @@ def written(database: Database, event: AuditEventType) -> list[Line]:
         return [line for line in audit.lines(read) if line.type == event]
 
 
-@pytest.mark.parametrize("page", ["/", "/audit", "/destinations"])
+@pytest.mark.parametrize("page", ["/", "/audit", "/destinations", "/refusals"])
 def test_a_page_without_records_says_so(browser: TestClient, page: str) -> None:
     answer = browser.get(page)
     assert answer.status_code == 200
@@ -301,6 +302,22 @@ def test_destinations_show_what_waits_what_stopped_and_the_last_error(
     page = browse().get("/destinations").text
     for words in ("PACS cannot be reached", "left the settings", "not in the settings", 'href="/study/1.9"'):
         assert words in page, words
+
+
+def test_refusals_show_what_why_who_and_what_would_change_it(browser: TestClient, database: Database) -> None:
+    capture = Refusal(
+        RefusalKind.CONTEXT, "SOP class not accepted", 'add "SC" to receive.accept', "3", "PACS", "CXRNODE", "10.0.0.1",
+        "1.2.840.10008.5.1.4.1.1.7",
+    )  # fmt: skip
+    stranger = Refusal(RefusalKind.ASSOCIATION, "unknown", "add a [[peers]] table", "1,1,3", "<b>", "X", "10.0.0.9")
+    with database.transaction() as tx:
+        refusals.add(tx, {capture: 10, stranger: 12345})
+    page = browser.get("/refusals").text
+    for words in (
+        "Secondary Capture Image Storage", "add &#34;SC&#34; to receive.accept", "PACS", "10.0.0.1", ">10<",
+        "12345", "add a [[peers]] table", "&lt;b&gt;",
+    ):  # fmt: skip
+        assert words in page
 
 
 def test_a_file_that_was_kept_aside_is_shown_with_the_way_to_accept_it(

@@ -8,11 +8,12 @@ import pytest
 from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
-from tracking import documents, maintenance, queue, schema
+from tracking import documents, maintenance, queue, refusals, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.refusals import Refusal, RefusalKind
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"
@@ -130,6 +131,26 @@ def test_an_analysis_that_stopped_is_the_queues_and_no_delivery(
     found = looked_at(settings, monkeypatch)
     assert (found["queue"].state, found["queue"].found) == ("warning", "0 waiting, 1 stopped")
     assert found["deliveries"].state == "ok"
+
+
+def test_refusals_of_the_last_days_are_named_with_the_setting_that_would_change_them(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert looked_at(settings, monkeypatch)["refusals"] == Check("refusals", "ok", "none in 7 days")
+    caller = {"calling_ae": "PACS", "called_ae": "CXRNODE", "address": "10.0.0.1"}
+    sop_class = {"sop_class_uid": "1.2.840.10008.5.1.4.1.1.7"}
+    cure = 'add "SC" to receive.accept'
+    with database.transaction() as tx:
+        refusals.add(tx, {Refusal(RefusalKind.CONTEXT, "SOP class not accepted", cure, **caller, **sop_class): 10})
+        refusals.add(tx, {Refusal(RefusalKind.SPARE_CONTEXT, "SOP class not accepted", cure, **caller, **sop_class): 3})
+    found = looked_at(settings, monkeypatch)
+    check = found["refused context"]
+    assert (check.state, check.cure) == ("warning", cure)
+    assert check.found.startswith(
+        "SOP class not accepted (Secondary Capture Image Storage, calling PACS, called CXRNODE, from 10.0.0.1), 10 "
+    )
+    assert found["refusals"].state == "ok"
+    assert "1 more" in found["refusals"].found
 
 
 def test_the_quick_doctor_does_not_walk_the_documents(

@@ -19,7 +19,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from config.errors import UnreadableInstance
-from dicom_node.header import PREFIX_BYTES, UnusableUid, decode_text, is_usable_uid, parse_header
+from dicom_node.header import PREFIX_BYTES, UnusableUid, decode_text, is_cut_short, is_usable_uid, parse_header
 from dicom_node.syntaxes import CANDIDATES, DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 MakeDataset = Callable[..., Dataset]
@@ -216,3 +216,32 @@ def test_broken_bytes_after_the_series_cost_nothing_that_came_before(make_datase
     encoded = encode(make_dataset(), EXPLICIT_LITTLE)
     cut = encoded.index(b"\x28\x00\x02\x00US")
     assert parse_header(io.BytesIO(encoded[:cut]).getvalue() + b"\xff" * 50, EXPLICIT_LITTLE) is not None
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG])
+def test_a_data_set_is_cut_short_wherever_its_end_is_missing(syntax: str) -> None:
+    ds = Dataset()
+    ds.StudyInstanceUID, ds.Rows = "1.2.3", 4
+    ds.ViewCodeSequence = [Dataset()]
+    ds.ViewCodeSequence[0].CodeMeaning = "postero-anterior"
+    ds.add_new(0x7FE00010, "OW", bytes(range(32)))
+    encoded = encode(ds, syntax)
+    assert not is_cut_short(encoded, syntax)
+    assert not is_cut_short(encoded + bytes(6), syntax), "padding"
+    for missing in range(1, 33):
+        assert is_cut_short(encoded[:-missing], syntax)
+
+
+def test_fragments_are_cut_short_when_their_bytes_are_missing_and_not_when_only_the_delimiter_is() -> None:
+    head = b"\xe0\x7f\x10\x00OB\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\x00\x00\x00\x00"
+    fragment = b"\xfe\xff\x00\xe0\x08\x00\x00\x00abcdefgh"
+    whole = head + fragment + b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    assert not is_cut_short(whole, "1.2.840.10008.1.2.4.90")
+    assert not is_cut_short(head + fragment, "1.2.840.10008.1.2.4.90")
+    for missing in range(1, 8):
+        assert is_cut_short((head + fragment)[:-missing], "1.2.840.10008.1.2.4.90")
+
+
+@given(st.binary(max_size=300), st.sampled_from([EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]))
+def test_whether_noise_is_cut_short_is_decided_without_an_error(noise: bytes, syntax: str) -> None:
+    assert is_cut_short(noise, syntax) in {True, False}
