@@ -24,6 +24,19 @@ class StoredInstance:
     transfer_syntax_uid: str
     path: str
     modality: str
+    sha256: str
+
+
+_STORED = (
+    Instance.instance_uid,
+    Instance.series_uid,
+    Instance.sop_class_uid,
+    Instance.transfer_syntax_uid,
+    Instance.path,
+    Instance.modality,
+    Instance.sha256,
+)
+"""The columns of a :class:`StoredInstance`, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +107,17 @@ class StoredAnalysis:
 def instances_of(read: Session, study_uid: str, revision: int) -> list[StoredInstance]:
     """Return all instances that belong to a revision of a study, in order of arrival."""
     rows = read.execute(
-        select(
-            Instance.instance_uid,
-            Instance.series_uid,
-            Instance.sop_class_uid,
-            Instance.transfer_syntax_uid,
-            Instance.path,
-            Instance.modality,
-        )
+        select(*_STORED)
         .where(Instance.study_uid == study_uid, Instance.revision <= revision)
         .order_by(Instance.received_at, Instance.instance_uid)
     )
     return [StoredInstance(*row) for row in rows]
+
+
+def stored_instance(read: Session, instance_uid: str) -> StoredInstance | None:
+    """Return one instance, or None when it is not on record any more."""
+    row = read.execute(select(*_STORED).where(Instance.instance_uid == instance_uid)).first()
+    return None if row is None else StoredInstance(*row)
 
 
 def record_analysis(tx: Session, record: AnalysisRecord) -> None:

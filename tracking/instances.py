@@ -1,4 +1,7 @@
-"""From a received instance to an analysis that is due: one transaction, before the sender hears 0x0000."""
+"""From a received instance to the work that it makes due: one transaction, before the sender hears 0x0000.
+
+The image is examined at once; the analysis of its study, which gathers the results, waits until the study falls quiet.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -140,7 +143,7 @@ def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
 
 
 def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
-    """Record an instance, its study, its audit line and the analysis it makes due.
+    """Record an instance, its study, its audit line, and the examination and the analysis that it makes due.
 
     The same bytes again change nothing but a counter. Other bytes under a known UID change nothing at all: the
     caller keeps them aside and calls :func:`register_conflict`.
@@ -159,6 +162,12 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
         known = find_instance(tx, incoming.instance_uid)
         assert known is not None  # noqa: S101 - ON CONFLICT just met the row
         return _register_again(tx, incoming, known)
+    queue.enqueue(
+        tx,
+        "examine",
+        examination_key(incoming.instance_uid),
+        {"study_uid": study_uid, "instance_uid": incoming.instance_uid},
+    )
     audit.append(
         tx,
         AuditEventType.INSTANCE_RECEIVED,
@@ -215,6 +224,11 @@ def association_released(tx: Session, study_uids: Iterable[str], *, settle_secon
 def analysis_key(study_uid: str, revision: int) -> str:
     """Return the queue key of the analysis of one revision of a study."""
     return f"analyse:{study_uid}:{revision}"
+
+
+def examination_key(instance_uid: str) -> str:
+    """Return the queue key of the examination of one instance."""
+    return f"examine:{instance_uid}"
 
 
 def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstance) -> Registered:
