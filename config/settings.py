@@ -85,7 +85,7 @@ class ReceiveSettings(Section):
     min_free_disk_bytes: int = Field(default=1073741824, ge=0)
     idle_seconds: Seconds = 60
     settle_seconds: Seconds = 5
-    settle_after_release_seconds: Seconds = 1
+    settle_after_release_seconds: Seconds = 0.5
 
 
 class PeerSettings(Section):
