@@ -34,6 +34,8 @@ log = get_logger(__name__)
 _LOOK_SECONDS = 0.02
 """How often to ask whether the database has changed: 60 µs of processor time each, 0.3 % of a core."""
 _SHORTEST_WAIT_SECONDS = 0.002
+_LONGER_POLLS = 10
+"""Where changes are seen, polls are left with what comes due by time alone (retries, pauses), and may be rarer."""
 
 
 class Handler(Protocol):
@@ -134,6 +136,7 @@ class WorkLoop:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._wake = Wake()
+        self._sees_changes = False
         self._live: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -205,7 +208,7 @@ class WorkLoop:
 
         Not asked for destinations: thousands of jobs may wait for one that is away, and their times are no hurry.
         """
-        poll = self.work.poll_seconds * random.uniform(0.8, 1.2)
+        poll = self.work.poll_seconds * random.uniform(0.8, 1.2) * (_LONGER_POLLS if self._sees_changes else 1)
         due = queue.seconds_until_due(self.database, lane.queues) if lane.destination is None else None
         return poll if due is None else max(_SHORTEST_WAIT_SECONDS, min(poll, due))
 
@@ -216,10 +219,12 @@ class WorkLoop:
                 if counter is None:
                     return
                 seen = counter()
+                self._sees_changes = True
                 while not self._stop.wait(_LOOK_SECONDS):
                     if (now := counter()) != seen:
                         seen = now
                         self._wake.ring()
+            self._sees_changes = False
             self._stop.wait(1)
 
     def _one(self, lane: Lane) -> bool:
