@@ -161,7 +161,8 @@ def target(settings: Settings) -> send.Target:
 
 def await_node(settings: Settings) -> None:
     """Wait until the node answers C-ECHO."""
-    for _ in range(300):
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
         try:
             send.echo(target(settings))
         except CxrnodeError:
