@@ -124,7 +124,9 @@ def _turnaround(result: dict[str, Any]) -> list[str]:
         for stage, row in result["meanwhile"].items()
         if row["ratio_to_kernel"] is not None
     ]
-    return [*lines, "", f"Each image is examined while its study settles ({', '.join(kernels)})."]
+    busy = result["machine"]["busy_at_end"]
+    load = f" The machine had other work (load average {busy}); all times are longer for it." if busy > 1 else ""
+    return [*lines, "", f"Each image is examined while its study settles ({', '.join(kernels)}).{load}"]
 
 
 def _seconds(milliseconds: float) -> str:
