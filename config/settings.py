@@ -88,7 +88,7 @@ class ReceiveSettings(Section):
     idle_seconds: Seconds = 60
     no_image_seconds: float = Field(default=300, ge=1)
     settle_seconds: Seconds = 5
-    settle_after_release_seconds: Seconds = 1
+    settle_after_release_seconds: Seconds = 0.5
 
 
 class PeerSettings(Section):
