@@ -180,6 +180,7 @@ class Hl7Destination(Section):
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
+    scored_only: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 30
 

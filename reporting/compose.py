@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from config.errors import CxrnodeError, DocumentRejected, StorageFull, UnreadableInstance
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
-from inference.findings import ModelIdentity, finding_from_json
+from inference.findings import ModelIdentity, finding_from_json, remarks_from_json
 from inference.pixels import Picture, read_picture
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
 from reporting.capture import build_capture, capture_uids
@@ -192,7 +192,7 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
         source = _source_of(outcome, settings.instance_dir / stored[outcome.instance_uid].path)
         if isinstance(source, SourceImage):
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
-            analysed.append(AnalysedImage(source, findings))
+            analysed.append(AnalysedImage(source, findings, remarks_from_json(outcome.remarks)))
         else:
             sop_class = stored[outcome.instance_uid].sop_class_uid
             skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))

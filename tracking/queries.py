@@ -49,6 +49,19 @@ class FindingSummary:
     boxes: int
     note: str = ""
     """What the model package says has to stand beside the score."""
+    stated: bool = False
+    """Whether words may be made of it; otherwise it is scored only."""
+    marks: tuple[float, ...] = ()
+    """The operating points it was read against, 0 to 1, the sensitive one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemarkSummary:
+    """What a reader must know about how an analysed image was read."""
+
+    instance_uid: str
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,7 @@ class StudySummary:
     deliveries: tuple[DeliverySummary, ...]
     retrying: tuple[RetrySummary, ...]
     problems: tuple[str, ...]
+    remarks: tuple[RemarkSummary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         deliveries=deliveries,
         retrying=_retrying(read, study_uid, analysis.id if analysis else None),
         problems=problems,
+        remarks=_remarks(read, analysis.id) if analysis else (),
     )
 
 
@@ -244,9 +259,20 @@ def _findings(read: Session, analysis_id: int) -> tuple[FindingSummary, ...]:
             row.abnormal,
             len(row.detail.get("boxes", ())),
             str(row.detail.get("note", "")),
+            row.detail.get("stated") is True,
+            marks_of(row.detail),
         )
         for row in rows
     )
+
+
+def marks_of(detail: dict[str, Any]) -> tuple[float, ...]:
+    """Return the operating points in a finding's detail, the sensitive one first; none where none are on record."""
+    points = detail.get("points")
+    if not isinstance(points, dict):
+        return ()
+    found = [points.get(name) for name in ("sensitive", "specific")]
+    return tuple(float(point) for point in found if isinstance(point, int | float))
 
 
 def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]:
@@ -256,6 +282,15 @@ def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]
         .order_by(ImageOutcome.id)
     )
     return tuple(OutcomeSummary(row.instance_uid, row.reason or "", row.because or "") for row in rows)
+
+
+def _remarks(read: Session, analysis_id: int) -> tuple[RemarkSummary, ...]:
+    rows = read.scalars(select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id).order_by(ImageOutcome.id))
+    return tuple(
+        RemarkSummary(row.instance_uid, str(remark.get("kind", "")), str(remark.get("text", "")))
+        for row in rows
+        for remark in row.remarks or ()
+    )
 
 
 def _documents(read: Session, analysis_id: int) -> tuple[DocumentSummary, ...]:
