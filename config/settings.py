@@ -71,6 +71,13 @@ class DatabaseSettings(Section):
         return self
 
 
+DefaultCharset = Literal[
+    "", "ISO_IR 100", "ISO_IR 101", "ISO_IR 109", "ISO_IR 110", "ISO_IR 144", "ISO_IR 127", "ISO_IR 126", "ISO_IR 138",
+    "ISO_IR 148", "ISO_IR 203", "ISO_IR 13", "ISO_IR 166", "ISO_IR 192", "GB18030", "GBK",
+]  # fmt: skip
+"""Defined terms of Specific Character Set without code extensions (PS3.3 C.12.1.1.2)."""
+
+
 class ReceiveSettings(Section):
     """The Storage SCP."""
 
@@ -86,6 +93,7 @@ class ReceiveSettings(Section):
     idle_seconds: Seconds = 60
     settle_seconds: Seconds = 5
     settle_after_release_seconds: Seconds = 1
+    default_charset: DefaultCharset = ""
 
 
 class PeerSettings(Section):

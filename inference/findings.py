@@ -134,6 +134,8 @@ class RemarkKind(StrEnum):
     """The image was turned upright, or its polarity was put right, before it was analysed."""
     MIRRORED = "mirrored"
     """The heart lies on the right."""
+    ATTRIBUTE_LEFT_OUT = "attribute-left-out"
+    """The DICOM documents leave an attribute empty, because the source's value is not legal; for the operator."""
     UNLIKE_LEARNT = "unlike-learnt"
     """The image is unlike those that the model learnt from."""
 
