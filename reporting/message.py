@@ -253,7 +253,10 @@ class Observations:
         return self._segments
 
     def _finding(self, image: AnalysedImage, entry: ClaimedFinding[Finding], group: str) -> None:
-        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank."""
+        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank.
+
+        What was not found has no number, unless the destination asks for all scores.
+        """
         finding = entry.finding
         flag = "A" if entry.found else "N"
         if entry.claim in {Claim.WITHHELD, Claim.SCORED_ONLY}:
@@ -271,14 +274,15 @@ class Observations:
                 group=group,
                 flag=flag,
             )
-        self._add(
-            "NM",
-            components("111012", "Certainty of Finding", "DCM"),
-            f"{number(finding):g}",
-            group=group,
-            units=components("%", "percent", "UCUM"),
-            flag=flag,
-        )
+        if entry.claim is not Claim.ABSENT or self._scored_only:
+            self._add(
+                "NM",
+                components("111012", "Certainty of Finding", "DCM"),
+                f"{number(finding):g}",
+                group=group,
+                units=components("%", "percent", "UCUM"),
+                flag=flag,
+            )
         if note(entry):
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
             self._add("TX", comment, self._text(f"{note(entry)}."), group=group, flag=flag)

@@ -196,7 +196,7 @@ def test_every_finding_is_a_code_a_presence_and_a_percentage_that_belong_togethe
     ]
     assert found[3][6] == "%^percent^UCUM"
     flags = {fields[4]: fields[8] for fields in observations(message()) if fields[2] == "NM"}
-    assert flags == {"1": "A", "2": "A", "3": "N"}
+    assert flags == {"1": "A", "2": "A"}
 
 
 @pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
