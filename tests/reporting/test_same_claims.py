@@ -141,6 +141,7 @@ def page_of(found: tuple[Finding, ...]) -> str:
         for one in found
     ]
     environment = Environment(loader=FileSystemLoader("console/templates"), autoescape=True)
+    environment.filters |= {"moment": words.moment, "line_time": str}
     template = environment.from_string('{% import "parts.html" as parts with context %}{{ parts.chips(findings) }}')
     text = re.sub(r"<[^>]+>", " ", template.render(words=words, findings=details))
     return re.sub(r"\s+", " ", text)
