@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pydicom
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader
@@ -158,7 +159,8 @@ def table_of(found: tuple[Finding, ...]) -> str:
     return output.getvalue()
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.timeout(600)
+@settings(max_examples=25, deadline=None)
 @given(found=images())
 def test_every_document_and_screen_makes_the_same_claims(found: tuple[Finding, ...]) -> None:
     said = expected(found)
