@@ -201,19 +201,22 @@ class Panel:
         indent = round(text * 1.7) if keyed and entry.found else 0
         later = width - indent
         names = wrap(entry.finding.code.meaning, self._strong, later - aside, later)
+        apart = names[0].endswith("…")
+        if apart:  # the name's first word has no room beside its claim, which takes the next line
+            names = wrap(entry.finding.code.meaning, self._strong, later)
         if len(names) > _MOST_NAME_LINES:
             rest = " ".join(names[_MOST_NAME_LINES - 1 :])
             names = [*names[: _MOST_NAME_LINES - 1], shorten(rest, self._strong, later)]
         notes = [
-            line for words in (right_words(entry), note(entry)) if words
+            line for words in ("" if kind is Row.LINE else right_words(entry), note(entry)) if words
             for line in wrap(f"{words}.", self._small, later)
         ]  # fmt: skip
-        name_height = round(text * 1.3) * len(names)
+        name_height = round(text * 1.3) * (len(names) + apart)
         row = kind if entry.claimed else Row.LINE
         height = name_height + round(text * row.value) + self._line * len(notes)
 
         def draw(area: Area) -> None:
-            self._name(area, entry, mark, names, indent)
+            self._name(area, entry, mark, names, indent, apart=apart)
             y = area.top + name_height
             if row is not Row.LINE:
                 thick = max(3, round(text * (0.42 if row is Row.FULL else 0.3)))
@@ -229,9 +232,12 @@ class Panel:
     def _score_width(self, entry: ClaimedFinding[Finding]) -> float:
         return max(self._bold.getlength("00 %"), self._bold.getlength(f"{percent(entry.finding)} %"))
 
-    def _name(self, area: Area, entry: ClaimedFinding[Finding], mark: Mark, names: list[str], indent: int) -> None:
+    def _name(
+        self, area: Area, entry: ClaimedFinding[Finding], mark: Mark, names: list[str], indent: int, *, apart: bool
+    ) -> None:
         text = self._layout.text
         base = area.top + text
+        claim_base = base + (len(names) * round(text * 1.3) if apart else 0)
         plain = not entry.claimed
         if mark.letter:
             self._badge(area, mark, open_=entry.claim is Claim.UNDETERMINED)
@@ -241,10 +247,10 @@ class Panel:
             self._draw.text((area.left + indent, y), line, font=self._strong, fill=ink, anchor="ls")
         word = claim_words(entry.claim, abnormal=entry.finding.abnormal)
         right = area.right - (0 if plain else round(self._score_width(entry) + text * 0.5))
-        self._draw.text((right, base), word, font=self._small, fill=SOFT, anchor="rs")
+        self._draw.text((right, claim_base), word, font=self._small, fill=SOFT, anchor="rs")
         if not plain:
             score = f"{percent(entry.finding)} %"
-            self._draw.text((area.right, base), score, font=self._bold, fill=mark.hue, anchor="rs")
+            self._draw.text((area.right, claim_base), score, font=self._bold, fill=mark.hue, anchor="rs")
 
     def _badge(self, area: Area, mark: Mark, *, open_: bool) -> None:
         """Draw a finding's letter, in a full square where it is present and in an open one where it is undetermined."""
