@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from config.settings import Hl7Destination
 from cxrnode.phantom import phantom_dataset
 from inference.evidence import may_be_stated
 from inference.findings import Finding
@@ -19,8 +20,8 @@ from reporting.message import build_message
 from reporting.report import build_report
 from reporting.source import read_source
 from tests.accounts import account, walk
-from tests.reporting.test_message import destination
 
+RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)
 _PRESENT, _UNDETERMINED = "52101004", "373068000"
 
 
@@ -36,7 +37,7 @@ def documents(model: Model, path: Path) -> tuple[tuple[Finding, ...], Dataset, s
     found = model.findings(read_picture(path, 100_000_000))
     made = account(model=model.identity, analysed=(AnalysedImage(source, found),),
                    source_uids=(source.sop_instance_uid,))  # fmt: skip
-    report, message = build_report(made, 9001), build_message(made, destination(), None)
+    report, message = build_report(made, 9001), build_message(made, RIS, None)
     check_report(report, made)
     check_message(message, made, "UNICODE UTF-8")
     return found, pydicom.dcmread(BytesIO(report.content)), message.content.decode()

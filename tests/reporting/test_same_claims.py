@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from PIL import ImageDraw
 from rich.console import Console
 
+from config.settings import Hl7Destination
 from console import words
 from cxrnode import show
 from inference.evidence import may_be_stated
@@ -22,16 +23,17 @@ from inference.findings import Box, Code, Finding, OperatingPoints, finding_to_j
 from reporting import codes
 from reporting.account import AnalysedImage
 from reporting.conformance import check_message, check_report
+from reporting.drawing import Caption
 from reporting.message import build_message
 from reporting.overlay import draw_capture
 from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
 from reporting.report import build_report
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, walk
-from tests.reporting.test_capture import CAPTION
-from tests.reporting.test_message import destination
 from tracking.queries import FindingSummary, marks_of
 from tracking.worklist import FindingDetail
 
+CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ())
+RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)
 NAMES = ("Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf")
 _PRESENCE = {"Present": Claim.PRESENT, "Undetermined": Claim.UNDETERMINED, "Absent": Claim.ABSENT}
 _probability = st.floats(0.001, 0.999).map(lambda value: round(value, 4))
@@ -105,7 +107,7 @@ def report_of(found: tuple[Finding, ...]) -> tuple[dict[str, Claim | None], list
 
 def message_of(found: tuple[Finding, ...]) -> tuple[dict[str, Said], str]:
     made = account(analysed=(AnalysedImage(account().lead, found),))
-    built = build_message(made, destination(), None)
+    built = build_message(made, RIS, None)
     check_message(built, made, "UNICODE UTF-8")
     groups: dict[str, dict[str, str]] = {}
     text = ""
