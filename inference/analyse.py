@@ -96,7 +96,7 @@ class Analyser:
             picture = render(dataset, self._settings.max_pixels)
             refusal = implausible(picture)
         if refusal is not None:
-            return ImageAnalysis(refusal)
+            return ImageAnalysis(refusal, picture.remarks)
         with times.stage("resize"):
             inputs = self._model.inputs(picture)
         with times.stage("forward"):
@@ -104,7 +104,7 @@ class Analyser:
         with times.stage("interpret"):
             findings = self._model.interpret(answers)
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings)
+        return ImageAnalysis(findings, picture.remarks)
 
 
 class AnalyseHandler:

@@ -60,7 +60,7 @@ def test_radiographs_are_analysed_whatever_wraps_them(sop_class: str, modality: 
         ({"view_position": "LLD"}, Reason.VIEW, "decubitus"),
         ({"patient_age": "017Y"}, Reason.AGE, "younger than 18 years"),
         ({"frames": 10}, Reason.PIXELS, "10 frames"),
-        ({"samples_per_pixel": 3}, Reason.PIXELS, "colour"),
+        ({"samples_per_pixel": 4}, Reason.PIXELS, "4 samples"),
         ({"bits_allocated": 32}, Reason.PIXELS, "32 bits"),
         ({"has_pixels": False}, Reason.PIXELS, "no picture"),
         ({"rows": 0}, Reason.PIXELS, "how large"),

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 
-from inference.grayscale import VoiFunction, Window
 from inference.pixels import render
+from inference.pixels.window import VoiFunction, Window
 
 LIMIT = 1 << 20
 
