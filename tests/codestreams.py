@@ -53,6 +53,8 @@ def encode(samples: np.ndarray[Any, Any], syntax: str, precision: int) -> bytes:
     bits = unsigned & ((1 << precision) - 1)
     if syntax == RLELossless:
         return encode_rle(unsigned)
+    if precision <= 8 and syntax not in {JPEGLSLossless, JPEGLSNearLossless}:
+        bits, samples = bits.astype(np.uint8), samples.astype(f"{samples.dtype.kind}1")
     if syntax in {JPEGBaseline8Bit, JPEGExtended12Bit}:
         return imagecodecs.jpeg8_encode(bits, level=100, bitspersample=precision)
     if syntax in {JPEGLossless, JPEGLosslessSV1}:

@@ -82,4 +82,4 @@ def _decode_rle(task: Task, stream: bytes) -> NDArray[Any]:
         raise ValueError(msg)
     if task.samples == 1:
         return samples.reshape(task.rows, task.columns)
-    return np.moveaxis(samples.reshape(task.samples, task.rows, task.columns), 0, 2)
+    return np.ascontiguousarray(np.moveaxis(samples.reshape(task.samples, task.rows, task.columns), 0, 2))
