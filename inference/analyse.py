@@ -44,6 +44,10 @@ from tracking.queue import Job
 log = get_logger(__name__)
 STAGES = ("read", "decode", "resize", "forward", "interpret")
 
+OVERSAMPLING = 2
+"""Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
+that of the whole image, at 1.3 by enough to move findings that stand near an operating point."""
+
 
 @dataclass
 class StageTimes:
@@ -72,6 +76,8 @@ class Analyser:
         self._shelf = Shelf(0) if shelf is None else shelf
         self._model = Model.open(settings.package, settings)
         self.identity: ModelIdentity = self._model.identity
+        specs = [member.manifest.input for member in self._model.package.members]
+        self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -93,7 +99,7 @@ class Analyser:
         if refusal is not None:
             return ImageAnalysis(refusal)
         with times.stage("decode"):
-            picture = render(dataset, self._settings.max_pixels)
+            picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal, picture.remarks)

@@ -62,7 +62,11 @@ def _reduced(task: Task, stream: bytes) -> NDArray[Any]:
         step = 1 << task.halvings
         image.draft("L", (task.columns // step, task.rows // step))
         return np.asarray(image)
+    step = 1 << task.halvings
     image.reduce = task.halvings
+    # Pillow rounds the reduced size to the nearest whole number where the codec rounds up (ISO 15444-1 B.5), and then
+    # takes an image of another size for a broken one.
+    image._size = (-(-task.columns // step) * step, -(-task.rows // step) * step)
     image.load()
     samples = np.asarray(image)
     if samples.dtype == np.uint8:

@@ -59,7 +59,9 @@ def _stretched(gray: Gray) -> Gray:
 
 def _resize(picture: Picture, height: int, width: int) -> Gray:
     """Resample with antialiasing: whole-number box averages first, then a triangle filter for the rest."""
-    gray = picture.gray
+    gray, lead = picture.gray, picture.lead
+    if lead:  # what reaches beyond the last values repeats them
+        gray = np.pad(gray, ((0, 1), (0, 1)), "edge")
     rows, columns = picture.rows / picture.reduction, picture.columns / picture.reduction
     down = max(1, int(rows / height / _REDUCING_GAP))
     across = max(1, int(columns / width / _REDUCING_GAP))
@@ -68,5 +70,5 @@ def _resize(picture: Picture, height: int, width: int) -> Gray:
         strip = max(1, _STRIP_ROWS // down) * down
         parts = (Image.fromarray(gray[top : top + strip]) for top in range(0, len(gray), strip))
         image = Image.fromarray(np.concatenate([np.asarray(part.reduce((across, down))) for part in parts]))
-    box = (0.0, 0.0, columns / across, rows / down)
+    box = (lead / across, lead / down, (lead + columns) / across, (lead + rows) / down)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))

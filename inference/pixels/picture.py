@@ -24,6 +24,10 @@ class Picture:
     """What a reader must know about how the image was read."""
     reduction: int = 1
     """Stored pixels along a side of one value of ``gray``: a power of 2."""
+    lead: float = 0.0
+    """How far each value of ``gray`` lies up and left of the middle of its square, in sides of that square.
+
+    A wavelet's low-pass samples lie on the first of the pixels that they stand for: 0.375 at ``reduction`` 4."""
     stored_size: tuple[int, int] | None = None
     """Stored rows and columns; None where they are those of ``gray``."""
 

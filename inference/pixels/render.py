@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from inference.codec.stream import Codec
 from inference.findings import Remark
 from inference.pixels.decode import Samples, decode_samples, read_codestream
 from inference.pixels.grayscale import all_stored_values, display_table, read_grayscale
@@ -57,6 +58,7 @@ def render(dataset: Dataset, max_pixels: int, at_least: int | None = None) -> Pi
         pixel_aspect=pixel_aspect(dataset),
         remarks=(*layout.remarks, *samples.remarks, *remarks),
         reduction=step,
+        lead=0.0 if layout.codec is Codec.JPEG else (1.0 - 1.0 / step) / 2.0,
         stored_size=(layout.rows, layout.columns),
     )
 
