@@ -16,11 +16,12 @@ from pydicom.encaps import get_frame
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from config.errors import UndecodablePixels
+from inference.attributes import integer_of
 from inference.codec.process import DECODER, DecoderRefused
 from inference.codec.stream import CODECS, END_MARKER, Codec, StreamHeader, has_end, read_header, start_of
 from inference.codec.task import Task
 from inference.findings import Remark, RemarkKind
-from inference.pixels.layout import PixelLayout, transfer_syntax
+from inference.pixels.layout import PixelLayout, pixel_data, transfer_syntax
 
 _MOST_MISSING = 0.01
 """The largest share of an image that may be missing at its end; with more it is refused."""
@@ -66,8 +67,9 @@ def read_codestream(dataset: Dataset) -> Codestream | None:
             return None
         msg = f"no decoder here reads transfer syntax {syntax}; `cxrnode doctor` lists those that are read"
         raise UndecodablePixels(msg)
+    encapsulated = pixel_data(dataset)
     try:
-        data = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        data = get_frame(encapsulated, 0, number_of_frames=1)
     except (ValueError, AttributeError, KeyError, TypeError, struct.error, EOFError) as error:
         msg = f"the {syntax.name} pixel data are not encapsulated as PS3.5 A.4 asks"
         raise UndecodablePixels(msg) from error
@@ -78,7 +80,7 @@ def read_codestream(dataset: Dataset) -> Codestream | None:
     if start is None or header is None:
         msg = f"the {syntax.name} pixel data hold no frame header"
         raise UndecodablePixels(msg)
-    expected = dataset.Rows, dataset.Columns
+    expected = integer_of(dataset, "Rows", 0), integer_of(dataset, "Columns", 0)
     if (header.rows, header.columns) != expected:
         msg = (
             f"the {syntax.name} pixel data are {header.rows} x {header.columns}, "
@@ -187,7 +189,7 @@ def _native(dataset: Dataset, layout: PixelLayout) -> Samples:
     pixels = layout.rows * layout.columns
     halved = layout.photometric == "YBR_FULL_422"  # two luminances, then one of each chrominance
     count = pixels * 2 if halved else pixels * layout.samples
-    data = dataset.PixelData
+    data = pixel_data(dataset)
     lacking = count * size - len(data)
     missing = 0
     remarks: tuple[Remark, ...] = ()

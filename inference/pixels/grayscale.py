@@ -19,6 +19,8 @@ from inference.pixels.window import Values, VoiFunction, Window, automatic, midd
 
 _LEAST_SUBSTANCE = 1 / 32
 """An image whose middle 98 % of values span less of the range of Bits Stored than this is blank, not badly windowed."""
+_JUDGED = 8
+"""Of how many sampled pixels one is enough to judge a window by; percentiles of all take longer than the rest."""
 _AUTOMATIC_WINDOW = Remark(
     RemarkKind.AUTOMATIC_WINDOW,
     "The stored window makes no readable image; an automatic window was used in its place",
@@ -188,13 +190,15 @@ def _to_display(
     Where no window makes one, as with a blank image, the first stored one stays.
     """
     choices = _stored_transformations(gray, modality)
+    judged = inside[::_JUDGED]
     for shown in choices:
-        if not saturated(shown[inside]) and (_blank(gray, stored[inside]) or not squeezed(shown[inside])):
+        seen = shown[judged]
+        if not saturated(seen) and (not squeezed(seen) or _blank(gray, stored[judged])):
             return shown, ()
     shown = automatic(modality, modality[inside], gray.bits_stored)
     if not choices:
         return shown, ()
-    if saturated(shown[inside]) or squeezed(shown[inside]):
+    if saturated(shown[judged]) or squeezed(shown[judged]):
         return choices[0], ()
     return shown, (_AUTOMATIC_WINDOW,)
 

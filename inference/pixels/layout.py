@@ -52,6 +52,19 @@ def transfer_syntax(dataset: Dataset) -> str:
     return text_of(dataset.file_meta, "TransferSyntaxUID")
 
 
+def pixel_data(dataset: Dataset) -> bytes:
+    """Return the value of Pixel Data (7FE0,0010). Raises :class:`UndecodablePixels` when it cannot be read."""
+    try:
+        value = dataset.PixelData
+    except Exception as error:  # pydicom converts on access and raises whatever the bytes lead it to
+        msg = "Pixel Data (7FE0,0010) cannot be read: its element is broken"
+        raise UndecodablePixels(msg) from error
+    if not isinstance(value, bytes):
+        msg = "Pixel Data (7FE0,0010) is of a Value Representation that holds no pixels"
+        raise UndecodablePixels(msg)
+    return value
+
+
 def check_size(dataset: Dataset, max_pixels: int) -> None:
     """Refuse what is no single image of a bearable size, before any of it is decoded.
 
@@ -154,7 +167,7 @@ class _Reader:
         if self._header is not None:
             return 8 if self._header.precision <= 8 else 16
         pixels = integer_of(self._dataset, "Rows", 0) * integer_of(self._dataset, "Columns", 0) * samples
-        length = len(self._dataset.PixelData)
+        length = len(pixel_data(self._dataset))
         return next((bits for bits in (8, 16) if length - pixels * bits // 8 in {0, 1}), 0)
 
     def bits_stored(self, allocated: int) -> int:
