@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from config.errors import UndecodablePixels
 from inference.codec import frames
-from inference.codec.task import HEADROOM, SECONDS, Task
+from inference.codec.task import HEADROOM, Task
 
 _PIPE_BYTES = 1 << 20
 """The most that Linux lets any user ask for; a larger pipe means fewer switches between the processes."""
@@ -36,12 +36,13 @@ class DecoderProcess:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def decode(self, task: Task, stream: bytes, seconds: float = SECONDS) -> NDArray[Any]:
+    def decode(self, task: Task, stream: bytes, seconds: float | None = None) -> NDArray[Any]:
         """Return the samples: (rows, columns) or (rows, columns, samples), integers of 8 or 16 bits.
 
         Raises :class:`DecoderRefused` when the decoder refuses or needs more memory than it may have, and
-        :class:`UndecodablePixels` when it dies or takes longer than ``seconds``.
+        :class:`UndecodablePixels` when it dies or takes longer than ``seconds``, ``task.seconds`` by default.
         """
+        seconds = task.seconds if seconds is None else seconds
         with self._lock:
             child = self._running()
             timer = threading.Timer(seconds, child.kill)

@@ -7,8 +7,8 @@ from inference.codec.stream import Codec
 
 HEADROOM = 512 << 20
 """Bytes of address space that decoding one image may take."""
-SECONDS = 30.0
-"""Longest time for one image; 100 megapixels of JPEG 2000 take 10."""
+_LEAST_SECONDS, _MOST_SECONDS, _SECONDS_A_MEGAPIXEL = 10.0, 60.0, 1.0
+"""An idle machine decodes a megapixel of lossless JPEG 2000, the slowest codec, in 0.1 to 0.3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class Task:
     signed: bool = False
     halvings: int = 0
     """How often to halve the image in each direction while it is decoded."""
+
+    @property
+    def seconds(self) -> float:
+        """Return the longest time that decoding may take."""
+        megapixels = self.rows * self.columns / 1e6
+        return min(_MOST_SECONDS, _LEAST_SECONDS + _SECONDS_A_MEGAPIXEL * megapixels)
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as plain JSON values."""
