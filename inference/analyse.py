@@ -33,6 +33,10 @@ from tracking.analyses import FindingRecord, OutcomeRecord
 
 STAGES = ("read", "decode", "resize", "forward", "interpret")
 
+OVERSAMPLING = 2
+"""Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
+that of the whole image, at 1.3 by enough to move findings that stand near an operating point."""
+
 
 @dataclass
 class StageTimes:
@@ -63,6 +67,8 @@ class Analyser:
         self.identity: ModelIdentity = self._model.identity
         self.digest = _digest(self.identity, settings)
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
+        specs = [member.manifest.input for member in self._model.package.members]
+        self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -85,10 +91,10 @@ class Analyser:
         if refusal is not None:
             return ImageAnalysis(refusal)
         with times.stage("decode"):
-            picture = render(dataset, self._settings.max_pixels)
+            picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
-            return ImageAnalysis(refusal)
+            return ImageAnalysis(refusal, picture.remarks)
         with times.stage("resize"):
             inputs = self._model.inputs(picture)
         with times.stage("forward"):
@@ -96,7 +102,7 @@ class Analyser:
         with times.stage("interpret"):
             findings = self._model.interpret(answers)
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings)
+        return ImageAnalysis(findings, picture.remarks)
 
 
 def _digest(model: ModelIdentity, settings: InferenceSettings) -> str:
