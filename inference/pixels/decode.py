@@ -65,7 +65,9 @@ def read_codestream(dataset: Dataset) -> Codestream | None:
     if codec is None:
         if not syntax.is_private and syntax.is_transfer_syntax and not syntax.is_encapsulated:
             return None
-        msg = f"no decoder here reads transfer syntax {syntax}; `cxrnode doctor` lists those that are read"
+        # A value of the file is repeated only where it is what it should be: anything may stand in a broken header.
+        named = f"transfer syntax {syntax}" if syntax.is_valid else "its transfer syntax, which is no UID"
+        msg = f"no decoder here reads {named}; `cxrnode doctor` lists those that are read"
         raise UndecodablePixels(msg)
     encapsulated = pixel_data(dataset)
     try:

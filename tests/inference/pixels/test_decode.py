@@ -155,3 +155,11 @@ def test_presentation_lut_shape_stands_in_for_photometric_interpretation(radiogr
     shown = render(radiograph(scene(200), PhotometricInterpretation=None, PresentationLUTShape="INVERSE"), 1 << 20)
     np.testing.assert_array_equal(shown.gray, expected.gray)
     assert [remark.kind for remark in shown.remarks] == [RemarkKind.ATTRIBUTE_DEFAULTED]
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_not_repeated(radiograph: Any) -> None:
+    dataset = radiograph()
+    dataset.file_meta.TransferSyntaxUID = "SECRET^NAME"
+    with pytest.raises(UndecodablePixels, match="which is no UID") as caught:
+        render(dataset, 10**7)
+    assert "SECRET" not in str(caught.value)
