@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 from config.errors import CxrnodeError, DataError
 from inference import pixels
 from inference.pixels import Picture
+from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
 from inference.placement import Placement
 from training.data.examples import Example, TruthBox
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-_DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L"})
-_DICOM_PREFIX = slice(128, 132)
 
 
 def read_picture(path: Path) -> Picture:
@@ -39,16 +38,12 @@ def read_picture(path: Path) -> Picture:
     try:
         if _is_dicom(path):
             return pixels.read_picture(path, MAX_PIXELS)
-        with Image.open(path) as picture:
-            if picture.mode in _DEEP_MODES:
-                deep = np.asarray(picture).astype(np.float32) / np.float32(65535)
-                return Picture(np.ascontiguousarray(deep.clip(0, 1)))
-            return Picture(np.asarray(picture.convert("L"), np.float32) / np.float32(255))
+        return read_image_file(path, MAX_PIXELS)
     except FileNotFoundError:
         raise DataError(f"the picture {path.name} is not in {path.parent}: put it there or remove its row") from None
     except CxrnodeError as error:
-        raise DataError(f"{path.name} cannot be read: {error}; replace or remove the file") from None
-    except _BROKEN as error:
+        raise DataError(f"{path.name} cannot be read as a picture: {error}; replace or remove the file") from None
+    except OSError as error:
         raise DataError(
             f"{path.name} cannot be read as a picture ({type(error).__name__}): replace or remove the file"
         ) from None
@@ -91,4 +86,4 @@ def to_model_box(box: TruthBox, placement: Placement, channel: int = 0) -> "Mode
 
 def _is_dicom(path: Path) -> bool:
     with path.open("rb") as stream:
-        return stream.read(_DICOM_PREFIX.stop)[_DICOM_PREFIX] == b"DICM"
+        return file_kind(stream.read(HEAD_BYTES)) is FileKind.DICOM
