@@ -80,7 +80,7 @@ def test_a_file_that_breaks_off_is_refused(kind: str, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (64, 64), np.uint8)
     path = tmp_path / "a"
     path.write_bytes(encoded(noise, kind)[:900])
-    with pytest.raises(UndecodablePixels, match="no complete image .*; export it again"):
+    with pytest.raises(UndecodablePixels, match=r"no complete image .*; export it again"):
         read_image_file(path, 10_000)
 
 
