@@ -130,6 +130,9 @@ class InferenceSettings(Section):
     min_age_years: int = Field(default=18, ge=0, le=150)
     assume_chest: bool = False
     assume_frontal: bool = False
+    verdict_package: str = "verdict"
+    verdict_threshold: float | None = Field(default=None, ge=0, le=1)
+    mend_orientation: bool = False
     max_pixels: int = Field(default=100_000_000, ge=1_000_000)
     operating_points: dict[str, OperatingPointSettings] = {}
 
