@@ -29,6 +29,8 @@ from inference.header import Header
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
 from inference.shelf import Shelf
+from inference.verdict.judge import judge
+from inference.verdict.network import VerdictNetwork
 from tracking.analyses import (
     AnalysisRecord,
     FindingRecord,
@@ -42,7 +44,7 @@ from tracking.loop import Commit
 from tracking.queue import Job
 
 log = get_logger(__name__)
-STAGES = ("read", "decode", "resize", "forward", "interpret")
+STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret")
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Analyser:
         self._settings = settings
         self._shelf = Shelf(0) if shelf is None else shelf
         self._model = Model.open(settings.package, settings)
+        self._verdict = VerdictNetwork.open(settings.verdict_package, settings)
         self.identity: ModelIdentity = self._model.identity
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
@@ -97,14 +100,18 @@ class Analyser:
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal)
+        with times.stage("verdict"):
+            judgement = judge(self._verdict, picture, view_known=True, mend=self._settings.mend_orientation)
+        if judgement.refusal is not None:
+            return ImageAnalysis(judgement.refusal, verdict=judgement.verdict.as_json())
         with times.stage("resize"):
-            inputs = self._model.inputs(picture)
+            inputs = self._model.inputs(judgement.picture)
         with times.stage("forward"):
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
-            findings = self._model.interpret(answers)
+            findings = judgement.on_stored(self._model.interpret(answers))
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings)
+        return ImageAnalysis(findings, judgement.remarks, judgement.verdict.as_json())
 
 
 class AnalyseHandler:

@@ -237,7 +237,7 @@ def member_folder(number: int) -> str:
     return f"members/{number}"
 
 
-def _write_network(folder: Path, manifest: Manifest | VerdictManifest, files: Mapping[str, bytes | Path]) -> None:
+def _write_network(folder: Path, manifest: _M, files: Mapping[str, bytes | Path]) -> None:
     missing = [name for name in REQUIRED_FILES if name not in files]
     if missing:
         msg = f"a model package needs {missing[0]}"

@@ -1,7 +1,6 @@
 """A verdict network that is open: images in, verdicts out."""
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from inference.interpret import RawOutputs
 from inference.manifest import VERDICT_HEADS
 from inference.package import VerdictPackage, load_verdict
 from inference.pixels import Picture, to_model_input
-from inference.verdict.decide import Answers, Margin, Turn, Verdict, decide
+from inference.verdict.decide import Answers, Margin, Verdict, decide
 from inference.verdict.heads import CONTENTS, MISSING, TURNS
 
 
@@ -66,7 +65,7 @@ def interpret(package: VerdictPackage, outputs: RawOutputs) -> Answers:
     return Answers(
         usable=float(heads["usable"][0]),
         content=dict(zip(CONTENTS, heads["content"].tolist(), strict=True)),
-        turn={cast("Turn", turn): value for turn, value in zip(TURNS, heads["turn"].tolist(), strict=True)},
+        turn=dict(zip(TURNS, heads["turn"].tolist(), strict=True)),
         negative=flaws["negative"],
         missing={name: flaws[name] for name in MISSING},
         mirrored=flaws["mirrored"],

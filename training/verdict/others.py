@@ -154,7 +154,7 @@ def page(rng: np.random.Generator) -> Gray:
     for _ in range(int(rng.integers(0, 4))):
         x0, y0 = rng.uniform(0, SIDE, 2)
         draw.rectangle([x0, y0, x0 + rng.uniform(5, 90), y0 + rng.uniform(5, 60)], outline=128)
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 def slice_through_body(rng: np.random.Generator) -> Gray:
