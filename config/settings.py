@@ -133,6 +133,10 @@ class InferenceSettings(Section):
     verdict_package: str = "verdict"
     verdict_threshold: float | None = Field(default=None, ge=0, le=1)
     mend_orientation: bool = False
+    refuse_test_patients: tuple[str, ...] = (
+        "PHANTOM", "TEST PATIENT", "PATIENT TEST", "TESTPATIENT", "TEST TEST", "ZZTEST", "ZZZTEST", "DUMMY PATIENT",
+        "PATIENT DUMMY", "QUALITY CONTROL", "QC TEST", "TEST QC", "=TEST", "=DUMMY", "=QC",
+    )  # fmt: skip
     max_pixels: int = Field(default=100_000_000, ge=1_000_000)
     operating_points: dict[str, OperatingPointSettings] = {}
 
