@@ -93,16 +93,15 @@ class Analyser:
         with times.stage("read"):
             dataset = read_dataset(path)
             header = eligibility(Header.of(dataset), self._settings)
-        refusal = header.refusal or header.doubt
-        if refusal is not None:
-            return ImageAnalysis(refusal)
+        if header.refusal is not None:
+            return ImageAnalysis(header.refusal)
         with times.stage("decode"):
             picture = render(dataset, self._settings.max_pixels)
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal)
         with times.stage("verdict"):
-            judgement = judge(self._verdict, picture, view_known=True, mend=self._settings.mend_orientation)
+            judgement = judge(self._verdict, picture, doubt=header.doubt, mend=self._settings.mend_orientation)
         if judgement.refusal is not None:
             return ImageAnalysis(judgement.refusal, verdict=judgement.verdict.as_json())
         with times.stage("resize"):

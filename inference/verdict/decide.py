@@ -113,16 +113,16 @@ def decide(answers: Answers, margin: Margin) -> Verdict:
     return Verdict(kind, answers.usable, sure=False, turned=turned, negative=negative, missing=missing)
 
 
-def accepted(verdict: Verdict, *, view_known: bool) -> bool:
-    """Say whether findings may be looked for; ``view_known`` says whether the header says that the view is frontal."""
-    return verdict.frontal_upright and (view_known or verdict.sure)
+def accepted(verdict: Verdict, *, header_agrees: bool) -> bool:
+    """Say whether findings may be looked for, where the header calls the image a frontal chest or leaves that open."""
+    return verdict.frontal_upright and (header_agrees or verdict.sure)
 
 
 def refusal(verdict: Verdict) -> str:
-    """Return the words that complete "not analysed because …" for a verdict that is not accepted."""
+    """Return the words that complete "not analysed because …"; empty for an upright frontal chest."""
     match verdict.kind:
         case Kind.FRONTAL:
-            return "its header does not say that it is a frontal view, and its image is not surely one"
+            return ""
         case Kind.LATERAL:
             return "its image shows a lateral view; the model reads frontal views"
         case Kind.NEGATIVE:

@@ -35,7 +35,7 @@ class Judgement:
         return findings if self.mending is None else self.mending.stored_findings(findings)
 
 
-def judge(network: SeesImages, picture: Picture, *, view_known: bool, mend: bool) -> Judgement:
+def judge(network: SeesImages, picture: Picture, *, doubt: NotAnalysed | None, mend: bool) -> Judgement:
     """Judge an image by its pixels.
 
     Parameters
@@ -44,22 +44,25 @@ def judge(network: SeesImages, picture: Picture, *, view_known: bool, mend: bool
         What gives the verdict.
     picture
         The decoded image.
-    view_known
-        Whether the header says that the view is frontal; where it does not, only a sure verdict is enough.
+    doubt
+        Why the header leaves open whether this is a frontal chest (see :mod:`inference.eligibility`); None where it
+        says so. Only a sure verdict settles a doubt.
     mend
         Whether a turned or negative image is put right and analysed (``inference.mend_orientation``). The image put
         right must pass by itself.
     """
     verdict = network.verdict(picture)
-    if accepted(verdict, view_known=view_known):
+    if accepted(verdict, header_agrees=doubt is None):
         return Judgement(verdict, picture, remarks=_mirrored(verdict))
     if mend and verdict.mendable:
         mending = Mending.of(verdict, picture)
         upright = mending.apply(picture)
         second = network.verdict(upright)
-        if accepted(second, view_known=view_known):
+        if accepted(second, header_agrees=doubt is None):
             said = Remark(RemarkKind.ORIENTATION_MENDED, mending.words)
             return Judgement(verdict, upright, mending=mending, remarks=(said, *_mirrored(second)))
+    if doubt is not None and verdict.frontal_upright:
+        return Judgement(verdict, picture, refusal=doubt)
     return Judgement(verdict, picture, refusal=NotAnalysed(Reason.VERDICT, refusal(verdict)))
 
 

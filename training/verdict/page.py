@@ -9,6 +9,16 @@ from config.errors import DataError
 from training.tables import table
 
 RESULTS = Path("benchmarks") / "results" / "verdict.json"
+_TITLE = "## verdict: what an image shows"
+_HOW = (
+    "Before any finding is looked for, a small network says whether an image is a whole, positive, upright frontal "
+    "chest radiograph. It is measured on collections it never saw. *shipped* is the package in use; *twin* is a network "
+    "of the same recipe that learnt from NIH and RSNA alone, so that the other collections are unseen. Laterals are of "
+    "patients that the network never saw. Negatives, turned images, halves and details are made of each collection's "
+    "good films. Films found by eye not to be what their row says are left out and listed "
+    "(`benchmarks/verdict_known_wrong.csv`). In brackets: 95 % intervals after Wilson."
+)
+_COST = "What another `inference.verdict_threshold` costs, over all rows above."
 
 
 def read_results(path: Path) -> dict[str, Any] | None:
@@ -29,38 +39,20 @@ def read_results(path: Path) -> dict[str, Any] | None:
 def section(document: Mapping[str, Any]) -> str:
     """Return the section, in Markdown."""
     times, accept = document["milliseconds"], document["margin"]["accept"]
-    return (
-        "\n\n".join(
-            [
-                "## verdict: what an image shows",
-                "Before any finding is looked for, a small network says whether an image is a whole, positive, upright "
-                "frontal chest radiograph. It is measured on collections it never saw: `shipped` is the package in use; "
-                "`twin` is a network of the same recipe that learnt from NIH and RSNA alone, so that the other "
-                "collections are unseen. Negatives, turned images, halves and details are made of each collection's good "
-                "films. Films found by eye not to be what their row says are left out and listed "
-                "(`benchmarks/verdict_known_wrong.csv`). In brackets: 95 % intervals after Wilson. One image takes "
-                f"{times['forward_median']:.2f} ms in the network and {times['whole_median']:.1f} ms with shrinking "
-                "2048 × 2048 pixels to its input, at the median, on one thread of a shared processor.",
-                f"Stopped at the package's own margin ({accept:g}); `named`: the verdict names the right kind.",
-                table(
-                    ("network", "source", "images", "number", "stopped", "goal", "named"),
-                    [_row(row, accept, document["goals"]) for row in document["rows"]],
-                ),
-                "What another `inference.verdict_threshold` costs: the worst collection, and all unseen collections.",
-                table(
-                    (
-                        "threshold",
-                        "good films stopped",
-                        "at the worst collection",
-                        "others passed",
-                        "most of one kind",
-                    ),
-                    [_cost(document, entry["accept"]) for entry in document["rows"][0]["stopped"]],
-                ),
-            ]
-        )
-        + "\n"
+    pace = (
+        f"One image takes {times['forward_median']:.2f} ms in the network, and {times['whole_median']:.1f} ms with "
+        "shrinking 2048 × 2048 pixels to its input: medians, one thread of a shared processor."
     )
+    measured = table(
+        ("network", "source", "images", "number", "stopped", "goal", "named"),
+        [_row(row, accept, document["goals"]) for row in document["rows"]],
+    )
+    cost = table(
+        ("threshold", "good films stopped", "at the worst collection", "others passed", "most of one kind"),
+        [_cost(document, entry["accept"]) for entry in document["rows"][0]["stopped"]],
+    )
+    own = f"Stopped at the package's own margin ({accept:g}). *Named*: the verdict names the right kind."
+    return "\n\n".join([_TITLE, f"{_HOW} {pace}", own, measured, _COST, cost]) + "\n"
 
 
 def _row(row: Mapping[str, Any], accept: float, goals: Mapping[str, float]) -> tuple[str, ...]:

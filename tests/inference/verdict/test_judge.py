@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.findings import Box, Code, Finding, Level, OperatingPoints, Reason, RemarkKind
+from inference.findings import Box, Code, Finding, Level, NotAnalysed, OperatingPoints, Reason, RemarkKind
 from inference.pixels import Picture
 from inference.verdict.decide import Kind, Turn, Verdict
 from inference.verdict.judge import judge
@@ -77,7 +77,7 @@ def test_a_negative_is_inverted_and_its_pixels_keep_their_shape() -> None:
 
 def test_an_upright_image_is_shown_as_it_is() -> None:
     picture = stored()
-    judgement = judge(Steady(FRONTAL), picture, view_known=True, mend=True)
+    judgement = judge(Steady(FRONTAL), picture, doubt=None, mend=True)
     assert judgement.picture is picture
     assert (judgement.refusal, judgement.mending, judgement.remarks) == (None, None, ())
     assert judgement.on_stored((finding(),)) == (finding(),)
@@ -85,7 +85,7 @@ def test_an_upright_image_is_shown_as_it_is() -> None:
 
 def test_a_turned_image_is_refused_unless_the_site_has_it_put_right() -> None:
     turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=90)
-    judgement = judge(Steady(turned), stored(), view_known=True, mend=False)
+    judgement = judge(Steady(turned), stored(), doubt=None, mend=False)
     assert judgement.refusal is not None
     assert judgement.refusal.reason is Reason.VERDICT
     assert "turned by 90 degrees" in judgement.refusal.because
@@ -94,7 +94,7 @@ def test_a_turned_image_is_refused_unless_the_site_has_it_put_right() -> None:
 def test_an_image_put_right_is_judged_again_and_the_reader_is_told() -> None:
     turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=270, negative=True)
     network = Steady(turned, FRONTAL)
-    judgement = judge(network, stored(), view_known=True, mend=True)
+    judgement = judge(network, stored(), doubt=None, mend=True)
     assert judgement.refusal is None
     assert judgement.verdict is turned
     assert network.seen[1].gray.shape == (20, 30)
@@ -106,7 +106,7 @@ def test_an_image_put_right_is_judged_again_and_the_reader_is_told() -> None:
 def test_an_image_that_is_still_none_after_it_was_put_right_is_refused() -> None:
     negative = Verdict(Kind.NEGATIVE, 0.01, sure=False, negative=True)
     other = Verdict(Kind.OTHER, 0.02, sure=False)
-    judgement = judge(Steady(negative, other), stored(), view_known=True, mend=True)
+    judgement = judge(Steady(negative, other), stored(), doubt=None, mend=True)
     assert judgement.refusal is not None
     assert "negative" in judgement.refusal.because
 
@@ -114,17 +114,21 @@ def test_an_image_that_is_still_none_after_it_was_put_right_is_refused() -> None
 @pytest.mark.parametrize("kind", [Kind.LATERAL, Kind.CUT, Kind.EMPTY, Kind.OTHER, Kind.UNCLEAR])
 def test_nothing_else_is_put_right(kind: Kind) -> None:
     network = Steady(Verdict(kind, 0.01, sure=False, turned=90))
-    assert judge(network, stored(), view_known=True, mend=True).refusal is not None
+    assert judge(network, stored(), doubt=None, mend=True).refusal is not None
     assert len(network.seen) == 1
 
 
 def test_a_mirrored_heart_is_noted_and_analysed() -> None:
-    judgement = judge(Steady(replace(FRONTAL, mirrored=True)), stored(), view_known=True, mend=False)
+    judgement = judge(Steady(replace(FRONTAL, mirrored=True)), stored(), doubt=None, mend=False)
     assert judgement.refusal is None
     assert [remark.kind for remark in judgement.remarks] == [RemarkKind.MIRRORED]
 
 
-def test_an_unknown_view_needs_a_sure_verdict() -> None:
-    unsure = replace(FRONTAL, sure=False)
-    assert judge(Steady(unsure), stored(), view_known=False, mend=False).refusal is not None
-    assert judge(Steady(FRONTAL), stored(), view_known=False, mend=False).refusal is None
+def test_only_a_sure_verdict_settles_what_the_header_leaves_open() -> None:
+    doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
+    unsure, lateral = replace(FRONTAL, sure=False), Verdict(Kind.LATERAL, 0.01, sure=False)
+    assert judge(Steady(FRONTAL), stored(), doubt=doubt, mend=False).refusal is None
+    assert judge(Steady(unsure), stored(), doubt=doubt, mend=False).refusal is doubt
+    refusal = judge(Steady(lateral), stored(), doubt=doubt, mend=False).refusal
+    assert refusal is not None
+    assert refusal.reason is Reason.VERDICT

@@ -56,7 +56,7 @@ def test_a_turned_film_is_turned_clockwise(seed: int) -> None:
 
 @given(seeds)
 def test_a_cut_film_lacks_what_its_truth_says(seed: int) -> None:
-    gray, truth = variants.cut(film().astype(np.float32) / 255, np.random.default_rng(seed))
+    _, truth = variants.cut(film().astype(np.float32) / 255, np.random.default_rng(seed))
     assert truth.missing
     assert not truth.usable
     assert targets(truth)[0] == (-1 if truth.doubtful else 0)
