@@ -165,7 +165,7 @@ def manifest(recipe: VerdictRecipe) -> VerdictManifest:
             "licence": LICENCE,
             "intended_use": INTENDED_USE,
             "input": {"rows": side, "columns": side, "contrast": "stretched"},
-            "heads": heads,
+            "heads": tuple(heads),
             "margin": recipe.margin.model_dump(),
         }
     )
