@@ -48,6 +48,8 @@ GOALS = {
 }  # fmt: skip
 Gray = NDArray[np.float32]
 _MAX_PIXELS = 100_000_000
+_UPSIDE_DOWN = "03f075e3-c8e8-4401-882e-645ad489926f"
+"""A file among ``dicom/rsna`` that ``known-wrong.csv`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,13 @@ def main() -> None:
 def measure(name: str, network: VerdictNetwork, data: Path, each: int) -> Iterator[Answer]:
     """Ask one network about everything that it never saw."""
     wrong = known_wrong(WRONG)
-    films = [film for film in read_films(data) if film.adult and film.file not in wrong]
+    films = [film for film in read_films(data) if film.adult]
     for source in UNSEEN[name]:
-        good = [film for film in films if film.source == source and (film.frontal or source == "bimcv")]
+        listed = [film for film in films if film.source == source and (film.frontal or source == "bimcv")]
+        good = [film for film in listed if film.file not in wrong]
+        for film in listed:
+            if film.file in wrong:
+                yield _answer(name, network, source, "left out", film.file, pictures.read_grey(film.path))
         step = max(1, len(good) // each)
         for number, film in enumerate(good):
             gray = pictures.read_grey(film.path)
@@ -107,6 +113,8 @@ def measure(name: str, network: VerdictNetwork, data: Path, each: int) -> Iterat
     for film in films:
         if film.view == "L" and film.fold in LATERAL_FOLDS[name]:
             yield _answer(name, network, "laterals kept apart", "lateral", film.file, pictures.read_grey(film.path))
+    for file in known_wrong(data / "known-wrong.csv"):
+        yield _answer(name, network, "known-wrong.csv", "known wrong", file, pictures.read_grey(data / file))
     yield from _dicom(name, network, data)
     for kind, gray in drawn_others():
         yield _answer(name, network, "drawn", "drawn", kind, gray)
@@ -125,6 +133,8 @@ def variants(gray: Gray, rng: np.random.Generator) -> Iterator[tuple[str, Gray]]
     height, width = int(rows * rng.uniform(0.2, 0.4)), int(columns * rng.uniform(0.2, 0.4))
     top, left = int(rng.uniform(0, rows - height)), int(rng.uniform(0, columns - width))
     yield "detail", gray[top : top + height, left : left + width]
+    yield "upper third missing", gray[rows // 3 :]
+    yield "lower third missing", gray[: rows - rows // 3]
     yield "mirrored", gray[:, ::-1]
 
 
@@ -172,6 +182,11 @@ def _dicom(name: str, network: VerdictNetwork, data: Path) -> Iterator[Answer]:
         picture = _decoded(path)
         if picture is not None:
             yield _ask(name, network, "dicom/chest", "good", path.name, picture)
+
+    for path in sorted((data / "dicom" / "rsna").glob("*.dcm")):
+        picture = _decoded(path)
+        if picture is not None and path.stem != _UPSIDE_DOWN:
+            yield _ask(name, network, "dicom/rsna", "good, origin seen", path.name, picture)
 
 
 def _decoded(path: Path) -> Picture | None:
@@ -229,7 +244,9 @@ def _named(answer: Answer) -> bool:
     kinds = {"good": "frontal", "mirrored": "frontal", "negative": "negative", "lateral": "lateral"}
     if answer.kind.startswith("turned"):
         return answer.verdict == "turned"
-    if answer.kind.endswith("half"):
+    if answer.kind.startswith("good"):
+        return answer.verdict == "frontal"
+    if answer.kind.endswith(("half", "missing")):
         return answer.verdict == "cut"
     return answer.verdict == kinds.get(answer.kind, "other")
 

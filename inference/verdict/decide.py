@@ -8,7 +8,11 @@ from inference.verdict.heads import CONTENTS, MISSING, TURNS, Content
 
 Turn = Literal[0, 90, 180, 270]
 _MIRRORED = 0.98
-"""From which probability on an image is noted as mirrored, and below one minus which as not mirrored."""
+"""From which probability on an image is noted as mirrored, and below one minus which as not mirrored.
+
+On four unseen collections 0.2 % of films as stored reach it, most of them with the heart on the right, and 84 % of
+mirrored ones.
+"""
 _FLAW = 0.5
 
 

@@ -8,7 +8,7 @@ from inference.pixels import Picture
 from inference.verdict.decide import Verdict, accepted, refusal
 from inference.verdict.mend import Mending
 
-_MIRRORED = Remark(RemarkKind.MIRRORED, "The heart lies on the right: the image may be mirrored, or the heart is")
+_MIRRORED = Remark(RemarkKind.MIRRORED, "The heart seems to lie on the right: the image may be stored mirrored")
 
 
 class SeesImages(Protocol):

@@ -18,7 +18,7 @@ _HOW = (
     "good films. Films found by eye not to be what their row says are left out and listed "
     "(`benchmarks/verdict_known_wrong.csv`). In brackets: 95 % intervals after Wilson."
 )
-_COST = "What another `inference.verdict_threshold` costs, over all rows above."
+_COST = "What another `inference.verdict_threshold` costs, over the rows above that have a goal."
 
 
 def read_results(path: Path) -> dict[str, Any] | None:
@@ -71,7 +71,7 @@ def _row(row: Mapping[str, Any], accept: float, goals: Mapping[str, float]) -> t
 
 def _cost(document: Mapping[str, Any], accept: float) -> tuple[str, ...]:
     good = [row for row in document["rows"] if row["kind"] == "good"]
-    others = [row for row in document["rows"] if row["kind"] not in {"good", "mirrored"}]
+    others = [row for row in document["rows"] if row["kind"] in document["goals"] and row["kind"] != "good"]
     large = [row for row in good if row["images"] >= 100]
     through = [(1 - _at(row, accept)["share"], row) for row in others]
     worst = max(through, key=lambda pair: pair[0])

@@ -62,10 +62,13 @@ def parts(recipe: VerdictRecipe, films: Sequence[Film]) -> Parts:
     data = recipe.data
     kept = [film for film in films if film.source in data.validation_sources and film.fold == data.validation_fold]
     patients = {film.patient for film in kept}
-    usable = [film for film in chosen(films, data.sources) if film.patient not in patients]
+    frontals, laterals = (
+        [film for film in chosen(films, sources) if film.patient not in patients]
+        for sources in (data.sources, data.lateral_sources or data.sources)
+    )
     return Parts(
-        tuple(film for film in usable if film.frontal),
-        tuple(film for film in usable if film.view == "L" and film.fold in data.lateral_folds),
+        tuple(film for film in frontals if film.frontal),
+        tuple(film for film in laterals if film.view == "L" and film.fold in data.lateral_folds),
         tuple(film for film in chosen(kept, data.validation_sources) if film.frontal),
     )
 
@@ -218,7 +221,7 @@ another body part and no slice of a real CT taught it.
 ## Good films stopped, by margin
 
 Frontal films of adults of the validation fold, other patients of collections it learnt from. Their rows may be wrong.
-Figures on collections it never saw stand in `docs/verdict.md`.
+Figures on collections it never saw stand in `docs/models.md`.
 
 | accepted from | stopped |
 |---|---|

@@ -26,6 +26,8 @@ class VerdictData(_Part):
     validation_sources: tuple[str, ...] = ()
     validation_fold: int = 4
     """This fold of the validation sources is not learnt from."""
+    lateral_sources: tuple[str, ...] = ()
+    """Collections whose lateral films are learnt from; those of ``sources`` where none is named."""
     lateral_folds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Folds whose lateral films are learnt from."""
 
