@@ -36,7 +36,7 @@ from training.verdict.films import known_wrong, read_films
 
 RESULTS = Path(__file__).parent / "results" / "verdict.json"
 WRONG = Path(__file__).parent / "verdict_known_wrong.csv"
-MARGINS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)
+MARGINS = (0.02, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 UNSEEN = {"shipped": ("bimcv",), "twin": ("jsrt", "shenzhen", "ieee8023", "bimcv")}
 """Which collections each network never saw a frontal film of."""
 LATERAL_FOLDS = {"shipped": (0, 2), "twin": (1, 3, 4)}
@@ -218,7 +218,10 @@ def report(
     return {
         "machine": {"processor": platform.processor() or platform.machine(), "system": platform.system()},
         "margin": {"accept": margin.accept, "sure": margin.sure},
-        "parameters": "see the package's figures.json",
+        "package": {
+            "version": networks["shipped"].package.manifest.version,
+            "digest": networks["shipped"].package.digest,
+        },
         "milliseconds": dict(times),
         "goals": GOALS,
         "rows": [

@@ -28,7 +28,7 @@ from training.verdict.network import HEADS, with_heads
 from training.verdict.recipe import VerdictRecipe
 
 _FEWEST_FRONTALS, _FEWEST_LATERALS = 8, 1
-_MARGINS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)
+_MARGINS = (0.02, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
