@@ -211,17 +211,14 @@ def report(
     networks: Mapping[str, VerdictNetwork], answers: Sequence[Answer], times: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return all figures as one document."""
-    margin = networks["shipped"].margin
+    margin, package = networks["shipped"].margin, networks["shipped"].package
     rows: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in answers:
         rows.setdefault((answer.network, answer.source, answer.kind), []).append(answer)
     return {
         "machine": {"processor": platform.processor() or platform.machine(), "system": platform.system()},
         "margin": {"accept": margin.accept, "sure": margin.sure},
-        "package": {
-            "version": networks["shipped"].package.manifest.version,
-            "digest": networks["shipped"].package.digest,
-        },
+        "package": {"version": package.manifest.version, "digest": package.digest},
         "milliseconds": dict(times),
         "goals": GOALS,
         "rows": [
