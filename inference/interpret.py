@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
 from inference.ensemble import fuse_boxes
+from inference.evidence import may_be_stated
 from inference.findings import Box, Finding, Level
 from inference.manifest import FindingSpec, Manifest, ReportedFinding
 from inference.package import AnyPackage, ModelPackage
@@ -27,7 +28,7 @@ class Answer:
     placement: Placement
 
 
-class Evidence(NamedTuple):
+class CalibrationInputs(NamedTuple):
     """What a finding's probability is calibrated from."""
 
     margin: float
@@ -86,13 +87,13 @@ def boxes_of(package: AnyPackage, answers: Sequence[Answer], label: str) -> tupl
     return () if spec is None else fuse_boxes(drawn, spec)
 
 
-def evidence_of(manifest: Manifest, spec: FindingSpec, outputs: RawOutputs) -> Evidence:
+def evidence_of(manifest: Manifest, spec: FindingSpec, outputs: RawOutputs) -> CalibrationInputs:
     """Return what a finding's own probability is calibrated from; what it is given does not count here."""
     head = manifest.head(spec.head)
     logits = outputs[head.index][0].astype(np.float64)
     index = head.names.index(spec.class_)
     margin = class_margin(logits, index) if head.activation == "softmax" else float(logits[index])
-    return Evidence(margin, 0.0 if spec.calibration.channel is None else float(
+    return CalibrationInputs(margin, 0.0 if spec.calibration.channel is None else float(
         _heat(manifest, outputs, spec.calibration.channel).max()
     ))  # fmt: skip
 
@@ -136,6 +137,7 @@ def _heat(manifest: Manifest, outputs: RawOutputs, channel: str) -> NDArray[Any]
 def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: Sequence[Answer]) -> Finding:
     points = package.points(spec)
     level = points.level(score)
+    evidence = None if spec.evidence is None else spec.evidence.evidence()
     boxes: tuple[Box, ...] = ()
     if spec.boxes and level is not Level.ABSENT:
         boxes = tuple(box for box in boxes_of(package, answers, spec.label) if box.level is not Level.ABSENT)
@@ -149,4 +151,6 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
         abnormal=spec.abnormal,
         boxes=boxes,
         note=spec.note,
+        stated=may_be_stated(evidence, points.specific, abnormal=spec.abnormal),
+        evidence=evidence,
     )
