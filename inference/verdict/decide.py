@@ -101,7 +101,8 @@ def decide(answers: Answers, margin: Margin) -> Verdict:
     content = max(CONTENTS, key=lambda name: answers.content[name])
     turned = max(TURNS, key=lambda degrees: answers.turn[degrees])
     negative = answers.negative >= _FLAW
-    missing = tuple(name for name in MISSING if answers.missing[name] >= _FLAW and not turned)
+    whole_view = content == "frontal" and not turned
+    missing = tuple(name for name in MISSING if whole_view and answers.missing[name] >= _FLAW)
     if answers.usable >= margin.accept:
         sure = answers.usable >= max(margin.sure, margin.accept)
         return Verdict(Kind.FRONTAL, answers.usable, sure, mirrored=_mirrored(answers.mirrored))
