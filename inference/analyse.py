@@ -35,6 +35,10 @@ from tracking.analyses import FindingRecord, OutcomeRecord
 
 STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret")
 
+OVERSAMPLING = 2
+"""Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
+that of the whole image, at 1.3 by enough to move findings that stand near an operating point."""
+
 
 @dataclass
 class StageTimes:
@@ -66,6 +70,8 @@ class Analyser:
         self.identity: ModelIdentity = self._model.identity
         self.digest = _digest(self.identity, self._verdict.package.digest, settings)
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
+        specs = [member.manifest.input for member in self._model.package.members]
+        self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -87,14 +93,14 @@ class Analyser:
         if header.refusal is not None:
             return ImageAnalysis(header.refusal)
         with times.stage("decode"):
-            picture = render(dataset, self._settings.max_pixels)
+            picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
-            return ImageAnalysis(refusal)
+            return ImageAnalysis(refusal, picture.remarks)
         with times.stage("verdict"):
             judgement = judge(self._verdict, picture, doubt=header.doubt, mend=self._settings.mend_orientation)
         if judgement.refusal is not None:
-            return ImageAnalysis(judgement.refusal, verdict=judgement.verdict.as_json())
+            return ImageAnalysis(judgement.refusal, picture.remarks, judgement.verdict.as_json())
         with times.stage("resize"):
             inputs = self._model.inputs(judgement.picture)
         with times.stage("forward"):
@@ -102,7 +108,7 @@ class Analyser:
         with times.stage("interpret"):
             findings = judgement.on_stored(self._model.interpret(answers))
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings, judgement.remarks, judgement.verdict.as_json())
+        return ImageAnalysis(findings, picture.remarks + judgement.remarks, judgement.verdict.as_json())
 
 
 def _digest(model: ModelIdentity, verdict: str, settings: InferenceSettings) -> str:

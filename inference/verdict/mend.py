@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 from inference.findings import Box, Finding
-from inference.pixels import Picture
+from inference.pixels import Gray, Picture
 from inference.verdict.decide import Turn, Verdict
 
 
@@ -19,31 +20,37 @@ class Mending:
     rows: int
     columns: int
     """Of the stored image."""
+    values: tuple[int, int]
+    """Rows and columns of the image put right, which may have fewer pixels where it was decoded at a reduced size."""
 
     @classmethod
     def of(cls, verdict: Verdict, picture: Picture) -> "Mending":
         """Return what puts an image right that this verdict was given on."""
-        return cls(verdict.turned, verdict.negative, picture.rows, picture.columns)
+        rows, columns = _shape(picture)
+        values = (columns, rows) if verdict.turned in {90, 270} else (rows, columns)
+        return cls(verdict.turned, verdict.negative, picture.rows, picture.columns, values)
 
     def apply(self, picture: Picture) -> Picture:
-        """Return the image put right; the stored one is left as it is."""
-        gray = np.rot90(picture.gray, self.turned // 90)
+        """Return the image put right, in pixels of its own; the stored one is left as it is."""
+        gray = _even(picture)
+        aspect = picture.pixel_aspect * (picture.rows / gray.shape[0]) / (picture.columns / gray.shape[1])
+        gray = np.rot90(gray, self.turned // 90)
         if self.negative:
             gray = np.float32(1) - gray
-        aspect = 1 / picture.pixel_aspect if self.turned in {90, 270} else picture.pixel_aspect
-        return Picture(np.ascontiguousarray(gray, np.float32), aspect)
+        return Picture(np.ascontiguousarray(gray, np.float32), 1 / aspect if self.turned in {90, 270} else aspect)
 
     def to_stored(self, x: float, y: float) -> tuple[float, float]:
         """Map a point of the image put right, x along its columns, to the stored image; in pixels, edges at 0."""
+        across, down = x / self.values[1], y / self.values[0]
         match self.turned:
             case 0:
-                return x, y
+                return across * self.columns, down * self.rows
             case 90:
-                return self.columns - y, x
+                return (1 - down) * self.columns, across * self.rows
             case 180:
-                return self.columns - x, self.rows - y
+                return (1 - across) * self.columns, (1 - down) * self.rows
             case 270:
-                return y, self.rows - x
+                return down * self.columns, (1 - across) * self.rows
 
     def stored_findings(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Return findings on the image put right with their boxes on the stored image."""
@@ -65,3 +72,19 @@ class Mending:
         corners = [self.to_stored(box.x0, box.y0), self.to_stored(box.x1, box.y1)]
         (x0, x1), (y0, y1) = (sorted(side) for side in zip(*corners, strict=True))
         return replace(box, x0=x0, y0=y0, x1=x1, y1=y1)
+
+
+def _shape(picture: Picture) -> tuple[int, int]:
+    """Return rows and columns of values that cover the whole image evenly."""
+    return max(1, round(picture.rows / picture.reduction)), max(1, round(picture.columns / picture.reduction))
+
+
+def _even(picture: Picture) -> Gray:
+    """Return values that cover the whole image evenly, wherever a reduced decoding laid them."""
+    if picture.reduction == 1:
+        return picture.gray
+    rows, columns = _shape(picture)
+    gray, lead = np.pad(picture.gray, ((0, 1), (0, 1)), "edge"), picture.lead
+    box = (lead, lead, lead + picture.columns / picture.reduction, lead + picture.rows / picture.reduction)
+    resized = Image.fromarray(gray).resize((columns, rows), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(resized, np.float32)

@@ -44,7 +44,9 @@ def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
 ) -> None:
     upright = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
     turned_gray = np.rot90(upright, -turned // 90)  # clockwise
-    mending = Mending(turned, negative=False, rows=turned_gray.shape[0], columns=turned_gray.shape[1])
+    mending = Mending(
+        turned, negative=False, rows=turned_gray.shape[0], columns=turned_gray.shape[1], values=(rows, columns)
+    )
     mended = mending.apply(Picture(np.ascontiguousarray(turned_gray)))
     assert np.array_equal(mended.gray, upright)
     y, x = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
@@ -56,20 +58,38 @@ def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
 def test_a_box_put_back_lies_on_the_same_pixels(
     turned: Turn, rows: int, columns: int, a: float, b: float, c: float, d: float
 ) -> None:
-    mending = Mending(turned, negative=False, rows=rows, columns=columns)
+    values = (columns, rows) if turned in {90, 270} else (rows, columns)
+    mending = Mending(turned, negative=False, rows=rows, columns=columns, values=values)
     width, height = (rows, columns) if turned in {90, 270} else (columns, rows)
     (x0, x1), (y0, y1) = sorted([a * width, b * width]), sorted([c * height, d * height])
     (back,) = mending.stored_findings((finding(Box(x0, y0, x1, y1, 0.7, Level.PRESENT)),))
     box = back.boxes[0]
-    assert 0 <= box.x0 <= box.x1 <= columns
-    assert 0 <= box.y0 <= box.y1 <= rows
+    assert -1e-9 <= box.x0 <= box.x1 <= columns + 1e-9
+    assert -1e-9 <= box.y0 <= box.y1 <= rows + 1e-9
     assert (box.x1 - box.x0) * (box.y1 - box.y0) == pytest.approx((x1 - x0) * (y1 - y0), abs=1e-6)
     assert (box.score, back.score, back.level) == (0.7, 0.9, Level.PRESENT)
 
 
+@given(turns, st.integers(9, 90), st.integers(9, 90), st.sampled_from([2, 4]), st.sampled_from([0.0, 0.25, 0.375]))
+def test_a_reduced_image_put_right_lies_where_the_whole_one_does(
+    turned: Turn, rows: int, columns: int, reduction: int, lead: float
+) -> None:
+    gray = np.random.default_rng(1).random((-(-rows // reduction), -(-columns // reduction)), np.float32)
+    picture = Picture(gray, 1.25, reduction=reduction, lead=lead, stored_size=(rows, columns))
+    mending = Mending.of(Verdict(Kind.TURNED, 0.0, sure=False, turned=turned), picture)
+    mended = mending.apply(picture)
+    assert mended.gray.shape == mending.values
+    tall, wide = rows * 1.25, float(columns)
+    if turned in {90, 270}:
+        tall, wide = wide, tall
+    assert mended.rows * mended.pixel_aspect / mended.columns == pytest.approx(tall / wide)
+    corners = {mending.to_stored(x, y) for x in (0, mended.columns) for y in (0, mended.rows)}
+    assert corners == {(x, y) for x in (0, columns) for y in (0, rows)}
+
+
 def test_a_negative_is_inverted_and_its_pixels_keep_their_shape() -> None:
     picture = stored()
-    mended = Mending(90, negative=True, rows=30, columns=20).apply(picture)
+    mended = Mending(90, negative=True, rows=30, columns=20, values=(20, 30)).apply(picture)
     assert mended.gray.shape == (20, 30)
     assert mended.pixel_aspect == pytest.approx(1 / 1.25)
     assert mended.gray[0, 0] == pytest.approx(1 - picture.gray[0, -1])
