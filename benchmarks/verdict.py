@@ -4,7 +4,7 @@
 
     .venv/bin/python -m benchmarks.verdict --data DATA --twin FOLDER
 
-``--twin`` is a package of the same recipe that learnt from NIH and RSNA alone: the other collections are unseen to it.
+``--twin`` is what ``cxrnode train verdict-twin`` makes from NIH and RSNA alone: other collections are unseen to it.
 Turned, negative and cut images are made of each collection's good films. Files that were found by eye not to be what
 their row says are left out: ``known-wrong.csv`` of the data, and ``verdict_known_wrong.csv`` beside this module.
 ``--rows FILE`` keeps every single answer, to look at the wrong ones.

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from config.errors import SettingsError
 from training.recipe import Fraction, PackageSettings
 
-SHIPPED = "verdict"
+SHIPPED = ("verdict", "verdict-twin")
+"""The recipe of the package that ships, and of the twin that it is measured with."""
 
 
 class _Part(BaseModel):
@@ -76,12 +77,13 @@ class VerdictRecipe(_Part):
 
 
 def find_recipe(name_or_path: str) -> VerdictRecipe | None:
-    """Return a verdict recipe by the shipped one's name or by a file's path; None for a recipe of another kind.
+    """Return a verdict recipe by a shipped one's name or by a file's path; None for a recipe of another kind.
 
     Raises :class:`SettingsError` naming the file, the key and what is wrong with it.
     """
-    shipped = resources.files("training.verdict") / f"{SHIPPED}.toml"
-    source: Traversable = shipped if name_or_path == SHIPPED else Path(name_or_path)
+    source: Traversable = Path(name_or_path)
+    if name_or_path in SHIPPED:
+        source = resources.files("training.verdict") / f"{name_or_path}.toml"
     if not source.is_file():
         return None
     try:

@@ -52,6 +52,15 @@ def test_children_kept_folds_and_films_known_to_be_wrong_teach_nothing(data: Pat
     assert {film.fold for film in dealt.laterals} <= set(recipe.data.lateral_folds)
 
 
+def test_the_twin_learns_from_one_origin_and_from_other_laterals() -> None:
+    shipped, twin = find_recipe("verdict"), find_recipe("verdict-twin")
+    assert shipped is not None
+    assert twin is not None
+    assert set(twin.data.sources) == set(shipped.data.validation_sources)
+    assert not set(twin.data.lateral_folds) & set(shipped.data.lateral_folds)
+    assert (twin.network, twin.fit.epochs, twin.margin) == (shipped.network, shipped.fit.epochs, shipped.margin)
+
+
 def test_a_quick_run_writes_a_package_that_serves(data: Path, tmp_path: Path) -> None:
     recipe = find_recipe("verdict")
     assert recipe is not None
