@@ -141,6 +141,9 @@ class InferenceSettings(Section):
     min_age_years: int = Field(default=18, ge=0, le=150)
     assume_chest: bool = False
     assume_frontal: bool = False
+    verdict_package: str = "verdict"
+    verdict_threshold: float | None = Field(default=None, ge=0, le=1)
+    mend_orientation: bool = False
     refuse_test_patients: tuple[str, ...] = (
         "PHANTOM", "TEST PATIENT", "PATIENT TEST", "TESTPATIENT", "TEST TEST", "ZZTEST", "ZZZTEST", "DUMMY PATIENT",
         "PATIENT DUMMY", "QUALITY CONTROL", "QC TEST", "TEST QC", "=TEST", "=DUMMY", "=QC",

@@ -11,6 +11,7 @@ from config.logs import configure_logs
 from config.settings import LogSettings
 from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
+from cxrnode.train_verdict import train_verdict
 
 if TYPE_CHECKING:
     from training.ensemble import Made
@@ -45,8 +46,15 @@ def train(
     with train_extra():
         from training.production import produce
         from training.recipe import load_recipe, with_by, with_reader
+        from training.verdict.recipe import find_recipe
 
     configure_logs(LogSettings(level="warning"), "train")
+    verdict = find_recipe(recipe)
+    if verdict is not None:
+        if experiment or reader or by or weights or runs:
+            raise SettingsError("a verdict recipe takes --data, --out, --quick and --json only")
+        train_verdict(verdict, data, to, quick=quick, as_json=as_json)
+        return
     chosen = load_recipe(recipe)
     if experiment is not None:
         chosen = chosen.experiment(experiment)

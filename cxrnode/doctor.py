@@ -175,12 +175,14 @@ def _model(settings: Settings) -> Iterator[Check]:
     import numpy as np
 
     from inference.model import Model
-    from inference.package import load_package, with_site_points
+    from inference.package import load_package, load_verdict, with_site_points
 
     package = with_site_points(load_package(settings.inference.package), settings.inference.operating_points)
     manifest, members = package.manifest, len(package.members)
     kind = "" if members == 1 else f", an ensemble of {members} networks"
     yield Check("model package", "ok", f"{manifest.name} {manifest.version}{kind}, every file as it was made")
+    verdict = load_verdict(settings.inference.verdict_package).manifest
+    yield Check("verdict package", "ok", f"{verdict.name} {verdict.version}, every file as it was made")
     model = Model.open(package, settings.inference)
     inputs = model.inputs(np.zeros((512, 512), np.float32))
     start = time.perf_counter()

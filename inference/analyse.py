@@ -29,9 +29,11 @@ from inference.header import Header
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
 from inference.shelf import Shelf
+from inference.verdict.judge import judge
+from inference.verdict.network import VerdictNetwork
 from tracking.analyses import FindingRecord, OutcomeRecord
 
-STAGES = ("read", "decode", "resize", "forward", "interpret")
+STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret")
 
 OVERSAMPLING = 2
 """Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
@@ -64,8 +66,9 @@ class Analyser:
         self._settings = settings
         self._shelf = Shelf(0) if shelf is None else shelf
         self._model = Model.open(settings.package, settings)
+        self._verdict = VerdictNetwork.open(settings.verdict_package, settings)
         self.identity: ModelIdentity = self._model.identity
-        self.digest = _digest(self.identity, settings)
+        self.digest = _digest(self.identity, self._verdict.package.digest, settings)
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
         specs = [member.manifest.input for member in self._model.package.members]
         self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
@@ -87,30 +90,34 @@ class Analyser:
         with times.stage("read"):
             dataset = read_dataset(path)
             header = eligibility(Header.of(dataset), self._settings)
-        refusal = header.refusal or header.doubt
-        if refusal is not None:
-            return ImageAnalysis(refusal)
+        if header.refusal is not None:
+            return ImageAnalysis(header.refusal)
         with times.stage("decode"):
             picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal, picture.remarks)
+        with times.stage("verdict"):
+            judgement = judge(self._verdict, picture, doubt=header.doubt, mend=self._settings.mend_orientation)
+        if judgement.refusal is not None:
+            return ImageAnalysis(judgement.refusal, picture.remarks, judgement.verdict.as_json())
         with times.stage("resize"):
-            inputs = self._model.inputs(picture)
+            inputs = self._model.inputs(judgement.picture)
         with times.stage("forward"):
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
-            findings = self._model.interpret(answers)
+            findings = judgement.on_stored(self._model.interpret(answers))
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings, picture.remarks)
+        return ImageAnalysis(findings, picture.remarks + judgement.remarks, judgement.verdict.as_json())
 
 
-def _digest(model: ModelIdentity, settings: InferenceSettings) -> str:
-    """Return the digest of an analyser: package, engine, settings that change results, version of the program."""
+def _digest(model: ModelIdentity, verdict: str, settings: InferenceSettings) -> str:
+    """Return the digest of an analyser: packages, engine, settings that change results, version of the program."""
     parts = {
         "package": model.digest,
+        "verdict": verdict,
         "engine": model.engine,
-        "settings": settings.model_dump(mode="json", exclude={"package", "engine", "threads"}),
+        "settings": settings.model_dump(mode="json", exclude={"package", "verdict_package", "engine", "threads"}),
         "version": importlib.metadata.version("cxrnode"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from config.errors import PackageError, SettingsError
 from config.settings import InferenceSettings
 from inference.interpret import RawOutputs
-from inference.package import KERAS_MODEL, LITERT_MODEL, ModelPackage
+from inference.package import KERAS_MODEL, LITERT_MODEL, ModelPackage, VerdictPackage
+
+Runnable = ModelPackage | VerdictPackage
+"""A package of one network."""
 
 
 class Engine(Protocol):
@@ -29,7 +32,7 @@ class Engine(Protocol):
         """Run one picture, (1, rows, columns, 1) from 0 to 1; return the outputs in the manifest's order."""
 
 
-def open_engine(package: ModelPackage, settings: InferenceSettings) -> Engine:
+def open_engine(package: Runnable, settings: InferenceSettings) -> Engine:
     """Load the model into the engine that the settings choose, and run it once so that the first study is fast.
 
     ``auto`` takes TensorFlow only where a GPU is visible: on a processor LiteRT is as exact and faster.
@@ -49,7 +52,7 @@ def open_engine(package: ModelPackage, settings: InferenceSettings) -> Engine:
 class LiteRtEngine:
     """The package's ``model.tflite`` on the processor, with XNNPACK's kernels."""
 
-    def __init__(self, package: ModelPackage, threads: int) -> None:
+    def __init__(self, package: Runnable, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         version = importlib.metadata.version("ai-edge-litert")
@@ -81,7 +84,7 @@ class TensorFlowEngine:
     Never ``predict``, whose memory grows in a service; no TF32, so that a GPU answers as a processor does.
     """
 
-    def __init__(self, package: ModelPackage) -> None:
+    def __init__(self, package: Runnable) -> None:
         if importlib.util.find_spec("tensorflow") is None:
             msg = 'inference.engine asks for TensorFlow, which is not installed; install "cxrnode[gpu]" or use litert'
             raise SettingsError(msg)
@@ -159,7 +162,7 @@ def _natural(name: str) -> tuple[str, int]:
     return (match[1], int(match[2] or -1)) if match else (name, -1)
 
 
-def _check_input(package: ModelPackage, shapes: list[tuple[int | None, ...]], file: str) -> None:
+def _check_input(package: Runnable, shapes: list[tuple[int | None, ...]], file: str) -> None:
     size = package.manifest.input
     expected = (1, size.rows, size.columns, 1)
     if len(shapes) != 1 or len(shapes[0]) != 4 or any(
@@ -169,7 +172,7 @@ def _check_input(package: ModelPackage, shapes: list[tuple[int | None, ...]], fi
         raise PackageError(msg)
 
 
-def _warm_up(engine: Engine, package: ModelPackage) -> None:
+def _warm_up(engine: Engine, package: Runnable) -> None:
     """Run once: kernels are chosen and compiled, and the outputs are held against the manifest."""
     manifest, size = package.manifest, package.manifest.input
     try:

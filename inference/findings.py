@@ -33,6 +33,8 @@ class Reason(StrEnum):
     AGE = "age"
     PIXELS = "pixels"
     IMPLAUSIBLE = "implausible"
+    VERDICT = "verdict"
+    """Its own image shows that it is no upright frontal chest radiograph."""
 
 
 @dataclass(frozen=True, slots=True)

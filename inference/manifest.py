@@ -5,7 +5,7 @@ heads (vectors of logits) and, where it is a detector too, with a heat map and a
 follows from one class of one head and, if wished, from the best logit of one channel of the heat map.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal, Self
 
 import tomlkit
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inference.evidence import Evidence, Share
 from inference.findings import Code, OperatingPoints
 from inference.pixels import Contrast
+from inference.verdict.heads import CONTENTS, MISSING, TURNS
 
 FORMAT = 2
 MOST_MEMBERS = 20
@@ -300,16 +301,76 @@ class EnsembleManifest(Table):
         return next((detector for detector in self.detectors if detector.finding == label), None)
 
 
+class MarginSpec(Table):
+    """From which probability of ``usable`` on an image is taken for an upright frontal chest radiograph."""
+
+    accept: Probability
+    """Where its header says frontal, too."""
+    sure: Probability
+    """Where its header does not say."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.accept > self.sure:
+            msg = "margin.accept must not be above margin.sure"
+            raise ValueError(msg)
+        return self
+
+
+class VerdictManifest(Table):
+    """What the ``package.toml`` of a verdict network says; :mod:`inference.verdict.heads` names its outputs."""
+
+    format: Literal[2] = 2
+    kind: Literal["verdict"] = "verdict"
+    name: PackageName
+    version: Version
+    title: Title
+    summary: Text
+    licence: Text
+    intended_use: Text
+    input: InputSpec
+    heads: tuple[HeadSpec, ...] = Field(min_length=1)
+    margin: MarginSpec
+    files: dict[FileName, Sha256] = {}
+
+    @property
+    def maps(self) -> None:
+        """Return None: a verdict draws no boxes."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for problem in _head_problems(self.heads):
+            raise ValueError(problem)
+        found = {head.name: (head.activation, head.names) for head in self.heads}
+        if found != VERDICT_HEADS:
+            msg = f"the heads of a verdict network must be {', '.join(VERDICT_HEADS)}, with their own names"
+            raise ValueError(msg)
+        return self
+
+
+VERDICT_HEADS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "usable": ("sigmoid", ("usable",)),
+    "content": ("softmax", CONTENTS),
+    "turn": ("softmax", tuple(f"turned{degrees}" for degrees in TURNS)),
+    "flaws": ("sigmoid", ("negative", *MISSING, "mirrored")),
+}
+"""Activation and names of each head that a verdict network has."""
+
 AnyManifest = Manifest | EnsembleManifest
+
+
+def _head_problems(heads: Sequence[HeadSpec]) -> Iterator[str]:
+    """Say what is wrong with heads by themselves."""
+    yield from _repeated("the names of the heads", [head.name for head in heads])
+    for head in heads:
+        yield from _repeated(f"head {head.name}: its names", head.names)
+        if head.activation == "softmax" and len(head.names) < 2:
+            yield f'head {head.name}: a softmax needs two names or more; use activation = "sigmoid" for one'
 
 
 def _output_problems(manifest: Manifest) -> Iterator[str]:
     """Say what is wrong with heads and maps by themselves."""
-    yield from _repeated("the names of the heads", [head.name for head in manifest.heads])
-    for head in manifest.heads:
-        yield from _repeated(f"head {head.name}: its names", head.names)
-        if head.activation == "softmax" and len(head.names) < 2:
-            yield f'head {head.name}: a softmax needs two names or more; use activation = "sigmoid" for one'
+    yield from _head_problems(manifest.heads)
     indices = [head.index for head in manifest.heads]
     if manifest.maps is not None:
         yield from _repeated("maps.names", manifest.maps.names)

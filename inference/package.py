@@ -1,10 +1,11 @@
 """Model packages: one folder with the weights, what they mean, and the hashes that hold it together.
 
 A package holds ``package.toml`` (its manifest), which lists the SHA-256 of every other file, so the digest of the
-manifest's bytes identifies the whole package; :func:`load_package` refuses an altered file. There are two kinds:
+manifest's bytes identifies the whole package; :func:`load_package` refuses an altered file. There are three kinds:
 
 - a network: ``model.tflite``, ``model.keras``, ``card.md`` and ``figures.json``;
-- an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package.
+- an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package;
+- a verdict network: the files of a network; it says what an image shows and reports no findings.
 
 :mod:`inference.manifest` says what a manifest says.
 """
@@ -46,14 +47,15 @@ from inference.manifest import (
     MemberSpec,
     PointsSpec,
     ReportedFinding,
+    VerdictManifest,
 )
 
 __all__ = [
     "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES", "AnyManifest",
     "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
     "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec",
-    "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "load_network", "load_package", "with_site_points",
-    "write_ensemble", "write_package",
+    "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "VerdictManifest", "VerdictPackage", "load_network",
+    "load_package", "load_verdict", "with_site_points", "write_ensemble", "write_package", "write_verdict",
 ]  # fmt: skip
 
 MANIFEST = "package.toml"
@@ -66,7 +68,7 @@ REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
 BUILT_IN = Path(__file__).parent / "packages"
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_M = TypeVar("_M", Manifest, EnsembleManifest)
+_M = TypeVar("_M", Manifest, EnsembleManifest, VerdictManifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ class EnsemblePackage(_Package[EnsembleManifest]):
     members: tuple[ModelPackage, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictPackage(_Package[VerdictManifest]):
+    """A package of a network that says what an image shows."""
+
+
 AnyPackage = ModelPackage | EnsemblePackage
 
 
@@ -118,7 +125,21 @@ def load_package(package: str | Path) -> AnyPackage:
     Raises :class:`PackageError` for a missing or altered file, an unknown format or a manifest that is wrong.
     """
     folder = _folder_of(package)
-    return _load(folder, folder.name)
+    loaded = _load(folder, folder.name)
+    if isinstance(loaded, VerdictPackage):
+        msg = f"model package {loaded.manifest.name} gives a verdict, no findings: name it as inference.verdict_package"
+        raise PackageError(msg)
+    return loaded
+
+
+def load_verdict(package: str | Path) -> VerdictPackage:
+    """Load a verdict network's package as :func:`load_package` loads others; :class:`PackageError` for another kind."""
+    folder = _folder_of(package)
+    loaded = _load(folder, folder.name)
+    if not isinstance(loaded, VerdictPackage):
+        msg = f"model package {loaded.manifest.name} gives no verdict; inference.verdict_package needs one that does"
+        raise PackageError(msg)
+    return loaded
 
 
 def load_network(package: str | Path) -> ModelPackage:
@@ -142,16 +163,14 @@ def write_package(folder: Path, manifest: Manifest, files: Mapping[str, bytes | 
     files
         The content, or a file to copy, for each name; all of :data:`REQUIRED_FILES` and any others.
     """
-    missing = [name for name in REQUIRED_FILES if name not in files]
-    if missing:
-        msg = f"a model package needs {missing[0]}"
-        raise PackageError(msg)
-    with _replacing(folder) as partial:
-        _put(partial, files)
-        complete = _completed(manifest, files=_hashes(partial))
-        (partial / MANIFEST).write_text(complete.toml(), encoding="utf-8")
-        _load(partial, folder.name)
+    _write_network(folder, manifest, files)
     return load_network(folder)
+
+
+def write_verdict(folder: Path, manifest: VerdictManifest, files: Mapping[str, bytes | Path]) -> VerdictPackage:
+    """Write a verdict network's package as :func:`write_package` writes that of any other network."""
+    _write_network(folder, manifest, files)
+    return load_verdict(folder)
 
 
 def write_ensemble(
@@ -218,6 +237,18 @@ def member_folder(number: int) -> str:
     return f"members/{number}"
 
 
+def _write_network(folder: Path, manifest: _M, files: Mapping[str, bytes | Path]) -> None:
+    missing = [name for name in REQUIRED_FILES if name not in files]
+    if missing:
+        msg = f"a model package needs {missing[0]}"
+        raise PackageError(msg)
+    with _replacing(folder) as partial:
+        _put(partial, files)
+        complete = _completed(manifest, files=_hashes(partial))
+        (partial / MANIFEST).write_text(complete.toml(), encoding="utf-8")
+        _load(partial, folder.name)
+
+
 def _folder_of(package: str | Path) -> Path:
     """Take a plain name for a built-in package first; a path, or a name with a separator, is a folder."""
     if isinstance(package, str) and os.sep not in package and (BUILT_IN / package / MANIFEST).is_file():
@@ -231,7 +262,7 @@ def _folder_of(package: str | Path) -> Path:
     raise PackageError(msg)
 
 
-def _load(folder: Path, name: str) -> AnyPackage:
+def _load(folder: Path, name: str) -> AnyPackage | VerdictPackage:
     """Load and check a folder; ``name`` is what messages call it."""
     try:
         text = (folder / MANIFEST).read_bytes()
@@ -242,6 +273,9 @@ def _load(folder: Path, name: str) -> AnyPackage:
     if isinstance(manifest, Manifest):
         _check_files(folder, name, manifest, REQUIRED_FILES)
         return ModelPackage(folder, manifest, digest)
+    if isinstance(manifest, VerdictManifest):
+        _check_files(folder, name, manifest, REQUIRED_FILES)
+        return VerdictPackage(folder, manifest, digest)
     folders = [member_folder(number) for number in range(1, len(manifest.members) + 1)]
     _check_files(folder, name, manifest, [f"{within}/{MANIFEST}" for within in folders])
     members = tuple(_load_member(folder, name, within, manifest) for within in folders)
@@ -255,8 +289,9 @@ def _load(folder: Path, name: str) -> AnyPackage:
 def _load_member(folder: Path, name: str, within: str, ensemble: EnsembleManifest) -> ModelPackage:
     """Load one member, which must be a network whose every file the ensemble lists too."""
     member = _load(folder / within, f"{name}/{within}")
-    if isinstance(member, EnsemblePackage):
-        msg = f"model package {name}/{within}: a member of an ensemble must be a network, and this is an ensemble"
+    if not isinstance(member, ModelPackage):
+        kind = "an ensemble" if isinstance(member, EnsemblePackage) else "a verdict network"
+        msg = f"model package {name}/{within}: a member of an ensemble must be a network, and this is {kind}"
         raise PackageError(msg)
     unlisted = [file for file in member.manifest.files if f"{within}/{file}" not in ensemble.files]
     if unlisted:
@@ -265,7 +300,7 @@ def _load_member(folder: Path, name: str, within: str, ensemble: EnsembleManifes
     return member
 
 
-def _check_files(folder: Path, package: str, manifest: AnyManifest, required: Sequence[str]) -> None:
+def _check_files(folder: Path, package: str, manifest: AnyManifest | VerdictManifest, required: Sequence[str]) -> None:
     """Raise where a required file is not listed, or a listed one is missing or not what it was."""
     missing = [name for name in required if name not in manifest.files]
     if missing:
@@ -282,7 +317,7 @@ def _check_files(folder: Path, package: str, manifest: AnyManifest, required: Se
             raise PackageError(msg)
 
 
-def _parse(text: bytes, name: str) -> AnyManifest:
+def _parse(text: bytes, name: str) -> AnyManifest | VerdictManifest:
     """Parse and check the manifest; strict through JSON, whose arrays pydantic takes as tuples."""
     try:
         document: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
@@ -293,6 +328,8 @@ def _parse(text: bytes, name: str) -> AnyManifest:
             raise PackageError(msg)
         if kind == "ensemble":
             return EnsembleManifest.model_validate_json(encoded)
+        if kind == "verdict":
+            return VerdictManifest.model_validate_json(encoded)
         return Manifest.model_validate_json(encoded)
     except ValidationError as error:
         raise _refusal(name, error) from error

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from config.errors import DataError
-from inference.package import BUILT_IN, FIGURES, AnyPackage, load_package
+from inference.package import BUILT_IN, FIGURES, MANIFEST, AnyPackage, load_package
 from training.evaluation.protocol import figures_of
 from training.fold_tables import folds_section, read_folds
 from training.goals import Goal, goals, obstacles
@@ -33,6 +33,7 @@ from training.recipe import varied
 from training.runs import FIGURE_NAMES, RunFile, read_runs
 from training.tables import FINDING_HEADER, Cells, at, finding_rows, headline_rows, shown, table
 from training.tried import read_tried, tried, tried_section
+from training.verdict import page as verdict
 
 RUNS = Path("benchmarks") / "results" / "models"
 CURVES = RUNS / "curves"
@@ -80,14 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read_folds(options.runs / FOLDS.name),
         read_curves(options.runs / CURVES.name),
         read_tried(options.runs / TRIED.name),
+        verdict.read_results(verdict.RESULTS),
     )
     options.page.write_text(text, encoding="utf-8")
     return 0
 
 
 def built_in() -> list[Path]:
-    """Return the folders of the packages that come with the program."""
-    return sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
+    """Return the folders of the packages of findings that come with the program."""
+    folders = sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
+    return [folder for folder in folders if 'kind = "verdict"' not in (folder / MANIFEST).read_text(encoding="utf-8")]
 
 
 def page(
@@ -96,12 +99,14 @@ def page(
     folds: Sequence[Mapping[str, Any]] = (),
     curves: Sequence[Mapping[str, Any]] = (),
     others: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    judged: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page for these packages, runs, cross-validations, learning curves and figures of what was tried."""
+    """Return the page for these packages, runs, cross-validations, curves, what was tried, and the verdict."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
     sections.append(folds_section(folds, {entry.name: entry.figures for entry in reported()}))
     sections += [_package(package, others) for package in packages]
+    sections += [verdict.section(judged)] if judged is not None else []
     return "\n".join(section for section in (*sections, *(_curve(one) for one in curves)) if section)
 
 

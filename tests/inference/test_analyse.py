@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
+from cxrnode.phantom import draw
 from inference import model
 from inference.analyse import Analyser, StageTimes, outcome_record
 from inference.findings import (
@@ -57,7 +58,9 @@ def node(settings: Settings, hollow_package: ModelPackage, monkeypatch: pytest.M
     """Settings of a node whose model is the steady engine."""
     monkeypatch.setattr(model, "open_engine", lambda package, _settings: SteadyEngine())
     settings.instance_dir.mkdir(parents=True)
-    chosen = settings.inference.model_copy(update={"package": str(hollow_package.folder)})
+    # These files hold ramps, which no verdict takes for a chest: 0 takes every image.
+    changes = {"package": str(hollow_package.folder), "verdict_threshold": 0.0}
+    chosen = settings.inference.model_copy(update=changes)
     return settings.model_copy(update={"inference": chosen})
 
 
@@ -106,8 +109,42 @@ def test_every_instance_gets_findings_or_a_reason(node: Settings, database: Data
     ]  # fmt: skip
     assert all(bool(outcome.findings) == (outcome.because is None) for outcome in outcomes.values())
     assert (analysis.model_name, analysis.model_version, analysis.engine) == ("tiny", "1.0.0", "steady 1 cpu")
-    assert set(analysis.timings) == {"read", "decode", "resize", "forward", "interpret"}
+    assert set(analysis.timings) == {"read", "decode", "verdict", "resize", "forward", "interpret"}
     assert 0 < sum(analysis.timings.values()) <= analysis.seconds
+
+
+def test_an_image_that_is_no_chest_is_not_analysed_whatever_its_header_says(
+    node: Settings, database: Database, radiograph: Any
+) -> None:
+    strict = node.model_copy(update={"inference": node.inference.model_copy(update={"verdict_threshold": None})})
+    receive(strict, database, radiograph(), 1)
+    analysis = work(strict, database)
+    assert analysis is not None
+    (outcome,) = analysis.outcomes
+    assert outcome.reason == Reason.VERDICT
+    assert outcome.because is not None
+    assert "its image" in outcome.because
+    assert outcome.verdict is not None
+    assert outcome.verdict["kind"] != "frontal"
+
+
+def test_a_phantom_stored_turned_is_put_right_where_the_site_says_so(
+    node: Settings, radiograph: Any, tmp_path: Path
+) -> None:
+    stored = np.ascontiguousarray(np.rot90(draw(7, size=512), -1))
+    dcmwrite(tmp_path / "turned.dcm", radiograph(stored), enforce_file_format=True)
+    settings = node.inference.model_copy(update={"verdict_threshold": None})
+    refused = Analyser(settings).analyse_file(tmp_path / "turned.dcm", StageTimes())
+    assert refused.refused
+    mended = Analyser(settings.model_copy(update={"mend_orientation": True}))
+    analysis = mended.analyse_file(tmp_path / "turned.dcm", StageTimes())
+    assert not isinstance(analysis.outcome, NotAnalysed)
+    assert [remark.kind for remark in analysis.remarks] == [RemarkKind.ORIENTATION_MENDED]
+    assert analysis.verdict is not None
+    assert analysis.verdict["turned"] == 90
+    (box,) = analysis.outcome[0].boxes
+    assert 0 <= box.x0 < box.x1 <= 512
+    assert 0 <= box.y0 < box.y1 <= 512
 
 
 def test_findings_are_kept_whole(node: Settings, database: Database, radiograph: Any) -> None:

@@ -118,7 +118,7 @@ def test_the_worker_says_what_the_model_says(
 ) -> None:
     path = tmp_path / "a.dcm"
     dcmwrite(path, radiograph(), enforce_file_format=True)
-    settings = LITERT.model_copy(update={"package": str(both_package.folder)})
+    settings = LITERT.model_copy(update={"package": str(both_package.folder), "verdict_threshold": 0.0})
     analyser, times = Analyser(settings), StageTimes()
     assert analyser.identity == Model.open(both_package, LITERT).identity
     analysis = analyser.analyse_file(path, times)

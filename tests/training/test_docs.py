@@ -30,6 +30,7 @@ from training.recipe import shipped_recipes
 from training.runs import FIGURE_NAMES, RunFile, plain, read_runs, write_run
 from training.tables import shown, table
 from training.tried import read_tried
+from training.verdict.page import RESULTS, read_results
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +54,8 @@ KNOWN = Reported("a-recipe", "somebody's paper", "by image", {"accuracy": 0.95, 
 def test_the_page_of_models_is_up_to_date() -> None:
     written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     files = (read_runs(ROOT / RUNS), read_folds(ROOT / FOLDS), read_curves(ROOT / CURVES), read_tried(ROOT / TRIED))
-    assert written == page(built_in(), *files), "run: python -m training.docs docs/models.md"
+    judged = read_results(ROOT / RESULTS)
+    assert written == page(built_in(), *files, judged), "run: python -m training.docs docs/models.md"
 
 
 def test_what_stands_in_the_way_of_goals_is_said_below_them() -> None:

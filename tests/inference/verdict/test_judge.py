@@ -1,0 +1,154 @@
+"""Putting an image right, and carrying what is found there back to the stored image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.findings import Box, Code, Finding, Level, NotAnalysed, OperatingPoints, Reason, RemarkKind
+from inference.pixels import Picture
+from inference.verdict.decide import Kind, Turn, Verdict
+from inference.verdict.judge import judge
+from inference.verdict.mend import Mending
+
+FRONTAL = Verdict(Kind.FRONTAL, 0.99, sure=True)
+turns: st.SearchStrategy[Turn] = st.sampled_from([0, 90, 180, 270])
+CODE = Code("1", "99TEST", "Test")
+
+
+class Steady:
+    """Gives these verdicts, one after the other."""
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self._verdicts = list(verdicts)
+        self.seen: list[Picture] = []
+
+    def verdict(self, picture: Picture) -> Verdict:
+        self.seen.append(picture)
+        return self._verdicts.pop(0)
+
+
+def stored(rows: int = 30, columns: int = 20) -> Picture:
+    return Picture(np.random.default_rng(1).random((rows, columns), np.float32), 1.25)
+
+
+def finding(*boxes: Box) -> Finding:
+    return Finding("opacity", CODE, CODE, 0.9, Level.PRESENT, OperatingPoints(0.1, 0.5), abnormal=True, boxes=boxes)
+
+
+@given(turns, st.integers(1, 40), st.integers(1, 40), st.data())
+def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
+    turned: Turn, rows: int, columns: int, data: st.DataObject
+) -> None:
+    upright = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
+    turned_gray = np.rot90(upright, -turned // 90)  # clockwise
+    mending = Mending(
+        turned, negative=False, rows=turned_gray.shape[0], columns=turned_gray.shape[1], values=(rows, columns)
+    )
+    mended = mending.apply(Picture(np.ascontiguousarray(turned_gray)))
+    assert np.array_equal(mended.gray, upright)
+    y, x = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
+    stored_x, stored_y = mending.to_stored(x + 0.5, y + 0.5)
+    assert turned_gray[int(stored_y), int(stored_x)] == upright[y, x]
+
+
+@given(turns, st.integers(1, 60), st.integers(1, 60), *[st.floats(0, 1) for _ in range(4)])
+def test_a_box_put_back_lies_on_the_same_pixels(
+    turned: Turn, rows: int, columns: int, a: float, b: float, c: float, d: float
+) -> None:
+    values = (columns, rows) if turned in {90, 270} else (rows, columns)
+    mending = Mending(turned, negative=False, rows=rows, columns=columns, values=values)
+    width, height = (rows, columns) if turned in {90, 270} else (columns, rows)
+    (x0, x1), (y0, y1) = sorted([a * width, b * width]), sorted([c * height, d * height])
+    (back,) = mending.stored_findings((finding(Box(x0, y0, x1, y1, 0.7, Level.PRESENT)),))
+    box = back.boxes[0]
+    assert -1e-9 <= box.x0 <= box.x1 <= columns + 1e-9
+    assert -1e-9 <= box.y0 <= box.y1 <= rows + 1e-9
+    assert (box.x1 - box.x0) * (box.y1 - box.y0) == pytest.approx((x1 - x0) * (y1 - y0), abs=1e-6)
+    assert (box.score, back.score, back.level) == (0.7, 0.9, Level.PRESENT)
+
+
+@given(turns, st.integers(9, 90), st.integers(9, 90), st.sampled_from([2, 4]), st.sampled_from([0.0, 0.25, 0.375]))
+def test_a_reduced_image_put_right_lies_where_the_whole_one_does(
+    turned: Turn, rows: int, columns: int, reduction: int, lead: float
+) -> None:
+    gray = np.random.default_rng(1).random((-(-rows // reduction), -(-columns // reduction)), np.float32)
+    picture = Picture(gray, 1.25, reduction=reduction, lead=lead, stored_size=(rows, columns))
+    mending = Mending.of(Verdict(Kind.TURNED, 0.0, sure=False, turned=turned), picture)
+    mended = mending.apply(picture)
+    assert mended.gray.shape == mending.values
+    tall, wide = rows * 1.25, float(columns)
+    if turned in {90, 270}:
+        tall, wide = wide, tall
+    assert mended.rows * mended.pixel_aspect / mended.columns == pytest.approx(tall / wide)
+    corners = {mending.to_stored(x, y) for x in (0, mended.columns) for y in (0, mended.rows)}
+    assert corners == {(x, y) for x in (0, columns) for y in (0, rows)}
+
+
+def test_a_negative_is_inverted_and_its_pixels_keep_their_shape() -> None:
+    picture = stored()
+    mended = Mending(90, negative=True, rows=30, columns=20, values=(20, 30)).apply(picture)
+    assert mended.gray.shape == (20, 30)
+    assert mended.pixel_aspect == pytest.approx(1 / 1.25)
+    assert mended.gray[0, 0] == pytest.approx(1 - picture.gray[0, -1])
+
+
+def test_an_upright_image_is_shown_as_it_is() -> None:
+    picture = stored()
+    judgement = judge(Steady(FRONTAL), picture, doubt=None, mend=True)
+    assert judgement.picture is picture
+    assert (judgement.refusal, judgement.mending, judgement.remarks) == (None, None, ())
+    assert judgement.on_stored((finding(),)) == (finding(),)
+
+
+def test_a_turned_image_is_refused_unless_the_site_has_it_put_right() -> None:
+    turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=90)
+    judgement = judge(Steady(turned), stored(), doubt=None, mend=False)
+    assert judgement.refusal is not None
+    assert judgement.refusal.reason is Reason.VERDICT
+    assert "turned by 90 degrees" in judgement.refusal.because
+
+
+def test_an_image_put_right_is_judged_again_and_the_reader_is_told() -> None:
+    turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=270, negative=True)
+    network = Steady(turned, FRONTAL)
+    judgement = judge(network, stored(), doubt=None, mend=True)
+    assert judgement.refusal is None
+    assert judgement.verdict is turned
+    assert network.seen[1].gray.shape == (20, 30)
+    (remark,) = judgement.remarks
+    assert remark.kind is RemarkKind.ORIENTATION_MENDED
+    assert "turned by 270 degrees clockwise and a negative" in remark.text
+
+
+def test_an_image_that_is_still_none_after_it_was_put_right_is_refused() -> None:
+    negative = Verdict(Kind.NEGATIVE, 0.01, sure=False, negative=True)
+    other = Verdict(Kind.OTHER, 0.02, sure=False)
+    judgement = judge(Steady(negative, other), stored(), doubt=None, mend=True)
+    assert judgement.refusal is not None
+    assert "negative" in judgement.refusal.because
+
+
+@pytest.mark.parametrize("kind", [Kind.LATERAL, Kind.CUT, Kind.EMPTY, Kind.OTHER, Kind.UNCLEAR])
+def test_nothing_else_is_put_right(kind: Kind) -> None:
+    network = Steady(Verdict(kind, 0.01, sure=False, turned=90))
+    assert judge(network, stored(), doubt=None, mend=True).refusal is not None
+    assert len(network.seen) == 1
+
+
+def test_a_mirrored_heart_is_noted_and_analysed() -> None:
+    judgement = judge(Steady(replace(FRONTAL, mirrored=True)), stored(), doubt=None, mend=False)
+    assert judgement.refusal is None
+    assert [remark.kind for remark in judgement.remarks] == [RemarkKind.MIRRORED]
+
+
+def test_only_a_sure_verdict_settles_what_the_header_leaves_open() -> None:
+    doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
+    unsure, lateral = replace(FRONTAL, sure=False), Verdict(Kind.LATERAL, 0.01, sure=False)
+    assert judge(Steady(FRONTAL), stored(), doubt=doubt, mend=False).refusal is None
+    assert judge(Steady(unsure), stored(), doubt=doubt, mend=False).refusal is doubt
+    refusal = judge(Steady(lateral), stored(), doubt=doubt, mend=False).refusal
+    assert refusal is not None
+    assert refusal.reason is Reason.VERDICT
