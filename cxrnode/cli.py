@@ -62,6 +62,7 @@ def _assemble() -> None:
     """Add every command to the app, once."""
     from cxrnode import (
         cli_admin,
+        cli_analyse,
         cli_curve,
         cli_data,
         cli_demo,
@@ -73,7 +74,17 @@ def _assemble() -> None:
         cli_train,
     )
 
-    rooms = (cli_services, cli_studies, cli_train, cli_experiments, cli_curve, cli_ensemble, cli_evaluate, cli_data)
+    rooms = (
+        cli_services,
+        cli_analyse,
+        cli_studies,
+        cli_train,
+        cli_experiments,
+        cli_curve,
+        cli_ensemble,
+        cli_evaluate,
+        cli_data,
+    )
     for commands in (*rooms, cli_admin, cli_demo):
         commands.register(app)
 

@@ -27,7 +27,7 @@ from inference.findings import (
 )
 from inference.header import Header
 from inference.model import Model
-from inference.pixels import implausible, read_dataset, render
+from inference.pixels import Picture, implausible, parse_dataset, render
 from inference.shelf import Shelf
 from inference.verdict.judge import judge
 from inference.verdict.network import VerdictNetwork
@@ -79,26 +79,48 @@ class Analyser:
         Raises OSError when the file cannot be read from the disk and MemoryError, for both are no fault of the
         picture's.
         """
-        try:
-            return self._analyse(path, times)
-        except UnreadableInstance:
-            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM"))
-        except UndecodablePixels as error:
-            return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}"))
-
-    def _analyse(self, path: Path, times: StageTimes) -> ImageAnalysis:
         with times.stage("read"):
-            dataset = read_dataset(path)
-            header = eligibility(Header.of(dataset), self._settings)
-        if header.refusal is not None:
-            return ImageAnalysis(header.refusal)
+            encoded = path.read_bytes()
+        analysis, picture = self.analyse_dicom(encoded, times)
+        if picture is not None and not analysis.refused:
+            self._shelf.put(path, picture)
+        return analysis
+
+    def analyse_dicom(self, encoded: bytes, times: StageTimes) -> tuple[ImageAnalysis, Picture | None]:
+        """Return what comes of one encoded DICOM file, with its image; None where it was not decoded."""
+        try:
+            with times.stage("read"):
+                dataset = parse_dataset(encoded)
+                header = eligibility(Header.of(dataset), self._settings)
+            if header.refusal is not None:
+                return ImageAnalysis(header.refusal), None
+            with times.stage("decode"):
+                picture = render(dataset, self._settings.max_pixels, self._at_least)
+        except UnreadableInstance:
+            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
+        except UndecodablePixels as error:
+            return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
+        return self.analyse_picture(picture, header.doubt, times), picture
+
+    def analyse_picture(self, picture: Picture, doubt: NotAnalysed | None, times: StageTimes) -> ImageAnalysis:
+        """Return what comes of one decoded image.
+
+        Parameters
+        ----------
+        picture
+            The image in presentation polarity.
+        doubt
+            Why nothing beside the image says that it is a frontal chest; None where a header says so. Only a sure
+            verdict of the image settles a doubt (:func:`inference.verdict.judge.judge`).
+        times
+            Where the seconds of each stage are counted.
+        """
         with times.stage("decode"):
-            picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal, picture.remarks)
         with times.stage("verdict"):
-            judgement = judge(self._verdict, picture, doubt=header.doubt, mend=self._settings.mend_orientation)
+            judgement = judge(self._verdict, picture, doubt=doubt, mend=self._settings.mend_orientation)
         if judgement.refusal is not None:
             return ImageAnalysis(judgement.refusal, picture.remarks, judgement.verdict.as_json())
         with times.stage("resize"):
@@ -107,7 +129,6 @@ class Analyser:
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
             findings = judgement.on_stored(self._model.interpret(answers))
-        self._shelf.put(path, picture)
         return ImageAnalysis(findings, picture.remarks + judgement.remarks, judgement.verdict.as_json())
 
 

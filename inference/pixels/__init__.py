@@ -7,7 +7,7 @@ aspect. Training takes the same way, for JPEG files from :func:`to_model_input` 
 from inference.pixels.model_input import Contrast, to_model_input
 from inference.pixels.picture import Gray, Picture
 from inference.pixels.plausible import implausible
-from inference.pixels.read import read_dataset
+from inference.pixels.read import parse_dataset, read_dataset
 from inference.pixels.render import read_picture, render
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Gray",
     "Picture",
     "implausible",
+    "parse_dataset",
     "read_dataset",
     "read_picture",
     "render",

@@ -22,7 +22,11 @@ def read_dataset(path: Path) -> Dataset:
 
     Raises :class:`UnreadableInstance` when it cannot be parsed; OSError, such as for a missing file, passes.
     """
-    encoded = path.read_bytes()
+    return parse_dataset(path.read_bytes())
+
+
+def parse_dataset(encoded: bytes) -> Dataset:
+    """Return the data set of an encoded DICOM file; raises :class:`UnreadableInstance` when it cannot be parsed."""
     try:
         _check_inflated_size(encoded)
         dataset = dcmread(BytesIO(encoded))

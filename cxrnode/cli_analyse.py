@@ -1,0 +1,199 @@
+"""The command ``analyse``: what the model says about image files; it needs no running node and no database."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from cxrnode import show
+from cxrnode.command import Context, Json, err, out
+from cxrnode.progress import shown_progress
+
+if TYPE_CHECKING:
+    from inference.analyse import Analyser
+    from inference.file_analysis import FileAnalysis
+    from inference.findings import ImageAnalysis, ModelIdentity
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Studies")(analyse)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one file."""
+
+    path: Path
+    """Relative to the folder that was named, if one was."""
+    file: "FileAnalysis"
+    overlay: Path | None
+
+
+def analyse(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG or DICOM files, or folders of them.", exists=True)],
+    overlay: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write each analysed image with its findings drawn on it, as PNG."),
+    ] = None,
+    package: Annotated[str | None, typer.Option(help="Model package, by name or folder; else the settings'.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what the model finds on image files: PNG, JPEG or DICOM.
+
+    Nothing is stored or sent, and no node has to run. A file that is not analysed gets its reason, too: exit code 0.
+    """
+    context: Context = ctx.obj
+    settings = context.settings()
+    inference = settings.inference if package is None else settings.inference.model_copy(update={"package": package})
+    chosen = list(_chosen(files))
+    if not chosen:
+        msg = "there is no PNG, JPEG or DICOM file in what was named"
+        raise typer.BadParameter(msg, param_hint="FILES")
+    if overlay is not None:
+        _make_folder(overlay)
+    from inference.analyse import Analyser
+
+    analyser = Analyser(inference)
+    answers: list[Answer] = []
+    unread = 0
+    with shown_progress() as progress:
+        for number, (path, name) in enumerate(chosen, 1):
+            answer = _answer(analyser, path, name, inference.max_pixels, overlay, settings.report.capture_longest_side)
+            if answer is None:
+                unread += 1
+            else:
+                answers.append(answer)
+            if len(chosen) > 1:
+                progress("analysing", number, len(chosen))
+    if as_json:
+        show.as_json(_as_json(answers, analyser.identity))
+    else:
+        _print(answers, analyser.identity)
+    raise typer.Exit(1 if unread else 0)
+
+
+def _chosen(files: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield every file that was named, and of folders the images in them, each with its name for the answer."""
+    from inference.pixels.image_file import HEAD_BYTES, file_kind
+
+    for named in files:
+        if not named.is_dir():
+            yield named, named
+            continue
+        for path in sorted(entry for entry in named.rglob("*") if entry.is_file()):
+            try:
+                with path.open("rb") as stream:
+                    known = file_kind(stream.read(HEAD_BYTES)) is not None
+            except OSError:
+                known = True  # so that it is read once more, and the reason printed
+            if known:
+                yield path, path.relative_to(named)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder} cannot be made: {error.strerror}; name another folder"
+        raise typer.BadParameter(msg, param_hint="--overlay") from None
+
+
+def _answer(
+    analyser: "Analyser", path: Path, name: Path, max_pixels: int, overlay: Path | None, longest_side: int
+) -> Answer | None:
+    """Return the answer to one file; None, with the reason on standard error, where its bytes cannot be read."""
+    from inference.file_analysis import analyse_content
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        line = f"{path} cannot be read: {error.strerror}; give this user the right to read it"
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+        return None
+    answer = analyse_content(analyser, content, max_pixels)
+    if overlay is None or answer.image is None or answer.analysis.refused:
+        return Answer(name, answer, None)
+    from reporting.image_answer import draw_overlay
+
+    when = datetime.now().astimezone()
+    target = _free_name(overlay, path.stem)
+    target.write_bytes(draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side))
+    return Answer(name, answer, target)
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """Return a path for an overlay at which nothing lies: no file of anybody's is written over."""
+    path, number = folder / f"{stem}-ai.png", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-ai-{number}.png"
+    return path
+
+
+def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
+    from reporting.reading import DISCLAIMER
+
+    out.print(f"[bold yellow]{DISCLAIMER}.[/]", soft_wrap=True)
+    table = Table(header_style="bold", show_lines=True)
+    table.add_column("file", ratio=2)
+    table.add_column("answer", ratio=5)
+    for answer in answers:
+        table.add_row(Text(str(answer.path), overflow="fold"), _text(answer.file.analysis))
+    out.print(table)
+    analysed = sum(not answer.file.analysis.refused for answer in answers)
+    out.print(f"{analysed} of {show.count(len(answers), 'file')} analysed with {model.name} {model.version}",
+              markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+    for answer in answers:
+        if answer.overlay is not None:
+            out.print(f"overlay: {answer.overlay}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _text(analysis: "ImageAnalysis") -> str:
+    """Return an answer as Rich markup: what is stated in the colour of the worst claim, then the rest."""
+    from inference.findings import NotAnalysed
+    from reporting.image_answer import answer_lines
+    from reporting.reading import claims_of
+
+    first, *rest = (escape(line) for line in answer_lines(analysis))
+    if isinstance(analysis.outcome, NotAnalysed):
+        return "\n".join([first, *(f"[dim]{line}[/]" for line in rest)])
+    found = [entry.claim.value for entry in claims_of(analysis.outcome) if entry.found]
+    colour = show.COLOURS[found[0]] if found else "bold"
+    return "\n".join([f"[{colour}]{first}[/]", *(f"[dim]{line}[/]" for line in rest)])
+
+
+def _as_json(answers: Sequence[Answer], model: "ModelIdentity") -> dict[str, Any]:
+    from reporting.reading import DISCLAIMER
+
+    return {"disclaimer": DISCLAIMER, "model": model, "files": [_file_as_json(answer) for answer in answers]}
+
+
+def _file_as_json(answer: Answer) -> dict[str, Any]:
+    from inference.findings import NotAnalysed, finding_to_json, remarks_to_json
+    from reporting.image_answer import answer_lines
+    from reporting.reading import claims_of
+
+    analysis = answer.file.analysis
+    refusal = analysis.outcome if isinstance(analysis.outcome, NotAnalysed) else None
+    findings = () if isinstance(analysis.outcome, NotAnalysed) else analysis.outcome
+    return {
+        "file": answer.path,
+        "kind": answer.file.kind,
+        "analysed": refusal is None,
+        "reason": None if refusal is None else refusal.reason,
+        "because": None if refusal is None else refusal.because,
+        "lines": answer_lines(analysis),
+        "findings": [{"claim": entry.claim, **finding_to_json(entry.finding)} for entry in claims_of(findings)],
+        "remarks": remarks_to_json(analysis.remarks),
+        "verdict": analysis.verdict,
+        "overlay": answer.overlay,
+        "seconds": round(answer.file.seconds, 3),
+    }

@@ -1,0 +1,68 @@
+"""File analysis: the answer to one file that somebody holds in hand, outside of any study.
+
+A DICOM file is analysed as the node analyses what it received. A PNG or JPEG has no header: nothing says that it shows
+an adult's chest from the front, so that only a sure verdict of the image itself lets it through.
+"""
+
+import io
+import time
+from dataclasses import dataclass, replace
+
+from config.errors import UndecodablePixels
+from inference.analyse import Analyser, StageTimes
+from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
+from inference.pixels import Picture
+from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
+
+NO_HEADER = NotAnalysed(
+    Reason.VIEW_UNKNOWN,
+    "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
+    "analyse its DICOM file",
+)
+NOT_AN_IMAGE = NotAnalysed(
+    Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
+)
+_AGE_NOT_CHECKED = Remark(
+    RemarkKind.NO_HEADER, "A PNG or JPEG has no header: whether the patient is an adult was not checked"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileAnalysis:
+    """What came of one file."""
+
+    kind: FileKind | None
+    """None for a file that is none of these."""
+    analysis: ImageAnalysis
+    image: Picture | None
+    """The decoded image; None where nothing was decoded."""
+    seconds: float
+
+
+def analyse_content(analyser: Analyser, content: bytes, max_pixels: int) -> FileAnalysis:
+    """Analyse one file by its bytes; every refusal is part of the answer.
+
+    ``max_pixels`` is the most that are decoded of a PNG or JPEG. Raises MemoryError when there is no memory to decode.
+    """
+    start = time.perf_counter()
+    kind = file_kind(content[:HEAD_BYTES])
+    analysis, image = _analyse(analyser, kind, content, max_pixels)
+    return FileAnalysis(kind, analysis, image, time.perf_counter() - start)
+
+
+def _analyse(
+    analyser: Analyser, kind: FileKind | None, content: bytes, max_pixels: int
+) -> tuple[ImageAnalysis, Picture | None]:
+    if kind is None:
+        return ImageAnalysis(NOT_AN_IMAGE), None
+    times = StageTimes()
+    if kind is FileKind.DICOM:
+        return analyser.analyse_dicom(content, times)
+    try:
+        image = read_image_file(io.BytesIO(content), max_pixels, (kind,))
+    except UndecodablePixels as error:
+        return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")), None
+    analysis = analyser.analyse_picture(image, NO_HEADER, times)
+    if analysis.refused:
+        return analysis, image
+    return replace(analysis, remarks=(*analysis.remarks, _AGE_NOT_CHECKED)), image

@@ -1,0 +1,117 @@
+"""``cxrnode analyse``: files in hand, without a node and without a database."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxrnode.cli import main
+from cxrnode.phantom import View, draw, phantom_dataset
+from reporting.reading import DISCLAIMER
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs ``cxrnode analyse`` in a folder with some files: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, view in (("chest", View.PA), ("hand", View.HAND)):
+        stored = (draw(3, view=view, opacity=True, size=512) >> 4).astype(np.uint8)
+        Image.fromarray(stored).save(tmp_path / f"{name}.png")
+    folder = tmp_path / "folder" / "deeper"
+    folder.mkdir(parents=True)
+    Image.open(tmp_path / "chest.png").save(folder / "chest.jpg")
+    phantom_dataset(3, size=256, patient="DOE^JANE", patient_id="7").save_as(folder / "a", enforce_file_format=True)
+    (folder / "notes.txt").write_text("no image")
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cxrnode", "analyse", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return command
+
+
+def test_the_table_begins_with_what_it_is_and_answers_every_file(run: Run, tmp_path: Path) -> None:
+    code, output, _ = run("chest.png", "hand.png")
+    assert code == 0
+    assert output.startswith(DISCLAIMER)
+    assert "Opacity present" in output
+    assert "Not analysed because its image does not show a chest radiograph" in output
+    assert "1 of 2 files analysed with chest-default" in output
+    assert not (tmp_path / "cxrnode-data").exists()
+
+
+def test_json_holds_findings_reasons_and_the_disclaimer(run: Run) -> None:
+    code, output, errors = run("--json", "chest.png", "hand.png")
+    answer = json.loads(output)
+    assert code == 0
+    assert answer["disclaimer"] == DISCLAIMER
+    chest, hand = answer["files"]
+    assert (chest["file"], chest["kind"], chest["analysed"]) == ("chest.png", "PNG", True)
+    assert chest["findings"][0]["claim"] == "present"
+    assert {finding["claim"] for finding in chest["findings"][1:]} == {"scored-only"}
+    assert (hand["analysed"], hand["reason"], hand["findings"]) == (False, "verdict", [])
+    assert "DOE" not in output + errors
+
+
+def test_of_a_folder_the_images_are_taken_by_their_content(run: Run) -> None:
+    code, output, _ = run("--json", "folder")
+    assert code == 0
+    assert [entry["file"] for entry in json.loads(output)["files"]] == ["deeper/a", "deeper/chest.jpg"]
+
+
+def test_overlays_are_written_and_nothing_is_written_over(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("chest.png", "hand.png", "--overlay", "out/here")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == ["chest-ai-2.png", "chest-ai.png"]
+    with Image.open(tmp_path / "out" / "here" / "chest-ai.png") as png:
+        assert png.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("gone.png",), "does not exist"),
+        (("empty",), "there is no PNG, JPEG or DICOM file"),
+        (("chest.png", "--overlay", "hand.png"), "cannot be made"),
+        ((), "Missing argument"),
+    ],
+)
+def test_bad_use_is_exit_code_2(run: Run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, errors = run(*arguments)
+    assert code == 2
+    assert words in errors
+
+
+def test_a_named_file_that_is_no_image_is_answered_in_words(run: Run) -> None:
+    code, output, _ = run("folder/deeper/notes.txt")
+    assert code == 0
+    assert "neither PNG nor JPEG nor DICOM" in " ".join(output.split())
+
+
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("inference.analyse.Analyser", lambda _: type("Any", (), {"identity": None})())
+    code, output, errors = run("--json", "chest.png")
+    assert code == 1
+    assert json.loads(output)["files"] == []
+    assert "chest.png cannot be read: Permission denied" in errors
+
+
+def test_an_unknown_package_is_named(run: Run) -> None:
+    code, _, errors = run("chest.png", "--package", "nowhere")
+    assert code == 1
+    assert "nowhere" in errors

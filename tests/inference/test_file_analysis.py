@@ -1,0 +1,107 @@
+"""One file in hand: PNG, JPEG and DICOM, and every refusal in words."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from config.settings import InferenceSettings
+from cxrnode.phantom import View, draw, phantom_dataset
+from inference.analyse import Analyser, StageTimes
+from inference.file_analysis import NO_HEADER, NOT_AN_IMAGE, FileAnalysis, analyse_content
+from inference.findings import NotAnalysed, Reason, RemarkKind
+from inference.pixels.image_file import FileKind
+from inference.verdict.decide import Kind, Verdict
+from inference.verdict.network import VerdictNetwork
+
+MOST = 100_000_000
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    """The analyser of the package that ships."""
+    return Analyser(InferenceSettings())
+
+
+def image_file(kind: str, view: View = View.PA, *, opacity: bool = False, deep: bool = False) -> bytes:
+    """Return a phantom as an image file."""
+    stored = draw(3, view=view, opacity=opacity, size=512)
+    file = io.BytesIO()
+    Image.fromarray(stored << 4 if deep else (stored >> 4).astype(np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def refusal(answer: FileAnalysis) -> NotAnalysed:
+    assert isinstance(answer.analysis.outcome, NotAnalysed)
+    return answer.analysis.outcome
+
+
+@pytest.mark.parametrize(("kind", "deep"), [("PNG", False), ("PNG", True), ("JPEG", False)])
+def test_a_frontal_chest_gets_findings_and_the_word_that_age_was_not_checked(
+    analyser: Analyser, kind: str, deep: bool
+) -> None:
+    answer = analyse_content(analyser, image_file(kind, opacity=True, deep=deep), MOST)
+    assert answer.kind is FileKind(kind)
+    assert not isinstance(answer.analysis.outcome, NotAnalysed)
+    assert {finding.label for finding in answer.analysis.outcome} >= {"lung_opacity", "normal"}
+    assert answer.analysis.remarks[-1].kind is RemarkKind.NO_HEADER
+    assert answer.image is not None
+    assert (answer.image.rows, answer.image.columns) == (512, 512)
+
+
+@pytest.mark.parametrize(("view", "words"), [(View.LATERAL, "lateral"), (View.HAND, "does not show a chest")])
+def test_an_image_of_something_else_is_refused_by_its_own_look(analyser: Analyser, view: View, words: str) -> None:
+    answer = analyse_content(analyser, image_file("PNG", view), MOST)
+    assert refusal(answer).reason is Reason.VERDICT
+    assert words in refusal(answer).because
+
+
+def test_an_image_that_is_not_surely_a_chest_is_refused_for_want_of_a_header(
+    analyser: Analyser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = Verdict(Kind.FRONTAL, 0.5, sure=False)
+    monkeypatch.setattr(VerdictNetwork, "verdict", lambda *_: unsure)
+    assert refusal(analyse_content(analyser, image_file("PNG"), MOST)) == NO_HEADER
+
+
+def test_dicom_is_answered_as_the_node_answers_it(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    phantom_dataset(3, opacity=True, size=512, patient="DOE^JANE", patient_id="1").save_as(
+        path, enforce_file_format=True
+    )
+    answer = analyse_content(analyser, path.read_bytes(), MOST)
+    assert answer.kind is FileKind.DICOM
+    assert answer.analysis == analyser.analyse_file(path, StageTimes())
+    assert not answer.analysis.refused
+
+
+def test_a_header_that_refuses_stands_and_nothing_is_decoded(analyser: Analyser) -> None:
+    file = io.BytesIO()
+    phantom_dataset(3, view=View.HAND, size=256).save_as(file, enforce_file_format=True)
+    answer = analyse_content(analyser, file.getvalue(), MOST)
+    assert answer.analysis.refused
+    assert answer.image is None
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(500), b"%PDF-1.7", b"PK\x03\x04" * 100])
+def test_what_is_no_image_file_is_refused_in_words(analyser: Analyser, content: bytes) -> None:
+    assert refusal(analyse_content(analyser, content, MOST)) == NOT_AN_IMAGE
+
+
+def test_a_broken_or_a_too_large_file_is_refused_in_words(analyser: Analyser) -> None:
+    content = image_file("PNG")
+    broken = refusal(analyse_content(analyser, content[:3000], MOST))
+    large = refusal(analyse_content(analyser, content, 1000))
+    assert broken.reason is large.reason is Reason.PIXELS
+    assert "export it again" in broken.because
+    assert "more than 1,000 pixels; export it smaller" in large.because
+    assert refusal(analyse_content(analyser, bytes(128) + b"DICM" + b"\xff" * 50, MOST)).reason is Reason.UNREADABLE
+
+
+@pytest.mark.data
+def test_real_radiographs_as_jpeg_are_answered(analyser: Analyser, cxr_data: Path) -> None:
+    for folder in ("nih", "rsna", "ieee8023"):
+        path = min((cxr_data / "images" / folder).glob("*.jpg"))
+        assert not analyse_content(analyser, path.read_bytes(), MOST).analysis.refused
