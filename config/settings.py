@@ -222,6 +222,9 @@ class ConsoleSettings(Section):
     port: Port = 8480
     user: str = Field(default="admin", min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]+$")
     password_file: Path | None = None
+    analyse: bool = True
+    upload_files: int = Field(default=8, ge=1, le=32)
+    upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
 
     @model_validator(mode="after")
     def _login_beyond_this_machine(self) -> Self:

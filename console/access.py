@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
+from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ from config.settings import ConsoleSettings
 
 log = get_logger(__name__)
 OPEN_PATHS = frozenset({"/health"})
+POST_PATHS = frozenset({"/analyse"})
+"""Pages that take more than a question: they may run a script of ours and show images that came with the answer."""
 NOBODY = "not logged in"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; "
@@ -30,7 +33,18 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_POST_HEADERS: Mapping[str, str] = {
+    **HEADERS,
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace(
+        "script-src 'none'", "script-src 'self'; img-src 'self' data:"
+    ),
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser sends "Origin: null" with our own form
+}
 _LOCAL_NAMES = frozenset({"localhost", "[::1]"})
+_OTHER_ORIGIN = (
+    "This form was not sent from these pages. Open the page Analyse and send it there; a proxy before these pages must "
+    "hand on the Host header.\n"
+)
 
 
 class Verdict(StrEnum):
@@ -94,6 +108,24 @@ def decide(login: Login | None, authorization: str, host: str) -> Verdict:
     return Verdict.LET_IN if same else Verdict.WRONG
 
 
+def is_same_origin(host: str, origin: str, fetch_site: str) -> bool:
+    """Say whether a form was sent from these pages, and by no page elsewhere in a visitor's browser (CSRF).
+
+    Parameters
+    ----------
+    host, origin, fetch_site
+        The headers Host, Origin (RFC 6454) and Sec-Fetch-Site (Fetch Metadata); empty where absent. A page cannot set
+        any of them. Sec-Fetch-Site decides where there is one; the scheme is not compared, as a proxy may speak TLS.
+    """
+    if fetch_site:
+        return fetch_site == "same-origin"
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return bool(host) and parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
+
+
 def _is_loopback(name: str) -> bool:
     try:
         return IPv4Address(name).is_loopback
@@ -102,7 +134,7 @@ def _is_loopback(name: str) -> bool:
 
 
 class Gate:
-    """Stands before the pages: asks for the login, refuses all but reading, puts the headers on every answer."""
+    """Stands before the pages: asks for the login, refuses forms of others, puts the headers on every answer."""
 
     def __init__(self, app: ASGIApp, login: Login | None) -> None:
         self._app = app
@@ -119,7 +151,7 @@ class Gate:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in (_POST_HEADERS if scope["path"] in POST_PATHS else HEADERS).items():
                     headers[name] = value
             await send(message)
 
@@ -131,16 +163,18 @@ class Gate:
         await self._app(scope, receive, send_with_headers)
 
     def _refuse(self, scope: Scope) -> PlainTextResponse | None:
-        if scope["method"] not in {"GET", "HEAD"}:
-            return PlainTextResponse("These pages only show.\n", 405, {"Allow": "GET, HEAD"})
+        posted = scope["method"] == "POST" and scope["path"] in POST_PATHS
+        if not posted and scope["method"] not in {"GET", "HEAD"}:
+            return PlainTextResponse("This page only shows.\n", 405, {"Allow": "GET, HEAD"})
         if scope["path"] in OPEN_PATHS:
             return None
-        headers = dict(scope["headers"])
-        verdict = decide(
-            self._login,
-            headers.get(b"authorization", b"").decode("latin-1"),
-            headers.get(b"host", b"").decode("latin-1"),
-        )
+        headers = Headers(scope=scope)
+        verdict = decide(self._login, headers.get("authorization", ""), headers.get("host", ""))
+        if verdict is Verdict.LET_IN and posted:
+            sent_here = is_same_origin(
+                headers.get("host", ""), headers.get("origin", ""), headers.get("sec-fetch-site", "")
+            )
+            return None if sent_here else PlainTextResponse(_OTHER_ORIGIN, 403)
         if verdict is Verdict.LET_IN:
             return None
         if verdict is Verdict.WRONG_HOST:

@@ -1,8 +1,8 @@
-"""The pages and what each of them reads. The only thing written is the audit line that says who looked at what."""
+"""The pages and what each of them reads. The only thing written is the audit line that says who did what."""
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +13,17 @@ from fastapi.telemetry import TelemetryConfig
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from config.errors import PermanentError
+from config.errors import CxrnodeError, PermanentError
 from config.logs import get_logger
 from config.settings import Settings
 from console import pictures, words
 from console.access import NOBODY, Gate, Login, address_of
+from console.answers import Answers, Busy, ImageAnswer
+from console.upload import SentFile, UploadRefused, read_files
 from tracking import audit, queries, queue, refusals, worklist
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
@@ -42,7 +46,8 @@ _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
 }  # fmt: skip
 _STATIC = Path(__file__).with_name("static")
-_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "analyse.js": "text/javascript"}
+_RETRY_SECONDS = 5
 
 Word = Annotated[str, Query(max_length=128)]
 
@@ -54,11 +59,13 @@ class Pages:
         self.settings = settings
         self.database = database
         self._verifying = threading.Lock()
+        self._answers = Answers(settings)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self._templates.globals.update(words=words, node=settings.node.ae_title, statuses=worklist.STATUSES)
+        self._templates.globals.update(words=words, node=settings.node.ae_title, statuses=worklist.STATUSES,
+                                       may_analyse=settings.console.analyse)  # fmt: skip
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
 
     def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
@@ -141,6 +148,55 @@ class Pages:
             entries = refusals.latest(read, limit=REFUSALS)
         return self.show(request, "refusals.html", entries=entries, most=REFUSALS)
 
+    def analyse(self, request: Request) -> HTMLResponse:
+        """Show the form that takes files."""
+        return self._show_answers(request)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer the files of a form on the page that sent it, and note who asked."""
+        try:
+            with self._answers.admitted():
+                files = await read_files(request, self.settings.console)
+                answers = await run_in_threadpool(self._answer, request, files)
+        except Busy:
+            problem = "Others are waiting for the model: try again in some seconds."
+            page = self._show_answers(request, 503, problem=problem)
+            page.headers["Retry-After"] = str(_RETRY_SECONDS)
+            return page
+        except UploadRefused as refused:
+            return self._show_answers(request, refused.status, problem=str(refused))
+        except CxrnodeError as error:
+            log.error("model-not-opened", error=str(error))
+            problem = f"The model cannot be asked: {error}. The command `cxrnode doctor` says more."
+            return self._show_answers(request, 503, problem=problem)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        finally:
+            await request.close()  # and with it the temporary files
+        return self._show_answers(request, answers=answers)
+
+    def _answer(self, request: Request, files: list[SentFile]) -> list[ImageAnswer]:
+        answers = [self._answer_file(file) for file in files]
+        analysed = sum(answer.because is None for answer in answers)
+        with self.database.transaction() as tx:
+            detail: audit.Detail = {"files": len(answers), "analysed": analysed, "refused": len(answers) - analysed}
+            audit.append(tx, AuditEventType.FILES_ANALYSED, detail=detail | _who(request))
+        return answers
+
+    def _answer_file(self, sent: SentFile) -> ImageAnswer:
+        if sent.size > self.settings.console.upload_bytes:
+            return self._answers.too_large(sent.name)
+        return self._answers.answer(sent.name, sent.file.file.read())
+
+    def _show_answers(
+        self, request: Request, code: int = 200, *, answers: Sequence[ImageAnswer] = (), problem: str = ""
+    ) -> HTMLResponse:
+        console = self.settings.console
+        return self.show(
+            request, "analyse.html", code, answers=answers, problem=problem, model=self._answers.model,
+            most_files=console.upload_files, most_bytes=console.upload_bytes,
+        )  # fmt: skip
+
     def health(self) -> JSONResponse:
         """Say whether pages can be served: 200, or 503 when the database cannot be reached."""
         try:
@@ -184,6 +240,9 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
     app.api_route("/audit", **html)(pages.audit_log)
     app.api_route("/destinations", **html)(pages.destinations)
     app.api_route("/refusals", **html)(pages.refusals)
+    if settings.console.analyse:
+        app.api_route("/analyse", **html)(pages.analyse)
+        app.api_route("/analyse", **html | {"methods": ["POST"]})(pages.answer)
     app.api_route("/health", **reading)(pages.health)
     app.api_route("/static/{name}", **reading)(_file)
 
@@ -207,7 +266,7 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
 
 
 def _file(name: str) -> FileResponse:
-    """Return one of the two files that the pages use, chosen by name from a list."""
+    """Return one of the few files that the pages use, chosen by name from a list."""
     if name not in _FILES:
         raise HTTPException(404)
     return FileResponse(_STATIC / name, media_type=_FILES[name])

@@ -54,6 +54,7 @@ class AuditEventType(StrEnum):
     CONFIGURATION_CHANGED = "configuration-changed"
     AUDIT_READ = "audit-read"
     STUDY_VIEWED = "study-viewed"
+    FILES_ANALYSED = "files-analysed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
     AuditEventType.STUDY_VIEWED: Meaning("110103", "DICOM Instances Accessed", "R"),
+    AuditEventType.FILES_ANALYSED: Meaning("110100", "Application Activity", "E"),
 }
 _OUTCOMES = {"success": "0", "minor-failure": "4", "serious-failure": "8", "major-failure": "12"}
 

@@ -1,0 +1,75 @@
+"""Files that a browser sends with a form: bounded in number and size before they are read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
+
+from config.errors import PermanentError
+from config.settings import ConsoleSettings
+
+_FORM_BYTES_PER_FILE = 16 * 1024
+"""What a form adds to each file: boundary, names, types."""
+_MOST_FIELDS = 4
+_LONGEST_NAME = 120
+
+
+class UploadRefused(PermanentError):
+    """A form is not taken; ``status`` is that of HTTP, the message says what to do."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """One file of a form. Its bytes are in memory, or in a temporary file without a name, until it is closed."""
+
+    name: str
+    """As the browser calls it, to show it back; never a path to anything here."""
+    size: int
+    file: UploadFile
+
+
+async def read_files(request: Request, settings: ConsoleSettings) -> list[SentFile]:
+    """Return the files of a multipart form (RFC 7578); closing the request closes them.
+
+    Raises
+    ------
+    UploadRefused
+        The form is too large, has too many files, no file, or is no form.
+    ClientDisconnect
+        The browser went away.
+    """
+    form = await _form(request, settings)
+    files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
+    if not files:
+        raise UploadRefused(400, "No file was chosen: choose one first.")
+    return [SentFile(_shown(file.filename or ""), file.size or 0, file) for file in files]
+
+
+async def _form(request: Request, settings: ConsoleSettings) -> Any:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        raise UploadRefused(415, "This is not the form of this page: choose the files here.")
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise UploadRefused(411, "The size of the form was not given: send it from a browser.")
+    most = settings.upload_files * (settings.upload_bytes + _FORM_BYTES_PER_FILE)
+    if int(length) > most:
+        raise UploadRefused(413, f"These files are too large together: {most // 1_000_000} MB are taken at once.")
+    try:
+        return await request.form(
+            max_files=settings.upload_files, max_fields=_MOST_FIELDS, max_part_size=MultiPartParser.max_part_size
+        )
+    except HTTPException:
+        raise UploadRefused(
+            400, f"The form is broken or has more than {settings.upload_files} files: send fewer at once."
+        ) from None
+
+
+def _shown(name: str) -> str:
+    printable = "".join(character for character in name if character.isprintable())
+    return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}…"

@@ -1,0 +1,271 @@
+"""The page Analyse: files in, answers out, bounded, and from these pages only."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydicom.dataset import Dataset
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from config.errors import PackageError
+from config.settings import InferenceSettings, Settings
+from console import answers
+from console.access import is_same_origin
+from cxrnode.phantom import View, draw, phantom_dataset
+from inference.analyse import Analyser
+from reporting.reading import DISCLAIMER
+from tracking.audit import AuditEventType
+from tracking.database import Database
+from tracking.models import AuditEvent
+
+SAME_SITE = {"Origin": "http://127.0.0.1:8480"}
+Files = list[tuple[str, tuple[str, bytes]]]
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    """The analyser that all tests share."""
+    return Analyser(InferenceSettings())
+
+
+@pytest.fixture
+def page(browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The console, whose model is loaded already."""
+    monkeypatch.setattr(answers.Answers, "_opened", lambda _: analyser)
+    return browse()
+
+
+@cache
+def png(view: View = View.PA, *, opacity: bool = True) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray((draw(3, view=view, opacity=opacity, size=512) >> 4).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def sent(*contents: bytes, name: str = "mine.png") -> Files:
+    return [("files", (name, content)) for content in contents]
+
+
+def noted(database: Database) -> list[dict[str, Any]]:
+    with database.reading() as read:
+        lines = read.scalars(select(AuditEvent).where(AuditEvent.type == AuditEventType.FILES_ANALYSED))
+        return [json.loads(line.detail) for line in lines]
+
+
+def test_the_form_says_what_it_takes_and_that_nothing_is_stored(page: TestClient) -> None:
+    answer = page.get("/analyse")
+    assert answer.status_code == 200
+    assert "up to 8 files of 20 MB each" in answer.text
+    assert "Nothing is stored, nothing is sent" in answer.text
+    assert 'href="/analyse" aria-current="page"' in answer.text
+
+
+def test_several_files_are_answered_on_the_same_page(page: TestClient, database: Database, settings: Settings) -> None:
+    answer = page.post("/analyse", files=sent(png(), png(View.HAND), b"text"), headers=SAME_SITE)
+    assert answer.status_code == 200
+    assert DISCLAIMER in answer.text
+    assert "Opacity present" in answer.text
+    assert "does not show a chest radiograph" in answer.text
+    assert "neither PNG nor JPEG nor DICOM" in answer.text
+    assert answer.text.count('src="data:image/png;base64,') == 1
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert noted(database) == [
+        {"files": 3, "analysed": 1, "refused": 2, "user": "not logged in", "address": "192.0.2.55"}
+    ]
+    assert not settings.node.data_dir.exists()
+
+
+def test_a_dicom_file_is_answered_and_its_header_is_not_shown(page: TestClient) -> None:
+    dataset: Dataset = phantom_dataset(3, opacity=True, size=512, patient="DOE^JANE", patient_id="PAT7")
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    answer = page.post("/analyse", files=sent(file.getvalue(), name="IM0001"), headers=SAME_SITE)
+    assert "Opacity present" in answer.text
+    said = re.sub(r"base64,[^\"]*", "", answer.text)
+    assert "DOE" not in said
+    assert "PAT7" not in said
+
+
+def test_the_kind_is_told_by_content_and_the_name_is_escaped(page: TestClient) -> None:
+    name = "<script>alert(1)</script>.exe"
+    answer = page.post("/analyse", files=sent(png(), name=name), headers=SAME_SITE)
+    assert "Opacity present" in answer.text
+    assert "<script>alert" not in answer.text
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    answer = page.post("/analyse", files=sent(svg, name="a.png"), headers=SAME_SITE)
+    assert "neither PNG nor JPEG nor DICOM" in answer.text
+    assert "alert(1)" not in answer.text
+
+
+def test_no_file_name_is_written_into_the_audit_log(page: TestClient, database: Database) -> None:
+    page.post("/analyse", files=sent(b"x", name="DOE-JANE.png"), headers=SAME_SITE)
+    assert "DOE" not in str(noted(database))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://127.0.0.1:8481"},
+        {**SAME_SITE, "Sec-Fetch-Site": "cross-site"},
+        {**SAME_SITE, "Sec-Fetch-Site": "none"},
+    ],
+)
+def test_a_form_from_elsewhere_is_refused(page: TestClient, database: Database, headers: dict[str, str]) -> None:
+    answer = page.post("/analyse", files=sent(png()), headers=headers)
+    assert answer.status_code == 403
+    assert "not sent from these pages" in answer.text
+    assert noted(database) == []
+
+
+def test_a_form_from_here_is_known_by_either_header() -> None:
+    assert is_same_origin("node.example", "https://node.example", "")
+    assert is_same_origin("node.example", "null", "same-origin")
+    assert is_same_origin("Node.example:8480", "http://node.example:8480", "")
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_other_origin_is_taken_for_the_own(host: str, origin: str) -> None:
+    if is_same_origin(host, origin, ""):
+        assert host
+        assert host.lower() in origin.lower()
+        assert origin.lower().startswith(("http://", "https://"))
+
+
+def test_the_login_holds_for_the_form(browse: Callable[..., TestClient], tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("word\n")
+    browser = browse(password_file=tmp_path / "password")
+    assert browser.get("/analyse").status_code == 401
+    assert browser.post("/analyse", files=sent(png()), headers=SAME_SITE).status_code == 401
+
+
+def test_another_hosts_name_is_refused_for_the_form(browse: Callable[..., TestClient]) -> None:
+    browser = browse("http://evil.example:8480")
+    answer = browser.post("/analyse", files=sent(png()), headers={"Origin": "http://evil.example:8480"})
+    assert answer.status_code == 421
+
+
+def test_only_this_page_takes_forms_and_only_it_may_run_its_script(page: TestClient) -> None:
+    assert page.post("/", headers=SAME_SITE).status_code == 405
+    assert page.put("/analyse", headers=SAME_SITE).status_code == 405
+    assert "script-src 'self'; img-src 'self' data:" in page.get("/analyse").headers["Content-Security-Policy"]
+    assert "script-src 'none'" in page.get("/").headers["Content-Security-Policy"]
+    assert page.get("/static/analyse.js").headers["Content-Type"].startswith("text/javascript")
+    assert not re.search(r"\son\w+=|<script(?! src)|style=", page.get("/analyse").text)
+
+
+def test_a_file_that_is_too_large_is_named_and_the_others_are_answered(
+    browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers.Answers, "_opened", lambda _: analyser)
+    browser = browse(upload_bytes=1_000_000)
+    answer = browser.post("/analyse", files=sent(png() + bytes(1_000_000), png()), headers=SAME_SITE)
+    assert answer.status_code == 200
+    assert "larger than 1 MB" in answer.text
+    assert "Opacity present" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "words"),
+    [
+        (b"", {"Content-Type": "text/plain"}, 415, "not the form of this page"),
+        (b"", {"Content-Type": "multipart/form-data"}, 400, "broken"),
+        (b"rubbish", {"Content-Type": "multipart/form-data; boundary=x"}, 400, "broken"),
+        (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, 400, "No file was chosen"),
+        (bytes(9_000_000), {"Content-Type": "multipart/form-data; boundary=x"}, 413, "too large together"),
+    ],
+)
+def test_what_is_no_form_of_files_is_refused_in_words(
+    browse: Callable[..., TestClient], content: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    answer = browse(upload_bytes=1_000_000).post("/analyse", content=content, headers={**SAME_SITE, **headers})
+    assert answer.status_code == status
+    assert words in answer.text
+
+
+def test_a_form_without_a_length_is_refused(page: TestClient) -> None:
+    headers = {**SAME_SITE, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = page.post("/analyse", content=iter([b"--x--\r\n"]), headers=headers)
+    assert answer.status_code == 411
+
+
+def test_too_many_files_are_refused(browse: Callable[..., TestClient]) -> None:
+    answer = browse(upload_files=2).post("/analyse", files=sent(b"a", b"b", b"c"), headers=SAME_SITE)
+    assert answer.status_code == 400
+    assert "more than 2 files" in answer.text
+
+
+def test_a_picture_bomb_costs_one_refusal(page: TestClient) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((11_000, 11_000), np.uint8)).save(file, "PNG")
+    assert len(file.getvalue()) < 200_000
+    answer = page.post("/analyse", files=sent(file.getvalue()), headers=SAME_SITE)
+    assert "export it smaller" in answer.text
+
+
+def test_those_for_whom_there_is_no_place_are_told_to_come_again(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers.Answers, "admitted", _full)
+    answer = page.post("/analyse", files=sent(png()), headers=SAME_SITE)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "try again" in answer.text
+
+
+def _full(_self: answers.Answers) -> Any:
+    raise answers.Busy
+
+
+def test_places_are_given_back(settings: Settings) -> None:
+    desk = answers.Answers(settings)
+    for _ in range(answers.MOST_WAITING + 1):
+        with desk.admitted():
+            pass
+    places = [desk.admitted() for _ in range(answers.MOST_WAITING + 1)]
+    for place in places[:-1]:
+        place.__enter__()
+    with pytest.raises(answers.Busy):
+        places[-1].__enter__()
+    for place in places[:-1]:
+        place.__exit__(None, None, None)
+
+
+def test_a_model_that_cannot_be_opened_is_said_with_the_cure(
+    browse: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_self: answers.Answers) -> Analyser:
+        msg = "model package tiny is not there"
+        raise PackageError(msg)
+
+    monkeypatch.setattr(answers.Answers, "_opened", missing)
+    answer = browse().post("/analyse", files=sent(png()), headers=SAME_SITE)
+    assert answer.status_code == 503
+    assert "model package tiny is not there" in answer.text
+    assert "cxrnode doctor" in answer.text
+
+
+def test_the_page_can_be_switched_off(browse: Callable[..., TestClient]) -> None:
+    browser = browse(analyse=False)
+    assert browser.get("/analyse").status_code == 404
+    assert browser.post("/analyse", files=sent(b"x"), headers=SAME_SITE).status_code == 404
+    assert 'href="/analyse"' not in browser.get("/").text
+
+
+@pytest.mark.data
+def test_a_real_radiograph_is_answered(page: TestClient, cxr_data: Path) -> None:
+    path = min((cxr_data / "images" / "rsna").glob("*.jpg"))
+    answer = page.post("/analyse", files=sent(path.read_bytes(), name=path.name), headers=SAME_SITE)
+    assert "data:image/png;base64," in answer.text
