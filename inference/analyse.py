@@ -26,6 +26,7 @@ from inference.findings import (
     remarks_to_json,
 )
 from inference.header import Header
+from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
 from inference.shelf import Shelf
@@ -103,8 +104,11 @@ class Analyser:
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
             findings = self._model.interpret(answers)
+            distance = self._model.distance(answers)
+            unlike = self._model.unlike(distance)
+            findings = restrict(findings, unlike=unlike, holds=self._model.holds_when_unlike)
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings)
+        return ImageAnalysis(findings, remarks=(UNLIKE,) if unlike else (), distance=distance)
 
 
 class AnalyseHandler:

@@ -71,6 +71,24 @@ class Box:
     level: Level
 
 
+class MapKind(StrEnum):
+    """How a score map was made."""
+
+    HEAT = "heat"
+    """The detector's own probability, at each place, that a region of the finding has its middle there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """Where on the image a finding's score comes from: equal cells that cover the whole stored image evenly."""
+
+    kind: MapKind
+    rows: int
+    columns: int
+    values: tuple[int, ...]
+    """Row by row from the upper left corner of the stored image, 0 to 255 for 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding on one picture. ``score`` is a calibrated probability, 0 to 1."""
@@ -87,6 +105,10 @@ class Finding:
     boxes: tuple[Box, ...] = ()
     note: str = ""
     """One plain sentence for whoever reads the score, such as what it is not; empty where none is needed."""
+    stated: bool = True
+    """Whether documents state the finding; its score is kept either way."""
+    map: ScoreMap | None = None
+    """Where the score comes from; None where the package has no map for the finding, or it is absent or not stated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,11 @@ from inference.manifest import (
 )
 
 __all__ = [
-    "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES", "AnyManifest",
-    "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
-    "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec",
-    "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "load_network", "load_package", "with_site_points",
-    "write_ensemble", "write_package",
+    "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LIKENESS", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES",
+    "AnyManifest", "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector",
+    "EnsembleManifest", "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest",
+    "MapsSpec", "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "load_network", "load_package",
+    "with_site_points", "write_ensemble", "write_package",
 ]  # fmt: skip
 
 MANIFEST = "package.toml"
@@ -61,6 +61,8 @@ LITERT_MODEL = "model.tflite"
 KERAS_MODEL = "model.keras"
 CARD = "card.md"
 FIGURES = "figures.json"
+LIKENESS = "likeness.npz"
+"""What the measure of :class:`inference.likeness.measure.LearntFeatures` is kept in, where a network has one."""
 REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
 """What a network package has besides its manifest."""
 BUILT_IN = Path(__file__).parent / "packages"
@@ -240,7 +242,7 @@ def _load(folder: Path, name: str) -> AnyPackage:
         raise PackageError(msg) from error
     manifest, digest = _parse(text, name), hashlib.sha256(text).hexdigest()
     if isinstance(manifest, Manifest):
-        _check_files(folder, name, manifest, REQUIRED_FILES)
+        _check_files(folder, name, manifest, REQUIRED_FILES + ((LIKENESS,) if manifest.likeness else ()))
         return ModelPackage(folder, manifest, digest)
     folders = [member_folder(number) for number in range(1, len(manifest.members) + 1)]
     _check_files(folder, name, manifest, [f"{within}/{MANIFEST}" for within in folders])
