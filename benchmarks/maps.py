@@ -12,6 +12,7 @@ and Fergus 2014), on fewer images, for it takes a pass of all networks for each 
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,30 +32,41 @@ from training.data.examples import Example, TruthBox
 from training.data.films import boxes, films
 from training.data.pictures import read_picture
 from training.explanation.pointing import Point, Pointing, cells_of, measure, peak
+from training.export import litert_bytes
 from training.likeness.parts import record_of, was_learnt
 
 RESULTS = Path(__file__).parent / "results" / "maps.json"
-WINDOWS, REACH = 7, 0.2
+WINDOWS, REACH = 6, 0.25
 """Windows along each side, and the side of a window in fractions of the input."""
 CELLS = 24
 LEVELS = ("pool_trunk", "pool_middle", "pool_top", "pool_neck")
 """The layers whose averages the heads see; ``peak_neck`` after them is a maximum."""
 
 
-class Gradient:
-    """Each place's share in the logits of one network."""
+Entry = tuple[Point, list[TruthBox], str]
+"""Where a map points, the true boxes, and the patient."""
 
-    def __init__(self, package: ModelPackage) -> None:
+
+class Gradient:
+    """Each place's share in the logits of one network, through LiteRT as in service."""
+
+    def __init__(self, package: ModelPackage, folder: Path) -> None:
         import keras
 
         self.manifest = package.manifest
         network = keras.saving.load_model(package.path(KERAS_MODEL), compile=False)
-        self._features = keras.Model(network.inputs, [network.get_layer(name).input for name in (*LEVELS, "peak_neck")])
+        seen = keras.Model(network.inputs, [network.get_layer(name).input for name in (*LEVELS, "peak_neck")])
+        path = folder / f"{package.manifest.name}.tflite"
+        path.write_bytes(litert_bytes(seen))
+        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._run = self._interpreter.get_signature_runner()
         self._heads = {head.name: network.get_layer(f"head_{head.name}").kernel.numpy() for head in self.manifest.heads}
 
     def maps(self, entry: ModelInput) -> dict[str, NDArray[np.float64]]:
         """Return the grid of each finding, by label."""
-        levels = [np.asarray(level)[0] for level in self._features(entry.batch, training=False)]
+        outputs = self._run(picture=entry.batch)
+        levels = [outputs[f"output_{number}"][0] for number in range(len(LEVELS) + 1)]
         return {finding.label: self._grid(finding.head, finding.class_, levels) for finding in self.manifest.findings}
 
     def _grid(self, head: str, name: str, levels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
@@ -119,8 +132,79 @@ def boxed(package: Any, roots: Sequence[Path]) -> list[Example]:
     ]
 
 
+class Game:
+    """The pointing game of one package: what each way to make maps pointed at, by finding."""
+
+    def __init__(self, model: Model, out: Path) -> None:
+        self.model, self.out = model, out
+        self.labels = [finding.label for finding in model.package.manifest.findings]
+        self.found: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+
+    def play(self, method: str, film: Example, maps: dict[str, NDArray[np.float64]], seconds: float) -> None:
+        """Note where the maps of one film point, for the findings that it has boxes of."""
+        self.seconds[method].append(seconds)
+        for label in _shown(film):
+            if label in maps:
+                true = [box for box in film.boxes if box.label == label]
+                self.found[label][method].append((peak(maps[label]), true, film.patient))
+
+    def keep(self, done: str) -> dict[str, Any]:
+        """Write and return all figures so far."""
+        manifest = self.model.package.manifest
+        result = {
+            "package": f"{manifest.name} {manifest.version}",
+            "films": done,
+            "findings": {
+                label: {method: _json(_measured(entries)) for method, entries in self.found[label].items()}
+                for label in self.labels
+                if label in self.found
+            },
+            "milliseconds": {method: round(1e3 * float(np.median(some)), 2) for method, some in self.seconds.items()},
+        }
+        self.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(done, flush=True)
+        return result
+
+
+def cheap(game: Game, film: Example, gradients: Sequence[Gradient]) -> None:
+    """Play with heat and gradient."""
+    inputs = game.model.inputs(read_picture(film.path))
+    answers = game.model.forward(inputs)
+    start = time.perf_counter()
+    heats = {label: heat_map_of(game.model.package, answers, label) for label in game.labels}
+    between = time.perf_counter()
+    game.play("heat", film, {label: cells_of(heat) for label, heat in heats.items() if heat}, between - start)
+    grids = [gradient.maps(entry) for gradient, entry in zip(gradients, inputs, strict=True)]
+    maps = {
+        label: over_image([(grid[label], entry.placement) for grid, entry in zip(grids, inputs, strict=True)])
+        for label in game.labels
+    }
+    game.play("gradient", film, maps, time.perf_counter() - between)
+
+
+def dear(game: Game, film: Example) -> None:
+    """Play with occlusion."""
+    inputs = game.model.inputs(read_picture(film.path))
+    start = time.perf_counter()
+    grids = occlusion(game.model, inputs)
+    maps = {label: over_image([(grid, inputs[0].placement)]) for label, grid in grids.items()}
+    game.play("occlusion", film, maps, time.perf_counter() - start)
+
+
+def few(films_: Sequence[Example], most: int) -> list[Example]:
+    """Return films such that each finding is boxed on about ``most`` of them, or on all there are."""
+    counts: Counter[str] = Counter()
+    chosen = []
+    for film in films_:
+        if any(counts[label] < most for label in _shown(film)):
+            chosen.append(film)
+            counts.update(_shown(film))
+    return chosen
+
+
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and keep; figures so far are kept on the way."""
     parser = argparse.ArgumentParser(prog="benchmarks.maps", description=str(__doc__).splitlines()[0])
     parser.add_argument("--package", default="chest-default")
     parser.add_argument("--data", type=Path, required=True)
@@ -128,61 +212,28 @@ def main() -> None:
     parser.add_argument("--occluded", type=int, default=25, help="films of a finding that are occluded")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    model = Model.open(given.package)
-    manifest = model.package.manifest
-    labels = [finding.label for finding in manifest.findings]
-    gradients = [Gradient(member) for member in model.package.members]
-    found: dict[str, dict[str, list[tuple[Point, list[TruthBox], str]]]] = defaultdict(lambda: defaultdict(list))
-    occluded: Counter[str] = Counter()
-    seconds: dict[str, list[float]] = defaultdict(list)
-    chosen = boxed(model.package, (given.data, *given.outside))
-    for count, film in enumerate(sorted(chosen, key=lambda film: film.patient[::-1]), 1):
-        inputs = model.inputs(read_picture(film.path))
-        answers = model.forward(inputs)
-        shown = [label for label in labels if any(box.label == label for box in film.boxes)]
-        maps: dict[str, dict[str, NDArray[np.float64]]] = {"heat": {}, "gradient": {}, "occlusion": {}}
-        start = time.perf_counter()
-        for label in labels:
-            heat = heat_map_of(model.package, answers, label)
-            if heat is not None:
-                maps["heat"][label] = cells_of(heat)
-        seconds["heat"].append(time.perf_counter() - start)
-        start = time.perf_counter()
-        grids = [gradient.maps(entry) for gradient, entry in zip(gradients, inputs, strict=True)]
-        maps["gradient"] = {
-            label: over_image([(grid[label], entry.placement) for grid, entry in zip(grids, inputs, strict=True)])
-            for label in labels
-        }
-        seconds["gradient"].append(time.perf_counter() - start)
-        if any(occluded[label] < given.occluded for label in shown):
-            start = time.perf_counter()
-            placement = inputs[0].placement
-            maps["occlusion"] = {
-                label: over_image([(grid, placement)]) for label, grid in occlusion(model, inputs).items()
-            }
-            seconds["occlusion"].append(time.perf_counter() - start)
-            occluded.update(shown)
-        for method, of_labels in maps.items():
-            for label in shown:
-                if label in of_labels:
-                    true = [box for box in film.boxes if box.label == label]
-                    found[label][method].append((peak(of_labels[label]), true, film.patient))
+    game = Game(Model.open(given.package), given.out)
+    chosen = boxed(game.model.package, (given.data, *given.outside))
+    shuffled = [chosen[index] for index in np.random.default_rng(3).permutation(len(chosen))]
+    with tempfile.TemporaryDirectory() as scratch:
+        gradients = [Gradient(member, Path(scratch)) for member in game.model.package.members]
+    for count, film in enumerate(shuffled, 1):
+        cheap(game, film, gradients)
         if count % 50 == 0:
-            print(f"{count} of {len(chosen)} films", flush=True)
-    result = {
-        "package": f"{manifest.name} {manifest.version}",
-        "findings": {
-            label: {method: _json(_measured(entries)) for method, entries in found[label].items()}
-            for label in labels
-            if label in found
-        },
-        "milliseconds": {method: round(1e3 * float(np.median(some)), 2) for method, some in seconds.items()},
-    }
-    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+            game.keep(f"{count} of {len(shuffled)}")
+    occluded = few(shuffled, given.occluded)
+    for count, film in enumerate(occluded, 1):
+        dear(game, film)
+        if count % 20 == 0:
+            game.keep(f"{len(shuffled)}, and {count} of {len(occluded)} occluded")
+    print(json.dumps(game.keep(f"{len(shuffled)}, of which {len(occluded)} occluded"), indent=1))
 
 
-def _measured(entries: Sequence[tuple[Point, list[TruthBox], str]]) -> Pointing:
+def _shown(film: Example) -> list[str]:
+    return sorted({box.label for box in film.boxes})
+
+
+def _measured(entries: Sequence[Entry]) -> Pointing:
     points, true, patients = zip(*entries, strict=True)
     return measure(points, true, patients)
 

@@ -41,8 +41,8 @@ def boxes(root: Path) -> dict[str, tuple[TruthBox, ...]]:
     for row in _rows(root / "boxes.csv") if (root / "boxes.csv").is_file() else ():
         label = BOX_LABELS.get(row["label"])
         if label is not None:
-            sides = (float(row[side]) for side in ("x", "y", "w", "h"))
-            found[row["file"]] = (*found.get(row["file"], ()), TruthBox(label, *sides, source=row["source"]))
+            x, y, w, h = (float(row[side]) for side in ("x", "y", "w", "h"))
+            found[row["file"]] = (*found.get(row["file"], ()), TruthBox(label, x, y, w, h, row["source"]))
     return found
 
 

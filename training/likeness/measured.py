@@ -29,11 +29,11 @@ from training.data.pictures import read_picture
 from training.export import keras_bytes, litert_bytes
 from training.likeness.features_output import with_features
 from training.likeness.fit import fit_learnt, quantiles
+from training.likeness.kept import Features, KeptFeatures, weights_digest
 from training.likeness.parts import Parts
 
 THRESHOLD = 0.99
 """An image is unlike the learnt ones beyond this share of the held-out films."""
-Features = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 
@@ -54,7 +54,9 @@ class Scale:
         )
 
 
-def measure_package(folder: Path, parts: Parts, progress: Progress = lambda _done, _all: None) -> AnyPackage:
+def measure_package(
+    folder: Path, parts: Parts, *, keep: Path | None = None, progress: Progress = lambda _done, _all: None
+) -> AnyPackage:
     """Give a package, and each of its networks, a measure of likeness; weights, findings and points stay as they are.
 
     Parameters
@@ -63,6 +65,8 @@ def measure_package(folder: Path, parts: Parts, progress: Progress = lambda _don
         The package; it is replaced as a whole or not at all.
     parts
         What it is fitted on, and what its scale rests on.
+    keep
+        A file to keep features in, and to take them from where it holds some of the same weights.
     progress
         Told how many films are read, of how many.
 
@@ -74,11 +78,20 @@ def measure_package(folder: Path, parts: Parts, progress: Progress = lambda _don
         When a film cannot be read.
     """
     package = load_package(folder)
+    films = (*parts.learnt, *parts.held_out)
     with tempfile.TemporaryDirectory() as scratch:
-        exported = [
-            _exported(member, Path(scratch) / f"exported-{number}") for number, member in enumerate(package.members, 1)
+        networks = [
+            with_features(keras.saving.load_model(member.path(KERAS_MODEL), compile=False), _outputs(member.manifest))
+            for member in package.members
         ]
-        features = _features([Model.open(member) for member in exported], (*parts.learnt, *parts.held_out), progress)
+        exported = [
+            _exported(member, network, Path(scratch) / f"exported-{number}")
+            for number, (member, network) in enumerate(zip(package.members, networks, strict=True))
+        ]
+        kept = KeptFeatures.open(keep, weights_digest(networks))
+        features = _features(kept, exported, films, progress).astype(np.float32)
+        if keep is not None:
+            kept.save(keep)
         measures = [fit_learnt(of_member[: len(parts.learnt)]) for of_member in features]
         distances = np.asarray(
             [
@@ -89,44 +102,57 @@ def measure_package(folder: Path, parts: Parts, progress: Progress = lambda _don
         sources = tuple(film.source for film in parts.held_out)
         members = [
             _write_network(Path(scratch) / f"member-{number}", member, measure, Scale(of_member, sources))
-            for number, (member, measure, of_member) in enumerate(zip(exported, measures, distances, strict=True), 1)
+            for number, (member, measure, of_member) in enumerate(zip(exported, measures, distances, strict=True))
         ]
         if isinstance(package, ModelPackage):
             return write_package(folder, members[0].manifest, _files(members[0]))
         return _write_ensemble(folder, package, members, Scale(distances.mean(axis=0), sources))
 
 
-def _exported(member: ModelPackage, folder: Path) -> ModelPackage:
+def _outputs(manifest: Manifest) -> int:
+    """Return how many outputs the heads and maps are."""
+    return len(manifest.heads) + (2 if manifest.maps else 0)
+
+
+def _exported(member: ModelPackage, network: keras.Model, folder: Path) -> ModelPackage:
     """Write a network with its features as one more output and a measure that is still to be fitted."""
-    manifest = member.manifest
-    outputs = len(manifest.heads) + (2 if manifest.maps else 0)
-    network = with_features(keras.saving.load_model(member.path(KERAS_MODEL), compile=False), outputs)
     empty = LearntFeatures(*(np.ones(shape, np.float32) for shape in ((1,), (1, 1), (1,))), rest=1.0)
-    scale = LikenessSpec(quantiles=(0.0, 1.0), threshold=1.0, images=1, sources=("none",), features=outputs)
+    features = _outputs(member.manifest)
+    scale = LikenessSpec(quantiles=(0.0, 1.0), threshold=1.0, images=1, sources=("none",), features=features)
     files = _files(member) | {
         KERAS_MODEL: keras_bytes(network), LITERT_MODEL: litert_bytes(network), LIKENESS: empty.to_bytes(),
     }  # fmt: skip
-    return write_package(folder, manifest.model_copy(update={"likeness": scale}), files)
+    return write_package(folder, member.manifest.model_copy(update={"likeness": scale}), files)
 
 
-def _features(models: Sequence[Model], films: Sequence[Example], progress: Progress) -> list[Features]:
-    """Return each network's features of each film, (films, n), through the code that serves."""
-    found: list[list[Features]] = [[] for _ in models]
-    for count, film in enumerate(films, 1):
+def _features(
+    kept: KeptFeatures, networks: Sequence[ModelPackage], films: Sequence[Example], progress: Progress
+) -> Features:
+    """Return each network's features of each film, (networks, films, n), through the code that serves."""
+    models = [Model.open(network) for network in networks]
+    done = 0
+
+    def compute(film: Example) -> Features:
+        nonlocal done
+        done += 1
+        progress(done, len(films))
         image = read_picture(film.path)
-        for model, rows in zip(models, found, strict=True):
-            (answer,) = model.raw(image)
-            likeness = model.package.members[0].manifest.likeness
-            assert likeness is not None  # noqa: S101 - written just now
-            rows.append(np.asarray(answer.outputs[likeness.features][0], np.float32))
-        progress(count, len(films))
-    return [np.stack(rows) for rows in found]
+        answers = [model.raw(image)[0] for model in models]
+        rows = [
+            answer.outputs[_likeness(network).features][0] for answer, network in zip(answers, networks, strict=True)
+        ]
+        return np.asarray(rows, np.float16)
+
+    return kept.of(films, compute)
+
+
+def _likeness(network: ModelPackage) -> LikenessSpec:
+    assert network.manifest.likeness is not None  # noqa: S101 - written by _exported
+    return network.manifest.likeness
 
 
 def _write_network(folder: Path, member: ModelPackage, measure: LearntFeatures, scale: Scale) -> ModelPackage:
-    likeness = member.manifest.likeness
-    assert likeness is not None  # noqa: S101 - written just now
-    spec = LikenessSpec(**scale.spec().model_dump(), features=likeness.features)
+    spec = LikenessSpec(**scale.spec().model_dump(), features=_likeness(member).features)
     manifest: Manifest = member.manifest.model_copy(update={"likeness": spec})
     return write_package(folder, manifest, _files(member) | {LIKENESS: measure.to_bytes()})
 
