@@ -29,4 +29,4 @@ def render_map(gray: NDArray[np.floating], score_map: ScoreMap) -> NDArray[np.ui
     alpha = STRONGEST * np.asarray(wide)[:, :, None]
     base = 255.0 * np.clip(np.nan_to_num(gray), 0.0, 1.0)[:, :, None].astype(np.float32)
     mixed = base * (1 - alpha) + np.asarray(AMBER, np.float32) * alpha
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)

@@ -119,9 +119,9 @@ def _exported(member: ModelPackage, network: keras.Model, folder: Path) -> Model
     empty = LearntFeatures(*(np.ones(shape, np.float32) for shape in ((1,), (1, 1), (1,))), rest=1.0)
     features = _outputs(member.manifest)
     scale = LikenessSpec(quantiles=(0.0, 1.0), threshold=1.0, images=1, sources=("none",), features=features)
-    files = _files(member) | {
-        KERAS_MODEL: keras_bytes(network), LITERT_MODEL: litert_bytes(network), LIKENESS: empty.to_bytes(),
-    }  # fmt: skip
+    files = _files(member) | {LIKENESS: empty.to_bytes()}
+    if member.manifest.likeness is None:  # else its files have the output, and stay the same bytes
+        files |= {KERAS_MODEL: keras_bytes(network), LITERT_MODEL: litert_bytes(network)}
     return write_package(folder, member.manifest.model_copy(update={"likeness": scale}), files)
 
 
