@@ -31,7 +31,8 @@ def score_map(kind: MapKind, grids: Sequence[tuple[Grid, Placement]]) -> ScoreMa
     """
     cells = over_image(grids)
     values = np.clip(np.rint(255 * np.nan_to_num(cells)), 0, 255).astype(int)
-    return ScoreMap(kind, *cells.shape, tuple(values.ravel().tolist()))
+    rows, columns = cells.shape
+    return ScoreMap(kind, rows, columns, tuple(values.ravel().tolist()))
 
 
 def over_image(grids: Sequence[tuple[Grid, Placement]]) -> NDArray[np.float64]:

@@ -36,15 +36,16 @@ def with_maps(folder: Path, figures: Figures) -> AnyPackage:
     who = f"{manifest.name} {manifest.version}"
     if str(figures.get("package", "")).split(" ")[0] != manifest.name:
         raise DataError(f"the figures are of {figures.get('package')!r}, not of {who}: measure this package first")
-    findings = tuple(
+    own: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in manifest.files if "/" not in name}
+    findings = [
         finding.model_copy(update={"map": spec_of(finding, figures["findings"].get(finding.label, {}))})
         for finding in manifest.findings
-    )
-    changed = manifest.model_copy(update={"findings": findings})
-    own: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in manifest.files if "/" not in name}
+    ]
+    changed = {"findings": tuple(findings)}
     if isinstance(package, ModelPackage):
-        return write_package(folder, changed, own)
-    return write_ensemble(folder, changed, [member.folder for member in package.members], own)
+        return write_package(folder, package.manifest.model_copy(update=changed), own)
+    folders = [member.folder for member in package.members]
+    return write_ensemble(folder, package.manifest.model_copy(update=changed), folders, own)
 
 
 def spec_of(finding: ReportedFinding, measured: Mapping[str, Any]) -> ScoreMapSpec | None:

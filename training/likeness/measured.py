@@ -116,7 +116,8 @@ def _outputs(manifest: Manifest) -> int:
 
 def _exported(member: ModelPackage, network: keras.Model, folder: Path) -> ModelPackage:
     """Write a network with its features as one more output and a measure that is still to be fitted."""
-    empty = LearntFeatures(*(np.ones(shape, np.float32) for shape in ((1,), (1, 1), (1,))), rest=1.0)
+    one = np.ones(1, np.float32)
+    empty = LearntFeatures(mean=one, directions=one[:, None], deviations=one, rest=1.0)
     features = _outputs(member.manifest)
     scale = LikenessSpec(quantiles=(0.0, 1.0), threshold=1.0, images=1, sources=("none",), features=features)
     files = _files(member) | {LIKENESS: empty.to_bytes()}
