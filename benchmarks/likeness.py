@@ -29,6 +29,7 @@ from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
 from training.evaluation.resample import Resamples
 from training.likeness.fit import quantiles
+from training.likeness.kept import KeptFeatures
 from training.likeness.parts import record_of, was_learnt
 
 RESULTS = Path(__file__).parent / "results" / "likeness.json"
@@ -38,8 +39,9 @@ MAX_PIXELS = 100_000_000
 class Measured:
     """A model and what it says of images."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, kept: Path | None) -> None:
         self.model = Model.open(package)
+        self._kept = KeptFeatures.load(kept).by_file if kept else {}
         likeness = self.model.package.manifest.likeness
         if likeness is None:
             raise SystemExit(f"{package} has no measure of likeness: run python -m training.likeness first")
@@ -54,6 +56,13 @@ class Measured:
         share_nearer(distance, self.likeness.quantiles)
         self.seconds.append(time.perf_counter() - start)
         return distance
+
+    def of_film(self, film: Example) -> float:
+        """Return the raw distance of a film, from its kept features where there are some."""
+        features = self._kept.get(film.file)
+        if features is None:
+            return self.distance(pictures.read_picture(film.path))
+        return self.model.feature_distance(list(features.astype(np.float32)))
 
     def unlike(self, distances: Sequence[float]) -> np.ndarray:
         """Say of each distance whether it lies beyond the package's threshold."""
@@ -70,9 +79,7 @@ def share(flags: np.ndarray, patients: Sequence[str]) -> dict[str, Any]:
 
 def sources_of(measured: Measured, chosen: dict[str, list[Example]]) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """Return the table of good films by source, and their distances."""
-    distances = {
-        name: [measured.distance(pictures.read_picture(film.path)) for film in some] for name, some in chosen.items()
-    }
+    distances = {name: [measured.of_film(film) for film in some] for name, some in chosen.items()}
     table = {}
     for name, some in chosen.items():
         patients = [film.patient for film in some]
@@ -131,9 +138,10 @@ def main() -> None:
     parser.add_argument("--outside", type=Path, action="append", default=[])
     parser.add_argument("--most", type=int, default=200, help="films of a source")
     parser.add_argument("--altered", type=int, default=8, help="films of a source that are altered in each way")
+    parser.add_argument("--kept", type=Path, help="what training.likeness --keep kept of this very package")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    measured = Measured(given.package)
+    measured = Measured(given.package, given.kept)
     record = record_of(measured.model.package)
     random = np.random.default_rng(2)
     everything = [film for root in (given.data, *given.outside) for film in films(root)]
@@ -148,7 +156,7 @@ def main() -> None:
     others = {}
     for name, some in rest.items():
         chosen = [some[index] for index in random.permutation(len(some))[: given.most]]
-        flags = measured.unlike([measured.distance(pictures.read_picture(film.path)) for film in chosen])
+        flags = measured.unlike([measured.of_film(film) for film in chosen])
         others[name] = share(flags, [film.patient for film in chosen])
     bases = [film for some in good.values() for film in some[: given.altered]]
     manifest = measured.model.package.manifest

@@ -104,16 +104,20 @@ class Model:
         return interpret(self.package, answers)
 
     def raw_distance(self, answers: Sequence[Answer]) -> float:
-        """Return the mean over the networks of :meth:`LearntFeatures.distance`, before it is made a share.
+        """Return how far an image lies from what was learnt, before it is made a share of held-out images.
 
         Raises :class:`PackageError` when the package has no measure of likeness.
         """
-        members = self.package.members
-        specs = [member.manifest.likeness for member in members if member.manifest.likeness]
-        if len(specs) != len(members):
+        specs = [member.manifest.likeness for member in self.package.members if member.manifest.likeness]
+        if len(specs) != len(self.package.members):
             msg = f"model package {self.package.manifest.name} has no measure of how far an image lies from the learnt"
             raise PackageError(msg)
-        features = [answer.outputs[spec.features][0] for answer, spec in zip(answers, specs, strict=True)]
+        return self.feature_distance(
+            [answer.outputs[spec.features][0] for answer, spec in zip(answers, specs, strict=True)]
+        )
+
+    def feature_distance(self, features: Sequence[NDArray[Any]]) -> float:
+        """Return the mean over the networks of :meth:`LearntFeatures.distance`, from each network's features (n,)."""
         return float(np.mean([learnt.distance(one) for learnt, one in zip(self._learnt, features, strict=True)]))
 
     def distance(self, answers: Sequence[Answer]) -> float | None:

@@ -37,10 +37,15 @@ class KeptFeatures:
         """Read what :meth:`save` wrote; nothing where there is no file, or it is of other weights."""
         if path is None or not path.is_file():
             return cls(weights)
+        found = cls.load(path)
+        return found if found.weights == weights else cls(weights)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote, of whatever weights."""
         with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["weights"]) != weights:
-                return cls(weights)
-            return cls(weights, dict(zip(arrays["files"].tolist(), arrays["features"], strict=True)))
+            features = dict(zip(arrays["files"].tolist(), arrays["features"], strict=True))
+            return cls(str(arrays["weights"]), features)
 
     def of(self, films: Sequence[Example], compute: Callable[[Example], Features]) -> Features:
         """Return the features (networks, films, n), computing those that are not kept yet."""
