@@ -9,6 +9,7 @@
     │   ├── UndecodablePixels       the pixel data cannot be decoded or make no picture
     │   ├── PackageError            a model package is incomplete, altered or unknown
     │   ├── DataError               training data are missing, malformed or leak between folds
+    │   ├── ActionRefused           what an administrator asked for cannot be done as things stand
     │   ├── DocumentRejected        a document fails our own conformance check
     │   └── RefusedByPeer           a peer answered that it will never take this
     └── RetriableError              the same thing may succeed later
@@ -58,6 +59,10 @@ class PackageError(PermanentError):
 
 class DataError(PermanentError):
     """Training data are missing, malformed, or put one patient on both sides of a split."""
+
+
+class ActionRefused(PermanentError):
+    """What an administrator asked for cannot be done as things stand; nothing was changed."""
 
 
 class DocumentRejected(PermanentError):

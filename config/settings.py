@@ -80,10 +80,13 @@ class ReceiveSettings(Section):
     check_called_ae_title: bool = False
     known_peers_only: bool = False
     max_associations: int = Field(default=32, ge=1, le=1000)
+    max_associations_per_address: int = Field(default=16, ge=1, le=1000)
+    reserved_for_known_peers: int = Field(default=8, ge=0, le=1000)
     max_pdu_bytes: int = Field(default=131072, ge=4096, le=4194304)
     max_dataset_bytes: int = Field(default=536870912, ge=1048576)
     min_free_disk_bytes: int = Field(default=1073741824, ge=0)
     idle_seconds: Seconds = 60
+    no_image_seconds: float = Field(default=300, ge=1)
     settle_seconds: Seconds = 5
     settle_after_release_seconds: Seconds = 1
 
@@ -130,6 +133,10 @@ class InferenceSettings(Section):
     min_age_years: int = Field(default=18, ge=0, le=150)
     assume_chest: bool = False
     assume_frontal: bool = False
+    refuse_test_patients: tuple[str, ...] = (
+        "PHANTOM", "TEST PATIENT", "PATIENT TEST", "TESTPATIENT", "TEST TEST", "ZZTEST", "ZZZTEST", "DUMMY PATIENT",
+        "PATIENT DUMMY", "QUALITY CONTROL", "QC TEST", "TEST QC", "=TEST", "=DUMMY", "=QC",
+    )  # fmt: skip
     max_pixels: int = Field(default=100_000_000, ge=1_000_000)
     operating_points: dict[str, OperatingPointSettings] = {}
 

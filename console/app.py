@@ -20,7 +20,7 @@ from config.logs import get_logger
 from config.settings import Settings
 from console import pictures, words
 from console.access import NOBODY, Gate, Login, address_of
-from tracking import audit, queries, queue, worklist
+from tracking import audit, queries, queue, refusals, worklist
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
@@ -30,6 +30,7 @@ log = get_logger(__name__)
 ROWS = 25
 AUDIT_LINES = 100
 VIEWS = 20
+REFUSALS = 200
 _LAST_PAGE = 100_000
 _HIGHEST_LINE = 2**62
 _CHUNK = 64 * 1024
@@ -134,6 +135,12 @@ class Pages:
             errors=errors, stopped=stopped, depth=depth, now=now,
         )  # fmt: skip
 
+    def refusals(self, request: Request) -> HTMLResponse:
+        """Show what the receiver refused, and the setting that would change it."""
+        with self.database.reading() as read:
+            entries = refusals.latest(read, limit=REFUSALS)
+        return self.show(request, "refusals.html", entries=entries, most=REFUSALS)
+
     def health(self) -> JSONResponse:
         """Say whether pages can be served: 200, or 503 when the database cannot be reached."""
         try:
@@ -176,6 +183,7 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
     app.api_route("/study/{uid}/captures/{document}.png", **reading)(pages.capture)
     app.api_route("/audit", **html)(pages.audit_log)
     app.api_route("/destinations", **html)(pages.destinations)
+    app.api_route("/refusals", **html)(pages.refusals)
     app.api_route("/health", **reading)(pages.health)
     app.api_route("/static/{name}", **reading)(_file)
 

@@ -11,12 +11,14 @@ from config.logs import get_logger
 from config.settings import Settings
 from console.access import read_login
 from console.app import make_app
+from console.connections import BoundedProtocol
 from tracking.database import Database
 
 log = get_logger(__name__)
 _BACKLOG = 128
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 10
 
 
 class Console:
@@ -28,8 +30,8 @@ class Console:
         # No access log, as addresses of pages hold what was searched for; no proxy headers, as anyone can write them.
         config = uvicorn.Config(
             make_app(settings, database, self._login), log_config=None, access_log=False, lifespan="off",
-            proxy_headers=False, server_header=False, timeout_graceful_shutdown=_STOP_SECONDS, limit_concurrency=64,
-            ws="none", timeout_keep_alive=15,
+            proxy_headers=False, server_header=False, timeout_graceful_shutdown=_STOP_SECONDS, http=BoundedProtocol,
+            ws="none", timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

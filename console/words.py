@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from pydicom.uid import UID
+
 from reporting.reading import Claim, Read, claim_words, headline, of_study, percent, read, telling
+from tracking import conflicts
 from tracking.queries import DeliverySummary, FindingSummary, StudySummary
 from tracking.worklist import FindingDetail
 
@@ -14,10 +17,15 @@ __all__ = ["headline", "percent", "telling"]
 
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
-    "attention": "needs attention", "received": "received", "analysed": "analysed", "reported": "being delivered",
-    "delivered": "delivered", "not-analysed": "not analysed",
+    "conflict": "two patients", "attention": "needs attention", "received": "received", "analysed": "analysed",
+    "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "rejected": "rejected",
+}  # fmt: skip
+REFUSED = {
+    "association": "Association", "context": "Presentation context", "instance": "Image",
+    "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
 KINDS = {"sr": "Structured report", "sc": "Secondary capture", "hl7": "HL7 result"}
+REJECTED = {"by-hand": "rejected by hand", "other-patient": "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _SHOWN_OF_A_HASH = 12
 
@@ -56,6 +64,11 @@ def date(value: str) -> str:
 def sex(value: str) -> str:
     """Return a DICOM sex in words."""
     return _SEXES.get(value, value or "–")
+
+
+def uid_name(uid: str) -> str:
+    """Return what a UID of the Standard is called (PS3.6 Annex A), another one as it is."""
+    return UID(uid).name
 
 
 def size(count: int) -> str:
@@ -123,6 +136,11 @@ def boxes(one: Read[FindingDetail]) -> int:
     if not isinstance(found, list) or one.claim in {Claim.ABSENT, Claim.WITHHELD}:
         return 0
     return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in found)
+
+
+def ways_out(study: StudySummary) -> list[str]:
+    """Return the commands that end a conflict."""
+    return conflicts.ways_out(study.study_uid, study.patients)
 
 
 def deliveries_of(study: StudySummary, document_uid: str) -> list[DeliverySummary]:

@@ -9,18 +9,21 @@ from rich.panel import Panel
 from rich.table import Table
 
 from cxrnode import show
-from cxrnode.command import Context, Json, err, out
-from tracking import audit, documents, maintenance, queries
+from cxrnode.command import Context, Json, WithDefault, err, operator, out
+from tracking import audit, corrections, documents, maintenance, queries
 from tracking.audit import AuditEventType
 from tracking.queries import StudySummary
 
+study_app = typer.Typer(
+    cls=WithDefault, help="Show one study (`cxrnode study UID`), or decide whose images it holds.", no_args_is_help=True
+)
 audit_app = typer.Typer(help="The audit log: read it, check it, hand it on.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel="Studies")(studies)
-    app.command(rich_help_panel="Studies")(study)
+    app.add_typer(study_app, name="study", rich_help_panel="Studies")
     app.command(rich_help_panel="Studies")(retry)
     app.add_typer(audit_app, name="audit", rich_help_panel="Studies")
 
@@ -42,6 +45,7 @@ def studies(
     out.print(f"{len(found)} of {total} studies · findings are AI results, not verified; research use")
 
 
+@study_app.command("show")
 def study(
     ctx: typer.Context,
     uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
@@ -70,11 +74,88 @@ def _print_study(found: StudySummary) -> None:
     words = Table.grid(padding=(0, 2))
     words.add_row("status", show.coloured(found.status))
     words.add_row("accession", escape(found.accession_number) or "–")
-    words.add_row("images", f"{found.instances} · revision {found.revision}")
+    rejected = f" · {found.rejected} rejected" if found.rejected else ""
+    words.add_row("images", f"{found.instances}{rejected} · revision {found.revision}")
     words.add_row("model", found.model or "–")
     words.add_row("analysed", show.moment(found.analysed_at))
     words.add_row("outcome", show.outcome_text(found))
     out.print(Panel(words, title=found.study_uid, title_align="left"))
+
+
+StudyUid = Annotated[str, typer.Argument(help="Study Instance UID.")]
+InstanceUid = Annotated[str, typer.Option("--instance", help="SOP Instance UID of the image.")]
+
+
+@study_app.command("resolve")
+def study_resolve(
+    ctx: typer.Context,
+    uid: StudyUid,
+    patient: Annotated[str, typer.Option("--patient", help="Patient ID whose images stay; the others are rejected.")],
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", help="Issuer of that Patient ID, where two are named.")
+    ] = None,
+) -> None:
+    """End a conflict: say which patient the study is of.
+
+    Images of others are kept on disk and never analysed.
+    """
+    context: Context = ctx.obj
+    with context.database().transaction() as tx:
+        outcome = corrections.resolve_study(tx, uid, patient, issuer, user=operator())
+    if not outcome.changed:
+        _say(f"study {uid}: resolved that way already, nothing changed")
+        return
+    kept, rejected = show.count(len(outcome.kept), "image"), show.count(len(outcome.rejected), "image")
+    _say(f"study {uid}: {kept} of that patient will be analysed, {rejected} rejected")
+
+
+@study_app.command("reject")
+def study_reject(
+    ctx: typer.Context,
+    uid: StudyUid,
+    instance: InstanceUid,
+    kept_aside: Annotated[
+        bool, typer.Option("--kept-aside", help="Not the image, but files that came later under its UID.")
+    ] = False,
+) -> None:
+    """Take one image out of a study: kept on disk, never analysed, in no document."""
+    context: Context = ctx.obj
+    user = operator()
+    with context.database().transaction() as tx:
+        if kept_aside:
+            dismissed = corrections.dismiss_kept_aside(tx, uid, instance, user=user)
+            answer = f"{show.count(dismissed, 'file')} dismissed" if dismissed else "no file waits, nothing changed"
+        else:
+            rejected = corrections.reject_instance(tx, uid, instance, user=user)
+            answer = "rejected" if rejected else "rejected already, nothing changed"
+    _say(f"image {instance}: {answer}")
+
+
+@study_app.command("accept")
+def study_accept(
+    ctx: typer.Context,
+    uid: StudyUid,
+    instance: InstanceUid,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="How the file's digest begins, where several were kept aside.")
+    ] = None,
+) -> None:
+    """Let a corrected image that came under a known UID take the place of the one that stands.
+
+    The study is analysed again, and its new documents supersede what was said before.
+    """
+    context: Context = ctx.obj
+    with context.database().transaction() as tx:
+        outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=operator())
+    if not outcome.changed:
+        _say(f"image {instance}: accepted already, nothing changed")
+        return
+    moved = f" and moves to study {outcome.study_uid}" if outcome.study_uid != uid else ""
+    _say(f"image {instance}: the corrected file stands now{moved}; the study will be analysed again")
+
+
+def _say(answer: str) -> None:
+    out.print(answer, markup=False, highlight=False, soft_wrap=True)
 
 
 def retry(

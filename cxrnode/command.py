@@ -1,5 +1,7 @@
 """What every command of the command line gets: the settings, the database, and where to print."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from config.errors import SettingsError
 from config.load import find_file, load_settings
@@ -47,6 +50,24 @@ class Context:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+def operator() -> str:
+    """Return who gives the command, as the operating system names them; for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return f"uid {os.getuid()}"
+
+
+class WithDefault(TyperGroup):
+    """A group of commands that takes anything else than one of their names for the arguments of ``show``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``show`` before arguments that name no command of the group and ask for no help."""
+        if args and args[0] not in self.commands and args[0] not in self.get_help_option_names(ctx):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
 
 
 @contextmanager

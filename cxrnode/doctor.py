@@ -17,15 +17,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, schema, worklist
+from tracking import audit, documents, queries, queue, refusals, schema, worklist
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
+from tracking.refusals import RefusalCount, RefusalKind
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""
 
 _SLOW_FSYNC_SECONDS = 0.05
 _CLOCK_SKEW_SECONDS = 2.0
+_REFUSAL_DAYS = 7
+_MOST_REFUSALS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,12 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("receiver", partial(_receiver, needed=quick)),
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
-        *([] if quick else [("documents", _documents)]),
+        ("patients", _patients),
+        *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "documents"} and no_database:
+        if name in {"queue", "patients", "documents", "refusals"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -269,6 +273,37 @@ def _queue(settings: Settings) -> Iterator[Check]:
             )
 
 
+def _patients(settings: Settings) -> Iterator[Check]:
+    """Say which studies wait for a decision on whose images they hold; whose, only the commands that it names say."""
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            in_conflict = queries.studies_in_conflict(read)
+            kept_aside = queries.studies_with_files_kept_aside(read)
+    finally:
+        database.close()
+    yield Check(
+        "patients",
+        "warning" if in_conflict else "ok",
+        f"{len(in_conflict)} in conflict: images of two patients in one study, so no result ({_first_of(in_conflict)})"
+        if in_conflict
+        else "no study names two",
+        f"`cxrnode study {in_conflict[0]}` says whom it names and the ways out" if in_conflict else "",
+    )
+    if kept_aside:
+        count = sum(kept_aside.values())
+        yield Check(
+            "corrected images",
+            "warning",
+            f"{count} kept aside: other bytes came under a known UID ({_first_of(list(kept_aside))})",
+            f"`cxrnode study {next(iter(kept_aside))}` says what differs and how to accept or dismiss it",
+        )
+
+
+def _first_of(uids: list[str]) -> str:
+    return f"study {uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else "")
+
+
 def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) -> Check:
     """Say how much nobody tries again, by destination, and why the latest of it stopped."""
     if not latest:
@@ -303,3 +338,35 @@ def _documents(settings: Settings) -> Iterator[Check]:
         f"`cxrnode study {study_uid}` says why; mend it (a newer version may), then `cxrnode retry {study_uid}` "
         "builds its documents again",
     )
+
+
+def _refusals(settings: Settings) -> Iterator[Check]:
+    """Say what the receiver refused lately; contexts beside which images came are only counted."""
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            recent = refusals.latest(read, limit=refusals.MOST_ROWS, days=_REFUSAL_DAYS)
+    finally:
+        database.close()
+    serious = [entry for entry in recent if entry.refusal.kind is not RefusalKind.SPARE_CONTEXT]
+    for entry in serious[:_MOST_REFUSALS]:
+        yield Check(f"refused {entry.refusal.kind}", "warning", _refused(entry), entry.refusal.cure)
+    others = len(recent) - len(serious[:_MOST_REFUSALS])
+    found = f"{others} more kinds in {_REFUSAL_DAYS} days" if others else f"none in {_REFUSAL_DAYS} days"
+    if others or not serious:
+        yield Check("refusals", "ok", f"{found}; the console's page Refusals lists them" if others else found)
+
+
+def _refused(entry: RefusalCount) -> str:
+    from pydicom.uid import UID
+
+    refusal = entry.refusal
+    details = (
+        UID(refusal.sop_class_uid).name,
+        UID(refusal.transfer_syntax_uid).name,
+        f"calling {refusal.calling_ae}" if refusal.calling_ae else "",
+        f"called {refusal.called_ae}" if refusal.called_ae else "",
+        f"from {refusal.address}" if refusal.address else "",
+    )
+    times = f"{entry.count} time{'s' if entry.count != 1 else ''}"
+    return f"{refusal.reason} ({', '.join(filter(None, details))}), {times}, last {entry.last_at:%Y-%m-%d %H:%M} UTC"

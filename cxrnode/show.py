@@ -16,14 +16,18 @@ from config.errors import CxrnodeError
 from reporting.reading import Claim, Read, claim_words, of_study, percent, read
 from tracking.audit import Line
 from tracking.clock import to_datetime
-from tracking.queries import FindingSummary, InstanceSummary, RetrySummary, StudySummary
+from tracking.conflicts import ways_out
+from tracking.patient import PatientIdentity
+from tracking.queries import FindingSummary, InstanceSummary, KeptAside, RetrySummary, StudySummary
 
 COLOURS = {
-    "attention": "bold red", "delivered": "green", "reported": "yellow", "analysed": "yellow",
-    "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow", "failed": "bold red",
-    "present": "bold red", "possible": "yellow", "absent": "dim", "stopped": "bold red", "waiting": "yellow",
+    "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",
+    "analysed": "yellow", "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow",
+    "failed": "bold red", "present": "bold red", "possible": "yellow", "absent": "dim", "stopped": "bold red",
+    "waiting": "yellow",
 }  # fmt: skip
 _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
+REJECTED = {"by-hand": "by hand", "other-patient": "of another patient"}
 _SHOWN_OF_A_HASH = 12
 _MOST_NAMES = 4
 
@@ -91,15 +95,55 @@ def _name(finding: FindingSummary) -> str:
 def outcome_text(study: StudySummary) -> str:
     """Return what the study came to, in a few lines: of several images, the worst news of each finding."""
     images = len({finding.instance_uid for finding in study.findings})
-    parts = gist(of_study(study.findings))
+    parts = conflict_text(study) + gist(of_study(study.findings))
     parts += [f"[dim]the worst of {images} images[/]"] if images > 1 else []
     reasons = sorted({outcome.because for outcome in study.not_analysed})
     parts += [f"[dim]not analysed because {escape(because)}[/]" for because in reasons]
     parts += [retry_text(entry) for entry in study.retrying]
     parts += [f"[red]{escape(problem)}[/]" for problem in study.problems]
-    if study.conflicts:
-        parts.append(f"[yellow]{count(study.conflicts, 'file')} kept aside: same instance UID, other bytes[/]")
+    if study.rejected:
+        parts.append(f"[dim]{count(study.rejected, 'image')} rejected[/]")
+    parts += [kept_aside_text(study, kept) for kept in study.kept_aside]
     return "\n".join(parts) or "–"
+
+
+def conflict_text(study: StudySummary) -> list[str]:
+    """Return whom the images of a study in conflict name, and the ways out, in lines; nothing for other studies."""
+    if study.status != "conflict":
+        return []
+    lines = ["[bold red]its images name two patients; it gets no result[/]"]
+    for patient in study.patients:
+        second = f", {len(patient.second)} as a second value" if patient.second else ""
+        sent = f"; {count(patient.delivered, 'document')} delivered before" if patient.delivered else ""
+        lines.append(
+            f"[red]{escape(identity_text(patient.identity))}[/]: {count(len(patient.images), 'image')}{second}{sent}"
+        )
+    return [*lines, *(f"[dim]{escape(command)}[/]" for command in ways_out(study.study_uid, study.patients))]
+
+
+def identity_text(identity: PatientIdentity) -> str:
+    """Return whom an image names, as what the Standard identifies a patient by."""
+    stated = (
+        identity.patient_id or "no Patient ID",
+        identity.issuer_of_patient_id,
+        identity.patient_name,
+        identity.patient_birth_date,
+        identity.patient_sex,
+    )
+    return ", ".join(part for part in stated if part)
+
+
+def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
+    """Return what waits for a decision under a known UID, and the command that accepts it."""
+    differing = f" of another patient ({', '.join(kept.differing)} differ)" if kept.differing else ""
+    whose = f": {identity_text(kept.patient)}" if kept.differing and kept.patient is not None else ""
+    elsewhere = " in another study" if kept.study_uid != study.study_uid else ""
+    several = sum(other.instance_uid == kept.instance_uid for other in study.kept_aside) > 1
+    digest = f" --sha256 {kept.sha256[:_SHOWN_OF_A_HASH]}" if several else ""
+    return (
+        f"[yellow]1 file kept aside: same instance UID, other bytes{differing}{elsewhere}{escape(whose)}[/]\n"
+        f"[dim]cxrnode study accept {study.study_uid} --instance {kept.instance_uid}{digest}[/]"
+    )
 
 
 def retry_text(entry: RetrySummary) -> str:
@@ -158,6 +202,10 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
             parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
         if image.duplicates:
             parts.append(f"[dim]came {image.duplicates + 1} times, the same bytes[/]")
+        if image.rejected:
+            parts.append(f"[bold]rejected[/] [dim]{REJECTED.get(image.rejected, image.rejected)}[/]")
+        if image.patient is not None and study.patients:
+            parts.append(f"[red]{escape(identity_text(image.patient))}[/]")
         if image.conflicts:
             parts.append(f"[yellow]{count(image.conflicts, 'file')} with other bytes kept aside[/]")
         table.add_row(

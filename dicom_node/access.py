@@ -7,7 +7,7 @@ bound to them, whether or not strangers are let in.
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from config.settings import PeerSettings, Settings
+from config.settings import PeerSettings, ReceiveSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,37 +21,96 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21), with our own words for the log."""
+    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21), our words for it, and what would change it."""
 
     result: int
     source: int
     diagnostic: int
     reason: str
+    cure: str
 
 
-CALLING_AE_UNKNOWN = Rejection(1, 1, 3, "calling AE title is not a known peer")
-ADDRESS_NOT_ALLOWED = Rejection(1, 1, 3, "address does not belong to the calling AE title")
-CALLED_AE_UNKNOWN = Rejection(1, 1, 7, "called AE title is not ours")
-LIMIT_EXCEEDED = Rejection(2, 3, 2, "too many associations at once")
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many associations are established: all, those of strangers, those from the caller's address."""
+
+    total: int = 0
+    strangers: int = 0
+    from_address: int = 0
 
 
-def decide(caller: Caller, open_associations: int, settings: Settings) -> Rejection | None:
+CALLING_AE_UNKNOWN = Rejection(
+    1, 1, 3, "calling AE title is not a known peer",
+    "add a [[peers]] table with this ae_title, or set receive.known_peers_only = false",
+)  # fmt: skip
+ADDRESS_NOT_ALLOWED = Rejection(
+    1, 1, 3, "address does not belong to the calling AE title", "add the address to addresses of this [[peers]] entry"
+)
+CALLED_AE_UNKNOWN = Rejection(
+    1, 1, 7, "called AE title is not ours",
+    "let the sender call node.ae_title, or set receive.check_called_ae_title = false",
+)  # fmt: skip
+OTHER_VERSION = Rejection(
+    1, 2, 2, "protocol version not supported", "none: the sender does not speak version 1 of the protocol"
+)
+OTHER_APPLICATION_CONTEXT = Rejection(
+    1, 1, 2, "application context is missing or not DICOM's", "none: the sender has to propose 1.2.840.10008.3.1.1.1"
+)
+LIMIT_EXCEEDED = Rejection(
+    2, 3, 2, "too many associations at once", "raise receive.max_associations, or let the sender use fewer"
+)
+RESERVED_FOR_PEERS = Rejection(
+    2, 3, 2, "too many associations at once of callers that are no known peers",
+    "add a [[peers]] table for this sender, or lower receive.reserved_for_known_peers",
+)  # fmt: skip
+ADDRESS_LIMIT_EXCEEDED = Rejection(
+    2, 3, 2, "too many associations at once from one address",
+    "add a [[peers]] table with addresses for this sender, or raise receive.max_associations_per_address",
+)  # fmt: skip
+
+
+def is_known_peer(caller: Caller, settings: Settings) -> bool:
+    """Tell whether the caller is one of ``[[peers]]``, by AE title and, where that peer has them, by address."""
+    return any(_may_call_from(peer, caller.address) for peer in _namesakes(caller, settings))
+
+
+def decide(caller: Caller, occupancy: Occupancy, settings: Settings) -> Rejection | None:
     """Return why this association is refused, or None when it is welcome.
 
-    ``open_associations`` counts those already established, without this one. The limit is judged last, so that a
-    peer that would never be let in is told so, and is not invited to come back later.
+    ``occupancy`` counts what is established, without this one. Limits are judged last, so that a peer that would never
+    be let in is told so, and is not invited to come back later.
     """
     receive = settings.receive
     if receive.check_called_ae_title and caller.called_ae.strip() != settings.node.ae_title.strip():
         return CALLED_AE_UNKNOWN
-    namesakes = [peer for peer in settings.peers if peer.ae_title.strip() == caller.calling_ae.strip()]
+    namesakes = _namesakes(caller, settings)
     if not namesakes and receive.known_peers_only:
         return CALLING_AE_UNKNOWN
-    if namesakes and not any(_may_call_from(peer, caller.address) for peer in namesakes):
+    allowed = [peer for peer in namesakes if _may_call_from(peer, caller.address)]
+    if namesakes and not allowed:
         return ADDRESS_NOT_ALLOWED
-    if open_associations >= receive.max_associations:
+    if occupancy.total >= receive.max_associations:
         return LIMIT_EXCEEDED
+    if not allowed and occupancy.strangers >= receive.max_associations - _reserved(settings):
+        return RESERVED_FOR_PEERS
+    is_bound = any(peer.addresses for peer in allowed)
+    if not is_bound and occupancy.from_address >= _address_limit(receive):
+        return ADDRESS_LIMIT_EXCEEDED
     return None
+
+
+def _namesakes(caller: Caller, settings: Settings) -> list[PeerSettings]:
+    return [peer for peer in settings.peers if peer.ae_title.strip() == caller.calling_ae.strip()]
+
+
+def _reserved(settings: Settings) -> int:
+    """Return how many associations are kept for known peers: none without peers, and never all."""
+    receive = settings.receive
+    return min(receive.reserved_for_known_peers, receive.max_associations - 1) if settings.peers else 0
+
+
+def _address_limit(receive: ReceiveSettings) -> int:
+    return min(receive.max_associations_per_address, receive.max_associations)
 
 
 def _may_call_from(peer: PeerSettings, address: str) -> bool:

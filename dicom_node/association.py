@@ -2,24 +2,23 @@
 
 pynetdicom runs an association in two threads that poll each other every millisecond, copies every fragment several
 times, collects a data set in memory and believes whatever length a PDU claims. Here one thread blocks on the
-socket, PDUs are bounded, and the fragments of a C-STORE go straight from the receive buffer to a :class:`Sink`.
-Association negotiation (ACSE), presentation contexts, C-ECHO and any other service stay pynetdicom's, which
-:mod:`dicom_node.acceptor` calls when an association needs it.
+socket, PDUs are bounded, and the fragments of a C-STORE go straight from the receive buffer to a :class:`Sink`. The
+caller is judged by the fixed bytes of the request alone; what a stranger proposes is never parsed.
 """
 
 import socket
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pynetdicom import AE
-from pynetdicom.presentation import PresentationContext
-
 from config.logs import get_logger
-from dicom_node import wire
-from dicom_node.acceptor import Acceptor, parse_request
+from dicom_node import access, negotiation, other_services, wire
 from dicom_node.access import Caller, Rejection
+from dicom_node.association_request import APPLICATION_CONTEXT, parse_request, read_fixed_fields
 from dicom_node.message import Answer, DataSetTooLong, Message, Sink, StoreRequest
 from dicom_node.negotiation import Negotiated, NegotiationMemory
+from dicom_node.presentation import AcceptedContext, Supported
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.store import PartialFile
 from dicom_node.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
@@ -30,7 +29,8 @@ MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
 _RELEASED = wire.release_pdu(wire.RELEASE_RP)
-_OTHER_VERSION = Rejection(1, 2, 2, "protocol version not supported")
+_BROKEN_REQUEST = "no valid association request came"
+_SILENT = "no association request came in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,20 @@ class Limits:
     max_pdu_bytes: int
     max_dataset_bytes: int
     idle_seconds: float
+    no_image_seconds: float
 
 
 class Service(Protocol):
     """What the receiver decides for its associations."""
 
-    def admit(self, caller: Caller) -> Rejection | None:
+    def admit(self, association: "AcceptedAssociation", caller: Caller) -> Rejection | None:
         """Return why the association is refused, or None."""
+
+    def rejected(self, caller: Caller, rejection: Rejection) -> None:
+        """Write a rejection down; the peer has its answer."""
+
+    def broken_off(self, caller: Caller, reason: str) -> None:
+        """Write down that the connection ended for this reason before there was an association."""
 
     def accepted(self, association: "AcceptedAssociation") -> None:
         """Get ready: the peer has its answer, and needs a moment for its first message."""
@@ -66,24 +73,22 @@ class AcceptedAssociation:
 
     def __init__(
         self,
-        ae: AE,
         sock: socket.socket,
         address: str,
-        contexts: list[PresentationContext],
+        supported: Supported,
         service: Service,
         limits: Limits,
         memory: NegotiationMemory,
     ) -> None:
-        self.address = address
+        self.caller = Caller("", "", address)
         self.studies: set[str] = set()
         """UIDs of the studies that were stored over this association."""
         self.prepared: PartialFile | None = None
         """A temporary file for the first image, opened before it came."""
-        self.was_admitted = False
-        self.calling_ae = ""
-        self.called_ae = ""
-        self._ae = ae
-        self._contexts = contexts
+        self.was_used = False
+        """A C-STORE or C-ECHO came."""
+        self.negotiated: Negotiated | None = None
+        self._supported = supported
         self._service = service
         self._limits = limits
         self._memory = memory
@@ -92,20 +97,29 @@ class AcceptedAssociation:
         wire.limit_waiting(sock, socket.SO_SNDTIMEO, int(1e6 * _REQUEST_SECONDS))
         self._reader = PduReader(sock, limits.max_pdu_bytes)
         self._message = Message()
-        self._acceptor: Acceptor | None = None
-        self._negotiated: Negotiated | None = None
-        self._accepted: dict[int, PresentationContext] = {}
+        self._accepted: Mapping[int, AcceptedContext] = {}
+        self._image_due = 0.0
         self._leaving = False
+
+    @property
+    def calling_ae(self) -> str:
+        """The peer's AE title, empty before its request came."""
+        return self.caller.calling_ae
+
+    @property
+    def called_ae(self) -> str:
+        """The AE title that the peer called."""
+        return self.caller.called_ae
+
+    @property
+    def address(self) -> str:
+        """The peer's address."""
+        return self.caller.address
 
     @property
     def may_store(self) -> bool:
         """Tell whether a presentation context was accepted on which an image can come."""
         return any(context.abstract_syntax != VERIFICATION for context in self._accepted.values())
-
-    @property
-    def is_leaving(self) -> bool:
-        """It was told to end, and will."""
-        return self._leaving
 
     def leave(self, *, at_once: bool) -> None:
         """End the association from another thread: at once, or as soon as no message is under way."""
@@ -125,16 +139,23 @@ class AcceptedAssociation:
                 self._serve()
         except WireError as error:
             reason = str(error)
-            self._note(f"protocol violation: {reason}")
-            farewell = wire.abort_pdu(error.reason)
+            if self.negotiated is None:  # PS3.8 9.2.3, AA-1: the service-user's, where AA-8 is the service-provider's
+                self._service.broken_off(self.caller, _BROKEN_REQUEST)
+                farewell = wire.abort_pdu(0, by_provider=False)
+            else:
+                self._note(f"protocol violation: {reason}")
+                farewell = wire.abort_pdu(error.reason)
             refused = self._message.sink if isinstance(error, DataSetTooLong) else None
         except TimedOut:
-            self._note("peer was silent or too slow for too long")
-            farewell = wire.abort_pdu(0, by_provider=False) if self._negotiated is not None else b""
+            if self.negotiated is None:
+                self._service.broken_off(self.caller, _SILENT)
+            else:
+                self._note("peer was silent, too slow or without an image for too long")
+                farewell = wire.abort_pdu(0, by_provider=False)
         except ConnectionLost:
             if self._leaving:
                 farewell = wire.abort_pdu(0, by_provider=False)
-            else:
+            elif self.negotiated is not None:
                 self._note("connection ended without a release")
         except Exception:  # noqa: BLE001 - the last resort of a thread: one peer must not take the receiver down
             _log.error("association failed", address=self.address, exc_info=True)
@@ -151,34 +172,39 @@ class AcceptedAssociation:
     def _establish(self) -> bool:
         """Read the request and answer it (PS3.8 7.1); tell whether there is an association now."""
         pdu = self._reader.read(min(_REQUEST_SECONDS, self._limits.idle_seconds))
-        if pdu.kind != wire.ASSOCIATE_RQ:
-            raise WireError("first PDU is no association request", reason=2)
-        encoded = wire.whole_pdu(pdu)
-        known = self._memory.recall(encoded)
-        request = known.request if known is not None else parse_request(encoded)
-        caller = Caller(str(request.calling_ae_title), str(request.called_ae_title), self.address)
-        self.calling_ae, self.called_ae = caller.calling_ae, caller.called_ae
-        speaks_version_1 = encoded[7] & 1  # PS3.8 Table 9-11
-        rejection = self._service.admit(caller) if speaks_version_1 else _OTHER_VERSION
-        if rejection is not None:
-            self._new_acceptor().reject(rejection)
+        if pdu.kind == wire.ABORT:
             return False
-        self.was_admitted = True
-        if known is not None:
-            self._send(known.encoded_answer)
-        else:
-            self._acceptor = self._new_acceptor()
-            known = self._acceptor.negotiate(request)
-            if known is None:
-                return False
-            if not self._acceptor.identifies_user():
-                self._memory.remember(encoded, known)
-        self._negotiated, self._accepted = known, known.accepted
+        if pdu.kind != wire.ASSOCIATE_RQ:
+            raise WireError("first PDU is no association request")
+        body = bytes(pdu.body)
+        fixed = read_fixed_fields(body)
+        self.caller = Caller(fixed.calling_ae, fixed.called_ae, self.caller.address)
+        rejection = self._service.admit(self, self.caller) if fixed.speaks_version_1 else access.OTHER_VERSION
+        negotiated = None
+        if rejection is None:
+            negotiated = self._negotiate(body)
+            rejection = access.OTHER_APPLICATION_CONTEXT
+        if negotiated is None:
+            self._send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
+            self._service.rejected(self.caller, rejection)
+            return False
+        self._send(negotiated.encoded_answer)
+        self.negotiated, self._accepted = negotiated, negotiated.accepted
+        self._image_due = time.monotonic() + self._limits.no_image_seconds
         self._service.accepted(self)
         return True
 
-    def _new_acceptor(self) -> Acceptor:
-        return Acceptor(self._ae, self._contexts, self._send)
+    def _negotiate(self, body: bytes) -> Negotiated | None:
+        """Return the answer to a request, or None where its application context is not DICOM's."""
+        negotiated = self._memory.recall(body)
+        if negotiated is not None:
+            return negotiated
+        request = parse_request(body)
+        if request.application_context != APPLICATION_CONTEXT:
+            return None
+        negotiated = negotiation.negotiate(body, request, self._supported, self._limits.max_pdu_bytes)
+        self._memory.remember(body, negotiated)
+        return negotiated
 
     def _send(self, encoded: bytes) -> None:
         """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
@@ -190,7 +216,7 @@ class AcceptedAssociation:
     def _serve(self) -> None:
         """Take PDUs until the peer releases or aborts (PS3.8 7.2, 7.3)."""
         while not self._leaving:
-            pdu = self._reader.read(self._limits.idle_seconds)
+            pdu = self._reader.read(self._patience())
             if pdu.kind == wire.P_DATA:
                 for fragment in wire.fragments(pdu.body):
                     self._take(fragment)
@@ -204,6 +230,12 @@ class AcceptedAssociation:
                 what = f"PDU type 0x{pdu.kind:02X} is unexpected here"
                 raise WireError(what, reason=2)
         raise ConnectionLost
+
+    def _patience(self) -> float:
+        """Return how many seconds the next PDU may take; a message under way has a time limit of its own."""
+        if self._message.under_way:
+            return self._limits.idle_seconds
+        return min(self._limits.idle_seconds, self._image_due - time.monotonic())
 
     def _take(self, fragment: Fragment) -> None:
         """Take one fragment of a command set or data set (PS3.7 6.3, PS3.8 Annex E)."""
@@ -225,10 +257,8 @@ class AcceptedAssociation:
             if message.received > self._limits.max_dataset_bytes:
                 raise DataSetTooLong
             message.sink.write(fragment.data)
-        else:
-            message.other_data += fragment.data
-            if message.received > MAX_OTHER_DATA_BYTES:
-                raise WireError("data set of this command is too long")
+        elif message.received > MAX_OTHER_DATA_BYTES:
+            raise WireError("data set of this command is too long")
         if fragment.is_last:
             self._end_message()
 
@@ -238,12 +268,13 @@ class AcceptedAssociation:
         message.parsed = command = wire.decode_command(message.command)
         message.expects_data = wire.number(command, wire.DATA_SET_TYPE) != wire.NO_DATA_SET
         if wire.number(command, wire.COMMAND_FIELD) == wire.C_STORE_RQ:
+            self.was_used = True
             context = self._accepted[message.context_id]
             request = StoreRequest(
                 sop_class_uid=_uid(command, wire.AFFECTED_SOP_CLASS),
-                abstract_syntax=str(context.abstract_syntax),
+                abstract_syntax=context.abstract_syntax,
                 instance_uid=_uid(command, wire.AFFECTED_SOP_INSTANCE),
-                transfer_syntax_uid=str(context.transfer_syntax[0]),
+                transfer_syntax_uid=context.transfer_syntax,
             )
             wire.number(command, wire.MESSAGE_ID)
             message.sink = self._service.begin(self, request)
@@ -262,29 +293,22 @@ class AcceptedAssociation:
 
     def _answer_store(self, answer: Answer) -> None:
         """Send the C-STORE-RSP (PS3.7 9.3.1.2)."""
-        command = self._message.parsed
-        response: dict[int, int | bytes] = {
-            wire.COMMAND_FIELD: wire.C_STORE_RSP,
-            wire.RESPONDED_MESSAGE_ID: wire.number(command, wire.MESSAGE_ID),
-            wire.DATA_SET_TYPE: wire.NO_DATA_SET,
-            wire.STATUS: answer.status,
-        }
-        for tag in (wire.AFFECTED_SOP_CLASS, wire.AFFECTED_SOP_INSTANCE):
-            if tag in command:
-                response[tag] = command[tag]
-        if answer.comment:
-            response[wire.ERROR_COMMENT] = answer.comment[:64].encode("ascii", "replace")
-        self._send(wire.command_pdu(self._message.context_id, wire.encode_command(response)))
+        if not answer.is_refusal:
+            self._image_due = time.monotonic() + self._limits.no_image_seconds
+        self._respond(other_services.response(self._message.parsed, answer.status, answer.comment))
 
     def _serve_other(self) -> None:
-        """Hand any other message to pynetdicom."""
-        message = self._message
-        if self._acceptor is None and self._negotiated is not None:
-            self._acceptor = self._new_acceptor()
-            self._acceptor.resume(self._negotiated)
-        if self._acceptor is not None:
-            data = bytes(message.other_data) if message.expects_data else None
-            self._acceptor.serve(message.context_id, bytes(message.command), data)
+        """Answer a message that is no C-STORE."""
+        command = self._message.parsed
+        self.was_used = self.was_used or wire.number(command, wire.COMMAND_FIELD) == wire.C_ECHO_RQ
+        response = other_services.respond(command)
+        if response is not None:
+            self._respond(response)
+
+    def _respond(self, response: dict[int, int | bytes]) -> None:
+        assert self.negotiated is not None  # noqa: S101 - messages come over an association only
+        limit = self.negotiated.peer_max_pdu_bytes
+        self._send(wire.command_pdus(self._message.context_id, wire.encode_command(response), limit))
 
     def _note(self, what: str) -> None:
         _log.warning("association ended early", reason=what, address=self.address, calling_ae=self.calling_ae)

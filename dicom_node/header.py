@@ -1,8 +1,11 @@
 """The few attributes that decide where an instance belongs, read from encoded bytes without trusting them.
 
-The data set is walked element by element (PS3.5 7.1) up to Series Instance UID, the last attribute of interest, and
-never as far as the pixels. Everything is bounded: the number of elements, the depth of sequences, the length of a
-value. A sloppy value is repaired or left empty; only a data set without a usable Study Instance UID is refused.
+The data set is walked element by element (PS3.5 7.1) up to the pixels. Everything is bounded: the number of elements,
+the depth of sequences, the length of a value. A sloppy value is repaired or left empty; only a data set without usable
+UIDs of study and series is refused.
+
+Of an element that a data set holds twice the first value counts, as in DCMTK and Orthanc; pydicom keeps the last. That
+an identifying element has a second value is reported, because readers of the file will not agree on whose image it is.
 pydicom is not used here because its parser is eager to raise and to warn on what hospitals send every day.
 """
 
@@ -12,8 +15,8 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydicom.charset import decode_bytes, python_encoding
@@ -21,6 +24,7 @@ from pydicom.charset import decode_bytes, python_encoding
 from config.errors import UnreadableInstance
 from dicom_node.syntaxes import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE
 from tracking.instances import StudyHeader
+from tracking.patient import ELEMENTS
 
 PREFIX_BYTES = 65536
 """How much of a data set is enough for nearly every header."""
@@ -44,7 +48,20 @@ _TEXTS = {
 }
 _WANTED = frozenset({_CHARACTER_SET, _SOP_CLASS, _SOP_INSTANCE, _MODALITY, _STUDY_UID, _SERIES_UID, *_TEXTS})
 
+_IDENTIFYING = {
+    _CHARACTER_SET: "Specific Character Set",
+    _SOP_CLASS: "SOP Class UID",
+    _SOP_INSTANCE: "SOP Instance UID",
+    _STUDY_UID: "Study Instance UID",
+    _SERIES_UID: "Series Instance UID",
+    0x00080050: "Accession Number",
+    **{tag: name for tag, name in _TEXTS.items() if name in ELEMENTS},
+}
+"""Elements of which a second value is reported, by the name it is reported under."""
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_PIXEL_DATA = 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
 _LONG_FORM = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _MAX_ELEMENTS = 20_000
@@ -53,7 +70,8 @@ _MAX_VALUE_BYTES = 4096
 _MAX_TEXT = 1024
 _MAX_INFLATED = 16 * PREFIX_BYTES
 
-_UID = re.compile(r"[!-~]{1,64}", re.ASCII)
+_PADDING = b"\x00 "
+_UID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_CODECS = {
     b"": "ascii", b"ISO_IR 6": "ascii", b"ISO_IR 100": "latin_1", b"ISO_IR 101": "iso8859_2",
@@ -67,6 +85,10 @@ _one_at_a_time = threading.Lock()
 
 class _Truncated(Exception):
     """The bytes end before the walk does."""
+
+
+class _TooComplex(_Truncated):
+    """There are more elements, or deeper sequences, than anybody follows."""
 
 
 class _Element(NamedTuple):
@@ -83,19 +105,30 @@ class Header:
     series_uid: str
     modality: str
     study: StudyHeader
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Identifying elements that the data set holds a second time with another value, with that value: patient elements
+    by the fields of :data:`tracking.patient.ELEMENTS`, others by their names."""
+
+
+class UnusableUid(UnreadableInstance):
+    """The UID of the study or the series is there, but cannot serve as one (PS3.5 9.1); ``element`` says which."""
+
+    def __init__(self, element: str) -> None:
+        self.element = element
+        super().__init__(f"{element} is too long or not printable")
 
 
 def is_usable_uid(value: str) -> bool:
-    """Tell whether a UID can serve as a key: 1 to 64 printable ASCII characters that mean nothing to a path.
+    """Tell whether a UID can serve as a key: 1 to 64 letters, digits, dots, hyphens and underscores.
 
     Stricter than a file system needs and laxer than PS3.5 9.1, because real archives hold UIDs with letters.
     """
-    return bool(_UID.fullmatch(value)) and not set(value) & set('/\\"') and value not in {".", ".."}
+    return bool(_UID.fullmatch(value)) and value not in {".", ".."}
 
 
 def plain_uid(raw: bytes) -> str:
     """Decode a UID as it stands in a data set or command: padding stripped, other oddities kept for the check."""
-    return raw.strip(b"\x00 ").decode("latin_1")
+    return raw.strip(_PADDING).decode("latin_1")
 
 
 def parse_header(
@@ -116,25 +149,67 @@ def parse_header(
     Raises
     ------
     UnreadableInstance
-        There is no usable Study Instance UID.
+        There is no Study Instance UID.
+    UnusableUid
+        There is one, or a Series Instance UID, that is longer than 64 characters or not printable.
     """
-    found, ended = _find(encoded, transfer_syntax_uid)
-    if not ended and not complete:
+    elements = _find(encoded, transfer_syntax_uid)
+    if not elements.ended and not complete:
         return None
-    study_uid = plain_uid(found.get(_STUDY_UID, b""))
-    if not is_usable_uid(study_uid):
-        msg = "the data set cannot be parsed as far as a usable Study Instance UID (0020,000D)"
+    found = elements.first
+    study_uid, series_uid = (plain_uid(found.get(tag, b"")) for tag in (_STUDY_UID, _SERIES_UID))
+    if not study_uid:
+        msg = "the data set cannot be parsed as far as a Study Instance UID (0020,000D)"
         raise UnreadableInstance(msg)
-    series_uid = plain_uid(found.get(_SERIES_UID, b""))
+    for uid, element in ((study_uid, "Study Instance UID"), (series_uid, "Series Instance UID")):
+        if uid and not is_usable_uid(uid):
+            raise UnusableUid(element)
     character_set = found.get(_CHARACTER_SET, b"")
     texts = {name: decode_text(found.get(tag, b""), character_set) for tag, name in _TEXTS.items()}
     return Header(
         sop_class_uid=plain_uid(found.get(_SOP_CLASS, b"")),
         instance_uid=plain_uid(found.get(_SOP_INSTANCE, b"")),
-        series_uid=series_uid if is_usable_uid(series_uid) else "",
+        series_uid=series_uid,
         modality=decode_text(found.get(_MODALITY, b""), b"")[:16],
         study=StudyHeader(study_uid=study_uid, **texts),
+        repeated={
+            _IDENTIFYING[tag]: decode_text(value, elements.last.get(_CHARACTER_SET, character_set))
+            for tag, value in elements.last.items()
+        },
     )
+
+
+def is_cut_short(encoded: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> bool:
+    """Tell whether an element of a whole data set claims more bytes than came.
+
+    A deflated data set, and one that cannot be followed (its tags do not ascend, PS3.5 7.1, or it is nested too deep),
+    counts as whole: such data sets are stored.
+    """
+    if transfer_syntax_uid == DEFLATED:
+        return False
+    data = memoryview(encoded)
+    implicit = transfer_syntax_uid == IMPLICIT_LITTLE
+    walker = _Walker(data, implicit=implicit, big=transfer_syntax_uid == EXPLICIT_BIG)
+    position, last_tag = 0, -1
+    try:
+        while position < len(data):
+            if not any(data[position : position + 8]):  # padding behind the last element
+                return False
+            tag, vr, length, value = walker.read(position, implicit=implicit)
+            if tag <= last_tag:
+                return False
+            last_tag = tag
+            if length != _UNDEFINED:
+                position = value + length
+            elif tag == _PIXEL_DATA:
+                position = walker.skip_fragments(value)
+            else:
+                position = walker.skip_undefined(value, implicit=implicit or vr == b"UN")
+    except _TooComplex:
+        return False
+    except _Truncated:
+        return True
+    return position > len(data)
 
 
 def decode_text(raw: bytes, character_set: bytes) -> str:
@@ -205,20 +280,33 @@ def read_file_meta(head: bytes) -> FileMeta:
 
 def identify(encoded: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
     """Return SOP Class UID and SOP Instance UID from the beginning of a data set, empty where they are not found."""
-    found = _find(encoded, transfer_syntax_uid)[0]
+    found = _find(encoded, transfer_syntax_uid).first
     return plain_uid(found.get(_SOP_CLASS, b"")), plain_uid(found.get(_SOP_INSTANCE, b""))
 
 
-def _find(encoded: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> tuple[dict[int, bytes], bool]:
-    """Collect the wanted elements, and tell whether the walk came to its end."""
+class _Elements(NamedTuple):
+    """What a walk found: first values, the last of those that have another, and whether it came to its end."""
+
+    first: dict[int, bytes]
+    last: dict[int, bytes]
+    ended: bool
+
+
+def _find(encoded: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> _Elements:
+    """Collect the wanted elements up to the pixels; without any, the end of the data set is not told from a cut."""
     data = _inflate(encoded) if transfer_syntax_uid == DEFLATED else encoded
-    found: dict[int, bytes] = {}
+    first: dict[int, bytes] = {}
+    last: dict[int, bytes] = {}
     try:
         for element in _wanted_elements(memoryview(data), transfer_syntax_uid):
-            found.setdefault(element.tag, element.value)
+            known = first.setdefault(element.tag, element.value)
+            if element.tag in _IDENTIFYING and (
+                element.tag in last or known.strip(_PADDING) != element.value.strip(_PADDING)
+            ):
+                last[element.tag] = element.value
     except _Truncated:
-        return found, False
-    return found, True
+        return _Elements(first, last, ended=False)
+    return _Elements(first, last, ended=True)
 
 
 class _Walker:
@@ -237,7 +325,7 @@ class _Walker:
         """Return tag, VR (empty when implicit), value length and the position of the value."""
         self._elements += 1
         if self._elements > _MAX_ELEMENTS:
-            raise _Truncated
+            raise _TooComplex
         try:
             group, number = self._tag.unpack_from(self.data, position)
             tag = group << 16 | number
@@ -253,7 +341,7 @@ class _Walker:
     def skip_undefined(self, position: int, *, implicit: bool, depth: int = 0) -> int:
         """Return the position behind a sequence or item list of undefined length."""
         if depth > _MAX_DEPTH:
-            raise _Truncated
+            raise _TooComplex
         while True:
             tag, _, length, position = self.read(position, implicit=implicit)
             if tag == _SEQUENCE_END:
@@ -264,6 +352,15 @@ class _Walker:
                 position += length
             if position > len(self.data):
                 raise _Truncated
+
+    def skip_fragments(self, position: int) -> int:
+        """Return the position behind encapsulated pixels (PS3.5 A.4), whose delimiter may be missing at the end."""
+        while position < len(self.data):
+            tag, _, length, position = self.read(position, implicit=False)
+            if tag == _SEQUENCE_END:
+                break
+            position += length
+        return position
 
     def _skip_item(self, position: int, *, implicit: bool, depth: int) -> int:
         while True:
@@ -279,13 +376,13 @@ class _Walker:
 
 
 def _wanted_elements(data: memoryview, transfer_syntax_uid: str) -> Iterator[_Element]:
-    """Yield the wanted elements of the data set's top level, in order, up to Series Instance UID."""
+    """Yield the wanted elements of the data set's top level, as they come, up to the pixels."""
     implicit = transfer_syntax_uid == IMPLICIT_LITTLE
     walker = _Walker(data, implicit=implicit, big=transfer_syntax_uid == EXPLICIT_BIG)
     position = 0
     while position < len(data):
         tag, vr, length, position = walker.read(position, implicit=implicit)
-        if tag > _SERIES_UID:
+        if tag in _PIXELS:
             return
         if length == _UNDEFINED:
             position = walker.skip_undefined(position, implicit=implicit or vr == b"UN")

@@ -24,6 +24,11 @@ class Answer:
     status: int
     comment: str = ""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Neither stored nor to be sent again later (PS3.4 B.2.3: A7xx is out of resources)."""
+        return self.status != 0 and self.status >> 8 != 0xA7
+
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
@@ -88,6 +93,5 @@ class Message:
         self.parsed: dict[int, bytes] = {}
         self.expects_data = False
         self.sink: Sink | None = None
-        self.other_data = bytearray()
         self.received = 0
         self._deadline = 0.0

@@ -9,33 +9,28 @@ is never refused for being uninteresting: most archives would send it again with
 """
 
 import socket
-import threading
 import time
-from collections.abc import Callable
 
-from pydicom.uid import UID
-from pynetdicom import AE, _config
-from pynetdicom.presentation import PresentationContext, build_context
-from sqlalchemy.orm import Session
+from pynetdicom import _config
 
 from config.errors import StorageFull
 from config.logs import get_logger
 from config.settings import Settings
-from dicom_node import access
 from dicom_node.access import Caller, Rejection
 from dicom_node.association import AcceptedAssociation, Limits
 from dicom_node.commit import GroupCommit
-from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.listener import Listener
 from dicom_node.message import Sink, StoreRequest
 from dicom_node.negotiation import NegotiationMemory
+from dicom_node.presentation import Supported
 from dicom_node.reception import Reception
+from dicom_node.refusal_causes import broken_off, refused_contexts, rejected_association
+from dicom_node.refusals import Refusals
 from dicom_node.releases import Releases
+from dicom_node.slots import Slots
 from dicom_node.sop_classes import VERIFICATION, accepted_sop_classes
 from dicom_node.store import InstanceStore
 from dicom_node.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, decodable_syntaxes
-from tracking import audit
-from tracking.audit import AuditEventType
 from tracking.database import Database
 
 # pynetdicom's standard handlers put identifiers, and at debug level whole requests, into the log.
@@ -45,8 +40,8 @@ _config.LOG_RESPONSE_IDENTIFIERS = False
 
 _log = get_logger(__name__)
 _LAST_SECONDS = 5.0
-_SPARE_CONNECTIONS = 16
-"""Connections beyond the limit that may still ask for an association and be told properly that it is too many."""
+_CROWDED = "no association request came while others waited"
+_NO_SLOT = "too many connections at once"
 
 
 class Receiver:
@@ -58,13 +53,13 @@ class Receiver:
         self._store = InstanceStore(settings.instance_dir, min_free_bytes=receive.min_free_disk_bytes)
         self._commits = GroupCommit(database)
         self._releases = Releases(self._commits, receive.settle_after_release_seconds)
-        self._limits = Limits(receive.max_pdu_bytes, receive.max_dataset_bytes, max(receive.idle_seconds, 1.0))
-        self._contexts = supported_contexts(settings)
+        self._refusals = Refusals(self._commits)
+        self._limits = Limits(
+            receive.max_pdu_bytes, receive.max_dataset_bytes, max(receive.idle_seconds, 1.0), receive.no_image_seconds
+        )
+        self._supported = supported_contexts(settings)
         self._memory = NegotiationMemory()
-        self._ae = _application_entity(settings)
-        self._connections: dict[AcceptedAssociation, None] = {}
-        self._admitted = 0
-        self._lock = threading.Lock()
+        self._slots: Slots[AcceptedAssociation] = Slots(settings)
         self._stopping = False
         self._listener: Listener | None = None
 
@@ -90,6 +85,7 @@ class Receiver:
         receive = self._settings.receive
         self._listener = Listener(receive.host, receive.port, self._connected)
         self._releases.start()
+        self._refusals.start()
         self._listener.start()
         _log.info("receiving", host=receive.host, port=self.port, called_ae=self._settings.node.ae_title)
 
@@ -104,33 +100,29 @@ class Receiver:
         if self._listener is not None:
             self._listener.close()
         deadline = time.monotonic() + drain_seconds
-        for association in self._open():
+        for association in self._slots.connections():
             association.leave(at_once=False)
-        while self._open() and time.monotonic() < deadline:
+        while self._slots.connections() and time.monotonic() < deadline:
             time.sleep(0.02)
-        for association in self._open():
+        for association in self._slots.connections():
             association.leave(at_once=True)
         deadline = time.monotonic() + _LAST_SECONDS
-        while self._open() and time.monotonic() < deadline:
+        while self._slots.connections() and time.monotonic() < deadline:
             time.sleep(0.02)
         self._releases.stop()
+        self._refusals.stop()
 
-    def admit(self, caller: Caller) -> Rejection | None:
-        """Decide over an association request, and write down a rejection."""
-        with self._lock:
-            rejection = access.decide(caller, self._admitted, self._settings)
-            if rejection is None:
-                self._admitted += 1
-                return None
-        _log.warning(
-            "association rejected",
-            reason=rejection.reason,
-            calling_ae=caller.calling_ae,
-            called_ae=caller.called_ae,
-            address=caller.address,
-        )
-        self._record("rejection", lambda tx: _audit_rejection(tx, caller, rejection))
-        return rejection
+    def admit(self, association: AcceptedAssociation, caller: Caller) -> Rejection | None:
+        """Decide over an association request."""
+        return self._slots.admit(association, caller)
+
+    def rejected(self, caller: Caller, rejection: Rejection) -> None:
+        """Write down a rejection."""
+        self._refusals.add(rejected_association(caller, rejection))
+
+    def broken_off(self, caller: Caller, reason: str) -> None:
+        """Write down a connection that ended before there was an association."""
+        self._refusals.add(broken_off(caller, reason))
 
     def accepted(self, association: AcceptedAssociation) -> None:
         """Open a file for the first image while its sender prepares it."""
@@ -142,7 +134,8 @@ class Receiver:
 
     def begin(self, association: AcceptedAssociation, request: StoreRequest) -> Sink:
         """Return what takes the data set of a C-STORE."""
-        return Reception(association, request, self._store, self._commits, self._settings.receive.settle_seconds)
+        settle_seconds = self._settings.receive.settle_seconds
+        return Reception(association, request, self._store, self._commits, settle_seconds, self._refusals)
 
     def released(self, association: AcceptedAssociation) -> None:
         """Bring the analysis of what this association stored forward: its sender has nothing more to say."""
@@ -150,64 +143,32 @@ class Receiver:
             self._releases.add(association.studies)
 
     def ended(self, association: AcceptedAssociation) -> None:
-        """Give the association's place back."""
-        with self._lock:
-            self._connections.pop(association, None)
-            if association.was_admitted:
-                self._admitted -= 1
+        """Give the association's slot back, and write down which presentation contexts it was refused."""
+        self._slots.leave(association)
+        negotiated = association.negotiated
+        if negotiated is not None:
+            for refusal in refused_contexts(association.caller, negotiated.refused, was_used=association.was_used):
+                self._refusals.add(refusal)
 
     def _connected(self, sock: socket.socket, address: str) -> None:
-        """Serve a connection; where there is no place, the one that has kept silent for longest makes room."""
-        with self._lock:
-            beyond = len(self._connections) - self._settings.receive.max_associations - _SPARE_CONNECTIONS
-            silent = next((other for other in self._connections if not (other.was_admitted or other.is_leaving)), None)
-            if self._stopping or (beyond >= 0 and silent is None) or beyond >= _SPARE_CONNECTIONS:
-                sock.close()
-                return
-            association = AcceptedAssociation(self._ae, sock, address, self._contexts, self, self._limits, self._memory)
-            self._connections[association] = None
-        if beyond >= 0 and silent is not None:
-            silent.leave(at_once=True)
+        """Serve a connection; where there is no slot, one that keeps silent makes room, or it is closed."""
+        if self._stopping:
+            sock.close()
+            return
+        association = AcceptedAssociation(sock, address, self._supported, self, self._limits, self._memory)
+        entry = self._slots.enter(association, address)
+        if entry.gives_way is not None:
+            entry.gives_way.leave(at_once=True)
+            self.broken_off(entry.gives_way.caller, _CROWDED)
+        if not entry.has_slot:
+            sock.close()
+            self.broken_off(association.caller, _NO_SLOT)
+            return
         association.run()
 
-    def _open(self) -> list[AcceptedAssociation]:
-        with self._lock:
-            return list(self._connections)
 
-    def _record(self, what: str, work: Callable[[Session], None]) -> None:
-        """Write something that no peer waits for; failing at it must not change what the peer was told."""
-        try:
-            self._commits.run(work)
-        except Exception:  # noqa: BLE001 - any database driver's error; the association itself is well
-            _log.error("could not be recorded", kind=what, exc_info=True)
-
-
-def supported_contexts(settings: Settings) -> list[PresentationContext]:
+def supported_contexts(settings: Settings) -> Supported:
     """Return what is offered to peers: SOP classes by policy, transfer syntaxes by what can be decoded here."""
-    syntaxes: list[str | UID] = [UID(uid) for uid in decodable_syntaxes()]
-    storage = [build_context(UID(uid), syntaxes) for uid in accepted_sop_classes(settings.receive.accept)]
-    return [build_context(UID(VERIFICATION), [EXPLICIT_LITTLE, IMPLICIT_LITTLE]), *storage]
-
-
-def _application_entity(settings: Settings) -> AE:
-    ae = AE(settings.node.ae_title)
-    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.maximum_pdu_size = settings.receive.max_pdu_bytes
-    ae.maximum_associations = 1_000_000  # dicom_node.access counts, and counts established ones only
-    return ae
-
-
-def _audit_rejection(tx: Session, caller: Caller, rejection: Rejection) -> None:
-    audit.append(
-        tx,
-        AuditEventType.ASSOCIATION_REJECTED,
-        outcome="serious-failure",
-        detail={
-            "calling_ae": caller.calling_ae,
-            "called_ae": caller.called_ae,
-            "address": caller.address,
-            "reason": rejection.reason,
-            "status": f"{rejection.result},{rejection.source},{rejection.diagnostic}",
-        },
-    )
+    syntaxes = tuple(uid.encode() for uid in decodable_syntaxes())
+    storage = {uid.encode(): syntaxes for uid in accepted_sop_classes(settings.receive.accept)}
+    return {VERIFICATION.encode(): (EXPLICIT_LITTLE.encode(), IMPLICIT_LITTLE.encode()), **storage}

@@ -9,8 +9,10 @@ from config.logs import get_logger
 from dicom_node.association import AcceptedAssociation
 from dicom_node.commit import GroupCommit
 from dicom_node.file_meta import file_meta
-from dicom_node.header import PREFIX_BYTES, Header, is_usable_uid, parse_header
+from dicom_node.header import PREFIX_BYTES, Header, UnusableUid, is_cut_short, is_usable_uid, parse_header
 from dicom_node.message import Answer, StoreRequest
+from dicom_node.refusal_causes import refused_instance, valid_uid
+from dicom_node.refusals import Refusals
 from dicom_node.store import InstanceStore, PartialFile
 from tracking import audit
 from tracking.audit import AuditEventType
@@ -25,10 +27,11 @@ from tracking.instances import (
 _log = get_logger(__name__)
 
 SUCCESS = Answer(0x0000)
-BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or not printable")
+BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or no UID")
 WRONG_CLASS = Answer(0x0122, "SOP class is not that of the context")
 MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
 UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
+CUT_SHORT = Answer(0xC000, "data set ends within its last element")
 NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
 NOT_RECORDED = Answer(0xA700, "database is not available, try again later")
 
@@ -43,12 +46,14 @@ class Reception:
         store: InstanceStore,
         commits: GroupCommit,
         settle_seconds: float,
+        refusals: Refusals,
     ) -> None:
         self._association = association
         self._request = request
         self._store = store
         self._commits = commits
         self._settle_seconds = settle_seconds
+        self._refusals = refusals
         self._refusal: Answer | None = None
         self._prefix = bytearray()
         self._file: PartialFile | None = None
@@ -83,10 +88,14 @@ class Reception:
         self._file.complete()
         try:
             header = self._header(self._file)
+        except UnusableUid as error:
+            return self._refuse(Answer(BAD_INSTANCE_UID.status, str(error)))
         except UnreadableInstance:
             return self._refuse(UNPARSABLE)
         if (header.sop_class_uid, header.instance_uid) != (self._request.sop_class_uid, self._request.instance_uid):
             return self._refuse(MISMATCH)
+        if self._is_cut_short(self._file):
+            return self._refuse(CUT_SHORT)
         try:
             self._store.check_space()
             incoming = self._incoming(header, self._file)
@@ -122,6 +131,13 @@ class Reception:
             raise UnreadableInstance("the data set ends before its header does")
         return header
 
+    def _is_cut_short(self, file: PartialFile) -> bool:
+        syntax = self._request.transfer_syntax_uid
+        if file.size <= len(self._prefix):
+            return is_cut_short(self._prefix, syntax)
+        with file.data_set() as data:
+            return is_cut_short(data, syntax)
+
     def _incoming(self, header: Header, file: PartialFile) -> IncomingInstance:
         request, association = self._request, self._association
         return IncomingInstance(
@@ -137,6 +153,7 @@ class Reception:
             called_ae=association.called_ae,
             address=association.address,
             study=header.study,
+            repeated=header.repeated,
         )
 
     def _register(self, incoming: IncomingInstance) -> Registered:
@@ -172,7 +189,9 @@ class Reception:
     def _audit_refusal(self, status: str, reason: str) -> None:
         """Log a refusal and write it into the audit log, if the database is there."""
         request, association = self._request, self._association
-        uid = request.instance_uid if is_usable_uid(request.instance_uid) else ""
+        uid = valid_uid(request.instance_uid)
+        syntax, sop_class = request.transfer_syntax_uid, request.sop_class_uid
+        self._refusals.add(refused_instance(association.caller, status, reason, sop_class, syntax))
         _log.warning("instance refused", status=status, instance_uid=uid, calling_ae=association.calling_ae)
         detail: audit.Detail = {
             "instance_uid": uid,

@@ -45,3 +45,8 @@ def accepted_sop_classes(policy: Iterable[str]) -> tuple[str, ...]:
     if "any-image" in words:
         return every_storage_class()
     return tuple(dict.fromkeys(_BY_POLICY[word] for word in words))
+
+
+def policy_word(sop_class_uid: str) -> str:
+    """Return the word of ``receive.accept`` that names this class and no other, or nothing."""
+    return next((word for word, uid in _BY_POLICY.items() if uid == sop_class_uid), "")

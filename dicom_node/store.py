@@ -10,7 +10,7 @@ resend of the same bytes heals whatever a kill between the rename and the databa
     instances/
     ├── incoming/            temporary files; emptied when the receiver starts
     ├── 0/0/ … f/f/          <sha256>.dcm
-    └── conflicts/           same UID, other bytes: kept, never analysed
+    └── conflicts/           same UID, other bytes: kept, not analysed unless an administrator accepts them
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Bytes on the wire: bounded PDUs (PS3.8 9.3), fragments (PS3.8 9.3.5, Annex E) and command sets (PS3.7 6.3).
 
 Both sides use this module: :mod:`dicom_node.association` when a peer calls us, :mod:`dicom_node.send` when we call.
-Association requests, which are rich and rare, are left to pynetdicom's classes; what is here is what moves images.
+Association requests are read in :mod:`dicom_node.association_request`; what is here is what moves images.
 """
 
 import socket
@@ -13,8 +13,7 @@ from typing import NamedTuple
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 
 MAX_CONTROL_PDU_BYTES = 1 << 18
-"""For PDUs other than P-DATA: room for 128 presentation contexts with 50 transfer syntaxes each, and for nothing mad.
-Parsing a request is slow, and a stranger may send one before anybody asks who it is."""
+"""For PDUs other than P-DATA: room for 128 presentation contexts with 50 transfer syntaxes each, and not more."""
 
 PDU_TOLERANCE_BYTES = 4096
 """Some peers count the maximum length without the headers of the fragments; that is forgiven, 4 GB are not."""
@@ -42,6 +41,9 @@ ERROR_COMMENT = 0x00000902
 AFFECTED_SOP_INSTANCE = 0x00001000
 
 C_STORE_RQ, C_STORE_RSP, C_ECHO_RQ, C_ECHO_RSP = 0x0001, 0x8001, 0x0030, 0x8030
+C_CANCEL_RQ, RESPONSE = 0x0FFF, 0x8000
+OTHER_REQUESTS = frozenset({0x0010, 0x0020, 0x0021, 0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150})
+"""C-GET, C-FIND, C-MOVE, N-EVENT-REPORT, N-GET, N-SET, N-ACTION, N-CREATE, N-DELETE (PS3.7 E.1)."""
 NO_DATA_SET = 0x0101
 
 
@@ -187,6 +189,22 @@ def command_pdu(context_id: int, command: bytes) -> bytes:
     return data_pdu_header(context_id, len(command), is_command=True, is_last=True) + command
 
 
+def command_pdus(context_id: int, command: bytes, max_pdu_bytes: int) -> bytes:
+    """Return a command set in P-DATA-TFs of at most ``max_pdu_bytes`` each, headers of PDUs not counted; 0: no limit.
+
+    A limit that leaves no room for a fragment is taken as one byte of room (PS3.8 D.1 has no least value).
+    """
+    room = max(1, max_pdu_bytes - _FRAGMENT_HEADER.size) if max_pdu_bytes else len(command)
+    if len(command) <= room:
+        return command_pdu(context_id, command)
+    encoded = bytearray()
+    for start in range(0, len(command), room):
+        piece = command[start : start + room]
+        is_last = start + room >= len(command)
+        encoded += data_pdu_header(context_id, len(piece), is_command=True, is_last=is_last) + piece
+    return bytes(encoded)
+
+
 def decode_command(encoded: bytes | bytearray) -> dict[int, bytes]:
     """Return a command set as tag → raw value; command sets are always Implicit VR Little Endian (PS3.7 6.3.1)."""
     found: dict[int, bytes] = {}
@@ -244,6 +262,16 @@ def hang_up(sock: socket.socket, farewell: bytes = b"", *, patience: float = 1.0
 def whole_pdu(pdu: Pdu) -> bytes:
     """Return a PDU with its header, as pynetdicom's classes want it."""
     return _PDU_HEADER.pack(pdu.kind, len(pdu.body)) + bytes(pdu.body)
+
+
+def control_pdu(kind: int, body: bytes) -> bytes:
+    """Return a PDU other than P-DATA-TF with its header."""
+    return _PDU_HEADER.pack(kind, len(body)) + body
+
+
+def reject_pdu(result: int, source: int, diagnostic: int) -> bytes:
+    """Return an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    return control_pdu(ASSOCIATE_RJ, bytes((0, result, source, diagnostic)))
 
 
 def release_pdu(kind: int) -> bytes:

@@ -90,7 +90,8 @@ class Analyser:
     def _analyse(self, path: Path, times: StageTimes) -> ImageAnalysis:
         with times.stage("read"):
             dataset = read_dataset(path)
-            refusal = eligibility(Header.of(dataset), self._settings)
+            header = eligibility(Header.of(dataset), self._settings)
+        refusal = header.refusal or header.doubt
         if refusal is not None:
             return ImageAnalysis(refusal)
         with times.stage("decode"):

@@ -1,8 +1,11 @@
 """Reading single attributes from sloppy data sets: a bad value is an absent value, never a failure."""
 
 import math
+import string
 
 from pydicom.dataset import Dataset
+
+_PADDING = string.whitespace + "\0\u00a0\u3000"
 
 
 def values_of(dataset: Dataset, keyword: str) -> tuple[object, ...]:
@@ -44,8 +47,8 @@ def integer_of(dataset: Dataset, keyword: str, default: int) -> int:
 
 
 def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """Return the values of an attribute as text without padding."""
-    return tuple(str(value).strip().strip("\0").strip() for value in values_of(dataset, keyword))
+    """Return the values of an attribute as text without padding: spaces, NULs and line ends in any order."""
+    return tuple(str(value).strip(_PADDING) for value in values_of(dataset, keyword))
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     SOP_CLASS = "sop-class"
     MODALITY = "modality"
+    SUBJECT = "subject"
     BODY_PART = "body-part"
     VIEW = "view"
     VIEW_UNKNOWN = "view-unknown"

@@ -16,6 +16,7 @@ from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
 from inference.findings import ModelIdentity, finding_from_json
 from inference.pixels import Picture, read_picture
+from reporting import patients
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
 from reporting.capture import build_capture, capture_uids
 from reporting.conformance import check_capture, check_message, check_report
@@ -23,6 +24,7 @@ from reporting.documents import StoredFile, write_document
 from reporting.message import ReportReference, build_message, message_id
 from reporting.report import ReportClass, build_report, report_uids
 from reporting.source import SourceImage, read_source
+from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord, record_documents
@@ -64,7 +66,10 @@ class ReportHandler:
         """Build, check and store the documents of ``job``'s analysis; return what to write."""
         with self._database.reading() as read:
             analysis = load_analysis(read, job.payload["analysis_id"])
+            withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
             before = load_analysis(read, analysis.supersedes) if analysis.supersedes is not None else None
+        if withheld:
+            return lambda tx: record_documents(tx, analysis.id, (), ())
         try:
             documents = self._compose(analysis, before)
         except OSError as error:
@@ -183,7 +188,7 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
     Raises
     ------
     DocumentRejected
-        No analysed image is left to report on.
+        No analysed image is left to report on, the images are of two patients, or one is not what was recorded.
     """
     stored = {instance.instance_uid: instance for instance in analysis.instances}
     analysed: list[AnalysedImage] = []
@@ -191,6 +196,8 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
     for outcome in analysis.outcomes:
         source = _source_of(outcome, settings.instance_dir / stored[outcome.instance_uid].path)
         if isinstance(source, SourceImage):
+            recorded = stored[outcome.instance_uid].patient
+            patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, recorded)
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
             analysed.append(AnalysedImage(source, findings))
         else:
@@ -199,6 +206,7 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
     if not analysed:
         msg = "none of the analysed images can be read again; restore the instance store from a backup"
         raise DocumentRejected(msg)
+    patients.require_one_patient(image.source for image in analysed)
     return Account(
         model=_model(analysis),
         revision=analysis.revision,

@@ -9,6 +9,7 @@ from config.settings import DicomDestination, Hl7Destination, Settings
 from dicom_node.send import Target, store
 from reporting.documents import read_document
 from reporting.mllp import MllpConnection, MllpPeer
+from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import (
     StoredDelivery,
@@ -17,6 +18,7 @@ from tracking.documents import (
     record_attempt_failed,
     record_delivered,
     record_overtaken,
+    record_withheld,
 )
 from tracking.loop import Commit, describe
 from tracking.queue import Job
@@ -38,7 +40,8 @@ class DeliverHandler:
         """Send one document; return what to write when the destination has taken it.
 
         A message that was held up until a later revision's had arrived is not sent: a receiver keeps the message
-        that came last, and that must not be the older result. A PACS keeps both, each with its own UID.
+        that came last, and that must not be the older result. A PACS keeps both, each with its own UID. Nothing leaves
+        of a study that is in conflict, or of an analysis whose images were rejected or replaced since.
 
         Raises
         ------
@@ -49,7 +52,10 @@ class DeliverHandler:
         """
         with self._database.reading() as read:
             delivery = load_delivery(read, job.payload["delivery_id"])
+            withheld = conflicts.is_withheld(read, delivery.study_uid, delivery.revision)
             overtaken = delivery.document.kind == "hl7" and is_overtaken(read, delivery)
+        if withheld:
+            return lambda tx: record_withheld(tx, delivery.id)
         if overtaken:
             return lambda tx: record_overtaken(tx, delivery.id)
         destination = self._settings.destination(delivery.destination)

@@ -4,19 +4,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
 
-from tracking import audit, queue
+from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
 from tracking.instances import StudyHeader
+from tracking.keys import report_key
 from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study
+from tracking.patient import PatientIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """An instance as the later stages need it; ``path`` is relative to the instance store."""
+    """An instance as the later stages need it; ``path`` is relative to the instance store.
+
+    ``patient`` is None where an earlier version did not keep it.
+    """
 
     instance_uid: str
     series_uid: str
@@ -24,6 +29,7 @@ class StoredInstance:
     transfer_syntax_uid: str
     path: str
     modality: str
+    patient: PatientIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +98,38 @@ class StoredAnalysis:
 
 
 def instances_of(read: Session, study_uid: str, revision: int) -> list[StoredInstance]:
-    """Return all instances that belong to a revision of a study, in order of arrival."""
-    rows = read.execute(
-        select(
-            Instance.instance_uid,
-            Instance.series_uid,
-            Instance.sop_class_uid,
-            Instance.transfer_syntax_uid,
-            Instance.path,
-            Instance.modality,
-        )
-        .where(Instance.study_uid == study_uid, Instance.revision <= revision)
-        .order_by(Instance.received_at, Instance.instance_uid)
+    """Return the instances of a revision of a study that are to be analysed, in order of arrival.
+
+    Those that were rejected are none of them, and a study in conflict has none.
+    """
+    return _stored_instances(
+        read,
+        Instance.study_uid == study_uid,
+        Instance.revision <= revision,
+        Instance.rejected.is_(None),
+        select(Study.conflict_since).where(Study.study_uid == study_uid).scalar_subquery().is_(None),
     )
-    return [StoredInstance(*row) for row in rows]
+
+
+def _stored_instances(read: Session, *conditions: ColumnElement[bool]) -> list[StoredInstance]:
+    rows = read.scalars(select(Instance).where(*conditions).order_by(Instance.received_at, Instance.instance_uid))
+    return [
+        StoredInstance(
+            row.instance_uid, row.series_uid, row.sop_class_uid, row.transfer_syntax_uid, row.path, row.modality,
+            conflicts.identity_of(row),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def record_analysis(tx: Session, record: AnalysisRecord) -> None:
-    """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken."""
+    """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken.
+
+    Nothing is recorded of a study that is in conflict by now, or of instances that were rejected or replaced since.
+    """
+    if not conflicts.may_speak(tx, record.study_uid, record.revision):
+        conflicts.note_withheld(tx, record.study_uid, record.revision, f"analysis by {record.model_name}")
+        return
     earlier = tx.execute(
         select(Analysis.id, Analysis.revision)
         .where(Analysis.study_uid == record.study_uid, Analysis.model_name == record.model_name)
@@ -157,7 +177,7 @@ def record_analysis(tx: Session, record: AnalysisRecord) -> None:
         },
     )
     if analysed and not overtaken:
-        queue.enqueue(tx, "report", f"report:{analysis_id}", {"analysis_id": analysis_id})
+        queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id})
 
 
 def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecord, ...]) -> None:
@@ -221,12 +241,18 @@ def load_analysis(read: Session, analysis_id: int) -> StoredAnalysis:
         timings=analysis.timings,
         completed_at=to_datetime(analysis.completed_at),
         supersedes=analysis.supersedes,
-        instances=tuple(instances_of(read, analysis.study_uid, analysis.revision)),
+        instances=tuple(_analysed_instances(read, analysis_id)),
     )
 
 
+def _analysed_instances(read: Session, analysis_id: int) -> list[StoredInstance]:
+    """Return the instances an analysis looked at, also those that were rejected or went to another study since."""
+    looked_at = select(ImageOutcome.instance_uid).where(ImageOutcome.analysis_id == analysis_id)
+    return _stored_instances(read, Instance.instance_uid.in_(looked_at))
+
+
 def load_study(read: Session, study_uid: str) -> StudyHeader:
-    """Return patient and study as the first instance described them. Raises LookupError."""
+    """Return patient and study as the study's row describes them. Raises LookupError."""
     study = read.get(Study, study_uid)
     if study is None:
         msg = f"there is no study {study_uid}"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from tracking import audit, queue
+from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
 from tracking.models import Analysis, Delivery, Document
@@ -39,6 +39,7 @@ class StoredDelivery:
     document: DocumentRecord
     study_uid: str
     analysis_id: int
+    revision: int
 
 
 def record_documents(
@@ -52,9 +53,15 @@ def record_documents(
     """Record documents, and one delivery for each route ``(document uid, destination name)``.
 
     Building again is harmless: a document is known by its UID, and stays what it was unless it was quarantined.
-    Quarantined documents are not routed.
+    Quarantined documents are not routed. Nothing is recorded of a study that is in conflict by now, or of instances
+    that were rejected or replaced since.
     """
-    study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
+    study_uid, revision = tx.execute(
+        select(Analysis.study_uid, Analysis.revision).where(Analysis.id == analysis_id)
+    ).one()
+    if not conflicts.may_speak(tx, study_uid, revision):
+        conflicts.note_withheld(tx, study_uid, revision, f"documents of analysis {analysis_id}")
+        return
     for document in documents:
         if not _keep(tx, analysis_id, document):
             continue
@@ -138,7 +145,7 @@ def quarantined_by_study(read: Session) -> dict[str, int]:
 def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:
     """Return a delivery with its document. Raises LookupError."""
     row = read.execute(
-        select(Delivery, Document, Analysis.study_uid)
+        select(Delivery, Document, Analysis.study_uid, Analysis.revision)
         .join(Document, Delivery.document_id == Document.id)
         .join(Analysis, Document.analysis_id == Analysis.id)
         .where(Delivery.id == delivery_id)
@@ -146,12 +153,13 @@ def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:
     if row is None:
         msg = f"there is no delivery {delivery_id}"
         raise LookupError(msg)
-    delivery, document, study_uid = row
+    delivery, document, study_uid, revision = row
     return StoredDelivery(
         id=delivery.id,
         destination=delivery.destination,
         study_uid=study_uid,
         analysis_id=document.analysis_id,
+        revision=revision,
         document=DocumentRecord(
             kind=document.kind,
             uid=document.uid,
@@ -219,6 +227,14 @@ def record_overtaken(tx: Session, delivery_id: int) -> None:
     )
     reason = "not sent: the destination has the result of a later revision"
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
+
+
+def record_withheld(tx: Session, delivery_id: int) -> None:
+    """Record that a document is not sent any more, because its study names two patients or its images changed."""
+    tx.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(state="withheld", error=None, finished_at=now_ms())
+    )
+    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": conflicts.WITHHELD})
 
 
 def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:

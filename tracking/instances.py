@@ -1,16 +1,18 @@
 """From a received instance to an analysis that is due: one transaction, before the sender hears 0x0000."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, Executable, Text, bindparam, case, cast, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from tracking import audit, queue
+from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_milliseconds
+from tracking.keys import analysis_key
 from tracking.models import Conflict, Instance, Job, Study
 from tracking.prepared import Prepared
 
@@ -53,6 +55,21 @@ class IncomingInstance:
     called_ae: str
     address: str
     study: StudyHeader
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Identifying elements that the data set holds a second time with another value, with that value: fields of
+    :data:`tracking.patient.ELEMENTS`, or names of other elements."""
+
+    def record(self) -> dict[str, str | int]:
+        """Return the columns that describe these bytes wherever they are kept."""
+        columns: dict[str, str | int] = {name: getattr(self, name) for name in _RECORDED}
+        repeated = json.dumps(self.repeated, sort_keys=True) if self.repeated else ""
+        return {**columns, **asdict(self.study), "repeated": repeated}
+
+
+_RECORDED = (
+    "instance_uid", "sop_class_uid", "series_uid", "transfer_syntax_uid", "modality", "sha256", "size", "path",
+    "calling_ae", "called_ae", "address",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +91,8 @@ class Registered(StrEnum):
 
 
 def _build_insert_instance(dialect: str) -> Executable:
-    incoming = [field.name for field in fields(IncomingInstance) if field.name != "study"]
-    values: dict[str, Any] = {name: bindparam(name) for name in (*incoming, "study_uid", "revision")}
+    header = [entry.name for entry in fields(StudyHeader)]
+    values: dict[str, Any] = {name: bindparam(name) for name in (*_RECORDED, *header, "repeated", "revision")}
     statement: Executable = (
         queue.insert_of(dialect)(Instance)
         .values(**values, duplicates=0)
@@ -86,10 +103,10 @@ def _build_insert_instance(dialect: str) -> Executable:
 
 
 def _build_insert_study(dialect: str) -> Executable:
-    header: dict[str, Any] = {field.name: bindparam(field.name) for field in fields(StudyHeader)}
+    header: dict[str, Any] = {entry.name: bindparam(entry.name) for entry in fields(StudyHeader)}
     statement: Executable = (
         queue.insert_of(dialect)(Study)
-        .values(**header, revision=1)
+        .values(**header, revision=1, valid_from=1)
         .on_conflict_do_nothing(index_elements=["study_uid"])
         .returning(Study.study_uid)
     )
@@ -125,7 +142,13 @@ _find_instance = Prepared(
 )
 _insert_instance = Prepared(_build_insert_instance)
 _insert_study = Prepared(_build_insert_study)
-_lock_study = Prepared(lambda _: select(Study.revision).where(Study.study_uid == bindparam("uid")).with_for_update())
+_lock_study = Prepared(
+    lambda _: (
+        select(Study.revision, Study.conflict_since, Study.valid_from)
+        .where(Study.study_uid == bindparam("uid"))
+        .with_for_update()
+    )
+)
 _touch_study = Prepared(
     lambda _: update(Study).where(Study.study_uid == bindparam("uid")).values(last_received_at=now_ms())
 )
@@ -148,14 +171,10 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
     known = find_instance(tx, incoming.instance_uid)
     if known is not None:
         return _register_again(tx, incoming, known)
-    revision = _study_revision(tx, incoming.study, to_milliseconds(settle_seconds))
     study_uid = incoming.study.study_uid
-    values = {
-        "study_uid": study_uid,
-        "revision": revision,
-        **{field.name: getattr(incoming, field.name) for field in fields(incoming) if field.name != "study"},
-    }
-    if not _insert_instance(tx, **values):  # another receiver was faster, between our look and our insert
+    revision, described = _study_revision(tx, incoming.study, to_milliseconds(settle_seconds))
+    if not _insert_instance(tx, **incoming.record(), revision=revision):
+        # Another receiver was faster, between our look and our insert.
         known = find_instance(tx, incoming.instance_uid)
         assert known is not None  # noqa: S101 - ON CONFLICT just met the row
         return _register_again(tx, incoming, known)
@@ -173,23 +192,26 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
             **_from_whom(incoming),
         },
     )
+    if not described:
+        describe_study(tx, study_uid)
+    conflicts.refresh(tx, study_uid)
     return Registered.NEW
 
 
 def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
-    """Record bytes that were kept aside because their UID already stands for others."""
+    """Record bytes that were kept aside because their UID already stands for others.
+
+    The same bytes again change only what is known about them; whether they wait, were dismissed or were replaced
+    stays. Bytes that were accepted meanwhile are not recorded a second time.
+    """
+    known = find_instance(tx, incoming.instance_uid)
+    if known is not None and known.sha256 == incoming.sha256:
+        return
+    values = incoming.record()
     tx.execute(
         queue.upsert(tx)(Conflict)
-        .values(
-            instance_uid=incoming.instance_uid,
-            study_uid=incoming.study.study_uid,
-            sha256=incoming.sha256,
-            size=incoming.size,
-            path=incoming.path,
-            calling_ae=incoming.calling_ae,
-            address=incoming.address,
-        )
-        .on_conflict_do_nothing(index_elements=["instance_uid", "sha256"])
+        .values(**values)
+        .on_conflict_do_update(index_elements=["instance_uid", "sha256"], set_=values)
     )
     audit.append(
         tx,
@@ -212,9 +234,17 @@ def association_released(tx: Session, study_uids: Iterable[str], *, settle_secon
         _bring_forward(tx, uid=study_uid, settle_ms=settle_ms)
 
 
-def analysis_key(study_uid: str, revision: int) -> str:
-    """Return the queue key of the analysis of one revision of a study."""
-    return f"analyse:{study_uid}:{revision}"
+def describe_study(tx: Session, study_uid: str) -> None:
+    """Let the study's row say what the first of its instances that were not rejected says, if there is one."""
+    names = [entry.name for entry in fields(StudyHeader) if entry.name != "study_uid"]
+    first = tx.execute(
+        select(*(getattr(Instance, name) for name in names))
+        .where(Instance.study_uid == study_uid, Instance.rejected.is_(None), Instance.patient_id.is_not(None))
+        .order_by(Instance.received_at, Instance.instance_uid)
+        .limit(1)
+    ).one_or_none()
+    if first is not None:
+        tx.execute(update(Study).where(Study.study_uid == study_uid).values(dict(zip(names, first, strict=True))))
 
 
 def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstance) -> Registered:
@@ -232,28 +262,31 @@ def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstanc
     return Registered.DUPLICATE
 
 
-def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> int:
-    """Return the revision a new instance belongs to, with its analysis due once the study falls quiet.
+def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> tuple[int, bool]:
+    """Return the revision a new instance belongs to, and whether the study's row still describes its first instance.
 
-    An analysis that still waits takes the instance in and waits a little longer; one that was begun does not, and
-    the study gets a new revision, whose report will supersede the old one.
+    The analysis of the revision is due once the study falls quiet. One that still waits takes the instance in and
+    waits a little longer; one that was begun does not, and the study gets a new revision, whose report will supersede
+    the old one. While the study is in conflict nothing is due: resolving it makes a revision of its own.
     """
-    if _insert_study(tx, **{field.name: getattr(header, field.name) for field in fields(header)}):
-        _make_due(tx, header.study_uid, 1, settle_ms)
-        return 1
-    ((current,),) = _lock_study(tx, uid=header.study_uid)
+    if _insert_study(tx, **asdict(header)):
+        make_due(tx, header.study_uid, 1, settle_ms)
+        return 1, True
+    ((current, conflict_since, valid_from),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
+    described = valid_from == 1
     longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
-    if _postpone_analysis(
+    if conflict_since is not None or _postpone_analysis(
         tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms
     ):
-        return int(current)
+        return int(current), described
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
-    _make_due(tx, header.study_uid, current + 1, settle_ms)
-    return int(current) + 1
+    make_due(tx, header.study_uid, current + 1, settle_ms)
+    return int(current) + 1, described
 
 
-def _make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:
+def make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:
+    """Let the analysis of a revision of a study come due in so many milliseconds."""
     queue.enqueue(
         tx,
         "analyse",

@@ -43,8 +43,32 @@ class Base(DeclarativeBase):
     }
 
 
+class Described:
+    """What one data set says about its patient and study, as decoded text.
+
+    NULL in rows of a version that did not keep it. ``repeated`` is a JSON object of the identifying elements that the
+    data set holds a second time with another value, with that value; empty when there are none.
+    """
+
+    accession_number: Mapped[str | None] = mapped_column(Text)
+    patient_id: Mapped[str | None] = mapped_column(Text)
+    issuer_of_patient_id: Mapped[str | None] = mapped_column(Text)
+    patient_name: Mapped[str | None] = mapped_column(Text)
+    patient_birth_date: Mapped[str | None] = mapped_column(Text)
+    patient_sex: Mapped[str | None] = mapped_column(Text)
+    study_date: Mapped[str | None] = mapped_column(Text)
+    study_time: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    repeated: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+
+
 class Study(Base):
-    """A study as its first instance described it; ``revision`` counts the rounds of analysis it needed."""
+    """A study as the first of its instances that were not rejected describes it.
+
+    ``revision`` counts the rounds of analysis it needed. ``conflict_since`` is set while its instances name two
+    patients: it gets no result. Analyses of revisions before ``valid_from`` are void: an instance they looked at was
+    rejected or replaced since.
+    """
 
     __tablename__ = "study"
 
@@ -59,12 +83,17 @@ class Study(Base):
     study_time: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     revision: Mapped[int] = mapped_column(default=1)
+    valid_from: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    conflict_since: Mapped[int | None] = mapped_column(BigInteger, index=True)
     first_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     last_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
 
 
-class Instance(Base):
-    """One received SOP instance; ``path`` is relative to the instance store and never comes from a peer."""
+class Instance(Described, Base):
+    """One received SOP instance; ``path`` is relative to the instance store and never comes from a peer.
+
+    ``rejected`` says why an administrator took it out of its study, or is NULL: ``by-hand`` or ``other-patient``.
+    """
 
     __tablename__ = "instance"
     __table_args__ = (Index(None, "study_uid", "revision"),)
@@ -83,23 +112,34 @@ class Instance(Base):
     address: Mapped[str] = mapped_column(String(64))
     revision: Mapped[int]
     duplicates: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[str | None] = mapped_column(String(16))
     received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
-class Conflict(Base):
-    """Bytes that arrived under an instance UID that already stood for other bytes; kept aside, never analysed."""
+class Conflict(Described, Base):
+    """Bytes under an instance UID that stands for other bytes: kept aside, never analysed.
+
+    ``state`` is ``waiting`` for an administrator, ``dismissed`` by one, or ``replaced``: these bytes stood until others
+    were accepted in their place. Columns that may be NULL are so in rows of a version that did not keep them.
+    """
 
     __tablename__ = "conflict"
     __table_args__ = (UniqueConstraint("instance_uid", "sha256"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     instance_uid: Mapped[str] = mapped_column(UID)
-    study_uid: Mapped[str] = mapped_column(UID)
+    study_uid: Mapped[str] = mapped_column(UID, index=True)
+    series_uid: Mapped[str | None] = mapped_column(UID)
+    sop_class_uid: Mapped[str | None] = mapped_column(UID)
+    transfer_syntax_uid: Mapped[str | None] = mapped_column(UID)
+    modality: Mapped[str | None] = mapped_column(Text)
     sha256: Mapped[str] = mapped_column(Digest)
     size: Mapped[int] = mapped_column(BigInteger)
     path: Mapped[str] = mapped_column(Text)
     calling_ae: Mapped[str] = mapped_column(AETitle)
+    called_ae: Mapped[str | None] = mapped_column(AETitle)
     address: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(12), default="waiting", server_default=text("'waiting'"))
     received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
@@ -237,6 +277,31 @@ class Breaker(Base):
     failures: Mapped[int] = mapped_column(default=0)
     paused_until: Mapped[int] = mapped_column(BigInteger, default=0)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class Refusal(Base):
+    """What the receiver refused, counted: one row for each kind, reason, caller, SOP class and transfer syntax."""
+
+    __tablename__ = "refusal"
+    __table_args__ = (
+        UniqueConstraint(
+            "kind", "reason", "calling_ae", "called_ae", "address", "sop_class_uid", "transfer_syntax_uid",
+            name="uq_refusal_what",
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(120))
+    cure: Mapped[str] = mapped_column(Text)
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    called_ae: Mapped[str] = mapped_column(AETitle)
+    address: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(UID)
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    last_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
 
 
 class AuditEvent(Base):

@@ -1,5 +1,6 @@
 """Read models: what the command line, the console and the doctor show. Nothing here changes anything."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.instances import analysis_key
+from tracking.conflicts import StatedPatient
+from tracking.keys import study_keys
 from tracking.models import (
     Analysis,
     Breaker,
@@ -21,6 +24,7 @@ from tracking.models import (
     Job,
     Study,
 )
+from tracking.patient import ELEMENTS, PatientIdentity, contradictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,12 @@ class RetrySummary:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSummary:
-    """One instance as it was received; ``conflicts`` counts other bytes that came under its UID and were kept aside."""
+    """One instance as it was received.
+
+    ``conflicts`` counts other bytes that came under its UID and wait for a decision; ``rejected`` is why an
+    administrator took it out of the study (``by-hand``, ``other-patient``), or None. ``patient`` is whose it is, for
+    the screen only; None where an earlier version did not keep it.
+    """
 
     instance_uid: str
     sop_class_uid: str
@@ -102,11 +111,34 @@ class InstanceSummary:
     received_at: datetime
     duplicates: int
     conflicts: int
+    rejected: str | None = None
+    patient: PatientIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAside:
+    """Bytes that wait for a decision: they came under the UID of an instance that stands for other bytes.
+
+    ``differing`` names the elements in which they are of another patient, ``study_uid`` is the study they name.
+    ``patient`` is whose they are, for the screen only; None where an earlier version did not keep it.
+    """
+
+    instance_uid: str
+    sha256: str
+    study_uid: str
+    received_at: datetime
+    differing: tuple[str, ...]
+    patient: PatientIdentity | None
 
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """A study and where it stands; findings and documents are those of its latest analysis."""
+    """A study and where it stands; findings and documents are those of its latest analysis.
+
+    ``instances`` counts all, ``rejected`` those of them that are out. In a conflict ``patients`` are those that the
+    others name, for the screen only. Findings of an analysis that is void, because the study is in conflict or its
+    instances changed since, are left out; its documents are not, as they may have been delivered.
+    """
 
     study_uid: str
     accession_number: str
@@ -123,6 +155,9 @@ class StudySummary:
     deliveries: tuple[DeliverySummary, ...]
     retrying: tuple[RetrySummary, ...]
     problems: tuple[str, ...]
+    rejected: int = 0
+    patients: tuple[StatedPatient, ...] = ()
+    kept_aside: tuple[KeptAside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,37 +195,49 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         .order_by(Analysis.revision.desc(), Analysis.id.desc())
         .limit(1)
     ).first()
-    findings = _findings(read, analysis.id) if analysis else ()
+    void = study.conflict_since is not None or (analysis is not None and analysis.revision < study.valid_from)
+    findings = _findings(read, analysis.id) if analysis and not void else ()
     documents = _documents(read, analysis.id) if analysis else ()
     deliveries = _deliveries(read, analysis.id) if analysis else ()
-    problems = _problems(read, study_uid, documents, deliveries)
+    problems = _problems(read, study_uid, () if void else documents, () if void else deliveries)
+    images = _count(read, select(func.count()).where(Instance.study_uid == study_uid))
+    rejected = _count(
+        read, select(func.count()).where(Instance.study_uid == study_uid, Instance.rejected.is_not(None))
+    )  # fmt: skip
+    aside = kept_aside(read, study_uid)
     return StudySummary(
         study_uid=study.study_uid,
         accession_number=study.accession_number,
         revision=study.revision,
         received_at=to_datetime(study.first_received_at),
-        instances=_count(read, select(func.count()).where(Instance.study_uid == study_uid)),
-        conflicts=_count(read, select(func.count()).where(Conflict.study_uid == study_uid)),
-        status="attention" if problems else _stage(analysis, study.revision, findings, documents, deliveries),
+        instances=images,
+        conflicts=len(aside),
+        status=(
+            "conflict"
+            if study.conflict_since is not None
+            else "rejected"
+            if rejected == images
+            else "attention"
+            if problems
+            else _stage(analysis, study.revision, findings, documents, deliveries)
+        ),
         model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
         analysed_at=to_datetime(analysis.completed_at) if analysis else None,
         findings=findings,
-        not_analysed=_not_analysed(read, analysis.id) if analysis else (),
+        not_analysed=_not_analysed(read, analysis.id) if analysis and not void else (),
         documents=documents,
         deliveries=deliveries,
         retrying=_retrying(read, study_uid, analysis.id if analysis else None),
         problems=problems,
+        rejected=rejected,
+        patients=conflicts.stated_patients(read, study_uid) if study.conflict_since is not None else (),
+        kept_aside=aside,
     )
 
 
 def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
     """Return the instances of a study in the order of their arrival."""
-    aside = read.execute(
-        select(Conflict.instance_uid, func.count())
-        .where(Conflict.study_uid == study_uid)
-        .group_by(Conflict.instance_uid)
-    )
-    conflicts = {row[0]: row[1] for row in aside}
+    aside = Counter(entry.instance_uid for entry in kept_aside(read, study_uid))
     rows = read.scalars(
         select(Instance).where(Instance.study_uid == study_uid).order_by(Instance.received_at, Instance.instance_uid)
     )
@@ -198,10 +245,51 @@ def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
         InstanceSummary(
             row.instance_uid, row.sop_class_uid, row.transfer_syntax_uid, row.modality, row.size, row.calling_ae,
             row.address, row.revision, to_datetime(row.received_at), row.duplicates,
-            conflicts.get(row.instance_uid, 0),
+            aside[row.instance_uid], row.rejected, conflicts.identity_of(row),
         )
         for row in rows
     ]  # fmt: skip
+
+
+def kept_aside(read: Session, study_uid: str) -> tuple[KeptAside, ...]:
+    """Return what came under the UIDs of a study's instances with other bytes and waits for a decision."""
+    rows = read.execute(
+        select(Conflict, Instance)
+        .join(Instance, Instance.instance_uid == Conflict.instance_uid)
+        .where(Instance.study_uid == study_uid, Conflict.state == "waiting")
+        .order_by(Conflict.id)
+    )
+    return tuple(
+        KeptAside(
+            kept.instance_uid, kept.sha256, kept.study_uid, to_datetime(kept.received_at),
+            _differing(conflicts.identity_of(instance), conflicts.identity_of(kept)), conflicts.identity_of(kept),
+        )
+        for kept, instance in rows
+    )  # fmt: skip
+
+
+def _differing(standing: PatientIdentity | None, kept: PatientIdentity | None) -> tuple[str, ...]:
+    if standing is None or kept is None:
+        return ()
+    return tuple(ELEMENTS[field] for field in contradictions(standing, kept))
+
+
+def studies_in_conflict(read: Session) -> list[str]:
+    """Return the UIDs of the studies whose instances name two patients, the oldest conflict first."""
+    query = select(Study.study_uid).where(Study.conflict_since.is_not(None))
+    return list(read.scalars(query.order_by(Study.conflict_since, Study.study_uid)))
+
+
+def studies_with_files_kept_aside(read: Session) -> dict[str, int]:
+    """Return how many files wait for a decision by study UID, the study whose first one came first at the front."""
+    rows = read.execute(
+        select(Instance.study_uid, func.count())
+        .join(Conflict, Conflict.instance_uid == Instance.instance_uid)
+        .where(Conflict.state == "waiting")
+        .group_by(Instance.study_uid)
+        .order_by(func.min(Conflict.id))
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def destinations(read: Session) -> list[DestinationSummary]:
@@ -305,15 +393,7 @@ def _problems(
 
 def work_on(read: Session, study_uid: str) -> ColumnElement[bool]:
     """Choose the jobs that analyse a study or build its documents."""
-    analyses = read.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
-    revision = read.scalar(select(Study.revision).where(Study.study_uid == study_uid)) or 0
-    # Whole keys: no index serves "begins with" on every database, and a node keeps millions of jobs.
-    return Job.key.in_(
-        [
-            *(analysis_key(study_uid, number) for number in range(1, revision + 1)),
-            *(f"report:{analysis_id}" for analysis_id in analyses),
-        ]
-    )
+    return Job.key.in_(study_keys(read, study_uid))
 
 
 def _retrying(read: Session, study_uid: str, analysis_id: int | None) -> tuple[RetrySummary, ...]:

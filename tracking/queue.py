@@ -276,6 +276,16 @@ def retry(tx: Session, *, key: str, done: bool = False) -> bool:
     return restarted is not None
 
 
+def retire(tx: Session, keys: Sequence[str], reason: str) -> None:
+    """End open jobs that nobody has begun, because their work is not wanted any more; those that run go on."""
+    tx.execute(
+        update(JobRow)
+        .where(JobRow.key.in_(keys), JobRow.state == "open", JobRow.worker.is_(None))
+        .values(state="done", error=reason, finished_at=now_ms())
+        .execution_options(synchronize_session=False)
+    )
+
+
 def leases(read: Session) -> list[tuple[int, str]]:
     """Return (job id, worker) of every running lease."""
     query = select(JobRow.id, JobRow.worker).where(

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from tracking import queries
+from tracking import conflicts, queries
 from tracking.analyses import load_study
 from tracking.clock import to_datetime
 from tracking.instances import StudyHeader
-from tracking.models import Analysis, Delivery, Document, Finding, Job, Study
+from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
 from tracking.queries import InstanceSummary, StudySummary
 
-STATUSES = ("attention", "received", "analysed", "reported", "delivered", "not-analysed")
+STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
 """Every status a study can have, as :func:`tracking.queries.find_study` names them."""
 
 COUNTED_UP_TO = 10_000
@@ -56,7 +56,10 @@ class FindingDetail:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisDetail:
-    """One analysis of a study, the latest or one that a later one took the place of."""
+    """One analysis of a study, the latest or one that a later one took the place of.
+
+    ``void`` when nothing of it holds: the study is in conflict, or its instances changed since.
+    """
 
     id: int
     revision: int
@@ -67,6 +70,7 @@ class AnalysisDetail:
     completed_at: datetime
     documents: int
     findings: tuple[FindingDetail, ...]
+    void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +108,21 @@ class StoppedDelivery:
 def find_studies(read: Session, *, status: str = "", search: str = "", offset: int = 0, limit: int = 25) -> Worklist:
     """Return studies, those in which something arrived last first.
 
-    ``status`` is one of :data:`STATUSES`; ``search`` is how a study UID, an accession number or a patient ID begins.
+    ``status`` is one of :data:`STATUSES`; ``search`` is how a study UID, an accession number or a patient ID begins,
+    in a conflict that of any image.
     """
     query = select(Study.study_uid)
     if search:
+        named = exists().where(
+            Instance.study_uid == Study.study_uid, Instance.patient_id.istartswith(search, autoescape=True)
+        )
         query = query.where(
             or_(
+                and_(Study.conflict_since.is_not(None), named),
                 *(
                     column.istartswith(search, autoescape=True)
                     for column in (Study.study_uid, Study.accession_number, Study.patient_id)
-                )
+                ),
             )
         )
     if status:
@@ -144,7 +153,10 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
         header=load_study(read, study_uid),
         summary=summary,
         images=tuple(queries.instances(read, study_uid)),
-        analyses=tuple(_analysis(read, analysis) for analysis in analyses),
+        analyses=tuple(
+            _analysis(read, analysis, void=conflicts.is_withheld(read, study_uid, analysis.revision))
+            for analysis in analyses
+        ),
     )
 
 
@@ -189,7 +201,7 @@ def last_errors(read: Session) -> dict[str, str]:
     return {name: error for name, error in rows if error is not None}
 
 
-def _analysis(read: Session, analysis: Analysis) -> AnalysisDetail:
+def _analysis(read: Session, analysis: Analysis, *, void: bool) -> AnalysisDetail:
     findings = read.scalars(select(Finding).where(Finding.analysis_id == analysis.id).order_by(Finding.id))
     documents = select(func.count()).select_from(Document).where(Document.analysis_id == analysis.id)
     return AnalysisDetail(
@@ -205,6 +217,7 @@ def _analysis(read: Session, analysis: Analysis) -> AnalysisDetail:
             FindingDetail(row.instance_uid, row.label, row.code_meaning, row.score, row.level, row.abnormal, row.detail)
             for row in findings
         ),
+        void=void,
     )
 
 
@@ -222,13 +235,17 @@ def _status() -> ColumnElement[str]:
     documents = select(Document.id).where(Document.analysis_id == latest)
     deliveries = select(Delivery.id).join(Document, Delivery.document_id == Document.id)
     deliveries = deliveries.where(Document.analysis_id == latest)
+    valid = exists().where(Analysis.id == latest, Analysis.revision >= Study.valid_from)
+    standing = exists().where(Instance.study_uid == Study.study_uid, Instance.rejected.is_(None))
     return case(
+        (Study.conflict_since.is_not(None), "conflict"),
+        (~standing, "rejected"),
         (
             or_(
                 Study.study_uid.in_(_stopped_analyses()),
                 Study.study_uid.in_(_stopped_reports()),
-                documents.where(Document.quarantined.is_not(None)).exists(),
-                deliveries.where(Delivery.state == "stopped").exists(),
+                and_(valid, documents.where(Document.quarantined.is_not(None)).exists()),
+                and_(valid, deliveries.where(Delivery.state == "stopped").exists()),
             ),
             "attention",
         ),

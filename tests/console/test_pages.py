@@ -10,10 +10,11 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from tracking import audit, documents, instances, queue
+from tracking import audit, corrections, documents, instances, queue, refusals
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
+from tracking.refusals import Refusal, RefusalKind
 
 Record = Callable[..., None]
 
@@ -23,7 +24,7 @@ def written(database: Database, event: AuditEventType) -> list[Line]:
         return [line for line in audit.lines(read) if line.type == event]
 
 
-@pytest.mark.parametrize("page", ["/", "/audit", "/destinations"])
+@pytest.mark.parametrize("page", ["/", "/audit", "/destinations", "/refusals"])
 def test_a_page_without_records_says_so(browser: TestClient, page: str) -> None:
     answer = browser.get(page)
     assert answer.status_code == 200
@@ -303,12 +304,64 @@ def test_destinations_show_what_waits_what_stopped_and_the_last_error(
         assert words in page, words
 
 
-def test_a_conflict_is_shown(browser: TestClient, receive: Record, database: Database) -> None:
+def test_refusals_show_what_why_who_and_what_would_change_it(browser: TestClient, database: Database) -> None:
+    capture = Refusal(
+        RefusalKind.CONTEXT, "SOP class not accepted", 'add "SC" to receive.accept', "3", "PACS", "CXRNODE", "10.0.0.1",
+        "1.2.840.10008.5.1.4.1.1.7",
+    )  # fmt: skip
+    stranger = Refusal(RefusalKind.ASSOCIATION, "unknown", "add a [[peers]] table", "1,1,3", "<b>", "X", "10.0.0.9")
+    with database.transaction() as tx:
+        refusals.add(tx, {capture: 10, stranger: 12345})
+    page = browser.get("/refusals").text
+    for words in (
+        "Secondary Capture Image Storage", "add &#34;SC&#34; to receive.accept", "PACS", "10.0.0.1", ">10<",
+        "12345", "add a [[peers]] table", "&lt;b&gt;",
+    ):  # fmt: skip
+        assert words in page
+
+
+def test_a_file_that_was_kept_aside_is_shown_with_the_way_to_accept_it(
+    browser: TestClient, receive: Record, database: Database
+) -> None:
     receive("1.1")
     other = instances.IncomingInstance(
         "1.1", "1.2", "1.8", "1.2", "CR", "b" * 64, 7, "conflicts/x", "M", "C", "192.0.2.7",
-        instances.StudyHeader("1.9"),
+        instances.StudyHeader("1.9", patient_id="OTHER", patient_name="Roe^Mary"),
     )  # fmt: skip
     with database.transaction() as tx:
         instances.register_conflict(tx, other)
-    assert "kept aside: same instance UID, other bytes" in browser.get("/study/1.9").text
+    page = browser.get("/study/1.9").text
+    for words in ("same instance UID, other bytes", "Roe, Mary", "cxrnode study accept 1.9 --instance 1.1"):
+        assert words in page, words
+    assert "a corrected file waits: another patient" in browser.get("/").text
+
+
+def test_two_patients_in_a_study_are_shown_and_no_finding_is(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, database: Database
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs")
+    receive("1.2", patient_id="PAT-B", patient_name="<Roe>^Mary")
+    assert "PAT-B" in browser.get("/?q=pat-b").text
+    listed, page = browser.get("/?status=conflict").text, browser.get("/study/1.9").text
+    for words in ("PAT1.9", "PAT-B", "Doe, Jane", "&lt;Roe&gt;, Mary", "two patients"):
+        assert words in listed, words
+        assert words in page, words
+    assert "cxrnode study resolve 1.9 --patient PAT-B" in page
+    assert "study conflict" in page
+    assert "Opacity" not in listed
+    assert "Opacity" not in page
+    with database.transaction() as tx:
+        corrections.resolve_study(tx, "1.9", "PAT-B", user="operator")
+    page = browser.get("/study/1.9").text
+    assert "rejected: of another patient" in page
+    assert "Opacity" not in page
+
+
+def test_a_study_without_a_standing_image_says_so(browser: TestClient, receive: Record, database: Database) -> None:
+    receive("1.1")
+    with database.transaction() as tx:
+        corrections.reject_instance(tx, "1.9", "1.1", user="operator")
+    assert "every image was rejected" in browser.get("/?status=rejected").text
+    assert "rejected by hand" in browser.get("/study/1.9").text

@@ -17,7 +17,7 @@ from dicom_node.receive import Receiver
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def test_the_quick_doctor_looks_at_what_a_health_check_needs_and_fails_without_a
     result = run("doctor", "--quick", "--json")
     assert checks(result) == {
         "data folder": "ok", "free disk": "ok", "database": "ok", "clock": "ok", "receiver": "failed", "queue": "ok",
-        "deliveries": "ok",
+        "deliveries": "ok", "patients": "ok",
     }  # fmt: skip
     assert result.returncode == 1
 
@@ -309,3 +309,69 @@ def test_what_is_being_tried_again_is_shown_with_its_error(run: Run, node: Setti
     assert (entry["step"], entry["attempts"], entry["error"]) == ("analyse", 1, "the disk is full")
     assert run("retry", "1.9").returncode == 0
     assert json.loads(run("study", "1.9", "--json").stdout)["study"]["retrying"] == []
+
+
+def two_patients(node: Settings, *, corrected: bool = False) -> None:
+    """Put a study of two patients on record, perhaps with a corrected file for the second image."""
+    database = Database.open(node.database_url())
+    for uid, patient, digest in (("1.1", "PAT A", "a"), ("1.2", "PAT-B", "a"), ("1.2", "PAT A", "b"))[: 2 + corrected]:
+        incoming = IncomingInstance(
+            instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
+            transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256=digest * 64, size=7, path="ab/cd",
+            calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1",
+            study=StudyHeader("1.9", patient_id=patient, patient_name="Doe^Jane"),
+        )  # fmt: skip
+        with database.transaction() as tx:
+            outcome = register_instance(tx, incoming, settle_seconds=0)
+            if outcome is Registered.CONFLICT:
+                register_conflict(tx, incoming)
+    database.close()
+
+
+def test_two_patients_are_listed_with_the_ways_out_and_resolved(
+    run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_patients(node)
+    for shown in (run("studies").stdout, run("study", "1.9").stdout):
+        for words in ("conflict", "PAT A", "PAT-B", "cxrnode study resolve 1.9 --patient 'PAT A'"):
+            assert words in shown, words
+    assert [entry["status"] for entry in json.loads(run("studies", "--json").stdout)] == ["conflict"]
+    monkeypatch.setenv("LOGNAME", "operator-7")
+    resolved = run("study", "resolve", "1.9", "--patient", "PAT A")
+    assert (resolved.returncode, resolved.stdout) == (
+        0, "study 1.9: 1 image of that patient will be analysed, 1 image rejected\n",
+    )  # fmt: skip
+    again = run("study", "resolve", "1.9", "--patient", "PAT A")
+    assert (again.returncode, "nothing changed" in again.stdout) == (0, True)
+    shown = run("study", "1.9").stdout
+    assert "of another patient" in shown
+    assert "operator-7" in shown
+    refused = run("study", "resolve", "1.9", "--patient", "PAT-C")
+    assert (refused.returncode, "no image of study 1.9" in refused.stderr, "PAT-C" in refused.stderr) == (
+        1,
+        True,
+        False,
+    )
+
+
+def test_an_image_is_rejected_and_a_corrected_one_accepted_or_dismissed(run: Run, node: Settings) -> None:
+    two_patients(node, corrected=True)
+    assert "cxrnode study accept 1.9 --instance 1.2" in run("studies").stdout
+    accepted = run("study", "accept", "1.9", "--instance", "1.2")
+    assert (accepted.returncode, "the corrected file stands now" in accepted.stdout) == (0, True)
+    assert "nothing changed" in run("study", "accept", "1.9", "--instance", "1.2").stdout
+    assert json.loads(run("study", "1.9", "--json").stdout)["study"]["status"] == "received"
+    assert run("study", "reject", "1.9", "--instance", "1.2").stdout == "image 1.2: rejected\n"
+    assert "nothing changed" in run("study", "reject", "1.9", "--instance", "1.2").stdout
+    assert "no file waits" in run("study", "reject", "1.9", "--instance", "1.2", "--kept-aside").stdout
+    assert run("study", "reject", "1.9", "--instance", "7.7").returncode == 1
+
+
+def test_a_study_is_shown_whether_or_not_the_word_show_is_said(run: Run, node: Settings) -> None:
+    two_patients(node)
+    said = [
+        json.loads(run("study", *words).stdout)["study"]["study_uid"]
+        for words in (("1.9", "--json"), ("--json", "1.9"), ("show", "1.9", "--json"))
+    ]
+    assert said == ["1.9"] * 3
+    assert "resolve" in run("study", "--help").stdout

@@ -8,11 +8,12 @@ import pytest
 from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
-from tracking import documents, maintenance, queue, schema
+from tracking import documents, maintenance, queue, refusals, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.refusals import Refusal, RefusalKind
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"
@@ -132,6 +133,26 @@ def test_an_analysis_that_stopped_is_the_queues_and_no_delivery(
     assert found["deliveries"].state == "ok"
 
 
+def test_refusals_of_the_last_days_are_named_with_the_setting_that_would_change_them(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert looked_at(settings, monkeypatch)["refusals"] == Check("refusals", "ok", "none in 7 days")
+    caller = {"calling_ae": "PACS", "called_ae": "CXRNODE", "address": "10.0.0.1"}
+    sop_class = {"sop_class_uid": "1.2.840.10008.5.1.4.1.1.7"}
+    cure = 'add "SC" to receive.accept'
+    with database.transaction() as tx:
+        refusals.add(tx, {Refusal(RefusalKind.CONTEXT, "SOP class not accepted", cure, **caller, **sop_class): 10})
+        refusals.add(tx, {Refusal(RefusalKind.SPARE_CONTEXT, "SOP class not accepted", cure, **caller, **sop_class): 3})
+    found = looked_at(settings, monkeypatch)
+    check = found["refused context"]
+    assert (check.state, check.cure) == ("warning", cure)
+    assert check.found.startswith(
+        "SOP class not accepted (Secondary Capture Image Storage, calling PACS, called CXRNODE, from 10.0.0.1), 10 "
+    )
+    assert found["refusals"].state == "ok"
+    assert "1 more" in found["refusals"].found
+
+
 def test_the_quick_doctor_does_not_walk_the_documents(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +166,28 @@ def test_nothing_of_a_patient_is_said(settings: Settings, database: Database, mo
     stop_delivery(database)
     said = "".join(check.found + check.cure for check in looked_at(settings, monkeypatch).values())
     assert "Doe" not in said
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_studies_of_two_patients_and_corrected_images_are_counted_without_saying_whose(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    assert looked_at(settings, monkeypatch, quick=quick)["patients"].state == "ok"
+    for uid, patient, digest in (("1.1", "PAT-A", "a"), ("1.2", "PAT-B", "a"), ("1.2", "PAT-A", "b")):
+        incoming = IncomingInstance(
+            instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
+            transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256=digest * 64, size=7, path="ab/cd",
+            calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1", study=StudyHeader("1.9", "", patient),
+        )  # fmt: skip
+        with database.transaction() as tx:
+            if register_instance(tx, incoming, settle_seconds=0) is Registered.CONFLICT:
+                register_conflict(tx, incoming)
+    found = looked_at(settings, monkeypatch, quick=quick)
+    assert (found["patients"].state, found["corrected images"].state) == ("warning", "warning")
+    assert "1 in conflict" in found["patients"].found
+    assert "`cxrnode study 1.9`" in found["patients"].cure
+    assert "`cxrnode study 1.9`" in found["corrected images"].cure
+    assert "PAT-" not in "".join(check.found + check.cure for check in found.values())
 
 
 def test_an_unusable_database_is_named_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

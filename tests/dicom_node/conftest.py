@@ -1,6 +1,7 @@
 """A running receiver, and small radiograph-like data sets to send to it."""
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from sqlalchemy import select
 from config.settings import Settings
 from dicom_node.receive import Receiver
 from dicom_node.send import Target
-from tracking import schema
+from tracking import refusals, schema
 from tracking.audit import Line, lines
 from tracking.database import Database
 from tracking.models import Instance
+from tracking.refusals import RefusalCount
 
 MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]
@@ -43,6 +45,24 @@ class Node:
     def audit(self) -> list[Line]:
         with self.database.reading() as read:
             return list(lines(read))
+
+    def audit_soon(self, number: int = 1) -> list[Line]:
+        """Return the audit log once it has so many lines: some are written when the peer is gone."""
+        deadline = time.monotonic() + 20
+        while len(found := self.audit()) < number and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    def refusals(self, number: int = 1) -> list[RefusalCount]:
+        """Return what was refused, once there are so many different refusals."""
+        deadline = time.monotonic() + 20
+        while len(found := self._refusals()) < number and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    def _refusals(self) -> list[RefusalCount]:
+        with self.database.reading() as read:
+            return refusals.latest(read)
 
     def events(self) -> list[str]:
         return [line.type for line in self.audit()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from config.errors import UnreadableInstance
-from dicom_node.header import PREFIX_BYTES, decode_text, is_usable_uid, parse_header
+from dicom_node.header import PREFIX_BYTES, UnusableUid, decode_text, is_cut_short, is_usable_uid, parse_header
 from dicom_node.syntaxes import CANDIDATES, DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 MakeDataset = Callable[..., Dataset]
@@ -80,12 +83,54 @@ def test_missing_attributes_are_empty() -> None:
     assert header.study.patient_name == ""
 
 
-@pytest.mark.parametrize("uid", ["", "1.2/../../etc", "x" * 65, "1.2\\1.3", "..", "1.2 3"])
-def test_a_data_set_without_a_usable_study_is_refused(uid: str) -> None:
-    raw = uid.encode()
-    element = b"\x20\x00\x0d\x00UI" + len(raw).to_bytes(2, "little") + raw
+def test_a_data_set_without_a_study_is_refused() -> None:
     with pytest.raises(UnreadableInstance, match="0020,000D"):
-        parse_header(element, EXPLICIT_LITTLE)
+        parse_header(b"\x20\x00\x0d\x00UI\x00\x00", EXPLICIT_LITTLE)
+
+
+@pytest.mark.parametrize("uid", ["1.2/../../etc", "x" * 65, "1.2\\1.3", "..", "1.2 3"])
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_a_uid_that_cannot_serve_as_one_is_refused_by_its_name(keyword: str, uid: str) -> None:
+    uids = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3"} | {keyword: uid}
+    encoded = b"".join(raw(name, value.encode()) for name, value in uids.items())
+    with pytest.raises(UnusableUid) as refused:
+        parse_header(encoded, EXPLICIT_LITTLE)
+    assert refused.value.element.replace(" ", "") == keyword
+    assert uid not in str(refused.value)
+    assert len(str(refused.value)) <= 64  # Error Comment (0000,0902) is LO
+
+
+def raw(keyword: str, value: bytes) -> bytes:
+    """Return one element in Explicit VR Little Endian, whatever its value."""
+    tag = Tag(keyword)
+    value += b" " * (len(value) % 2)
+    vr = dictionary_VR(tag).encode()
+    return struct.pack("<HH2sH", tag.group, tag.element, vr, len(value)) + value
+
+
+@pytest.mark.parametrize(
+    ("elements", "first", "repeated"),
+    [
+        ([("PatientID", b"A"), ("PatientID", b"B")], "A", {"patient_id": "B"}),
+        ([("PatientID", b"A"), ("PatientID", b"A ")], "A", {}),
+        ([("PatientID", b""), ("PatientID", b"B")], "", {"patient_id": "B"}),
+        ([("PatientID", b"A"), ("PatientID", b"B"), ("PatientID", b"A")], "A", {"patient_id": "A"}),
+        ([("PatientID", b"A"), ("Rows", b"\1\0"), ("PatientID", b"B")], "A", {"patient_id": "B"}),
+        ([("Rows", b"\1\0"), ("PatientID", b"B")], "B", {}),
+        ([("PatientID", b"A"), ("StudyInstanceUID", b"1.9")], "A", {"Study Instance UID": "1.9"}),
+        ([("PatientID", b"A"), ("PatientAge", b"030Y"), ("PatientAge", b"040Y")], "A", {}),
+    ],
+    ids=["two", "padding", "empty first", "back again", "behind the series", "only there", "two studies", "other"],
+)
+def test_of_a_repeated_element_the_first_value_counts_and_the_last_is_reported(
+    elements: list[tuple[str, bytes]], first: str, repeated: dict[str, str]
+) -> None:
+    encoded = b"".join(
+        raw(name, value) for name, value in [("StudyInstanceUID", b"1.2"), ("SeriesInstanceUID", b"1.3"), *elements]
+    )
+    header = parse_header(encoded, EXPLICIT_LITTLE)
+    assert header is not None
+    assert (header.study.patient_id, header.study.study_uid, dict(header.repeated)) == (first, "1.2", repeated)
 
 
 def test_a_hexadecimal_uid_is_usable() -> None:
@@ -167,7 +212,36 @@ def test_any_bytes_become_clean_text(raw: bytes, character_set: bytes) -> None:
     assert all(character.isprintable() or character.isspace() or ord(character) > 0x9F for character in text)
 
 
-def test_bytes_after_the_series_are_never_looked_at(make_dataset: MakeDataset) -> None:
+def test_broken_bytes_after_the_series_cost_nothing_that_came_before(make_dataset: MakeDataset) -> None:
     encoded = encode(make_dataset(), EXPLICIT_LITTLE)
     cut = encoded.index(b"\x28\x00\x02\x00US")
     assert parse_header(io.BytesIO(encoded[:cut]).getvalue() + b"\xff" * 50, EXPLICIT_LITTLE) is not None
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG])
+def test_a_data_set_is_cut_short_wherever_its_end_is_missing(syntax: str) -> None:
+    ds = Dataset()
+    ds.StudyInstanceUID, ds.Rows = "1.2.3", 4
+    ds.ViewCodeSequence = [Dataset()]
+    ds.ViewCodeSequence[0].CodeMeaning = "postero-anterior"
+    ds.add_new(0x7FE00010, "OW", bytes(range(32)))
+    encoded = encode(ds, syntax)
+    assert not is_cut_short(encoded, syntax)
+    assert not is_cut_short(encoded + bytes(6), syntax), "padding"
+    for missing in range(1, 33):
+        assert is_cut_short(encoded[:-missing], syntax)
+
+
+def test_fragments_are_cut_short_when_their_bytes_are_missing_and_not_when_only_the_delimiter_is() -> None:
+    head = b"\xe0\x7f\x10\x00OB\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\x00\x00\x00\x00"
+    fragment = b"\xfe\xff\x00\xe0\x08\x00\x00\x00abcdefgh"
+    whole = head + fragment + b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    assert not is_cut_short(whole, "1.2.840.10008.1.2.4.90")
+    assert not is_cut_short(head + fragment, "1.2.840.10008.1.2.4.90")
+    for missing in range(1, 8):
+        assert is_cut_short((head + fragment)[:-missing], "1.2.840.10008.1.2.4.90")
+
+
+@given(st.binary(max_size=300), st.sampled_from([EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]))
+def test_whether_noise_is_cut_short_is_decided_without_an_error(noise: bytes, syntax: str) -> None:
+    assert is_cut_short(noise, syntax) in {True, False}

@@ -23,7 +23,6 @@ from sqlalchemy import select
 
 from config.errors import PeerUnavailable, RefusedByPeer
 from dicom_node import association, send
-from dicom_node.acceptor import Acceptor
 from dicom_node.dicom_file import open_file
 from dicom_node.send import Association, echo, store
 from dicom_node.sop_classes import VERIFICATION
@@ -266,10 +265,9 @@ def test_a_request_that_was_answered_before_costs_no_new_negotiation(
     first, second = (save_file(make_dataset()) for _ in range(2))
     assert store([first], node.target)[0].stored
 
-    def negotiates(*_: object) -> Acceptor:
-        raise AssertionError("pynetdicom is asked")
+    def negotiates(*_: object) -> None:
+        raise AssertionError("the request is negotiated again")
 
-    monkeypatch.setattr(association, "Acceptor", negotiates)
     monkeypatch.setattr(association, "parse_request", negotiates)
     assert store([second], node.target)[0].stored
     assert len(node.instances()) == 2

@@ -3,6 +3,8 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from config.errors import PeerBusy, RefusedByPeer
 from dicom_node import send, wire
 from dicom_node.send import Association, Target, echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE
+from tests.dicom_node.requests import request
 
 Node = Any
 MakeDataset = Callable[..., Dataset]
@@ -68,7 +71,7 @@ def test_strangers_are_rejected_and_audited(
         echo(Target(**{"host": "127.0.0.1", "port": node.receiver.port, "called_ae": "CXRNODE",
                        "calling_ae": "STRANGER", **target}))  # fmt: skip
     assert code in str(caught.value)
-    [line] = node.audit()
+    [line] = node.audit_soon()
     assert (line.type, line.detail["calling_ae"]) == ("association-rejected", "STRANGER")
 
 
@@ -108,3 +111,46 @@ def test_more_associations_than_allowed_are_told_to_come_back(start_node: Callab
             time.sleep(0.02)
     else:
         pytest.fail("the place was not given back")
+
+
+def open_associations(node: Node, count: int, address: str) -> list[socket.socket]:
+    """Ask for so many associations from an address, echo once over each that is accepted, and return those."""
+    opened = []
+    for _ in range(count):
+        connection = socket.create_connection(
+            ("127.0.0.1", node.receiver.port), timeout=10, source_address=(address, 0)
+        )
+        connection.sendall(request())
+        if connection.recv(65536)[0] != wire.ASSOCIATE_AC:
+            connection.close()
+            continue
+        command = {wire.COMMAND_FIELD: 0x30, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET}
+        connection.sendall(wire.command_pdu(1, wire.encode_command(command)))
+        assert connection.recv(65536)[0] == wire.P_DATA
+        opened.append(connection)
+    return opened
+
+
+def test_idle_associations_from_one_address_do_not_lock_others_out(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    with ExitStack() as idle:
+        opened = [idle.enter_context(connection) for connection in open_associations(node, 32, "127.0.0.9")]
+        assert len(opened) == 16
+        assert store([save_file(make_dataset())], node.target)[0].stored
+
+
+def test_idle_associations_from_everywhere_do_not_lock_a_known_peer_out(
+    start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    node = start_node(peers=[{"name": "pacs", "ae_title": "PACS", "addresses": ["127.0.0.1"]}])
+    with ExitStack() as idle:
+        addresses = ("127.0.0.7", "127.0.0.8", "127.0.0.9")
+        opened = [connection for address in addresses for connection in open_associations(node, 12, address)]
+        for connection in opened:
+            idle.enter_context(connection)
+        assert len(opened) == 24
+        path = save_file(make_dataset())
+        assert store([path], replace(node.target, calling_ae="PACS"))[0].stored
+        with pytest.raises(PeerBusy, match="2,3,2"):
+            store([path], node.target)

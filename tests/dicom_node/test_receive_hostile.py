@@ -95,14 +95,6 @@ def send_too_much(connection: socket.socket, instance_uid: bytes = b"1.2.3") -> 
     return everything_until_closed(connection)
 
 
-def lines_soon(node: Node, number: int = 1) -> list[Any]:
-    """Return the audit log once it has so many lines: this one is written when the peer is gone."""
-    deadline = time.monotonic() + 5
-    while len(node.audit()) < number and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return list(node.audit())
-
-
 def test_a_data_set_beyond_the_bound_leaves_one_audit_line_without_patient_data(
     start_node: Callable[..., Node],
 ) -> None:
@@ -110,7 +102,7 @@ def test_a_data_set_beyond_the_bound_leaves_one_audit_line_without_patient_data(
     with negotiated(node) as connection:
         assert send_too_much(connection)[:1] == b"\x07"
     echo(node.target)
-    [line] = lines_soon(node)
+    [line] = node.audit_soon()
     assert (line.type, line.outcome, line.study_uid) == ("instance-refused", "minor-failure", None)
     assert line.detail == {
         "instance_uid": "1.2.3", "status": "A-ABORT", "reason": "data set is longer than receive.max_dataset_bytes",
@@ -124,7 +116,7 @@ def test_no_free_text_in_place_of_a_uid_gets_into_the_line_of_a_data_set_beyond_
     node = start_node(max_dataset_bytes=1 << 20)
     with negotiated(node) as connection:
         assert send_too_much(connection, b"Doe Jane")[:1] == b"\x07"
-    [line] = lines_soon(node)
+    [line] = node.audit_soon()
     assert line.detail["instance_uid"] == ""
 
 
@@ -146,7 +138,7 @@ def test_a_data_set_beyond_the_bound_is_aborted_before_a_slow_database_has_writt
         assert node.audit() == []
     finally:
         back.set()
-    assert [line.type for line in lines_soon(node)] == ["instance-refused"]
+    assert [line.type for line in node.audit_soon()] == ["instance-refused"]
 
 
 def test_a_data_set_beyond_the_bound_is_aborted_and_costs_no_place_while_the_database_is_away(
@@ -162,7 +154,7 @@ def test_a_data_set_beyond_the_bound_is_aborted_and_costs_no_place_while_the_dat
         with negotiated(node) as connection:
             assert send_too_much(connection)[:1] == b"\x07"
         deadline = time.monotonic() + 5
-        while node.receiver._open() and time.monotonic() < deadline:
+        while node.receiver._slots.connections() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert echo(node.target).status == 0
     assert (node.files(), node.audit()) == ([], [])
@@ -265,7 +257,7 @@ def test_a_disk_that_lets_nothing_be_removed_costs_no_place(
     monkeypatch.setattr(Path, "unlink", fail)
     begin_and_vanish(node)
     deadline = time.monotonic() + 5
-    while node.receiver._open() and time.monotonic() < deadline:
+    while node.receiver._slots.connections() and time.monotonic() < deadline:
         time.sleep(0.01)
     monkeypatch.undo()
     assert echo(node.target).status == 0

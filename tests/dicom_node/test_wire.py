@@ -118,3 +118,19 @@ def test_a_command_set_survives_encoding(elements: dict[int, int | bytes]) -> No
     assert int.from_bytes(decoded.pop(wire.GROUP_LENGTH), "little") == len(wire.encode_command(elements)) - 12
     expected = {tag: v.to_bytes(2, "little") if isinstance(v, int) else v for tag, v in elements.items()}
     assert decoded == expected
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 8, 20, 100, 131072])
+def test_a_command_is_cut_to_the_longest_pdu_that_the_peer_takes(limit: int) -> None:
+    command = bytes(range(90))
+    encoded = memoryview(wire.command_pdus(5, command, limit))
+    pieces, lengths = [], []
+    while encoded:
+        length = int.from_bytes(encoded[2:6], "big")
+        pieces += list(wire.fragments(encoded[6 : 6 + length]))
+        lengths.append(length)
+        encoded = encoded[6 + length :]
+    assert b"".join(bytes(piece.data) for piece in pieces) == command
+    assert [piece.is_last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert all(piece.is_command and piece.context_id == 5 for piece in pieces)
+    assert max(lengths) <= max(limit, 7) if limit else len(lengths) == 1

@@ -45,7 +45,14 @@ class Studies:
             instance_uid=uid, sop_class_uid=str(dataset.SOPClassUID), series_uid=str(dataset.SeriesInstanceUID),
             transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID), modality=str(dataset.Modality),
             sha256="0" * 64, size=1, path=path.name, calling_ae="A", called_ae="B", address="127.0.0.1",
-            study=StudyHeader(str(dataset.StudyInstanceUID)),
+            study=StudyHeader(
+                str(dataset.StudyInstanceUID),
+                patient_id=str(dataset.get("PatientID", "")),
+                issuer_of_patient_id=str(dataset.get("IssuerOfPatientID", "")),
+                patient_name=str(dataset.get("PatientName", "")),
+                patient_birth_date=str(dataset.get("PatientBirthDate", "")),
+                patient_sex=str(dataset.get("PatientSex", "")),
+            ),
         )  # fmt: skip
         with self.database.transaction() as tx:
             register_instance(tx, incoming, settle_seconds=0)

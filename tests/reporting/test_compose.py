@@ -46,7 +46,7 @@ def test_each_kind_goes_to_whoever_wants_it(
 ) -> None:
     first = phantom(1)
     uid = studies.receive(first)
-    lateral = studies.receive(phantom(2, study_uid=str(first.StudyInstanceUID), instance_number=2))
+    lateral = studies.receive(phantom(1, study_uid=str(first.StudyInstanceUID), instance_number=2))
     settings = with_destinations()
     job = studies.analyse(str(first.StudyInstanceUID), {uid: opacity_findings, lateral: "it is a lateral view"})
     report(studies, settings, job)
@@ -97,7 +97,7 @@ def test_a_later_revision_corrects_and_points_back(
     settings = with_destinations()
     studies.begin_analysis()
     report(studies, settings, studies.analyse(study, {uid: opacity_findings}))
-    late = studies.receive(phantom(2, study_uid=study, instance_number=2))
+    late = studies.receive(phantom(1, study_uid=study, instance_number=2))
     report(studies, settings, studies.analyse(study, {uid: opacity_findings, late: opacity_findings}, revision=2))
     documents, _ = rows(studies.database)
     first, second = [document for document in documents if document.kind == "sr"]
@@ -243,7 +243,7 @@ def test_an_image_that_can_no_longer_be_read_is_named_and_the_others_reported(
 ) -> None:
     image = phantom(1)
     uid = studies.receive(image)
-    other = studies.receive(phantom(2, study_uid=str(image.StudyInstanceUID), instance_number=2))
+    other = studies.receive(phantom(1, study_uid=str(image.StudyInstanceUID), instance_number=2))
     (settings.instance_dir / f"{other}.dcm").write_bytes(b"rubbish")
     outcomes = {uid: opacity_findings, other: opacity_findings}
     job = studies.analyse(str(image.StudyInstanceUID), outcomes)

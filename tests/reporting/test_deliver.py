@@ -205,7 +205,7 @@ def test_a_message_that_a_later_revision_has_overtaken_is_not_sent(
     studies.begin_analysis()
     with studies.database.reading() as read:
         study_uid = load_delivery(read, late.id).study_uid
-    second = studies.receive(phantom(2, study_uid=study_uid, instance_number=2))
+    second = studies.receive(phantom(1, study_uid=study_uid, instance_number=2))
     commit = ReportHandler(settings, studies.database).run(
         studies.analyse(study_uid, {second: opacity_findings}, revision=2)
     )

@@ -20,12 +20,14 @@ Receive = Callable[..., Registered]
 def receive(database: Database) -> Receive:
     """Return a function that registers an instance: ``receive("1.1", study="1.9", sha256=…)``."""
 
-    def register(instance_uid: str, *, study: str = "1.9", sha256: str = "a" * 64, settle: float = 0) -> Registered:
+    def register(
+        instance_uid: str, *, study: str = "1.9", sha256: str = "a" * 64, settle: float = 0, patient: str = "Doe^Jane"
+    ) -> Registered:
         incoming = IncomingInstance(
             instance_uid=instance_uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
             transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256=sha256, size=7, path="ab/cd",
             calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1",
-            study=StudyHeader(study, accession_number="ACC", patient_name="Doe^Jane"),
+            study=StudyHeader(study, accession_number="ACC", patient_name=patient),
         )  # fmt: skip
         with database.transaction() as tx:
             return register_instance(tx, incoming, settle_seconds=settle)

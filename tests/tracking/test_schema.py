@@ -9,9 +9,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from config.errors import SettingsError
-from tracking import audit, queue, schema
+from tracking import audit, queries, queue, schema
 from tracking.database import Database
 from tracking.models import Base
+from tracking.patient import PatientIdentity
 
 
 def test_the_models_and_the_migrations_agree(database: Database) -> None:
@@ -49,6 +50,38 @@ def test_what_is_due_in_an_old_database_is_still_due_after_the_upgrade(empty_dat
     job = queue.claim(empty_database, ["q"], "somebody", 1000)
     assert job is not None
     assert (job.key, job.attempts, job.unforeseen) == ("k", 3, 0)
+
+
+def test_an_old_study_s_patient_is_that_of_its_first_instance_and_of_later_ones_unknown(
+    empty_database: Database,
+) -> None:
+    from sqlalchemy import text
+
+    schema.upgrade(empty_database, "0003")
+    with empty_database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO study (study_uid, accession_number, patient_id, issuer_of_patient_id, patient_name,"
+                " patient_birth_date, patient_sex, study_date, study_time, description, revision, first_received_at,"
+                " last_received_at) VALUES ('1.9', 'ACC', 'PAT-A', '', 'Doe^Jane', '', 'F', '', '', '', 1, 0, 0)"
+            )
+        )
+        for uid, at in (("1.1", 5), ("1.2", 3)):
+            connection.execute(
+                text(
+                    "INSERT INTO instance (instance_uid, study_uid, series_uid, sop_class_uid, transfer_syntax_uid,"
+                    " modality, sha256, size, path, calling_ae, called_ae, address, revision, duplicates, received_at)"
+                    " VALUES (:uid, '1.9', '1.8', '1.2', '1.2', 'CR', :uid, 7, 'x', 'M', 'C', 'h', 1, 0, :at)"
+                ),
+                {"uid": uid, "at": at},
+            )
+    schema.upgrade(empty_database)
+    with empty_database.reading() as read:
+        images = {image.instance_uid: image.patient for image in queries.instances(read, "1.9")}
+        study = queries.find_study(read, "1.9")
+    assert images == {"1.2": PatientIdentity("PAT-A", "", "Doe^Jane", "", "F"), "1.1": None}
+    assert study is not None
+    assert (study.status, study.patients) == ("received", ())
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:

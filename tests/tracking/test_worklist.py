@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from tracking import documents, queries, worklist
+from tracking import corrections, documents, queries, worklist
 from tracking.database import Database
 from tracking.models import Delivery, Document, Job
 
@@ -36,6 +36,11 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
         documents.record_attempt_failed(tx, ways["3.7"], "refused", stopped=True)
         documents.record_delivered(tx, ways["3.10"], "0000")
     receive("3.10.2", study="3.10")  # a picture that came late: the study is received anew
+    receive("3.12.1", study="3.12")
+    receive("3.12.2", study="3.12", patient="Roe^Mary")
+    receive("3.13.1", study="3.13")
+    with database.transaction() as tx:
+        corrections.reject_instance(tx, "3.13", "3.13.1", user="operator")
 
 
 def _delivery_of(database: Database, analysis_id: int) -> int:
@@ -61,7 +66,8 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     assert by_status == expected
     assert all(expected.values()), "every status was tried"
     assert expected["attention"] == {"3.2", "3.7", "3.8", "3.11"}
-    assert everything.total == 11
+    assert (expected["conflict"], expected["rejected"]) == ({"3.12"}, {"3.13"})
+    assert everything.total == 13
 
 
 def test_pages_come_newest_first_and_are_counted(database: Database, receive: Record) -> None:

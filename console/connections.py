@@ -1,0 +1,77 @@
+"""Connections to the pages: bounded in number and in time, so that idle ones never keep others out.
+
+uvicorn counts every open connection against one limit and answers 503 beyond it, and it waits without end for a request
+that does not come. Here a connection has to bring a whole request in time, its answer has to be taken in time, and
+beyond the limit the connection that has been idle for longest, of the address that has most of them, is closed.
+"""
+
+import asyncio
+from collections import Counter
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MOST_CONNECTIONS = 256
+"""Open connections; more close the longest idle one. Descriptors of a process are 1024 by default."""
+
+REQUEST_SECONDS = 10.0
+"""From the connection, or the end of an answer, to the whole head of a request, however it drips."""
+
+ANSWER_SECONDS = 60.0
+"""From a request to the end of its answer, which a peer may be slow to take."""
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 on one connection, with limits. All methods run on the event loop's thread."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, and make room if there are too many connections."""
+        super().connection_made(transport)
+        self._wait(REQUEST_SECONDS)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._longest_idle().transport.abort()
+
+    def handle_events(self) -> None:
+        """Take what has come; a request that is complete has its time to be answered from here on."""
+        was_idle = self.is_idle
+        super().handle_events()
+        if was_idle and not self.is_idle:
+            self._wait(ANSWER_SECONDS)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request on this connection."""
+        self._wait(REQUEST_SECONDS)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self, seconds: float) -> None:
+        """Close the connection unless it has come further in so many seconds."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _longest_idle(self) -> "BoundedProtocol":
+        """Return the connection to close: this new one where all others are busy."""
+        idle = [other for other in self.connections if isinstance(other, BoundedProtocol) and other.is_idle]
+        held = Counter(other._host for other in idle)
+        return min(idle, key=lambda other: (-held[other._host], other._due), default=self)
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
+    def _due(self) -> float:
+        """When the time of this connection is over, by the clock of the event loop."""
+        return self._deadline.when() if self._deadline is not None else 0.0

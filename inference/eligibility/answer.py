@@ -1,0 +1,100 @@
+"""What a header says about an image: the view, the region, a refusal or a doubt."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from inference.findings import NotAnalysed
+
+
+class View(StrEnum):
+    """How the beam went through the patient, as far as the header tells."""
+
+    FRONTAL = "frontal"
+    LATERAL = "lateral"
+    OBLIQUE = "oblique"
+    DECUBITUS = "decubitus"
+    """On the side, with a horizontal beam."""
+    LORDOTIC = "lordotic"
+    """Lordotic or axial: the apices, with the clavicles above the lungs."""
+    SWIMMERS = "swimmers"
+    UNKNOWN = "unknown"
+
+
+class Region(StrEnum):
+    """Which part of the body the image shows, as far as the header tells."""
+
+    CHEST = "chest"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Doubt(StrEnum):
+    """Why something is unknown."""
+
+    SILENT = "silent"
+    """Nothing in the header says it."""
+    UNRECOGNISED = "unrecognised"
+    """A value that should say it is in no table."""
+    CONTRADICTION = "contradiction"
+    """The header says two things that exclude each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderAnswer:
+    """Three states: refused, accepted by the header as a frontal chest, or unknown.
+
+    ``refusal`` is set when the header alone is reason enough. Otherwise ``doubt`` is set when view or region is
+    unknown: it is the refusal that holds unless something else, such as the image itself, tells. Both are None for
+    an image that its header calls a frontal chest radiograph of an adult.
+    """
+
+    refusal: NotAnalysed | None
+    doubt: NotAnalysed | None
+    view: View
+    region: Region
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Generic[Value]):
+    """What one source in a header says; ``doubt`` is set exactly when the value is unknown."""
+
+    value: Value
+    source: str = ""
+    """The source's name, such as "series description"."""
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources(Generic[Value]):
+    """The statements of a header about one thing, the nearest to the image first; None for a silent source."""
+
+    near: Sequence[Statement[Value] | None]
+    """What describes this image or its series."""
+    far: Sequence[Statement[Value] | None]
+    """What describes the procedure step, the order or the study, which may hold other images as well."""
+
+
+def nearest(sources: Sources[Value], good: Value, unknown: Value, narrower: Collection[Value] = ()) -> Statement[Value]:
+    """Return what the nearest source that speaks says.
+
+    Another source of image or series can only make that answer safer. Where it says other than a ``good`` answer,
+    the result is a contradiction, or the other value if that one is ``narrower`` than the good one. Where the nearer
+    source is unknown, the other value counts. Step, order and study are asked only where image and series are silent.
+    """
+    spoken = [statement for statement in sources.near if statement is not None]
+    if not spoken:
+        spoken = [statement for statement in sources.far if statement is not None][:1]
+    if not spoken:
+        return Statement(unknown, doubt=Doubt.SILENT)
+    first, *others = spoken
+    other = next((other for other in others if other.value not in {good, unknown}), None)
+    if other is None or first.value not in {good, unknown}:
+        return first
+    if first.value == unknown or other.value in narrower:
+        return other
+    return Statement(unknown, other.source, Doubt.CONTRADICTION)

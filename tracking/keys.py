@@ -1,0 +1,29 @@
+"""The keys of jobs: what work a study can have, by the names the queue knows it under."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking.models import Analysis, Study
+
+
+def analysis_key(study_uid: str, revision: int) -> str:
+    """Return the queue key of the analysis of one revision of a study."""
+    return f"analyse:{study_uid}:{revision}"
+
+
+def report_key(analysis_id: int) -> str:
+    """Return the queue key of the documents of an analysis."""
+    return f"report:{analysis_id}"
+
+
+def study_keys(read: Session, study_uid: str) -> list[str]:
+    """Return the keys of every job that analyses a study or builds its documents, done or not.
+
+    Whole keys: no index serves "begins with" on every database, and a node keeps millions of jobs.
+    """
+    analyses = read.scalars(select(Analysis.id).where(Analysis.study_uid == study_uid))
+    revision = read.scalar(select(Study.revision).where(Study.study_uid == study_uid)) or 0
+    return [
+        *(analysis_key(study_uid, number) for number in range(1, revision + 1)),
+        *(report_key(analysis_id) for analysis_id in analyses),
+    ]
