@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--package", default="chest-default")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--outside", type=Path, action="append", default=[])
-    parser.add_argument("--occluded", type=int, default=25, help="films of a finding that are occluded")
+    parser.add_argument("--occluded", type=int, default=8, help="films of a finding that are occluded")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     game = Game(Model.open(given.package), given.out)
