@@ -71,6 +71,13 @@ class DatabaseSettings(Section):
         return self
 
 
+DefaultCharset = Literal[
+    "", "ISO_IR 100", "ISO_IR 101", "ISO_IR 109", "ISO_IR 110", "ISO_IR 144", "ISO_IR 127", "ISO_IR 126", "ISO_IR 138",
+    "ISO_IR 148", "ISO_IR 203", "ISO_IR 13", "ISO_IR 166", "ISO_IR 192", "GB18030", "GBK",
+]  # fmt: skip
+"""Defined terms of Specific Character Set without code extensions (PS3.3 C.12.1.1.2)."""
+
+
 class ReceiveSettings(Section):
     """The Storage SCP."""
 
@@ -88,7 +95,8 @@ class ReceiveSettings(Section):
     idle_seconds: Seconds = 60
     no_image_seconds: float = Field(default=300, ge=1)
     settle_seconds: Seconds = 5
-    settle_after_release_seconds: Seconds = 1
+    settle_after_release_seconds: Seconds = 0.5
+    default_charset: DefaultCharset = ""
 
 
 class PeerSettings(Section):
@@ -187,6 +195,7 @@ class Hl7Destination(Section):
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
+    scored_only: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 30
 

@@ -1,19 +1,33 @@
 """How values read on a page: pure functions from records to words and drawings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from pydicom.uid import UID
 
-from reporting.reading import Claim, Read, claim_words, headline, of_study, percent, read, telling
+from reporting.reading import (
+    DISCLAIMER,
+    NOTHING_STATED,
+    SCORED_ONLY,
+    Claim,
+    ClaimedFinding,
+    claim_words,
+    claims_of,
+    listed,
+    percent,
+    percentages,
+    right_calls,
+    study_claims,
+)
+from reporting.reading import gist as _gist
 from tracking import conflicts
 from tracking.queries import DeliverySummary, FindingSummary, StudySummary
 from tracking.worklist import FindingDetail
 
-__all__ = ["headline", "percent", "telling"]
+__all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent"]
 
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
@@ -32,11 +46,15 @@ _SHOWN_OF_A_HASH = 12
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A score with its two operating points, all in percent of the bar; points are None where none are recorded."""
+    """A score with its two operating points, all in percent of the bar; points are None where none are recorded.
+
+    ``shown`` holds the same as people read them, the score first.
+    """
 
     score: float
     sensitive: float | None
     specific: float | None
+    shown: tuple[str, ...]
 
 
 def moment(time: datetime | None) -> str:
@@ -78,14 +96,19 @@ def size(count: int) -> str:
     return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
 
 
-def read_image(findings: Iterable[FindingDetail], instance_uid: str) -> list[Read[FindingDetail]]:
-    """Return the findings of one image as they are read beside one another."""
-    return read([finding for finding in findings if finding.instance_uid == instance_uid])
+def image_claims(findings: Iterable[FindingDetail], instance_uid: str) -> list[ClaimedFinding[FindingDetail]]:
+    """Return the findings of one image with what is claimed of them beside one another."""
+    return claims_of([finding for finding in findings if finding.instance_uid == instance_uid])
 
 
-def read_study(findings: Iterable[Summary]) -> list[Read[Summary]]:
+def claims_of_study(findings: Iterable[Summary]) -> list[ClaimedFinding[Summary]]:
     """Return the findings of all images of a study, read as one."""
-    return of_study(findings)
+    return study_claims(findings)
+
+
+def gist(claims: Sequence[ClaimedFinding[Summary]]) -> str:
+    """Return what is stated in one phrase, as every headline has it."""
+    return _gist(claims, [name(entry.finding) for entry in claims])
 
 
 def name(finding: FindingSummary | FindingDetail) -> str:
@@ -93,25 +116,38 @@ def name(finding: FindingSummary | FindingDetail) -> str:
     return finding.meaning or finding.label.replace("_", " ")
 
 
-def claim(one: Read[Summary]) -> str:
+def claim(entry: ClaimedFinding[Summary]) -> str:
     """Return what is claimed of a finding, in a word."""
-    return claim_words(one.claim, abnormal=one.finding.abnormal)
+    return claim_words(entry.claim, abnormal=entry.finding.abnormal)
 
 
-def tone(one: Read[Summary]) -> str:
+def tone(entry: ClaimedFinding[Summary]) -> str:
     """Return the name of a claim's colour: good news is never shown in the colour of bad news."""
-    if one.claim in {Claim.ABSENT, Claim.WITHHELD}:
+    if not entry.claimed:
         return "absent"
-    if not one.finding.abnormal:
-        return "good" if one.claim is Claim.PRESENT else "mild"
-    return one.claim.value
+    if not entry.finding.abnormal:
+        return "good" if entry.claim is Claim.PRESENT else "mild"
+    return entry.claim.value
 
 
-def note(one: Read[Summary]) -> str:
+def note(entry: ClaimedFinding[Summary]) -> str:
     """Return what has to stand beside a finding that is claimed."""
-    finding = one.finding
+    finding = entry.finding
     text = finding.note if isinstance(finding, FindingSummary) else finding.detail.get("note")
-    return text if isinstance(text, str) and one.claim in {Claim.PRESENT, Claim.POSSIBLE} else ""
+    return text if isinstance(text, str) and entry.claimed else ""
+
+
+def right(entry: ClaimedFinding[FindingDetail]) -> str:
+    """Return how often such calls were right, of a finding that is present."""
+    evidence = entry.finding.detail.get("evidence")
+    if entry.claim is not Claim.PRESENT or not isinstance(evidence, dict):
+        return ""
+    return right_calls(int(evidence["right"]), int(evidence["calls"]))
+
+
+def remarks(study: StudySummary, instance_uid: str) -> list[str]:
+    """Return what a reader must know about how an image was read."""
+    return [remark.text for remark in study.remarks if remark.instance_uid == instance_uid]
 
 
 def reasons(study: StudySummary) -> list[str]:
@@ -121,19 +157,18 @@ def reasons(study: StudySummary) -> list[str]:
 
 def bar(finding: FindingDetail) -> Bar:
     """Return a finding's score and operating points for its bar."""
-    points = finding.detail.get("points")
-    points = points if isinstance(points, dict) else {}
-    return Bar(round(100 * finding.score, 2), _percent(points.get("sensitive")), _percent(points.get("specific")))
+    sensitive, specific = (*finding.marks, None, None)[:2]
+    return Bar(round(100 * finding.score, 2), _percent(sensitive), _percent(specific), percentages(finding))
 
 
-def _percent(value: Any) -> float | None:
-    return round(100 * value, 2) if isinstance(value, int | float) else None
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 2)
 
 
-def boxes(one: Read[FindingDetail]) -> int:
+def boxes(entry: ClaimedFinding[FindingDetail]) -> int:
     """Return the number of regions that a finding marks: those at or above a point, of a finding that is claimed."""
-    found = one.finding.detail.get("boxes")
-    if not isinstance(found, list) or one.claim in {Claim.ABSENT, Claim.WITHHELD}:
+    found = entry.finding.detail.get("boxes")
+    if not isinstance(found, list) or not entry.claimed:
         return 0
     return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in found)
 

@@ -323,8 +323,18 @@ def _documents(settings: Settings) -> Iterator[Check]:
     try:
         with database.reading() as read:
             quarantined = documents.quarantined_by_study(read)
+            left_out = documents.left_out_by_study(read)
     finally:
         database.close()
+    if left_out:
+        study_uid = next(iter(left_out))
+        yield Check(
+            "attributes",
+            "warning",
+            f"{len(left_out)} {'study holds' if len(left_out) == 1 else 'studies hold'} attributes that are not legal "
+            f"in DICOM and are empty in the documents (the latest: {study_uid})",
+            f"`cxrnode study {study_uid}` names them; have the sender shorten or mend them",
+        )
     if not quarantined:
         yield Check("documents", "ok", "none quarantined")
         return

@@ -63,17 +63,22 @@ def receiver(settings: Settings, database: Database) -> Service:
 
 
 def worker(settings: Settings, database: Database) -> Service:
-    """Build the worker: analyses and reports, with the model loaded once."""
-    from inference.analyse import AnalyseHandler
+    """Build the worker: examinations, analyses and reports, with the model loaded once.
+
+    Examinations have a lane of their own: many new images never hold up a study whose images are ready.
+    """
     from inference.shelf import Shelf
+    from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.compose import ReportHandler
 
     shelf = Shelf()
+    examiner = Examiner(settings, shelf)
     handlers: dict[str, Handler] = {
-        "analyse": AnalyseHandler(settings, database, shelf),
+        "examine": ExamineHandler(examiner, database),
+        "analyse": AnalyseHandler(examiner, database),
         "report": ReportHandler(settings, database, shelf.take),
     }
-    lanes = [Lane(("report", "analyse"), settings.work.threads)]
+    lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine",), settings.work.threads)]
     return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
 
 

@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from config.errors import CxrnodeError
-from reporting.reading import Claim, Read, claim_words, of_study, percent, read
+from reporting.reading import (
+    NOTHING_STATED,
+    SCORED_ONLY,
+    Claim,
+    ClaimedFinding,
+    claim_words,
+    claims_of,
+    percent,
+    study_claims,
+)
 from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.conflicts import ways_out
@@ -23,7 +32,7 @@ from tracking.queries import FindingSummary, InstanceSummary, KeptAside, RetrySu
 COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",
     "analysed": "yellow", "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow",
-    "failed": "bold red", "present": "bold red", "possible": "yellow", "absent": "dim", "stopped": "bold red",
+    "failed": "bold red", "present": "bold red", "undetermined": "yellow", "absent": "dim", "stopped": "bold red",
     "waiting": "yellow",
 }  # fmt: skip
 _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
@@ -53,39 +62,44 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def findings_text(reads: Sequence[Read[FindingSummary]]) -> list[str]:
-    """Return findings in lines, in the order and with the claims of every document; all that is absent in one line."""
-    lines = [finding_text(one) for one in reads if not one.absent]
-    quiet = [_name_and_score(one.finding) for one in reads if one.absent]
-    return [*lines, f"[dim]not found: {escape(', '.join(quiet))}[/]"] if quiet else lines
+def findings_text(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:
+    """Return what is stated in lines, in the order and with the claims of every document; what is absent in one."""
+    lines = [finding_text(entry) for entry in claims if entry.stated and not entry.absent]
+    absent = [_name(entry.finding) for entry in claims if entry.absent]
+    lines += [f"[dim]not found: {escape(', '.join(absent))}[/]"] if absent else []
+    if all(entry.stated for entry in claims):
+        return lines
+    return [*lines, f"[dim]{(SCORED_ONLY if lines else NOTHING_STATED).lower()}[/]"]
 
 
-def gist(reads: Sequence[Read[FindingSummary]]) -> list[str]:
-    """Return findings in as few lines as tell a study from others: one for each claim, good news and all the rest."""
+def gist(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:
+    """Return what is stated in as few lines as tell a study from others: one for each claim, good news and the rest."""
     lines = []
-    for claim in (Claim.PRESENT, Claim.POSSIBLE):
-        found = [_name_and_score(one.finding) for one in reads if one.found and one.claim is claim]
+    for claim in (Claim.PRESENT, Claim.UNDETERMINED):
+        found = [_name_and_score(entry.finding) for entry in claims if entry.found and entry.claim is claim]
         lines += [f"[{COLOURS[claim.value]}]{claim.value}[/]: {escape(', '.join(found))}"] if found else []
-    good = [finding_text(one) for one in reads if not one.finding.abnormal]
-    quiet = [_name_and_score(one.finding) for one in reads if one.absent]
-    return [*lines, *good, *([f"[dim]not found: {escape(', '.join(quiet))}[/]"] if quiet else [])]
+    lines += [finding_text(entry) for entry in claims if entry.stated and not entry.finding.abnormal]
+    absent = [_name(entry.finding) for entry in claims if entry.absent]
+    lines += [f"[dim]not found: {escape(', '.join(absent))}[/]"] if absent else []
+    return lines or ([f"[dim]{NOTHING_STATED}[/]"] if claims else [])
 
 
 def _name_and_score(finding: FindingSummary) -> str:
-    return f"{_name(finding)} {percent(finding.score)}%"
+    return f"{_name(finding)} {percent(finding)}%"
 
 
-def finding_text(one: Read[FindingSummary]) -> str:
-    """Return a finding in few words, coloured by what it means for the reader."""
-    finding = one.finding
-    claimed = one.claim in {Claim.PRESENT, Claim.POSSIBLE}
-    word = claim_words(one.claim, abnormal=finding.abnormal)
-    colour = COLOURS["absent"]
-    if claimed:
-        colour = COLOURS[one.claim.value] if finding.abnormal else "green" if one.claim is Claim.PRESENT else "default"
-    boxes = f" · {count(finding.boxes, 'region')}" if finding.boxes and claimed else ""
-    note = f"\n  [dim]{escape(finding.note)}[/]" if finding.note and claimed else ""
-    return f"{escape(_name(finding))} {percent(finding.score)}% [{colour}]{word}[/]{boxes}{note}"
+def finding_text(entry: ClaimedFinding[FindingSummary]) -> str:
+    """Return a stated finding in few words, coloured by what it means for the reader."""
+    finding = entry.finding
+    word = claim_words(entry.claim, abnormal=finding.abnormal)
+    if not entry.claimed:
+        return f"{escape(_name(finding))} [{COLOURS['absent']}]{word}[/]"
+    colour = COLOURS[entry.claim.value]
+    if not finding.abnormal:
+        colour = "green" if entry.claim is Claim.PRESENT else "default"
+    boxes = f" · {count(finding.boxes, 'region')}" if finding.boxes else ""
+    note = f"\n  [dim]{escape(finding.note)}[/]" if finding.note else ""
+    return f"{escape(_name(finding))} {percent(finding)}% [{colour}]{word}[/]{boxes}{note}"
 
 
 def _name(finding: FindingSummary) -> str:
@@ -95,7 +109,7 @@ def _name(finding: FindingSummary) -> str:
 def outcome_text(study: StudySummary) -> str:
     """Return what the study came to, in a few lines: of several images, the worst news of each finding."""
     images = len({finding.instance_uid for finding in study.findings})
-    parts = conflict_text(study) + gist(of_study(study.findings))
+    parts = conflict_text(study) + gist(study_claims(study.findings))
     parts += [f"[dim]the worst of {images} images[/]"] if images > 1 else []
     reasons = sorted({outcome.because for outcome in study.not_analysed})
     parts += [f"[dim]not analysed because {escape(because)}[/]" for because in reasons]
@@ -197,7 +211,10 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
     reasons = {outcome.instance_uid: outcome.because for outcome in study.not_analysed}
     for image in images:
         found = [finding for finding in study.findings if finding.instance_uid == image.instance_uid]
-        parts = findings_text(read(found))
+        parts = findings_text(claims_of(found))
+        parts += [
+            f"[yellow]{escape(remark.text)}[/]" for remark in study.remarks if remark.instance_uid == image.instance_uid
+        ]
         if image.instance_uid in reasons:
             parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
         if image.duplicates:

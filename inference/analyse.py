@@ -1,20 +1,20 @@
-"""The worker of the ``analyse`` queue: a study revision in, one analysis out.
+"""From a stored file to an image analysis: eligibility, pixels, model.
 
-What is wrong with one picture is that picture's result, "not analysed because …"; only what is wrong with this
-node (a missing file, no memory, no database) fails the job.
+What is wrong with one image is that image's result, "not analysed because …"; only what is wrong with this node (a
+missing file, no memory) is raised.
 """
 
+import hashlib
+import importlib.metadata
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.orm import Session
-
 from config.errors import UndecodablePixels, UnreadableInstance
-from config.logs import get_logger
-from config.settings import InferenceSettings, Settings
+from config.settings import InferenceSettings
 from inference.eligibility import eligibility
 from inference.findings import (
     ImageAnalysis,
@@ -30,25 +30,14 @@ from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.pixels import implausible, read_dataset, render
 from inference.shelf import Shelf
-from tracking.analyses import (
-    AnalysisRecord,
-    FindingRecord,
-    OutcomeRecord,
-    StoredInstance,
-    instances_of,
-    record_analysis,
-)
-from tracking.database import Database
-from tracking.loop import Commit
-from tracking.queue import Job
+from tracking.analyses import FindingRecord, OutcomeRecord
 
-log = get_logger(__name__)
 STAGES = ("read", "decode", "resize", "forward", "interpret")
 
 
 @dataclass
 class StageTimes:
-    """Seconds spent in each stage, summed over the pictures of a study."""
+    """Seconds spent in each stage."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
@@ -73,6 +62,8 @@ class Analyser:
         self._shelf = Shelf(0) if shelf is None else shelf
         self._model = Model.open(settings.package, settings)
         self.identity: ModelIdentity = self._model.identity
+        self.digest = _digest(self.identity, settings)
+        """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -112,54 +103,15 @@ class Analyser:
         return ImageAnalysis(findings, remarks=(UNLIKE,) if unlike else (), distance=distance)
 
 
-class AnalyseHandler:
-    """Serves the ``analyse`` queue; the model stays loaded between studies."""
-
-    def __init__(self, settings: Settings, database: Database, shelf: Shelf | None = None) -> None:
-        self._settings = settings
-        self._database = database
-        self._analyser = Analyser(settings.inference, shelf)
-        identity = self._analyser.identity
-        log.info("model-loaded", package=identity.name, version=identity.version, engine=identity.engine)
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Return which model speaks here."""
-        return self._analyser.identity
-
-    def run(self, job: Job) -> Commit:
-        """Analyse every instance of the study revision; return what records it."""
-        study_uid, revision = str(job.payload["study_uid"]), int(job.payload["revision"])
-        with self._database.reading() as read:
-            instances = instances_of(read, study_uid, revision)
-        start = time.perf_counter()
-        times = StageTimes()
-        results = [self._result(instance, times) for instance in instances]
-        seconds = time.perf_counter() - start
-        identity = self._analyser.identity
-        record = AnalysisRecord(
-            study_uid=study_uid,
-            revision=revision,
-            model_name=identity.name,
-            model_version=identity.version,
-            model_digest=identity.digest,
-            engine=identity.engine,
-            seconds=seconds,
-            outcomes=tuple(outcome_record(result) for result in results),
-            timings=times.seconds,
-        )
-        analysed = sum(not result.analysis.refused for result in results)
-        log.info("study-analysed", study_uid=study_uid, revision=revision, count=analysed, seconds=round(seconds, 3))
-        return lambda tx: record_analysis(tx, record)
-
-    def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
-        """Write nothing: the job's own row and audit line say that the analysis is still owed, and why."""
-
-    def _result(self, instance: StoredInstance, times: StageTimes) -> ImageResult:
-        analysis = self._analyser.analyse_file(self._settings.instance_dir / instance.path, times)
-        if isinstance(analysis.outcome, NotAnalysed):
-            log.info("not-analysed", instance_uid=instance.instance_uid, reason=analysis.outcome.reason.value)
-        return ImageResult(instance.instance_uid, analysis)
+def _digest(model: ModelIdentity, settings: InferenceSettings) -> str:
+    """Return the digest of an analyser: package, engine, settings that change results, version of the program."""
+    parts = {
+        "package": model.digest,
+        "engine": model.engine,
+        "settings": settings.model_dump(mode="json", exclude={"package", "engine", "threads"}),
+        "version": importlib.metadata.version("cxrnode"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def outcome_record(result: ImageResult) -> OutcomeRecord:

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from inference.evidence import Evidence
+
 
 class Level(StrEnum):
     """Where a score stands against a finding's two operating points."""
@@ -106,10 +108,17 @@ class Finding:
     boxes: tuple[Box, ...] = ()
     note: str = ""
     """One plain sentence for whoever reads the score, such as what it is not; empty where none is needed."""
-    stated: bool = True
-    """Whether documents state the finding; its score is kept either way."""
+    stated: bool = False
+    """Whether words may be made of it (:func:`inference.evidence.may_be_stated`); otherwise it is scored only."""
+    evidence: Evidence | None = None
+    """How often such calls were right; None where nobody measured."""
     map: ScoreMap | None = None
     """Where the score comes from; None where the package has no map for the finding, or it is absent or not stated."""
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """Return the operating points in force, the sensitive one first."""
+        return self.points.sensitive, self.points.specific
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,8 @@ class RemarkKind(StrEnum):
     """The image was turned upright, or its polarity was put right, before it was analysed."""
     MIRRORED = "mirrored"
     """The heart lies on the right."""
+    ATTRIBUTE_LEFT_OUT = "attribute-left-out"
+    """The DICOM documents leave an attribute empty, because the source's value is not legal; for the operator."""
     UNLIKE_LEARNT = "unlike-learnt"
     """The image is unlike those that the model learnt from."""
 

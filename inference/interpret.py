@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
 from inference.ensemble import fuse_boxes
+from inference.evidence import may_be_stated
 from inference.explanation.score_map import score_map
 from inference.findings import Box, Finding, Level, MapKind, ScoreMap
 from inference.manifest import FindingSpec, Manifest, ReportedFinding
@@ -28,7 +29,7 @@ class Answer:
     placement: Placement
 
 
-class Evidence(NamedTuple):
+class CalibrationInputs(NamedTuple):
     """What a finding's probability is calibrated from."""
 
     margin: float
@@ -103,13 +104,13 @@ def heat_map_of(package: AnyPackage, answers: Sequence[Answer], label: str) -> S
     return score_map(MapKind.HEAT, grids) if grids else None
 
 
-def evidence_of(manifest: Manifest, spec: FindingSpec, outputs: RawOutputs) -> Evidence:
+def evidence_of(manifest: Manifest, spec: FindingSpec, outputs: RawOutputs) -> CalibrationInputs:
     """Return what a finding's own probability is calibrated from; what it is given does not count here."""
     head = manifest.head(spec.head)
     logits = outputs[head.index][0].astype(np.float64)
     index = head.names.index(spec.class_)
     margin = class_margin(logits, index) if head.activation == "softmax" else float(logits[index])
-    return Evidence(margin, 0.0 if spec.calibration.channel is None else float(
+    return CalibrationInputs(margin, 0.0 if spec.calibration.channel is None else float(
         _heat(manifest, outputs, spec.calibration.channel).max()
     ))  # fmt: skip
 
@@ -153,6 +154,9 @@ def _heat(manifest: Manifest, outputs: RawOutputs, channel: str) -> NDArray[Any]
 def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: Sequence[Answer]) -> Finding:
     points = package.points(spec)
     level = points.level(score)
+    evidence = None if spec.evidence is None else spec.evidence.evidence()
+    stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
+    mapped = spec.map is not None and stated and level is not Level.ABSENT
     boxes: tuple[Box, ...] = ()
     if spec.boxes and level is not Level.ABSENT:
         boxes = tuple(box for box in boxes_of(package, answers, spec.label) if box.level is not Level.ABSENT)
@@ -166,5 +170,7 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
         abnormal=spec.abnormal,
         boxes=boxes,
         note=spec.note,
-        map=None if spec.map is None or level is Level.ABSENT else heat_map_of(package, answers, spec.label),
+        stated=stated,
+        evidence=evidence,
+        map=heat_map_of(package, answers, spec.label) if mapped else None,
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inference.evidence import Evidence, Share
 from inference.findings import Code, MapKind, OperatingPoints
 from inference.pixels import Contrast
 
@@ -121,6 +122,60 @@ class ScoreMapSpec(Table):
     """Lower bound of the 95 % interval of the paired difference, by patient; a map that has none above 0 is none."""
 
 
+class ShareSpec(Table):
+    """How many of some images got a call."""
+
+    calls: int = Field(ge=0)
+    images: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.calls > self.images:
+            msg = "calls must not be more than images"
+            raise ValueError(msg)
+        return self
+
+    def share(self) -> Share:
+        """Return it in the terms of the findings."""
+        return Share(self.calls, self.images)
+
+
+class EvidenceSpec(Table):
+    """How often a finding's calls were right where the package did not learn; see :mod:`inference.evidence`.
+
+    Whether the finding is stated follows from these counts; a package cannot say so itself.
+    """
+
+    point: Probability
+    images: int = Field(ge=1)
+    positives: int = Field(ge=0)
+    calls: int = Field(ge=0)
+    right: int = Field(ge=0)
+    normals: ShareSpec
+    elsewhere: ShareSpec
+    source: str = Field(min_length=1, max_length=400)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.right > min(self.calls, self.positives) or max(self.calls, self.positives) > self.images:
+            msg = "evidence must have right <= calls and positives, and both <= images"
+            raise ValueError(msg)
+        return self
+
+    def evidence(self) -> Evidence:
+        """Return it in the terms of the findings."""
+        return Evidence(
+            point=self.point,
+            images=self.images,
+            positives=self.positives,
+            calls=self.calls,
+            right=self.right,
+            normals=self.normals.share(),
+            elsewhere=self.elsewhere.share(),
+            source=self.source,
+        )
+
+
 class ReportedFinding(Table):
     """What any package, network or ensemble, says about a finding that it reports."""
 
@@ -134,6 +189,8 @@ class ReportedFinding(Table):
     """One plain sentence for whoever reads the score, such as what it is not."""
     map: ScoreMapSpec | None = None
     """The finding's score map; none where no map points better than a constant point."""
+    evidence: EvidenceSpec | None = None
+    """How often its calls were right; without it the finding is scored only."""
 
 
 class FindingCalibration(Table):

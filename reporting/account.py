@@ -3,21 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from inference.findings import Finding, ModelIdentity
-from reporting.reading import summary
+from inference.findings import Finding, ModelIdentity, Remark
+from reporting.reading import headline, study_claims, summary
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
-NOT_VERIFIED = "AI result, not verified by a radiologist"
-RESEARCH_USE = "research use only, not a medical device"
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysedImage:
-    """One picture and what the model found on it."""
+    """One image, what the model found on it, and what a reader must know about how it was read."""
 
     source: SourceImage
     findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,17 @@ class Account:
 
 
 def summarise(account: Account) -> list[str]:
-    """Return the impression in lines without full stops: of each picture what is claimed, then what was not found."""
+    """Return the impression in lines without full stops.
+
+    First the study's headline; then of each image what is claimed, what was not found, and how it was read; last
+    which images were not analysed, and why.
+    """
     several = len(account.analysed) > 1
+    lines = [headline(study_claims(finding for image in account.analysed for finding in image.findings))]
+    for number, image in enumerate(account.analysed, 1):
+        image_lines = [*summary(image.findings), *(remark.text.rstrip(".") for remark in image.remarks)]
+        lines += [f"Image {number}: {line}" if several else line for line in image_lines]
     return [
-        f"Image {number}: {line}" if several else line
-        for number, image in enumerate(account.analysed, 1)
-        for line in summary(image.findings)
+        *lines,
+        *(f"Image {image.sop_instance_uid} was not analysed because {image.because}" for image in account.skipped),
     ]

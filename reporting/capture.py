@@ -159,6 +159,7 @@ def _caption(account: Account, image: AnalysedImage) -> Caption:
         completed=f"{when:%Y-%m-%d %H:%M:%S} UTC{_offset(when.strftime('%z'))}",
         details=tuple(details),
         position=f"Image {account.analysed.index(image) + 1} of {len(account.analysed)}" if several else "",
+        remarks=tuple(remark.text.rstrip(".") for remark in image.remarks),
     )
 
 

@@ -31,6 +31,7 @@ _PYTHON_CODECS = {
     "ISO_IR 148": "iso8859-9", "ISO_IR 203": "iso8859-15", "ISO_IR 166": "iso8859-11", "ISO_IR 192": "utf-8",
     "GB18030": "gb18030", "GBK": "gbk",
 }  # fmt: skip
+_ASCII_ALONE = frozenset({"ISO_IR 6", "ISO 2022 IR 6"})
 _LATIN_9 = frozenset({"ISO_IR 203", "ISO 2022 IR 203"})
 
 
@@ -44,9 +45,14 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class CharacterSet:
-    """The terms to declare in an output that repeats a source's bytes; empty means the default repertoire."""
+    """The terms to declare in an output that repeats a source's bytes; empty means the default repertoire.
+
+    ``known`` is false where nobody can tell what the bytes mean: nothing usable was declared, and no default was set.
+    The terms are then the source's own, whatever they are, and only ASCII is understood.
+    """
 
     terms: tuple[str, ...] = ()
+    known: bool = True
 
     @property
     def value(self) -> str:
@@ -56,13 +62,21 @@ class CharacterSet:
     @property
     def encodings(self) -> list[str]:
         """Return the terms as pydicom wants them, in names of Python's codecs; it does not know Latin-9 itself."""
+        if not self.known:
+            return ["ascii"]
         first, *more = self.terms or ("",)
         with quiet():
             encodings = convert_encodings(["" if first in _LATIN_9 else first, *more])
         return ["iso8859-15", *encodings[1:]] if first in _LATIN_9 else encodings
 
     def decode(self, value: bytes, *, name: bool = False) -> str:
-        """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own."""
+        """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own.
+
+        Of bytes that nobody declared a set for, what is valid UTF-8 is read as that; else ? stands for what is not
+        ASCII, rather than a letter of another script.
+        """
+        if not self.known:
+            return _guessed(value)
         with quiet():
             if name:
                 return str(PersonName(value, self.encodings).decode())
@@ -74,7 +88,7 @@ class CharacterSet:
         With code extensions (ISO 2022) only ASCII is used, so that no escape sequence is ever needed.
         """
         flat = " ".join(text.replace("\\", "/").split())
-        codec = _PYTHON_CODECS.get(self.terms[0], "ascii") if len(self.terms) == 1 else "ascii"
+        codec = _PYTHON_CODECS.get(self.terms[0], "ascii") if self.known and len(self.terms) == 1 else "ascii"
         try:
             flat.encode(codec)
         except UnicodeEncodeError:
@@ -88,26 +102,52 @@ def fold(text: str) -> str:
     return kept.replace("–", "-").replace("—", "-").encode("ascii", "replace").decode("ascii")
 
 
-def understand(declared: bytes | None, values: Iterable[bytes]) -> CharacterSet:
+def understand(declared: bytes | None, values: Iterable[bytes], default: str = "") -> CharacterSet:
     """Return the set to declare for ``values``, the bytes of a source that declared ``declared``.
 
-    What the Standard knows (PS3.3 C.12.1.1.2) is kept as it is. A misspelt term is mended. Where nothing usable
-    is declared, bytes outside ASCII are taken for UTF-8 if they are valid UTF-8, else for ISO 8859-1, and that is
-    declared: the bytes stay the source's own, and a reader need not guess.
+    What the Standard knows (PS3.3 C.12.1.1.2) is kept as it is, and a misspelt term is mended. Where nothing usable
+    is declared and a byte is outside ASCII, the site's default is taken if the bytes are legal in it. Else the source's
+    own terms, or none, are repeated: a set that nobody declared is never asserted.
+
+    Parameters
+    ----------
+    declared
+        The value of Specific Character Set; None where the source has none.
+    values
+        All texts that are repeated.
+    default
+        ``receive.default_charset``: a defined term; empty where the site names none.
     """
     stated = tuple(term.strip() for term in (declared or b"").decode("ascii", "replace").split("\\"))
     stated = tuple(term.rstrip("\0").strip() for term in stated)
     meant = stated if _standard(stated) else tuple(_mend(term) for term in stated)
-    if any(meant) and _standard(meant):
+    ascii_only = b"\n".join(listed := list(values)).isascii()
+    if any(meant) and _standard(meant) and (ascii_only or meant[1:] or meant[0] not in _ASCII_ALONE):
         return CharacterSet(meant)
-    joined = b"\n".join(values)
-    if joined.isascii():
+    if ascii_only:
         return CharacterSet()
+    if default and _legal(listed, default):
+        return CharacterSet((default,))
+    printable = all(term.isascii() and term.isprintable() for term in stated)
+    return CharacterSet(stated if any(stated) and printable else (), known=False)
+
+
+def _legal(values: Iterable[bytes], term: str) -> bool:
+    """Tell whether bytes have a meaning in a set."""
+    codec = _PYTHON_CODECS.get(term, "shift_jis")
     try:
-        joined.decode("utf-8")
+        for value in values:
+            value.decode(codec)
     except UnicodeDecodeError:
-        return CharacterSet(("ISO_IR 100",))
-    return CharacterSet(("ISO_IR 192",))
+        return False
+    return True
+
+
+def _guessed(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("ascii", "replace").replace("\ufffd", "?")
 
 
 def _standard(terms: tuple[str, ...]) -> bool:

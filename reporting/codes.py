@@ -45,13 +45,13 @@ _RADIOGRAPHY = {
     "RG": Code("RG", "DCM", "Radiographic imaging"),
 }
 _PRESENCE = {
-    Claim.PRESENT: PRESENT, Claim.POSSIBLE: UNDETERMINED, Claim.ABSENT: ABSENT, Claim.WITHHELD: UNDETERMINED
+    Claim.PRESENT: PRESENT, Claim.UNDETERMINED: UNDETERMINED, Claim.ABSENT: ABSENT, Claim.WITHHELD: UNDETERMINED
 }  # fmt: skip
 
 
-def presence(claim: Claim) -> Code:
-    """Return how a claim is coded in CID 240."""
-    return _PRESENCE[claim]
+def presence(claim: Claim) -> Code | None:
+    """Return how a claim is coded in CID 240; None for a finding that is scored only, of which nothing is said."""
+    return _PRESENCE.get(claim)
 
 
 def radiography(modality: str) -> Code:

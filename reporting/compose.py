@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from config.errors import CxrnodeError, DocumentRejected, StorageFull, UnreadableInstance
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
-from inference.findings import ModelIdentity, finding_from_json
+from inference.findings import (
+    ModelIdentity,
+    Remark,
+    RemarkKind,
+    finding_from_json,
+    remarks_from_json,
+    remarks_to_json,
+)
 from inference.pixels import Picture, read_picture
 from reporting import patients
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
@@ -27,7 +34,7 @@ from reporting.source import SourceImage, read_source
 from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.database import Database
-from tracking.documents import DocumentRecord, record_documents
+from tracking.documents import DocumentRecord, note_left_out, record_documents
 from tracking.loop import Commit
 from tracking.queue import Job
 
@@ -44,6 +51,10 @@ class Documents:
 
     records: list[DocumentRecord] = field(default_factory=list)
     routes: list[tuple[str, str]] = field(default_factory=list)
+    lead_uid: str = ""
+    """The image whose patient and study attributes the documents carry."""
+    left_out: tuple[Remark, ...] = ()
+    """Which of those attributes the DICOM documents leave empty."""
 
 
 class ReportHandler:
@@ -79,6 +90,7 @@ class ReportHandler:
             raise
 
         def commit(tx: Session) -> None:
+            note_left_out(tx, analysis.id, documents.lead_uid, remarks_to_json(documents.left_out))
             record_documents(
                 tx,
                 analysis.id,
@@ -95,7 +107,7 @@ class ReportHandler:
     def _compose(self, analysis: StoredAnalysis, before: StoredAnalysis | None) -> Documents:
         account = make_account(analysis, before, self._settings)
         paths = {stored.instance_uid: stored.path for stored in analysis.instances}
-        documents = Documents()
+        documents = Documents(lead_uid=account.lead.sop_instance_uid, left_out=account.lead.remarks())
         self._add_report(documents, account)
         for image in account.analysed:
             path = self._settings.instance_dir / paths[image.source.sop_instance_uid]
@@ -194,12 +206,13 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
     analysed: list[AnalysedImage] = []
     skipped: list[SkippedImage] = []
     for outcome in analysis.outcomes:
-        source = _source_of(outcome, settings.instance_dir / stored[outcome.instance_uid].path)
+        path = settings.instance_dir / stored[outcome.instance_uid].path
+        source = _source_of(outcome, path, settings.receive.default_charset)
         if isinstance(source, SourceImage):
             recorded = stored[outcome.instance_uid].patient
             patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, recorded)
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
-            analysed.append(AnalysedImage(source, findings))
+            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
         else:
             sop_class = stored[outcome.instance_uid].sop_class_uid
             skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))
@@ -220,12 +233,18 @@ def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settin
     )
 
 
-def _source_of(outcome: OutcomeRecord, path: Path) -> SourceImage | str:
+def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
+    """Return what a reader must know about an image; what the documents leave out is the operator's business."""
+    remarks = remarks_from_json(outcome.remarks)
+    return tuple(remark for remark in remarks if remark.kind is not RemarkKind.ATTRIBUTE_LEFT_OUT)
+
+
+def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> SourceImage | str:
     """Return an analysed image's header, or why it has no part in the documents."""
     if not outcome.findings:
         return outcome.because or "the model had nothing to say about it"
     try:
-        return read_source(path)
+        return read_source(path, default_charset)
     except UnreadableInstance:
         return "its header can no longer be read"
 

@@ -24,7 +24,7 @@ from reporting.er7 import FIELD, SEGMENT_END
 from reporting.identity import CONTROL_ID_LENGTH
 from reporting.message import CODECS, BuiltMessage
 from reporting.nodes import Node
-from reporting.reading import box_claim, read
+from reporting.reading import claims_of, region_claim, regions_of
 from reporting.report import BuiltObject, ReportClass, report_uids
 from reporting.source import SourceImage
 from reporting.verdict import judge
@@ -231,18 +231,23 @@ def _groups(nodes: Iterable[Node]) -> list[Node]:
 
 def _check_claims(groups: list[Node], account: Account) -> None:
     """Compare what the groups claim with the reading, one for each finding and each of its regions, in order."""
-    reads = [one for image in account.analysed for one in read(image.findings)]
     expected = [
-        codes.presence(claim).value
-        for one in reads
-        for claim in (one.claim, *(box_claim(one, box) for box in one.finding.boxes))
+        code.value if (code := codes.presence(claim)) else None
+        for image in account.analysed
+        for entry in claims_of(image.findings)
+        for claim in (entry.claim, *(region_claim(entry, box) for box in regions_of(entry)))
     ]
     _demand(len(groups) == len(expected), f"there are not {len(expected)} measurement groups")
     claimed = [
-        child.item.ConceptCodeSequence[0].get("CodeValue")
+        next(
+            (
+                child.item.ConceptCodeSequence[0].get("CodeValue")
+                for child in group.children
+                if child.concept == codes.PRESENCE.value
+            ),
+            None,
+        )
         for group in groups
-        for child in group.children
-        if child.concept == codes.PRESENCE.value
     ]
     _demand(claimed == expected, "a measurement group claims what the reading does not")
 

@@ -9,7 +9,7 @@ from PIL import ImageDraw, ImageFont
 
 from inference.findings import Finding
 from reporting.layout import Area
-from reporting.reading import Claim, Read, marked
+from reporting.reading import Claim, ClaimedFinding, shown_regions
 
 BLACK = (0, 0, 0)
 PANEL = (15, 18, 22)
@@ -40,6 +40,8 @@ class Caption:
     """Small print, what matters most first: a small capture has no room for the last of it."""
     position: str = ""
     """Such as ``Image 1 of 2``; empty for a study of one."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know about how the image was read, sentences without their full stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,19 @@ class Mark:
     """Empty for a finding that marks no region."""
 
 
-def marks_of(reads: list[Read[Finding]]) -> dict[int, Mark]:
+def marks_of(claims: list[ClaimedFinding[Finding]]) -> dict[int, Mark]:
     """Return the mark of each finding by its position: a letter and a hue of its own for each that marks regions.
 
     The others need no telling apart on the picture and are white; good news is green once it is claimed for good.
     """
     marks: dict[int, Mark] = {}
     used = 0
-    for one in reads:
-        located = bool(marked(one))
+    for entry in claims:
+        located = bool(shown_regions(entry))
         hue = HUES[used % len(HUES)] if located else WHITE
-        if not one.finding.abnormal:
-            hue = {Claim.PRESENT: GOOD, Claim.POSSIBLE: WHITE}.get(one.claim, SOFT)
-        marks[one.position] = Mark(hue, ascii_uppercase[used % len(ascii_uppercase)] if located else "")
+        if not entry.finding.abnormal:
+            hue = {Claim.PRESENT: GOOD, Claim.UNDETERMINED: WHITE}.get(entry.claim, SOFT)
+        marks[entry.position] = Mark(hue, ascii_uppercase[used % len(ascii_uppercase)] if located else "")
         used += located
     return marks
 

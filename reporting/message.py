@@ -12,8 +12,6 @@ from inference.findings import Finding
 from reporting import codes
 from reporting.account import (
     MANUFACTURER,
-    NOT_VERIFIED,
-    RESEARCH_USE,
     Account,
     AnalysedImage,
     summarise,
@@ -32,7 +30,7 @@ from reporting.er7 import (
     xpn,
 )
 from reporting.identity import control_id, device_uid
-from reporting.reading import Claim, Read, note, read
+from reporting.reading import Claim, ClaimedFinding, claims_of, note, number
 from reporting.source import is_uid, valid_for_vr
 
 CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
@@ -86,7 +84,7 @@ def build_message(account: Account, destination: Hl7Destination, report: ReportR
         segment("PV1", {1: "1", 2: "U"}),
         segment("ORC", {1: "RE", 2: _placer(account), 3: _filler(account, destination)}),
         _obr(account, destination),
-        *Observations(account, destination.character_set).segments(report),
+        *Observations(account, destination).segments(report),
     ]
     text = SEGMENT_END.join(segments) + SEGMENT_END
     return BuiltMessage(identity, encode_for(text, destination.character_set))
@@ -226,16 +224,20 @@ def _timestamp(account: Account) -> str:
 class Observations:
     """The OBX segments of a message, numbered as they come."""
 
-    def __init__(self, account: Account, character_set: str) -> None:
+    def __init__(self, account: Account, destination: Hl7Destination) -> None:
         self._account = account
-        self._character_set = character_set
+        self._character_set = destination.character_set
+        self._scored_only = destination.scored_only
         self._segments: list[str] = []
         self._equipment = components(
             f"{account.model.name} {account.model.version}", MANUFACTURER, device_uid(account.model), "ISO"
         )
 
     def segments(self, report: ReportReference | None) -> list[str]:
-        """Return all of them: what was analysed, each finding, and the impression in words."""
+        """Return all of them: what was analysed, each finding that is stated, and the impression in words.
+
+        What is scored only follows the stated findings of its image where the destination asks for it.
+        """
         account = self._account
         self._context(components("113014", "DICOM Study", "DCM"), account.lead.study_uid)
         if report is not None:
@@ -243,49 +245,51 @@ class Observations:
             self._context(components("SR-UID", "DICOM SR SOP Instance UID", LOCAL_SCHEME), report.sop_instance_uid)
         before = 0
         for image in account.analysed:
-            for one in read(image.findings):
-                self._finding(image, one, str(before + one.position + 1))
+            for entry in claims_of(image.findings):
+                if entry.stated or self._scored_only:
+                    self._finding(image, entry, str(before + entry.position + 1))
             before += len(image.findings)
         self._impression()
         return self._segments
 
-    def _finding(self, image: AnalysedImage, one: Read[Finding], group: str) -> None:
-        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank."""
-        finding = one.finding
-        flag = "A" if one.found else "N"
-        if one.claim is Claim.WITHHELD:
+    def _finding(self, image: AnalysedImage, entry: ClaimedFinding[Finding], group: str) -> None:
+        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank.
+
+        What was not found has no number, unless the destination asks for all scores.
+        """
+        finding = entry.finding
+        flag = "A" if entry.found else "N"
+        if entry.claim in {Claim.WITHHELD, Claim.SCORED_ONLY}:
             flag = ""
         code = components(finding.code.value, finding.code.meaning, finding.code.scheme)
-        presence = codes.presence(one.claim)
+        presence = codes.presence(entry.claim)
         instance = image.source.sop_instance_uid
         self._add("ST", components("IMAGE-UID", "Analysed image", LOCAL_SCHEME), escape(instance), group=group)
         self._add("CWE", components("121071", "Finding", "DCM"), code, group=group, flag=flag)
-        self._add(
-            "CWE",
-            components(codes.PRESENCE.value, codes.PRESENCE.meaning, "DCM"),
-            components(presence.value, presence.meaning, presence.scheme_designator),
-            group=group,
-            flag=flag,
-        )
-        self._add(
-            "NM",
-            components("111012", "Certainty of Finding", "DCM"),
-            f"{finding.score * 100:.1f}",
-            group=group,
-            units=components("%", "percent", "UCUM"),
-            flag=flag,
-        )
-        if note(one):
+        if presence is not None:
+            self._add(
+                "CWE",
+                components(codes.PRESENCE.value, codes.PRESENCE.meaning, "DCM"),
+                components(presence.value, presence.meaning, presence.scheme_designator),
+                group=group,
+                flag=flag,
+            )
+        if entry.claim is not Claim.ABSENT or self._scored_only:
+            self._add(
+                "NM",
+                components("111012", "Certainty of Finding", "DCM"),
+                f"{number(finding):g}",
+                group=group,
+                units=components("%", "percent", "UCUM"),
+                flag=flag,
+            )
+        if note(entry):
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
-            self._add("TX", comment, self._text(f"{note(one)}."), group=group, flag=flag)
+            self._add("TX", comment, self._text(f"{note(entry)}."), group=group, flag=flag)
 
     def _impression(self) -> None:
-        account = self._account
-        lines = [f"{NOT_VERIFIED}; {RESEARCH_USE}.", *(f"{line}." for line in summarise(account))]
-        lines += [
-            f"Image {skipped.sop_instance_uid} was not analysed because {skipped.because}."
-            for skipped in account.skipped
-        ]
+        """Add the impression: the headline, then each image's lines, as one value of several repetitions."""
+        lines = [f"{line}." for line in summarise(self._account)]
         self._add("TX", components("59776-5", "Procedure findings", "LN"), self._text(*lines))
 
     def _text(self, *lines: str) -> str:

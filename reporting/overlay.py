@@ -30,7 +30,7 @@ from reporting.drawing import (
 )
 from reporting.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.panel import Panel
-from reporting.reading import Claim, Read, box_claim, marked, percent, read
+from reporting.reading import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
 
 MOST_NAMED = 6
 """With more regions than this on a picture only the likeliest of each finding is labelled with its name."""
@@ -67,36 +67,38 @@ def draw_capture(
     )
     shades = np.clip(np.rint(np.asarray(picture) * 255), 0, 255).astype(np.uint8)
     canvas.paste(Image.fromarray(shades).convert("RGB"), (layout.picture.left, layout.picture.top))
-    reads = read(findings)
-    marks = marks_of(reads)
-    _draw_boxes(canvas, layout, reads, marks)
+    claims = claims_of(findings)
+    marks = marks_of(claims)
+    _draw_boxes(canvas, layout, claims, marks)
     draw = ImageDraw.Draw(canvas)
     _draw_header(draw, layout, caption)
-    Panel(draw, layout, caption).draw(reads, marks)
+    Panel(draw, layout, caption).draw(claims, marks)
     return np.asarray(canvas, dtype=np.uint8)
 
 
-def _draw_boxes(canvas: Image.Image, layout: Layout, reads: list[Read[Finding]], marks: dict[int, Mark]) -> None:
+def _draw_boxes(
+    canvas: Image.Image, layout: Layout, claims: list[ClaimedFinding[Finding]], marks: dict[int, Mark]
+) -> None:
     """Draw every region that is claimed, the likeliest on top, then the labels, of which none hides another."""
     draw = ImageDraw.Draw(canvas)
     stroke = stroke_of(layout.text)
-    shown = [(one, box) for one in reads for box in marked(one)]
-    for one, box in reversed(shown):
-        dashed = box_claim(one, box) is Claim.POSSIBLE
-        draw_box(draw, layout.place(box), marks[one.position].hue, stroke, dashed=dashed)
+    shown = [(entry, box) for entry in claims for box in shown_regions(entry)]
+    for entry, box in reversed(shown):
+        dashed = region_claim(entry, box) is Claim.UNDETERMINED
+        draw_box(draw, layout.place(box), marks[entry.position].hue, stroke, dashed=dashed)
     taken: list[Area] = []
     named: set[int] = set()
-    for one, box in shown:
+    for entry, box in shown:
         others = [layout.place(other) for _, other in shown if other is not box]
-        name = "" if one.position in named and len(shown) > MOST_NAMED else one.finding.code.meaning
-        named.add(one.position)
-        label = Label(marks[one.position], _region(one, box), name, percent(box.score))
+        name = "" if entry.position in named and len(shown) > MOST_NAMED else entry.finding.code.meaning
+        named.add(entry.position)
+        label = Label(marks[entry.position], _region(entry, box), name)
         taken.append(_draw_label(canvas, layout, label, box, taken, others))
 
 
-def _region(one: Read[Finding], box: Box) -> str:
+def _region(entry: ClaimedFinding[Finding], box: Box) -> str:
     """Return a region's number, as the structured report numbers it; empty where there is but one."""
-    boxes = one.finding.boxes
+    boxes = regions_of(entry)
     return str(next(number for number, other in enumerate(boxes, 1) if other is box)) if len(boxes) > 1 else ""
 
 
@@ -107,7 +109,6 @@ class Label:
     mark: Mark
     region: str
     name: str
-    score: str
 
 
 def _draw_label(
@@ -115,12 +116,11 @@ def _draw_label(
 ) -> Area:
     face = font("Medium", round(layout.text * 0.95))
     name = shorten(label.name, face, layout.picture.width * 0.4)
-    words = f"{name}  {label.score} %" if name else f"{label.score} %"
     key = f"{label.mark.letter}{label.region}"
     pad = round(layout.text * 0.4)
     height = round(layout.text * 1.5)
     badge = max(height, round(face.getlength(key)) + 2 * pad)
-    width = badge + round(face.getlength(words)) + 2 * pad
+    width = badge + (round(face.getlength(name)) + 2 * pad if name else 0)
     margin = max(2, round(layout.text / 6))
     outline = layout.place(box)
     around = Area(outline.left - margin, outline.top - margin, outline.right + margin, outline.bottom + margin)
@@ -133,7 +133,7 @@ def _draw_label(
         _join(draw, area, outline, hue, stroke_of(layout.text))
     draw.rectangle((area.left, area.top, area.left + badge - 1, area.bottom - 1), fill=hue)
     draw.text((area.left + badge / 2, middle), key, font=face, fill=BLACK, anchor="mm")
-    draw.text((area.left + badge + pad, middle), words, font=face, fill=hue, anchor="lm")
+    draw.text((area.left + badge + pad, middle), name, font=face, fill=hue, anchor="lm")
     return area
 
 

@@ -30,7 +30,17 @@ from reporting.drawing import (
     wrap,
 )
 from reporting.layout import Area, Layout
-from reporting.reading import Claim, Read, claim_words, headline, note, percent
+from reporting.reading import (
+    SCORED_ONLY,
+    Claim,
+    ClaimedFinding,
+    claim_words,
+    gist,
+    note,
+    percent,
+    percentages,
+    right_words,
+)
 
 _COLUMN = 15
 """Least width of a column of rows, in text heights."""
@@ -88,18 +98,18 @@ class Panel:
         self._bold = font("Bold", text)
         self._line = round(max(text * 0.98, 12))
 
-    def draw(self, reads: list[Read[Finding]], marks: dict[int, Mark]) -> None:
+    def draw(self, claims: list[ClaimedFinding[Finding]], marks: dict[int, Mark]) -> None:
         """Fill the panel."""
         area = self._layout.panel
         self._draw.rectangle((area.left, area.top, area.right - 1, area.bottom - 1), fill=PANEL)
         inner = Area(area.left + self._pad, area.top + self._pad, area.right - self._pad, area.bottom - self._pad)
         left_of_aside = inner.right - round(inner.width * _ASIDE) - 2 * self._pad
         main = inner if self._layout.beside else Area(inner.left, inner.top, left_of_aside, inner.bottom)
-        top = self._headline(main, reads)
+        top = self._headline(main, claims)
         body = Area(main.left, top, main.right, main.bottom)
         for plan in self._beside(body) if self._layout.beside else self._beneath(body, inner):
             columns = self._columns(plan.list_area)
-            blocks = self._blocks(columns[0].width, reads, marks, plan.kind)
+            blocks = self._blocks(columns[0].width, claims, marks, plan.kind)
             places = _flow(blocks, columns)
             if len(places) == len(blocks):
                 break
@@ -135,18 +145,22 @@ class Panel:
         list_area = Area(whole.left, area.top, whole.right, top - round(self._layout.text * 0.5))
         yield Plan(Row.LINE, list_area, Area(whole.left, top, whole.right, whole.bottom), kept, False)
 
-    def _headline(self, area: Area, reads: list[Read[Finding]]) -> int:
+    def _headline(self, area: Area, claims: list[ClaimedFinding[Finding]]) -> int:
         text = self._layout.text
         face = font("Bold", round(text * 1.4))
-        words = headline(reads)
+        words = gist(claims, [entry.finding.code.meaning for entry in claims])
         y = area.top
         if self._caption.position:
             self._draw.text((area.left, y), self._caption.position, font=self._small, fill=SOFT)
             y += round(text * 1.35)
-        colour = WARNING if any(one.found for one in reads) else WHITE
+        colour = WARNING if any(entry.found for entry in claims) else WHITE
         for line in wrap(words, face, area.width):
             self._draw.text((area.left, y), line, font=face, fill=colour)
             y += round(text * 1.75)
+        for remark in self._caption.remarks:
+            for line in wrap(f"{remark}.", self._small, area.width):
+                self._draw.text((area.left, y), line, font=self._small, fill=WARNING)
+                y += self._line
         return y + round(text * 0.7)
 
     def _columns(self, area: Area) -> list[Area]:
@@ -157,62 +171,89 @@ class Panel:
         lefts = [area.left + number * (width + gap) for number in range(count)]
         return [Area(left, area.top, left + width, area.bottom) for left in lefts]
 
-    def _blocks(self, width: int, reads: list[Read[Finding]], marks: dict[int, Mark], kind: Row) -> list[Block]:
+    def _blocks(
+        self, width: int, claims: list[ClaimedFinding[Finding]], marks: dict[int, Mark], kind: Row
+    ) -> list[Block]:
         keyed = any(mark.letter for mark in marks.values())
-        blocks = [self._row(width, one, marks[one.position], kind, keyed=keyed) for one in reads if not one.absent]
-        quiet = [one for one in reads if one.absent]
-        return [*blocks, self._not_found(width, quiet)] if quiet else blocks
+        shown = [entry for entry in claims if entry.stated and not entry.absent]
+        blocks = [self._row(width, entry, marks[entry.position], kind, keyed=keyed) for entry in shown]
+        absent = [entry for entry in claims if entry.absent]
+        blocks += [self._not_found(width, absent)] if absent else []
+        return blocks if all(entry.stated for entry in claims) else [*blocks, self._scored_only(width)]
 
-    def _row(self, width: int, one: Read[Finding], mark: Mark, kind: Row, *, keyed: bool) -> Block:
+    def _scored_only(self, width: int) -> Block:
+        """Measure the sentence that stands for all that is scored only."""
+        lines = wrap(f"{SCORED_ONLY}.", self._small, width)
+        lead = round(self._layout.text * 0.6)
+
+        def draw(area: Area) -> None:
+            for number, line in enumerate(lines):
+                y = area.top + lead + number * self._line
+                self._draw.text((area.left, y), line, font=self._small, fill=SOFT)
+
+        return Block(lead + self._line * len(lines), draw, 0)
+
+    def _row(self, width: int, entry: ClaimedFinding[Finding], mark: Mark, kind: Row, *, keyed: bool) -> Block:
         """Measure one finding's row: its mark, name, claim and score, a bar, and its note."""
         text = self._layout.text
-        word = claim_words(one.claim, abnormal=one.finding.abnormal)
-        aside = self._score_width(one) + self._small.getlength(word) + text
-        indent = round(text * 1.7) if keyed and one.found else 0
+        word = claim_words(entry.claim, abnormal=entry.finding.abnormal)
+        aside = (self._score_width(entry) if entry.claimed else 0) + self._small.getlength(word) + text
+        indent = round(text * 1.7) if keyed and entry.found else 0
         later = width - indent
-        names = wrap(one.finding.code.meaning, self._strong, later - aside, later)
+        names = wrap(entry.finding.code.meaning, self._strong, later - aside, later)
+        apart = names[0].endswith("…")
+        if apart:  # the name's first word has no room beside its claim, which takes the next line
+            names = wrap(entry.finding.code.meaning, self._strong, later)
         if len(names) > _MOST_NAME_LINES:
             rest = " ".join(names[_MOST_NAME_LINES - 1 :])
             names = [*names[: _MOST_NAME_LINES - 1], shorten(rest, self._strong, later)]
-        notes = wrap(f"{note(one)}.", self._small, later) if note(one) else []
-        name_height = round(text * 1.3) * len(names)
-        height = name_height + round(text * kind.value) + self._line * len(notes)
+        notes = [
+            line for words in ("" if kind is Row.LINE else right_words(entry), note(entry)) if words
+            for line in wrap(f"{words}.", self._small, later)
+        ]  # fmt: skip
+        name_height = round(text * 1.3) * (len(names) + apart)
+        row = kind if entry.claimed else Row.LINE
+        height = name_height + round(text * row.value) + self._line * len(notes)
 
         def draw(area: Area) -> None:
-            self._name(area, one, mark, names, indent)
+            self._name(area, entry, mark, names, indent, apart=apart)
             y = area.top + name_height
-            if kind is not Row.LINE:
-                thick = max(3, round(text * (0.42 if kind is Row.FULL else 0.3)))
-                hue = SOFT if one.claim in {Claim.ABSENT, Claim.WITHHELD} else mark.hue
+            if row is not Row.LINE:
+                thick = max(3, round(text * (0.42 if row is Row.FULL else 0.3)))
                 bar = Area(area.left, y + round(text * 0.25), area.right, y + round(text * 0.25) + thick)
-                self._bar(bar, one.finding, hue, named=kind is Row.FULL)
-                y += round(text * (1.9 if kind is Row.FULL else 0.85))
+                self._bar(bar, entry.finding, mark.hue, named=row is Row.FULL)
+                y += round(text * (1.9 if row is Row.FULL else 0.85))
             for line in notes:
                 self._draw.text((area.left + indent, y), line, font=self._small, fill=SOFT)
                 y += self._line
 
         return Block(height, draw, 1)
 
-    def _score_width(self, one: Read[Finding]) -> float:
-        return max(self._bold.getlength("00 %"), self._bold.getlength(f"{percent(one.finding.score)} %"))
+    def _score_width(self, entry: ClaimedFinding[Finding]) -> float:
+        return max(self._bold.getlength("00 %"), self._bold.getlength(f"{percent(entry.finding)} %"))
 
-    def _name(self, area: Area, one: Read[Finding], mark: Mark, names: list[str], indent: int) -> None:
+    def _name(
+        self, area: Area, entry: ClaimedFinding[Finding], mark: Mark, names: list[str], indent: int, *, apart: bool
+    ) -> None:
         text = self._layout.text
         base = area.top + text
-        plain = one.claim in {Claim.ABSENT, Claim.WITHHELD}
+        claim_base = base + (len(names) * round(text * 1.3) if apart else 0)
+        plain = not entry.claimed
         if mark.letter:
-            self._badge(area, mark, open_=one.claim is Claim.POSSIBLE)
+            self._badge(area, mark, open_=entry.claim is Claim.UNDETERMINED)
         for number, line in enumerate(names):
             y = base + number * round(text * 1.3)
             ink = SOFT if plain else WHITE
             self._draw.text((area.left + indent, y), line, font=self._strong, fill=ink, anchor="ls")
-        score, word = f"{percent(one.finding.score)} %", claim_words(one.claim, abnormal=one.finding.abnormal)
-        right = area.right - round(self._score_width(one) + text * 0.5)
-        self._draw.text((right, base), word, font=self._small, fill=SOFT, anchor="rs")
-        self._draw.text((area.right, base), score, font=self._bold, fill=SOFT if plain else mark.hue, anchor="rs")
+        word = claim_words(entry.claim, abnormal=entry.finding.abnormal)
+        right = area.right - (0 if plain else round(self._score_width(entry) + text * 0.5))
+        self._draw.text((right, claim_base), word, font=self._small, fill=SOFT, anchor="rs")
+        if not plain:
+            score = f"{percent(entry.finding)} %"
+            self._draw.text((area.right, claim_base), score, font=self._bold, fill=mark.hue, anchor="rs")
 
     def _badge(self, area: Area, mark: Mark, *, open_: bool) -> None:
-        """Draw a finding's letter, in a full square where it is present and in an open one where it is possible."""
+        """Draw a finding's letter, in a full square where it is present and in an open one where it is undetermined."""
         text = self._layout.text
         side, top = round(text * 1.2), area.top + round(text * 0.04)
         box = (area.left, top, area.left + side - 1, top + side - 1)
@@ -222,15 +263,14 @@ class Panel:
         face = font("Bold", round(text * 0.85))
         self._draw.text(centre, mark.letter, font=face, fill=mark.hue if open_ else BLACK, anchor="mm")
 
-    def _not_found(self, width: int, quiet: list[Read[Finding]]) -> Block:
-        """Measure the block of what was not found: names and scores, in two columns where they fit."""
+    def _not_found(self, width: int, absent: list[ClaimedFinding[Finding]]) -> Block:
+        """Measure the block of what was not found: names, in two columns where they fit."""
         text = self._layout.text
         gap = round(text * 1.5)
-        score_width = self._small.getlength("00 %") + text * 0.6
-        longest = max(self._small.getlength(one.finding.code.meaning) for one in quiet)
-        across = 2 if longest + score_width <= (width - gap) / 2 else 1
+        longest = max(self._small.getlength(entry.finding.code.meaning) for entry in absent)
+        across = 2 if longest <= (width - gap) / 2 else 1
         column = (width - gap * (across - 1)) // across
-        down = -(-len(quiet) // across)
+        down = -(-len(absent) // across)
         step = max(round(text * 1.15), 13)
         lead = round(text * 0.35)
         heading = lead + round(text * 1.5)
@@ -241,15 +281,13 @@ class Panel:
             if self._strong.getlength("Not found") + self._small.getlength(aside) + text <= width:
                 place = (area.left + width, area.top + lead + text)
                 self._draw.text(place, aside, font=self._small, fill=FAINT, anchor="rs")
-            for number, one in enumerate(quiet):
+            for number, entry in enumerate(absent):
                 left = area.left + number // down * (column + gap)
                 y = area.top + heading + number % down * step
-                name = shorten(one.finding.code.meaning, self._small, column - score_width)
+                name = shorten(entry.finding.code.meaning, self._small, column)
                 self._draw.text((left, y), name, font=self._small, fill=SOFT)
-                score = f"{percent(one.finding.score)} %"
-                self._draw.text((left + column, y), score, font=self._small, fill=SOFT, anchor="ra")
 
-        return Block(heading + step * down, draw, len(quiet))
+        return Block(heading + step * down, draw, len(absent))
 
     def _bar(self, area: Area, finding: Finding, hue: Colour, *, named: bool) -> None:
         """Draw a score on its bar, with both operating points marked, and named where there is room."""
@@ -260,7 +298,7 @@ class Panel:
         reach = max(2, area.height // 2)
         tick = max(2, round(self._layout.text / 10))
         points = (finding.points.sensitive, finding.points.specific)
-        labels = [percent(point) for point in points]
+        labels = list(percentages(finding)[1:])
         places = [area.left + round(area.width * point) for point in points]
         for place in places:
             self._draw.rectangle(
@@ -305,12 +343,12 @@ class Panel:
         swatch = round(text * 1.6)
         y = area.top + round(text * 0.9)
         room = area.width - swatch - text
-        meanings = ("present: at or above the specific point", "possible: between the two points")
+        meanings = ("present: at or above the specific point", "undetermined: between the two points")
         if any(self._small.getlength(words) > room for words in meanings):
-            meanings = ("present", "possible")
+            meanings = ("present", "undetermined")
         for words in meanings:
             box = Area(area.left, y, area.left + swatch, y + text)
-            draw_box(self._draw, box, WHITE, stroke_of(text), dashed=words.startswith("possible"))
+            draw_box(self._draw, box, WHITE, stroke_of(text), dashed=words.startswith("undetermined"))
             place = (area.left + swatch + text * 0.7, y + text / 2)
             self._draw.text(place, shorten(words, self._small, room), font=self._small, fill=SOFT, anchor="lm")
             y += round(text * 1.55)

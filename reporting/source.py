@@ -10,7 +10,11 @@ Two rules settle where a source breaks the Standard:
 - **Anything else that breaks its VR is left empty** (an Accession Number of 56 characters, a birth date that is
   no date). These attributes are type 2, so empty is legal and means "unknown", and an archive that already knows
   the study keeps its own value. A shortened value would be another value. HL7, where longer values are legal,
-  still carries the accession number as it came.
+  still carries the accession number as it came, and the operator is told what was left out
+  (:meth:`SourceImage.left_out`).
+
+Dates and times in the form of ACR-NEMA (2020.01.31, 10:10:10), which PS3.5 6.2 names for backward compatibility, are
+rewritten in that of DICOM: the same day and time.
 """
 
 import re
@@ -22,12 +26,14 @@ from pathlib import Path
 import pydicom
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, encode_string
+from pydicom.datadict import dictionary_description
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 from pydicom.uid import RE_VALID_UID
 
 from config.errors import UnreadableInstance
+from inference.findings import Remark, RemarkKind
 from reporting.charset import CharacterSet, quiet, understand
 from reporting.explicit import raw_element, tag_of, vr_of
 
@@ -93,6 +99,21 @@ class SourceImage:
             return False
         return keyword in FILING or valid_for_vr(keyword, self.text(keyword))
 
+    def left_out(self) -> tuple[str, ...]:
+        """Return the keywords of attributes that the source fills and the DICOM outputs leave empty."""
+        return tuple(keyword for keyword in DESCRIBING if self.values.get(keyword) and not self.repeats(keyword))
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return what the operator must know of :meth:`left_out`: the attribute and why, never its value."""
+        return tuple(
+            Remark(
+                RemarkKind.ATTRIBUTE_LEFT_OUT,
+                f"{dictionary_description(tag_of(keyword))} {_why_left_out(keyword, self.text(keyword))}, so the "
+                f"structured report and the captures leave it empty{_in_hl7(keyword)}",
+            )
+            for keyword in self.left_out()
+        )
+
     def identity(self) -> dict[BaseTag, RawDataElement]:
         """Return the elements that every DICOM output of this study carries, ready to be written.
 
@@ -139,8 +160,8 @@ class SourceImage:
         return stand_in
 
 
-def read_source(path: Path) -> SourceImage:
-    """Read the header of a stored instance.
+def read_source(path: Path, default_charset: str = "") -> SourceImage:
+    """Read the header of a stored instance; ``default_charset`` is what a source is in that declares no set.
 
     Raises
     ------
@@ -153,14 +174,14 @@ def read_source(path: Path) -> SourceImage:
         except (OSError, EOFError, InvalidDicomError, ValueError, TypeError, AttributeError, KeyError) as error:
             msg = f"a stored instance cannot be parsed ({type(error).__name__}); see `cxrnode doctor`"
             raise UnreadableInstance(msg) from None
-        return describe(header)
+        return describe(header, default_charset)
 
 
-def describe(header: Dataset) -> SourceImage:
+def describe(header: Dataset, default_charset: str = "") -> SourceImage:
     """Return what outputs need of ``header``; see :func:`read_source`."""
     with quiet():
         values = {
-            keyword: value
+            keyword: _rewritten(keyword, value)
             for keyword in (*FILING, *DESCRIBING, *ORDER)
             if (value := _octets(header, keyword)) is not None and len(value) <= _MAX_HEADER_VALUE
         }
@@ -192,7 +213,7 @@ def describe(header: Dataset) -> SourceImage:
             lossy_method=tuple(
                 m for m in _texts(header, "LossyImageCompressionMethod") if re.fullmatch(r"[A-Z0-9_ ]{1,16}", m)
             ),
-            character_set=understand(_octets(header, "SpecificCharacterSet"), values.values()),
+            character_set=understand(_octets(header, "SpecificCharacterSet"), values.values(), default_charset),
             values=values,
         )
 
@@ -215,6 +236,27 @@ def valid_for_vr(keyword: str, text: str) -> bool:
     if vr == "PN":
         return _single(text) and all(len(group) <= 64 for group in text.split("=")) and text.count("=") <= 2
     return _single(text) and len(text) <= _LENGTHS.get(vr, 64)
+
+
+def _rewritten(keyword: str, value: bytes) -> bytes:
+    """Return a date or time of ACR-NEMA's form in that of DICOM; anything else as it is."""
+    vr = vr_of(keyword)
+    if vr == "DA":
+        return re.sub(rb"^ *(\d{4})\.(\d\d)\.(\d\d) *$", rb"\1\2\3", value)
+    if vr == "TM":
+        return re.sub(rb"^ *(\d\d):(\d\d)(?::(\d\d(?:\.\d{1,6})?))? *$", rb"\1\2\3", value)
+    return value
+
+
+def _why_left_out(keyword: str, text: str) -> str:
+    limit = _LENGTHS.get(vr_of(keyword), 0)
+    if limit and len(text) > limit and _single(text):
+        return f"has {len(text)} characters where DICOM allows {limit}"
+    return "is not legal in DICOM"
+
+
+def _in_hl7(keyword: str) -> str:
+    return "; HL7 messages have it whole" if keyword == "AccessionNumber" else ""
 
 
 def _single(text: str) -> bool:

@@ -16,13 +16,23 @@ from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage, summarise
 from reporting.content import Coded, Container, Image, Item, Number, Polyline, Reference, Relationship, Text
 from reporting.identity import device_uid, tracking_uid
-from reporting.reading import Claim, Read, box_claim, read
+from reporting.reading import (
+    Claim,
+    ClaimedFinding,
+    claims_of,
+    number,
+    percentages,
+    region_claim,
+    region_number,
+    regions_of,
+)
 from reporting.source import SourceImage
 
 _CONTAINS = Relationship.CONTAINS
 _CONTEXT = Relationship.HAS_OBSERVATION_CONTEXT
 _ACQUIRED = Relationship.HAS_ACQUISITION_CONTEXT
 _MODIFIER = Relationship.HAS_CONCEPT_MODIFIER
+_SCORED_ONLY = "Scored only: such calls were not shown to be right"
 
 
 def report_items(account: Account) -> tuple[Item, ...]:
@@ -86,52 +96,63 @@ def _described(source: SourceImage) -> Iterator[Item]:
 
 
 def _groups(account: Account, image: AnalysedImage) -> Iterator[Container]:
-    for one in read(image.findings):
-        yield _finding_group(account, image, one)
-        for position, box in enumerate(one.finding.boxes, 1):
-            yield _region_group(account, image, one, box, position)
+    for entry in claims_of(image.findings):
+        yield _finding_group(account, image, entry)
+        for position, box in enumerate(regions_of(entry), 1):
+            yield _region_group(account, image, entry, box, position)
 
 
-def _finding_group(account: Account, image: AnalysedImage, one: Read[Finding]) -> Container:
+def _finding_group(account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding]) -> Container:
     """Return the finding's own group: where it has a single region it is located by that, else by the picture.
 
     A report must not hold exactly one region: PixelMed's validator (2022) would then take every group for a region's.
     """
-    finding = one.finding
-    if len(finding.boxes) == 1:
-        as_a_whole = replace(finding.boxes[0], score=finding.score, level=finding.level)
-        return _region_group(account, image, one, as_a_whole, 0)
-    return _whole_picture_group(account, image, one)
+    finding, regions = entry.finding, regions_of(entry)
+    if len(regions) == 1:
+        return _region_group(account, image, entry, replace(regions[0], score=finding.score, level=finding.level), 0)
+    return _whole_image_group(account, image, entry)
 
 
-def _whole_picture_group(account: Account, image: AnalysedImage, one: Read[Finding]) -> Container:
-    """TID 1501: the probability that the finding is on the picture at all.
+def _whole_image_group(account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding]) -> Container:
+    """TID 1501: the probability that the finding is on the image at all.
 
-    The number is inferred from the whole picture, said as its outline: OHIF (up to 3.11 at least) cannot load a
+    Of a finding that is scored only no presence is claimed, and a comment says so.
+    The number is inferred from the whole image, said as its outline: OHIF (up to 3.11 at least) cannot load a
     report that has a number with neither its own nor its group's coordinates.
     """
-    source, finding = image.source, one.finding
+    source, finding = image.source, entry.finding
     outline = _outline(0, 0, source.columns, source.rows)
     whole = Polyline(Relationship.INFERRED_FROM, codes.SOURCE_OF_MEASUREMENT, outline, _selected(source))
     pictured = Image(_CONTAINS, codes.SOURCE_OF_MEASUREMENT, source.sop_class_uid, source.sop_instance_uid)
     children = (
         *_subject(account, image, finding, 0),
-        Number(_CONTAINS, codes.PROBABILITY, _percentage(finding.score), codes.PERCENT, whole),
-        Coded(_CONTAINS, codes.PRESENCE, codes.presence(one.claim)),
+        Number(_CONTAINS, codes.PROBABILITY, number(finding), codes.PERCENT, whole),
+        *_presence(entry.claim),
+        *([] if entry.stated else [Text(_CONTAINS, codes.COMMENT, _SCORED_ONLY)]),
         pictured,
     )
     return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1501")
 
 
-def _region_group(account: Account, image: AnalysedImage, one: Read[Finding], box: Box, position: int) -> Container:
+def _presence(claim: Claim) -> Iterator[Item]:
+    """Yield what is claimed, coded; nothing of what is scored only."""
+    code = codes.presence(claim)
+    if code is not None:
+        yield Coded(_CONTAINS, codes.PRESENCE, code)
+
+
+def _region_group(
+    account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], box: Box, position: int
+) -> Container:
     """TID 1410: one box with its own score."""
     source = image.source
-    claim: Claim = box_claim(one, box) if position else one.claim
+    claim = region_claim(entry, box) if position else entry.claim
+    value = region_number(entry, box) if position else number(entry.finding)
     outline = _kept_on_picture(box, source.rows, source.columns)
     children = (
-        *_subject(account, image, one.finding, position),
-        Number(_CONTAINS, codes.PROBABILITY, _percentage(box.score), codes.PERCENT),
-        Coded(_CONTAINS, codes.PRESENCE, codes.presence(claim)),
+        *_subject(account, image, entry.finding, position),
+        Number(_CONTAINS, codes.PROBABILITY, value, codes.PERCENT),
+        *_presence(claim),
         Polyline(_CONTAINS, codes.IMAGE_REGION, outline, _selected(source)),
     )
     return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1410")
@@ -144,9 +165,10 @@ def _subject(account: Account, image: AnalysedImage, finding: Finding, position:
     absent.
     """
     fit = account.lead.character_set.fit
-    number = account.analysed.index(image) + 1
+    image_number = account.analysed.index(image) + 1
+    _, sensitive, specific = percentages(finding)
     where = f" region {position}" if position else ""
-    which = f" image {number}" if len(account.analysed) > 1 else ""
+    which = f" image {image_number}" if len(account.analysed) > 1 else ""
     uid = tracking_uid(account.model, account.revision, image.source.sop_instance_uid, finding.label, position)
     yield Text(_CONTEXT, codes.TRACKING_IDENTIFIER, fit(f"{finding.code.meaning}{which}{where}", 64))
     yield Reference(_CONTEXT, codes.TRACKING_UNIQUE_IDENTIFIER, uid)
@@ -155,8 +177,8 @@ def _subject(account: Account, image: AnalysedImage, finding: Finding, position:
     yield Text(_MODIFIER, known.DCM.AlgorithmName, fit(account.model.name, 64))
     yield Text(_MODIFIER, known.DCM.AlgorithmVersion, fit(account.model.version, 64))
     for parameter in (
-        f"sensitive operating point {finding.points.sensitive * 100:.1f} %",
-        f"specific operating point {finding.points.specific * 100:.1f} %",
+        f"sensitive operating point {sensitive} %",
+        f"specific operating point {specific} %",
         f"package SHA-256 {account.model.digest}",
     ):
         yield Text(_MODIFIER, known.DCM.AlgorithmParameters, parameter)
@@ -183,12 +205,8 @@ def _outline(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, f
 
 
 def _in_words(account: Account) -> Container:
-    """Return the container of comments (TID 1500): the impression, a line each, and what was not analysed and why.
-
-    What was not found is one line, and a finding's note stands beside it: a viewer shows the whole at a glance.
-    """
+    """Return the container of comments (TID 1500): the impression, a line each."""
     lines = summarise(account)
-    lines += [f"Image {image.sop_instance_uid} was not analysed because {image.because}" for image in account.skipped]
     fit = account.lead.character_set.fit
     comments = tuple(Text(_CONTAINS, codes.COMMENT, fit(line, 1024)) for line in lines)
     return Container(_CONTAINS, codes.QUALITATIVE_EVALUATIONS, comments)
@@ -196,8 +214,3 @@ def _in_words(account: Account) -> Container:
 
 def _concept(account: Account, code: Code) -> Code:
     return Code(code.value, code.scheme_designator, account.lead.character_set.fit(code.meaning, 64))
-
-
-def _percentage(score: float) -> float:
-    """Return a probability as 0 to 100 with one decimal, short enough for a decimal string."""
-    return round(min(max(score, 0.0), 1.0) * 100, 1)

@@ -1,6 +1,6 @@
 """What the tests of reporting make documents from: headers, good and sloppy, findings, accounts; and a way through."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 
+from inference.evidence import Evidence, Share
 from inference.findings import Box, Code, Finding, ModelIdentity, OperatingPoints
 from inference.pixels import Picture
 from reporting.account import Account, AnalysedImage, SkippedImage
@@ -22,6 +23,7 @@ ROWS, COLUMNS = 400, 320
 MODEL = ModelIdentity("opacity", "1.0.0", "0123456789abcdef" * 4, "litert 2.1.0 cpu")
 COMPLETED = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 POINTS = OperatingPoints(0.35, 0.62)
+EVIDENCE = Evidence(POINTS.specific, 300, 80, 71, 54, Share(20, 1000), Share(9, 300), "reads of the tests' own")
 LUNG = Code("39607008", "SCT", "Lung")
 
 
@@ -63,6 +65,8 @@ def finding(label: str, score: float, *boxes: tuple[float, float, float, float, 
         points=POINTS,
         abnormal=True,
         boxes=tuple(Box(*box, POINTS.level(box[4])) for box in boxes),
+        stated=True,
+        evidence=EVIDENCE,
     )
     return replace(made, **changes)
 
@@ -86,8 +90,13 @@ _SICK = (0.31, 0.55, 0.71, 0.22, 0.03, 0.08, 0.06, 0.01, 0.91, 0.48, 0.012)
 CONDITIONS = tuple(_CHEST_POINTS)[:8]
 
 
-def chest(scores: Sequence[float] = _SICK, boxes: Mapping[str, int] | None = None) -> tuple[Finding, ...]:
-    """Return eleven findings with these scores, coded as the catalogue says, some with this many regions."""
+def chest(
+    scores: Sequence[float] = _SICK, boxes: Mapping[str, int] | None = None, stated: Collection[str] = _CHEST_POINTS
+) -> tuple[Finding, ...]:
+    """Return eleven findings with these scores, coded as the catalogue says, some with this many regions.
+
+    All but ``stated`` are scored only.
+    """
     counts = {"lung_opacity": 2} if boxes is None else boxes
     made = []
     for (label, points), score in zip(_CHEST_POINTS.items(), scores, strict=True):
@@ -103,6 +112,8 @@ def chest(scores: Sequence[float] = _SICK, boxes: Mapping[str, int] | None = Non
                 one.abnormal,
                 _spread(counts.get(label, 0)),
                 one.note,
+                label in stated,
+                EVIDENCE if label in stated else None,
             )
         )
     return tuple(made)
@@ -124,6 +135,9 @@ CHESTS: dict[str, tuple[Finding, ...]] = {
     "eight with a box each": chest((0.6,) * 8 + (0.02, 0.01, 0.02), dict.fromkeys(CONDITIONS, 1)),
     "twenty boxes": chest((0.01,) * 8 + (0.93, 0.02, 0.02), {"lung_opacity": 20}),
     "none abnormal": chest((0.01,) * 10 + (0.97,)),
+    "only opacity stated": chest(stated=("lung_opacity",)),
+    "only opacity stated, not found": chest((0.9,) * 8 + (0.02, 0.9, 0.9), stated=("lung_opacity",)),
+    "nothing stated": chest((0.9,) * 11, stated=()),
 }
 """Sets of eleven findings as different as they come."""
 

@@ -29,6 +29,7 @@ class StoredInstance:
     transfer_syntax_uid: str
     path: str
     modality: str
+    sha256: str
     patient: PatientIdentity | None = None
 
 
@@ -116,10 +117,15 @@ def _stored_instances(read: Session, *conditions: ColumnElement[bool]) -> list[S
     return [
         StoredInstance(
             row.instance_uid, row.series_uid, row.sop_class_uid, row.transfer_syntax_uid, row.path, row.modality,
-            conflicts.identity_of(row),
+            row.sha256, conflicts.identity_of(row),
         )
         for row in rows
     ]  # fmt: skip
+
+
+def stored_instance(read: Session, instance_uid: str) -> StoredInstance | None:
+    """Return one instance, or None when it is not on record any more."""
+    return next(iter(_stored_instances(read, Instance.instance_uid == instance_uid)), None)
 
 
 def record_analysis(tx: Session, record: AnalysisRecord) -> None:

@@ -1,8 +1,8 @@
 """Opening the database, and the two kinds of transaction there are."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,19 @@ class Database:
         """Read: all statements of the block see the same moment; takes no write lock on SQLite."""
         with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def change_counter(self) -> Iterator[Callable[[], int] | None]:
+        """Yield a function whose answer changes when another connection, of any process, has written; cheap to ask.
+
+        None on PostgreSQL, which has no such counter.
+        """
+        if self.dialect != "sqlite":
+            yield None
+            return
+        with closing(self.engine.raw_connection()) as connection:
+            driver: Any = connection.dbapi_connection
+            yield lambda: int(driver.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close all pooled connections."""

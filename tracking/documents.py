@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
-from tracking.models import Analysis, Delivery, Document
+from tracking.models import Analysis, Delivery, Document, ImageOutcome
+
+LEFT_OUT = "attribute-left-out"
+"""Kind of the remark that the documents leave an attribute of the source empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,46 @@ def record_documents(
             _route(tx, document_id, destination, give_up_ms)
 
 
+def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Sequence[dict[str, Any]]) -> None:
+    """Add to an image's remarks what the documents leave empty of it, with an audit line; what is there stays once."""
+    if not remarks:
+        return
+    outcome = tx.scalars(
+        select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id, ImageOutcome.instance_uid == instance_uid)
+    ).one()
+    known = list(outcome.remarks or ())
+    added = [remark for remark in remarks if remark not in known]
+    if not added:
+        return
+    outcome.remarks = [*known, *added]
+    tx.flush()
+    study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
+    audit.append(
+        tx,
+        AuditEventType.DOCUMENTS_BUILT,
+        outcome="minor-failure",
+        study_uid=study_uid,
+        detail={"analysis": analysis_id, "left_out": "; ".join(str(remark["text"]) for remark in added)},
+    )
+
+
+def left_out_by_study(read: Session) -> dict[str, int]:
+    """Return how many remarks say that documents leave an attribute empty, by study UID, the latest study first.
+
+    Those of an analysis that a later one took the place of do not count. Walks all outcomes.
+    """
+    rows = read.execute(
+        select(Analysis.study_uid, ImageOutcome.remarks)
+        .join(ImageOutcome, ImageOutcome.analysis_id == Analysis.id)
+        .where(cast(ImageOutcome.remarks, String).contains(LEFT_OUT), ~_replaced())
+        .order_by(Analysis.id.desc())
+    )
+    found: dict[str, int] = {}
+    for study_uid, remarks in rows:
+        found[study_uid] = found.get(study_uid, 0) + sum(remark.get("kind") == LEFT_OUT for remark in remarks)
+    return found
+
+
 def _keep(tx: Session, analysis_id: int, document: DocumentRecord) -> bool:
     """Write a document's row, also over that of a quarantined one; False when it stands there already."""
     values = asdict(document)
@@ -124,22 +168,26 @@ def quarantined_by_study(read: Session) -> dict[str, int]:
 
     Those of an analysis that a later one took the place of are nobody's concern any more. Walks all documents.
     """
+    rows = read.execute(
+        select(Analysis.study_uid, func.count())
+        .join(Document, Document.analysis_id == Analysis.id)
+        .where(Document.quarantined.is_not(None), ~_replaced())
+        .group_by(Analysis.study_uid)
+        .order_by(func.max(Document.built_at).desc(), Analysis.study_uid)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _replaced() -> ColumnElement[bool]:
+    """Choose analyses that a later one took the place of."""
     later = aliased(Analysis)
-    replaced = exists().where(
+    return exists().where(
         later.study_uid == Analysis.study_uid,
         or_(
             later.revision > Analysis.revision,
             and_(later.revision == Analysis.revision, later.id > Analysis.id),
         ),
     )
-    rows = read.execute(
-        select(Analysis.study_uid, func.count())
-        .join(Document, Document.analysis_id == Analysis.id)
-        .where(Document.quarantined.is_not(None), ~replaced)
-        .group_by(Analysis.study_uid)
-        .order_by(func.max(Document.built_at).desc(), Analysis.study_uid)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:

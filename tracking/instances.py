@@ -1,4 +1,7 @@
-"""From a received instance to an analysis that is due: one transaction, before the sender hears 0x0000."""
+"""From a received instance to the work that it makes due: one transaction, before the sender hears 0x0000.
+
+The image is examined at once; the analysis of its study, which gathers the results, waits until the study falls quiet.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +15,7 @@ from sqlalchemy.orm import Session
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_milliseconds
-from tracking.keys import analysis_key
+from tracking.keys import analysis_key, examination_key
 from tracking.models import Conflict, Instance, Job, Study
 from tracking.prepared import Prepared
 
@@ -163,7 +166,7 @@ def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
 
 
 def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
-    """Record an instance, its study, its audit line and the analysis it makes due.
+    """Record an instance, its study, its audit line, and the examination and the analysis that it makes due.
 
     The same bytes again change nothing but a counter. Other bytes under a known UID change nothing at all: the
     caller keeps them aside and calls :func:`register_conflict`.
@@ -178,6 +181,12 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
         known = find_instance(tx, incoming.instance_uid)
         assert known is not None  # noqa: S101 - ON CONFLICT just met the row
         return _register_again(tx, incoming, known)
+    queue.enqueue(
+        tx,
+        "examine",
+        examination_key(incoming.instance_uid),
+        {"study_uid": study_uid, "instance_uid": incoming.instance_uid},
+    )
     audit.append(
         tx,
         AuditEventType.INSTANCE_RECEIVED,

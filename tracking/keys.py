@@ -11,6 +11,11 @@ def analysis_key(study_uid: str, revision: int) -> str:
     return f"analyse:{study_uid}:{revision}"
 
 
+def examination_key(instance_uid: str) -> str:
+    """Return the queue key of the examination of one instance, which says nothing about its study yet."""
+    return f"examine:{instance_uid}"
+
+
 def report_key(analysis_id: int) -> str:
     """Return the queue key of the documents of an analysis."""
     return f"report:{analysis_id}"

@@ -27,9 +27,15 @@ from tracking.audit import AuditEventType
 from tracking.clock import to_milliseconds
 from tracking.database import Database
 from tracking.queue import Job, LeaseLost, RetryPolicy
+from tracking.wake import Wake
 
 Commit = Callable[[Session], None]
 log = get_logger(__name__)
+_LOOK_SECONDS = 0.02
+"""How often to ask whether the database has changed: 60 µs of processor time each, 0.3 % of a core."""
+_SHORTEST_WAIT_SECONDS = 0.002
+_LONGER_POLLS = 10
+"""Where changes are seen, polls are left with what comes due by time alone (retries, pauses), and may be rarer."""
 
 
 class Handler(Protocol):
@@ -129,6 +135,8 @@ class WorkLoop:
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._ended = threading.Event()
+        self._wake = Wake()
+        self._sees_changes = False
         self._live: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -138,7 +146,10 @@ class WorkLoop:
     def start(self) -> None:
         """Start the threads and return."""
         self._end_dead_leases()
-        self._threads = [threading.Thread(target=self._beat, name="heartbeat", daemon=True)]
+        self._threads = [
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._watch, name="watch", daemon=True),
+        ]
         for lane in self.lanes:
             label = lane.destination or "+".join(lane.queues)
             self._threads += [
@@ -154,6 +165,7 @@ class WorkLoop:
         Leases are kept until then: a job that takes its time to finish must not be begun by somebody else.
         """
         self._stop.set()
+        self._wake.ring()
         deadline = time.monotonic() + self.work.drain_seconds
         for thread in self._threads[1:]:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -181,14 +193,39 @@ class WorkLoop:
 
     def _serve(self, lane: Lane) -> None:
         while not self._stop.is_set():
+            heard = self._wake.rings
             try:
-                busy = self._one(lane)
+                patience = None if self._one(lane) else self._patience(lane)
             except Exception:
                 log.exception("queue-unreachable", queue="+".join(lane.queues))
                 self._stop.wait(1)
-                busy = False
-            if not busy:
-                self._stop.wait(self.work.poll_seconds * random.uniform(0.8, 1.2))
+                continue
+            if patience is not None:
+                self._wake.wait(heard, patience)
+
+    def _patience(self, lane: Lane) -> float:
+        """Return for how many seconds an idle lane need not look: a poll, or less where a job's time comes earlier.
+
+        Not asked for destinations: thousands of jobs may wait for one that is away, and their times are no hurry.
+        """
+        poll = self.work.poll_seconds * random.uniform(0.8, 1.2) * (_LONGER_POLLS if self._sees_changes else 1)
+        due = queue.seconds_until_due(self.database, lane.queues) if lane.destination is None else None
+        return poll if due is None else max(_SHORTEST_WAIT_SECONDS, min(poll, due))
+
+    def _watch(self) -> None:
+        """Wake idle lanes when the database has changed, where it can tell (SQLite); elsewhere they poll."""
+        while not self._stop.is_set():
+            with self._attempt("watch"), self.database.change_counter() as counter:
+                if counter is None:
+                    return
+                seen = counter()
+                self._sees_changes = True
+                while not self._stop.wait(_LOOK_SECONDS):
+                    if (now := counter()) != seen:
+                        seen = now
+                        self._wake.ring()
+            self._sees_changes = False
+            self._stop.wait(1)
 
     def _one(self, lane: Lane) -> bool:
         job = queue.claim(self.database, lane.queues, self.name, self._lease_ms, destination=lane.destination)

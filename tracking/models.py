@@ -143,6 +143,25 @@ class Conflict(Described, Base):
     received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
+class ImageResult(Base):
+    """What an analyser said about one instance, kept so that no later revision of the study asks again.
+
+    ``analyser`` is the digest of all that the result follows from beside the image: package, engine, settings,
+    version. ``sha256`` is that of the bytes it was asked about; ``outcome`` holds an outcome whole, as plain JSON.
+    """
+
+    __tablename__ = "image_result"
+
+    instance_uid: Mapped[str] = mapped_column(ForeignKey(Instance.instance_uid, ondelete="CASCADE"), primary_key=True)
+    analyser: Mapped[str] = mapped_column(Digest, primary_key=True)
+    sha256: Mapped[str] = mapped_column(Digest)
+    model_digest: Mapped[str] = mapped_column(Digest)
+    outcome: Mapped[dict[str, Any]]
+    seconds: Mapped[float] = mapped_column(Float)
+    timings: Mapped[dict[str, float]]
+    completed_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
 class Analysis(Base):
     """One model's run over one revision of a study."""
 

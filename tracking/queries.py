@@ -53,6 +53,19 @@ class FindingSummary:
     boxes: int
     note: str = ""
     """What the model package says has to stand beside the score."""
+    stated: bool = False
+    """Whether words may be made of it; otherwise it is scored only."""
+    marks: tuple[float, ...] = ()
+    """The operating points it was read against, 0 to 1, the sensitive one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemarkSummary:
+    """What a reader must know about how an analysed image was read."""
+
+    instance_uid: str
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +171,7 @@ class StudySummary:
     rejected: int = 0
     patients: tuple[StatedPatient, ...] = ()
     kept_aside: tuple[KeptAside, ...] = ()
+    remarks: tuple[RemarkSummary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +246,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         rejected=rejected,
         patients=conflicts.stated_patients(read, study_uid) if study.conflict_since is not None else (),
         kept_aside=aside,
+        remarks=_remarks(read, analysis.id) if analysis else (),
     )
 
 
@@ -332,9 +347,20 @@ def _findings(read: Session, analysis_id: int) -> tuple[FindingSummary, ...]:
             row.abnormal,
             len(row.detail.get("boxes", ())),
             str(row.detail.get("note", "")),
+            row.detail.get("stated") is True,
+            marks_of(row.detail),
         )
         for row in rows
     )
+
+
+def marks_of(detail: dict[str, Any]) -> tuple[float, ...]:
+    """Return the operating points in a finding's detail, the sensitive one first; none where none are on record."""
+    points = detail.get("points")
+    if not isinstance(points, dict):
+        return ()
+    found = [points.get(name) for name in ("sensitive", "specific")]
+    return tuple(float(point) for point in found if isinstance(point, int | float))
 
 
 def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]:
@@ -344,6 +370,15 @@ def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]
         .order_by(ImageOutcome.id)
     )
     return tuple(OutcomeSummary(row.instance_uid, row.reason or "", row.because or "") for row in rows)
+
+
+def _remarks(read: Session, analysis_id: int) -> tuple[RemarkSummary, ...]:
+    rows = read.scalars(select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id).order_by(ImageOutcome.id))
+    return tuple(
+        RemarkSummary(row.instance_uid, str(remark.get("kind", "")), str(remark.get("text", "")))
+        for row in rows
+        for remark in row.remarks or ()
+    )
 
 
 def _documents(read: Session, analysis_id: int) -> tuple[DocumentSummary, ...]:

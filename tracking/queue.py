@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Integer,
+    Select,
     Text,
     and_,
     bindparam,
@@ -27,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from tracking.clock import now_ms, to_milliseconds
 from tracking.database import Database
@@ -131,10 +134,35 @@ def claim(
     database: Database, queues: Sequence[str], worker: str, lease_ms: int, *, destination: str | None = None
 ) -> Job | None:
     """Lease the most urgent due job of these queues (and destination), or return None."""
-    due = _due(queues, destination)
+    statements = _claim_statements(tuple(queues), routed=destination is not None)
+    bound = {} if destination is None else {"bound_for": destination}
     with database.reading() as read:  # an idle poll never takes SQLite's write lock
-        if not read.scalar(select(exists().where(*due))):
+        if not read.scalar(statements.look, bound):
             return None
+    with database.transaction() as tx:
+        row = tx.execute(statements.take, {**bound, "claimed_by": worker, "lease_ms": lease_ms}).first()
+    return None if row is None else Job(*row)
+
+
+def seconds_until_due(database: Database, queues: Sequence[str]) -> float | None:
+    """Return in how many seconds the next job of these queues will be due, or None when none waits for its time."""
+    with database.reading() as read:
+        wait_ms: int | None = read.scalar(_claim_statements(tuple(queues), routed=False).next_due)
+    return None if wait_ms is None else max(0, wait_ms) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimStatements:
+    """Built once: SQLAlchemy needs several times longer to build these than a database to run them."""
+
+    look: Select[Any]
+    take: ReturningUpdate[Any]
+    next_due: Select[Any]
+
+
+@lru_cache(maxsize=64)
+def _claim_statements(queues: tuple[str, ...], *, routed: bool) -> _ClaimStatements:
+    due = _due(queues, routed=routed)
     pick = (
         select(JobRow.id)
         .where(*due)
@@ -143,14 +171,14 @@ def claim(
         .with_for_update(skip_locked=True, of=JobRow)
         .scalar_subquery()
     )
-    taken = (
+    take = (
         update(JobRow)
         .where(JobRow.id == pick)
         .values(
             crashes=JobRow.crashes + JobRow.worker.is_not(None).cast(Integer),
-            worker=worker,
+            worker=bindparam("claimed_by"),
             token=JobRow.token + 1,
-            visible_at=now_ms() + lease_ms,
+            visible_at=now_ms() + bindparam("lease_ms", type_=BigInteger),
         )
         .returning(
             JobRow.id, JobRow.key, JobRow.queue, JobRow.destination, JobRow.payload, JobRow.token,
@@ -158,12 +186,13 @@ def claim(
         )
         .execution_options(synchronize_session=False)
     )  # fmt: skip
-    with database.transaction() as tx:
-        row = tx.execute(taken).first()
-    return None if row is None else Job(*row)
+    later = select(func.min(JobRow.visible_at) - now_ms()).where(
+        JobRow.state == "open", JobRow.queue.in_(queues), JobRow.visible_at > now_ms()
+    )
+    return _ClaimStatements(select(exists().where(*due)), take, later)
 
 
-def _due(queues: Sequence[str], destination: str | None) -> list[ColumnElement[bool]]:
+def _due(queues: Sequence[str], *, routed: bool) -> list[ColumnElement[bool]]:
     """Open, due, and its destination neither paused nor already being probed after failures."""
     leased = aliased(JobRow)
     probing = exists().where(
@@ -180,8 +209,8 @@ def _due(queues: Sequence[str], destination: str | None) -> list[ColumnElement[b
         JobRow.queue.in_(queues),
         JobRow.visible_at <= now_ms(),
     ]
-    if destination is not None:
-        conditions.append(JobRow.destination == destination)
+    if routed:
+        conditions.append(JobRow.destination == bindparam("bound_for"))
     conditions.append(or_(JobRow.destination.is_(None), JobRow.destination.not_in(closed)))
     return conditions
 

@@ -53,6 +53,16 @@ class FindingDetail:
     abnormal: bool
     detail: dict[str, Any]
 
+    @property
+    def stated(self) -> bool:
+        """Tell whether words may be made of it; otherwise it is scored only."""
+        return self.detail.get("stated") is True
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """Return the operating points it was read against, 0 to 1, the sensitive one first."""
+        return queries.marks_of(self.detail)
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisDetail:

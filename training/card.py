@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference.evidence import Share, may_be_stated
 from inference.manifest import AnyManifest, Manifest
 from inference.package import CARD, FIGURES
 from training.catalogue import CATALOGUE
@@ -93,6 +94,7 @@ def card(manifest: AnyManifest, figures: Figures, members: Sequence[Manifest] = 
         f"# {manifest.name} {manifest.version}\n\n{manifest.title}.\n{quick}\n{manifest.summary.strip()}",
         f"**Intended use.** {manifest.intended_use}",
         "## Findings\n\n" + _findings(manifest, members or ((manifest,) if isinstance(manifest, Manifest) else ())),
+        "## What may be stated\n\n" + _stated(manifest),
         "## Figures\n\n" + _figures(figures),
         "## Subgroups\n\n" + _subgroups(figures),
         "## Protocol\n\n" + _protocol(figures),
@@ -116,6 +118,42 @@ def _findings(manifest: AnyManifest, networks: Sequence[Manifest]) -> str:
         note = f" {finding.note}" if finding.note else ""
         lines.append(f"- **{title}**: {said}{boxes}{note}{_switched_off(finding.label, networks)}")
     return "\n".join(lines)
+
+
+def _stated(manifest: AnyManifest) -> str:
+    """Say which findings may be stated, and by which counts; see :mod:`inference.evidence`."""
+    lines = [
+        "A finding is stated only where at least half of its calls at the specific point were right; every other one "
+        "is scored only: its score is kept and nothing is said of it."
+    ]
+    measured = [(finding, finding.evidence.evidence()) for finding in manifest.findings if finding.evidence]
+    if not measured:
+        return lines[0] + " Nobody has measured this package's calls, so no finding is stated."
+    rows = []
+    for finding, evidence in measured:
+        low, high = evidence.interval()
+        stated = may_be_stated(evidence, finding.points.specific, abnormal=finding.abnormal)
+        rows.append((
+            CATALOGUE[finding.label].title if finding.label in CATALOGUE else finding.code.meaning,
+            "stated" if stated else "scored only",
+            f"{evidence.right} / {evidence.calls}",
+            f"{evidence.predictive_value:.2f} [{low:.2f}–{high:.2f}]" if evidence.calls else "–",
+            f"{evidence.prevalence:.2f}",
+            _share(evidence.normals),
+            _share(evidence.elsewhere),
+            evidence.source,
+        ))  # fmt: skip
+    header = ("finding", "", "calls right / calls", "share right [95 %]", "prevalence", "called of normals",
+              "called elsewhere, where it is not known to be", "source")  # fmt: skip
+    unread = [finding for finding in manifest.findings if not finding.evidence]
+    names = ", ".join(CATALOGUE[f.label].title if f.label in CATALOGUE else f.code.meaning for f in unread)
+    lines.append(table(header, rows))
+    lines += [f"Scored only, as no radiologists' reads of it are at hand: {names}."] if unread else []
+    return "\n\n".join(lines)
+
+
+def _share(share: Share) -> str:
+    return f"{share.calls} / {share.images} ({share.value:.3f})"
 
 
 def _switched_off(label: str, networks: Sequence[Manifest]) -> str:

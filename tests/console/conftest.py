@@ -51,10 +51,10 @@ def analyse(database: Database) -> Callable[..., None]:
     """Return a function that records an analysis of a study revision; ``because`` when an image was not analysed."""
 
     def record(study: str, revision: int, *instance_uids: str, because: str | None = None, score: float = 0.8) -> None:
-        points = {"points": {"sensitive": 0.25, "specific": 0.75}, "boxes": [{}, {}]}
+        points = {"points": {"sensitive": 0.25, "specific": 0.75}, "boxes": [{}, {}], "stated": True}
         found = (
             FindingRecord("lung_opacity", "112001", "DCM", "Opacity", score, "present", True, points),
-            FindingRecord("normal", "17621005", "SCT", "Normal", 0.1, "absent", False, {}),
+            FindingRecord("normal", "17621005", "SCT", "Normal", 0.1, "absent", False, {"stated": True}),
         )
         outcomes = tuple(
             OutcomeRecord(uid, "view" if because else None, because, () if because else found) for uid in instance_uids

@@ -97,7 +97,7 @@ def test_a_study_shows_findings_operating_points_documents_and_history(
         documents.record_attempt_failed(tx, 2, "RIS refuses: AE", stopped=True)
     page = browser.get("/study/1.9").text
     for words in (
-        "Doe, Jane", "1966-01-02", "female", "CHEST PA", "80.3%", "possible from 25.0%", "present from 75.0%",
+        "Doe, Jane", "1966-01-02", "female", "CHEST PA", "80%", "undetermined from 25%", "present from 75%",
         "2 regions marked", "Structured report", "RIS refuses: AE", "needs attention", "cxrnode retry 1.9",
         "instance received", "analysis recorded", "documents built", "delivery done", "opacity 1.0",
     ):  # fmt: skip

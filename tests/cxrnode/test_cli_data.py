@@ -99,5 +99,5 @@ def test_export_draws_a_covid_detectors_boxes(run: CliRunner, cxr_data: Path, tm
     assert result.exit_code == 0, result.output
     examples = open_data(out, "voc")
     assert {box.label for example in examples for box in example.boxes} == {"covid19", "covid19_negative"}
-    assert {box.source for example in examples for box in example.boxes} == {"machine-drawn by chest-default 1.2.0"}
+    assert {box.source for example in examples for box in example.boxes} == {"machine-drawn by chest-default 1.3.0"}
     assert all(example.patient and example.fold is not None for example in examples)

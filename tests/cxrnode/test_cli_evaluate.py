@@ -103,7 +103,7 @@ def test_patients_it_was_fitted_on_are_marked_loudly_and_pictures_are_shown_on_r
     )
     told = capsys.readouterr()
     assert "these figures flatter" in told.err
-    assert "6 of the pictures are of patients that chest-default 1.2.0 was fitted on" in told.err
+    assert "6 of the pictures are of patients that chest-default 1.3.0 was fitted on" in told.err
     assert "share it only as you may share those" in told.out
     page = (out / "report.html").read_text()
     assert "data:image/jpeg" in page

@@ -3,14 +3,17 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from config.settings import Settings
-from cxrnode.service import deliverer, wanted
+from cxrnode.service import deliverer, wanted, worker
 from cxrnode.supervise import Supervisor
 from tracking import documents, queue, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.loop import WorkLoop
 
 
 def put_delivery(database: Database, destination: str) -> None:
@@ -46,6 +49,18 @@ def test_what_waits_for_a_destination_that_left_the_settings_stops_and_says_so(t
     service.stop()
     database.close()
     assert counts["deliver", "stopped"] == 1
+
+
+def test_many_new_images_never_hold_up_a_study_whose_images_are_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.Examiner", lambda *_: None)
+    settings = Settings(node={"data_dir": tmp_path})
+    database = Database.open(settings.database_url())
+    service = worker(settings, database)
+    database.close()
+    assert isinstance(service, WorkLoop)
+    assert [lane.queues for lane in service.lanes] == [("report", "analyse"), ("examine",)]
 
 
 def test_the_web_pages_run_with_the_others_only_where_they_are_enabled() -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cxrnode import show
 from inference.findings import Finding
-from reporting.reading import of_study
+from reporting.reading import study_claims
 from tests.accounts import CHESTS, chest
 from tracking.queries import FindingSummary
 
@@ -14,7 +14,16 @@ from tracking.queries import FindingSummary
 def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:
     return [
         FindingSummary(
-            f"1.{number}", one.label, one.code.meaning, one.score, one.level, one.abnormal, len(one.boxes), one.note
+            f"1.{number}",
+            one.label,
+            one.code.meaning,
+            one.score,
+            one.level,
+            one.abnormal,
+            len(one.boxes),
+            one.note,
+            one.stated,
+            one.marks,
         )
         for number, found in enumerate(images)
         for one in found
@@ -30,15 +39,15 @@ def printed(texts: list[str]) -> list[str]:
 
 
 def lines(*images: tuple[Finding, ...]) -> list[str]:
-    return printed(show.findings_text(of_study(summaries(*images))))
+    return printed(show.findings_text(study_claims(summaries(*images))))
 
 
 def test_a_list_of_studies_gives_each_claim_one_line() -> None:
-    assert printed(show.gist(of_study(summaries(chest())))) == [
+    assert printed(show.gist(study_claims(summaries(chest())))) == [
         "present: Opacity 91%, Pleural effusion 71%, Cardiomegaly 55%",
-        "possible: Pattern of COVID-19 pneumonia 48%, Atelectasis 31%, Infiltrate 22%, Nodule 8%, Pneumonia 6%",
-        "Normal 1% unlikely",
-        "not found: Mass 3%, Pneumothorax 1%",
+        "undetermined: Pattern of COVID-19 pneumonia 48%, Atelectasis 31%, Infiltrate 22%, Nodule 8%, Pneumonia 6%",
+        "Normal unlikely",
+        "not found: Mass, Pneumothorax",
     ]
 
 
@@ -47,22 +56,33 @@ def test_eleven_findings_are_what_is_claimed_normal_and_one_line_of_what_was_not
         "Opacity 91% present · 2 regions",
         "Pleural effusion 71% present",
         "Cardiomegaly 55% present",
-        "Pattern of COVID-19 pneumonia 48% possible",
+        "Pattern of COVID-19 pneumonia 48% undetermined",
         "  Only a pattern on top of an opacity, not a test for infection.",
-        "Atelectasis 31% possible",
-        "Infiltrate 22% possible",
-        "Nodule 8% possible",
-        "Pneumonia 6% possible",
-        "Normal 1% unlikely",
-        "not found: Mass 3%, Pneumothorax 1%",
+        "Atelectasis 31% undetermined",
+        "Infiltrate 22% undetermined",
+        "Nodule 8% undetermined",
+        "Pneumonia 6% undetermined",
+        "Normal unlikely",
+        "not found: Mass, Pneumothorax",
     ]
 
 
 def test_normal_is_never_stated_beside_a_finding() -> None:
-    assert "Normal 90% not stated" in lines(CHESTS["eleven, all present"])
+    assert "Normal not stated" in lines(CHESTS["eleven, all present"])
     assert lines(CHESTS["none abnormal"])[0] == "Normal 97% likely"
 
 
 def test_several_images_give_the_worst_news_of_each_finding() -> None:
     both = lines(CHESTS["none abnormal"], chest())
     assert both == lines(chest())
+
+
+def test_what_is_scored_only_is_named_nowhere() -> None:
+    assert lines(CHESTS["only opacity stated"]) == [
+        "Opacity 91% present · 2 regions",
+        "nothing is said of any other finding",
+    ]
+    assert lines(CHESTS["nothing stated"]) == ["no finding is stated"]
+    assert printed(show.gist(study_claims(summaries(CHESTS["only opacity stated, not found"])))) == [
+        "not found: Opacity"
+    ]

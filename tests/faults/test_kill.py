@@ -42,12 +42,13 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
     [
         ("receive", "dicom_node.reception:register_instance:before"),
         ("receive", "dicom_node.reception:Reception.finish:after"),
-        ("work", "inference.analyse:record_analysis:before"),
+        ("work", "inference.worker:record_image_results:before"),
+        ("work", "inference.worker:record_analysis:before"),
         ("work", "reporting.compose:record_documents:after"),
         ("deliver", "reporting.deliver:record_delivered:before"),
     ],
     ids=[
-        "received-not-committed", "committed-not-answered", "analysed-not-recorded",
+        "received-not-committed", "committed-not-answered", "examined-not-recorded", "analysed-not-recorded",
         "built-not-committed", "delivered-not-recorded",
     ],
 )  # fmt: skip

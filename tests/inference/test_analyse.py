@@ -14,7 +14,7 @@ from sqlalchemy import select
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
 from inference import model
-from inference.analyse import AnalyseHandler, Analyser, StageTimes, outcome_record
+from inference.analyse import Analyser, StageTimes, outcome_record
 from inference.findings import (
     ImageAnalysis,
     ImageResult,
@@ -29,6 +29,7 @@ from inference.findings import (
 from inference.package import ModelPackage
 from inference.pixels import read_picture
 from inference.shelf import Shelf
+from inference.worker import AnalyseHandler, Examiner
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
@@ -80,7 +81,7 @@ def receive(node: Settings, database: Database, content: Any, number: int) -> st
 
 
 def work(node: Settings, database: Database) -> StoredAnalysis | None:
-    handler = AnalyseHandler(node, database)
+    handler = AnalyseHandler(Examiner(node), database)
     WorkLoop(database, {"analyse": handler}, [Lane(("analyse",))], node.work, node.delivery).run_until_idle()
     with database.reading() as read:
         identifier = read.execute(select(Analysis.id).order_by(Analysis.id.desc()).limit(1)).scalar()
@@ -176,14 +177,14 @@ def test_a_late_instance_makes_a_new_analysis_of_the_whole_study(
     assert second.supersedes == first.id
 
 
-def test_a_worker_does_not_start_with_a_wrong_package_or_wrong_points(node: Settings, database: Database) -> None:
+def test_a_worker_does_not_start_with_a_wrong_package_or_wrong_points(node: Settings) -> None:
     points = {"tumour": OperatingPointSettings(sensitive=0.1, specific=0.2)}
     wrong = node.inference.model_copy(update={"operating_points": points})
     with pytest.raises(SettingsError, match="tumour"):
-        AnalyseHandler(node.model_copy(update={"inference": wrong}), database)
+        Examiner(node.model_copy(update={"inference": wrong}))
     nowhere = node.inference.model_copy(update={"package": "nowhere"})
     with pytest.raises(PackageError, match="nowhere"):
-        AnalyseHandler(node.model_copy(update={"inference": nowhere}), database)
+        Examiner(node.model_copy(update={"inference": nowhere}))
 
 
 @pytest.mark.data

@@ -1,6 +1,7 @@
 """From an analysis to documents and deliveries, once, whatever is wrong with one of them."""
 
 import errno
+import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,8 @@ from inference.findings import Finding
 from inference.pixels import read_picture
 from inference.shelf import Shelf
 from reporting.compose import ReportHandler
-from tracking import audit, maintenance, queue
+from tracking import audit, maintenance, queries, queue
+from tracking.documents import left_out_by_study
 from tracking.models import Delivery, Document
 
 
@@ -69,6 +71,35 @@ def test_without_destinations_report_and_capture_are_kept_and_no_message_is_made
     documents, routes = rows(studies.database)
     assert [document.kind for document in documents] == ["sr", "sc"]
     assert routes == []
+
+
+def test_what_documents_leave_empty_is_noted_once_for_the_operator_and_in_no_document(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.AccessionNumber = "RAD/2020/0131/000012345"
+        uid = studies.receive(image)
+    settings = with_destinations()
+    study_uid = str(image.StudyInstanceUID)
+    job = studies.analyse(study_uid, {uid: opacity_findings})
+    for _ in range(2):
+        report(studies, settings, job)
+    documents, _ = rows(studies.database)
+    assert read(settings, documents[0]).AccessionNumber == ""
+    assert b"has 23 characters" not in (settings.document_dir / documents[0].path).read_bytes()
+    assert "RAD/2020/0131/000012345" in (settings.document_dir / documents[2].path).read_text()
+    with studies.database.reading() as reading:
+        summary = queries.find_study(reading, study_uid)
+        lines = [line for line in audit.lines(reading, study_uid=study_uid) if "left_out" in line.detail]
+        assert left_out_by_study(reading) == {study_uid: 1}
+    assert summary is not None
+    (remark,) = summary.remarks
+    assert (remark.instance_uid, remark.kind) == (uid, "attribute-left-out")
+    assert remark.text.startswith("Accession Number has 23 characters where DICOM allows 16")
+    assert len(lines) == 1
+    assert "RAD" not in str(lines[0].detail)
 
 
 def test_a_rebuild_is_the_same_to_the_byte_and_adds_nothing(

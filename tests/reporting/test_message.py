@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from config.settings import Hl7Destination
-from inference.findings import Finding
+from inference.findings import Finding, Remark, RemarkKind
 from reporting.account import AnalysedImage
 from reporting.conformance import check_message
 from reporting.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
@@ -192,11 +192,11 @@ def test_every_finding_is_a_code_a_presence_and_a_percentage_that_belong_togethe
         ("ST", "IMAGE-UID", "1.2.3.4.1"),
         ("CWE", "121071", "95436008^Lung opacity^SCT"),
         ("CWE", "121052", "52101004^Present^SCT"),
-        ("NM", "111012", "91.0"),
+        ("NM", "111012", "91"),
     ]
     assert found[3][6] == "%^percent^UCUM"
     flags = {fields[4]: fields[8] for fields in observations(message()) if fields[2] == "NM"}
-    assert flags == {"1": "A", "2": "A", "3": "N"}
+    assert flags == {"1": "A", "2": "A"}
 
 
 @pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
@@ -205,10 +205,33 @@ def test_a_findings_lines_are_found_by_a_number_that_no_score_changes(found: tup
     two = (AnalysedImage(lead, found), AnalysedImage(lead, chest()))
     lines = [fields for fields in observations(message(analysed=two)) if fields[3].startswith("121071^")]
     numbers = {(fields[4], fields[5].split("^")[0]) for fields in lines}
-    assert len(lines) == len(numbers) == len({number for number, _ in numbers}) == 22
-    assert numbers == {
-        (str(place), one.code.value) for place, one in enumerate((*found, *chest()), 1)
+    expected = {
+        (str(place), one.code.value) for place, one in enumerate((*found, *chest()), 1) if one.stated
     }  # the package's places, image by image
+    assert numbers == expected
+    assert len(lines) == len({number for number, _ in numbers}) == len(expected)
+
+
+def test_what_is_scored_only_is_a_number_and_nothing_else_and_only_where_it_is_asked_for() -> None:
+    made = account(analysed=(AnalysedImage(account().lead, CHESTS["only opacity stated"]),))
+    asked = destination().model_copy(update={"scored_only": True})
+    silent, whole = (observations(build_message(made, to, None).content) for to in (destination(), asked))
+    assert [fields[5] for fields in silent if fields[3].startswith("121071^")] == ["112001^Opacity^DCM"]
+    assert len([fields for fields in whole if fields[3].startswith("121071^")]) == 11
+    effusion = next(fields[4] for fields in whole if "^Pleural effusion^" in fields[5])
+    assert [(fields[3].split("^")[0], fields[8]) for fields in whole if fields[4] == effusion] == [
+        ("IMAGE-UID", ""), ("121071", ""), ("111012", ""),
+    ]  # fmt: skip
+    for lines in (silent, whole):
+        assert "effusion" not in lines[-1][5]
+        assert "Nothing is said of any other finding" in lines[-1][5]
+
+
+def test_how_an_image_was_read_is_said_in_the_impression() -> None:
+    remark = Remark(RemarkKind.AUTOMATIC_WINDOW, "The stored window was not believed")
+    lead = account().lead
+    lines = observations(message(analysed=(AnalysedImage(lead, chest(), (remark,)),)))
+    assert "The stored window was not believed." in lines[-1][5].split("~")
 
 
 def test_findings_come_in_the_order_of_the_reading_and_numbers_stay_together() -> None:
@@ -239,7 +262,7 @@ def test_a_note_stands_with_its_finding_and_in_the_impression() -> None:
     covid = next(fields for fields in lines if "^Pattern of COVID-19 pneumonia^99CXRNODE" in fields[5])
     assert note[4] == covid[4]
     assert note[5] in lines[-1][5]
-    assert lines[-1][5].endswith("~Not found: Mass (3 %), Pneumothorax (1 %).")
+    assert lines[-1][5].endswith("~Not found: Mass, Pneumothorax.")
 
 
 def test_a_long_note_is_whole_in_repetitions() -> None:
@@ -271,8 +294,9 @@ def test_the_impression_is_in_words_and_says_what_was_not_analysed() -> None:
     tx = observations(message(skipped=(lateral(),)))[-1]
     assert (tx[2], tx[3]) == ("TX", "59776-5^Procedure findings^LN")
     lines = tx[5].split("~")
-    assert lines[0].startswith("AI result, not verified by a radiologist")
-    assert lines[1] == "Lung opacity: present (91 %), 2 regions marked."
+    whole = " ".join(lines)
+    assert whole.startswith("AI result, not verified by a radiologist, research use only: Lung opacity present;")
+    assert "Lung opacity: present (91 %), 2 regions marked; 7 of 10 such calls were right." in whole
     assert lines[-1] == "Image 1.2.3.4.99 was not analysed because it is a lateral view."
 
 

@@ -8,13 +8,12 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
-from inference.findings import Finding
+from inference.findings import Finding, Remark, RemarkKind
 from reporting import codes
-from reporting.account import Account, AnalysedImage, Predecessor
+from reporting.account import Account, AnalysedImage, Predecessor, summarise
 from reporting.conformance import check_report
 from reporting.identity import device_uid
-from reporting.reading import read as in_order
-from reporting.reading import summary
+from reporting.reading import claims_of
 from reporting.report import ReportClass, build_report
 from tests.accounts import (
     CHESTS,
@@ -135,7 +134,7 @@ def test_the_model_is_observer_algorithm_and_contributing_equipment() -> None:
     texts = {item.ConceptNameCodeSequence[0].CodeValue for item in group.ContentSequence if item.ValueType == "TEXT"}
     assert {"111001", "111003", "111002"} <= texts
     parameters = [item.TextValue for item in named(group, "111002")]
-    assert parameters[:2] == ["sensitive operating point 35.0 %", "specific operating point 62.0 %"]
+    assert parameters[:2] == ["sensitive operating point 35 %", "specific operating point 62 %"]
 
 
 def test_containers_are_separate_so_that_viewers_show_their_names() -> None:
@@ -155,7 +154,11 @@ def test_several_images_are_one_report_and_the_others_are_named_with_the_reason(
     assert [image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for image in images] == ["1.2.3.4.1", "1.2.3.4.2"]
     comments = [comment.TextValue for comment in named(document, codes.COMMENT.value)]
     assert comments[-1] == "Image 1.2.3.4.99 was not analysed because it is a lateral view"
-    assert comments[0] == "Image 1: Lung opacity: present (91 %), 2 regions marked"
+    assert comments[0] == (
+        "AI result, not verified by a radiologist, research use only: "
+        "Lung opacity present; Pneumonia caused by SARS-CoV-2 undetermined"
+    )
+    assert comments[1] == "Image 1: Lung opacity: present (91 %), 2 regions marked; 7 of 10 such calls were right"
     identifiers = [item.TextValue for item in named(document, "112039")]
     assert "Lung opacity image 2 region 1" in identifiers
 
@@ -197,15 +200,42 @@ def test_findings_stand_in_the_order_and_with_the_claims_of_the_reading(found: t
     document = read(built.content)
     groups = [children(group) for group in named(document, codes.MEASUREMENT_GROUP.value)]
     whole = [group for group in groups if "region" not in group["112039"].TextValue]
-    reads = in_order(found)
-    assert [group["112039"].TextValue for group in whole] == [one.finding.code.meaning for one in reads]
-    presence = [group["121052"].ConceptCodeSequence[0].CodeMeaning for group in whole]
-    assert presence == [codes.presence(one.claim).meaning for one in reads]
-    by_label = {one.finding.label: text for one, text in zip(reads, presence, strict=True)}
+    claims = claims_of(found)
+    assert [group["112039"].TextValue for group in whole] == [entry.finding.code.meaning for entry in claims]
+    presence = [group["121052"].ConceptCodeSequence[0] if "121052" in group else None for group in whole]
+    assert [code and code.CodeMeaning for code in presence] == [
+        (code := codes.presence(entry.claim)) and code.meaning for entry in claims
+    ]
+    by_label = {entry.finding.label: code and code.CodeMeaning for entry, code in zip(claims, presence, strict=True)}
     bad = {text for label, text in by_label.items() if label != "normal"}
     assert not (by_label["normal"] == "Present" and bad & {"Present", "Undetermined"})
-    comments = [comment.TextValue for comment in named(document, codes.COMMENT.value)]
-    assert comments == summary(found)
+    in_words = named(document, codes.QUALITATIVE_EVALUATIONS.value)[0]
+    assert [comment.TextValue for comment in named(in_words, codes.COMMENT.value)] == summarise(made)
+
+
+def test_what_is_scored_only_is_a_number_without_presence_or_region() -> None:
+    document = read(build_report(showing(CHESTS["nothing stated"]), 9001).content)
+    groups = [children(group) for group in named(document, codes.MEASUREMENT_GROUP.value)]
+    assert len(groups) == 11
+    assert not any("121052" in group or "111030" in group for group in groups)
+    assert {group["121106"].TextValue for group in groups} == {"Scored only: such calls were not shown to be right"}
+    assert {float(group["111012"].MeasuredValueSequence[0].NumericValue) for group in groups} == {90}
+
+
+def test_a_region_is_never_surer_than_its_finding() -> None:
+    sure = finding("lung_opacity", 0.5, (10, 20, 30, 40, 0.95), (50, 20, 70, 40, 0.4))
+    document = read(build_report(showing((sure,)), 9001).content)
+    groups = [children(group) for group in named(document, codes.MEASUREMENT_GROUP.value)]
+    assert [float(group["111012"].MeasuredValueSequence[0].NumericValue) for group in groups] == [50, 50, 40]
+    assert {group["121052"].ConceptCodeSequence[0].CodeMeaning for group in groups} == {"Undetermined"}
+
+
+def test_how_an_image_was_read_is_said() -> None:
+    lead = account().lead
+    turned = Remark(RemarkKind.ORIENTATION_MENDED, "The image was turned upright before it was analysed")
+    made = account(analysed=(AnalysedImage(lead, CHESTS["none abnormal"], (turned,)),))
+    document = read(build_report(made, 9001).content)
+    assert turned.text in [comment.TextValue for comment in named(document, codes.COMMENT.value)]
 
 
 def test_a_pattern_of_covid_is_said_to_be_no_test_for_infection() -> None:

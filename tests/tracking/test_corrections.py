@@ -547,4 +547,4 @@ def test_an_action_that_fails_before_its_commit_leaves_nothing_behind(
     monkeypatch.undo()
     assert (books.events(), books.study()) == before
     with books.database.reading() as read:
-        assert read.scalars(select(Job.key).where(Job.state == "open")).all() == []
+        assert read.scalars(select(Job.key).where(Job.queue == "analyse", Job.state == "open")).all() == []

@@ -28,6 +28,17 @@ def test_a_new_instance_brings_study_audit_line_and_analysis(
     assert (line.type, line.study_uid, line.detail["instance_uid"]) == ("instance-received", "1.9", "1.1")
 
 
+def test_every_new_instance_is_to_be_examined_at_once_and_no_other(
+    database: Database, receive: Callable[..., Registered]
+) -> None:
+    receive("1.1", settle=60)
+    receive("1.2", settle=60)
+    receive("1.2", settle=60)
+    receive("1.1", sha256="b" * 64)
+    due = [queue.claim(database, ["examine"], "here/1/1/1.0", 60_000) for _ in range(3)]
+    assert [job and job.payload["instance_uid"] for job in due] == ["1.1", "1.2", None]
+
+
 def test_the_audit_line_holds_no_patient_data(database: Database, receive: Callable[..., Registered]) -> None:
     receive("1.1")
     with database.reading() as read:
@@ -93,7 +104,7 @@ def test_an_analysis_waits_until_the_study_is_quiet_and_a_release_shortens_the_w
 def test_a_second_image_never_shortens_the_wait(database: Database, receive: Callable[..., Registered]) -> None:
     def due() -> int:
         with database.reading() as read:
-            return read.scalars(select(Job.visible_at)).one()
+            return read.scalars(select(Job.visible_at).where(Job.queue == "analyse")).one()
 
     receive("1.1", settle=120)
     first = due()

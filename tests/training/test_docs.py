@@ -112,7 +112,7 @@ def test_the_page_can_be_written_from_the_command_line(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", _run("image", 0.9))
     assert main([str(tmp_path / "models.md"), "--runs", str(tmp_path / "runs")]) == 0
     text = (tmp_path / "models.md").read_text(encoding="utf-8")
-    assert "## chest-default 1.2.0" in text
+    assert "## chest-default 1.3.0" in text
     assert "`a-recipe`" in text
 
 
@@ -184,7 +184,7 @@ def _measured() -> dict[str, Any]:
 def test_a_card_says_what_was_used_measured_and_not_known() -> None:
     manifest = load_package("chest-default").manifest
     text = card(manifest, _document(_measured()))
-    assert text.startswith("# chest-default 1.2.0\n")
+    assert text.startswith("# chest-default 1.3.0\n")
     for words in ("## Protocol", "## Data and licences", "## Known failures", "Research use only",
                   "No patient is in two",
                   "0.910 [0.800–0.970]", "NIH ChestX-ray14", "COVID-19 Image Data Collection", "MobileNetV2",

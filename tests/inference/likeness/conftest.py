@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.likeness.measure import LearntFeatures
-from inference.manifest import LikenessSpec, Manifest
+from inference.manifest import EvidenceSpec, LikenessSpec, Manifest, ShareSpec
 from inference.package import LIKENESS, REQUIRED_FILES, ModelPackage, write_package
 
 LEARNT = LearntFeatures(
@@ -22,7 +22,19 @@ def likeness() -> LikenessSpec:
 
 @pytest.fixture
 def measured_package(tmp_path: Path, manifest: Manifest, likeness: LikenessSpec) -> ModelPackage:
-    """The tiny package with a fourth output, four features that are at 0 in what was learnt."""
-    changed = manifest.model_copy(update={"likeness": likeness})
+    """The tiny package with a fourth output, four features that are at 0 in what was learnt; all it finds is stated."""
+    none = ShareSpec(calls=0, images=100)
+    findings = tuple(
+        finding.model_copy(
+            update={
+                "evidence": EvidenceSpec(
+                    point=finding.points.specific, images=100, positives=50, calls=50, right=50, normals=none,
+                    elsewhere=none, source="tests",
+                )
+            }
+        )
+        for finding in manifest.findings
+    )  # fmt: skip
+    changed = manifest.model_copy(update={"likeness": likeness, "findings": findings})
     files = {name: name.encode() for name in REQUIRED_FILES}
     return write_package(tmp_path / "measured", changed, files | {LIKENESS: LEARNT.to_bytes()})

@@ -8,7 +8,7 @@ CODE = Code("1", "99TEST", "Test")
 
 def finding(label: str) -> Finding:
     drawn = ScoreMap(MapKind.HEAT, 1, 1, (255,))
-    return Finding(label, CODE, CODE, 0.9, Level.PRESENT, OperatingPoints(0.1, 0.5), True, map=drawn)
+    return Finding(label, CODE, CODE, 0.9, Level.PRESENT, OperatingPoints(0.1, 0.5), True, stated=True, map=drawn)
 
 
 FOUND = (finding("lung_opacity"), finding("effusion"))

@@ -1,0 +1,160 @@
+"""The worker of the queues ``examine`` and ``analyse``: stored images in, one analysis a study revision out.
+
+An image is examined at once. When its study has fallen quiet, the analysis gathers what the examinations said; what is
+missing, because a worker died or speaks for another model, is examined then. What is wrong with one image is that
+image's result, "not analysed because …"; only what is wrong with this node (a missing file, no memory, no database)
+fails the analysis.
+"""
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from config.logs import get_logger
+from config.settings import Settings
+from inference.analyse import STAGES, Analyser, StageTimes, outcome_record
+from inference.findings import ImageResult, ModelIdentity, NotAnalysed
+from inference.shelf import Shelf
+from tracking.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
+from tracking.database import Database
+from tracking.image_results import (
+    AnalyserIdentity,
+    ImageRecord,
+    image_results,
+    record_image_results,
+    running_examinations,
+    take_over_examinations,
+)
+from tracking.loop import Commit
+from tracking.queue import Job
+
+log = get_logger(__name__)
+LONGEST_WAIT_SECONDS = 5.0
+"""How long an analysis waits for an examination under way: one whose worker was lost must not hold up its study."""
+_LOOK_SECONDS = 0.02
+
+
+class Examiner:
+    """Turns stored instances into image records; the model stays loaded. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, shelf: Shelf | None = None) -> None:
+        self._folder = settings.instance_dir
+        self._analyser = Analyser(settings.inference, shelf)
+        self.model: ModelIdentity = self._analyser.identity
+        self.identity = AnalyserIdentity(self._analyser.digest, self.model.digest)
+        log.info("model-loaded", package=self.model.name, version=self.model.version, engine=self.model.engine)
+
+    def examine(self, instance: StoredInstance) -> ImageRecord:
+        """Analyse one instance. Raises OSError and MemoryError, as :meth:`Analyser.analyse_file` does."""
+        times = StageTimes()
+        start = time.perf_counter()
+        analysis = self._analyser.analyse_file(self._folder / instance.path, times)
+        seconds = time.perf_counter() - start
+        if isinstance(analysis.outcome, NotAnalysed):
+            log.info("not-analysed", instance_uid=instance.instance_uid, reason=analysis.outcome.reason.value)
+        outcome = outcome_record(ImageResult(instance.instance_uid, analysis))
+        return ImageRecord(outcome, instance.sha256, seconds, times.seconds)
+
+
+class ExamineHandler:
+    """Serves the ``examine`` queue: one image, as soon as it is stored.
+
+    It never fails: what it cannot do is left to the study's analysis, whose job is tried again, counts and stops.
+    """
+
+    def __init__(self, examiner: Examiner, database: Database) -> None:
+        self._examiner = examiner
+        self._database = database
+
+    def run(self, job: Job) -> Commit | None:
+        """Examine one instance; return what records it, or None when there is nothing to do or nothing came of it."""
+        if job.crashes:  # a process died on this image: let that be counted where a person sees it
+            return None
+        with self._database.reading() as read:
+            instance = stored_instance(read, str(job.payload["instance_uid"]))
+            if instance is None or image_results(read, [instance], self._examiner.identity):
+                return None
+        try:
+            record = self._examiner.examine(instance)
+        except Exception as error:  # noqa: BLE001 - the analysis meets it again, and says so
+            log.warning("not-examined", instance_uid=instance.instance_uid, error=type(error).__name__)
+            return None
+        return lambda tx: record_image_results(tx, [record], self._examiner.identity)
+
+    def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
+        """Write nothing: the analysis is still owed, and has a job of its own."""
+
+
+class AnalyseHandler:
+    """Serves the ``analyse`` queue: gathers what was said about the images of a study revision."""
+
+    def __init__(self, examiner: Examiner, database: Database) -> None:
+        self._examiner = examiner
+        self._database = database
+
+    def run(self, job: Job) -> Commit:
+        """Gather a result for every instance of the study revision; return what records the analysis."""
+        study_uid, revision = str(job.payload["study_uid"]), int(job.payload["revision"])
+        with self._database.reading() as read:
+            instances = instances_of(read, study_uid, revision)
+        kept, examined = self._results(instances)
+        results = kept | examined
+        records = [results[instance.instance_uid] for instance in instances]
+        model, seconds = self._examiner.model, sum(record.seconds for record in records)
+        analysis = AnalysisRecord(
+            study_uid=study_uid,
+            revision=revision,
+            model_name=model.name,
+            model_version=model.version,
+            model_digest=model.digest,
+            engine=model.engine,
+            seconds=seconds,
+            outcomes=tuple(record.outcome for record in records),
+            timings={stage: sum(record.timings.get(stage, 0.0) for record in records) for stage in STAGES},
+        )
+        analysed = sum(record.outcome.reason is None for record in records)
+        log.info("study-analysed", study_uid=study_uid, revision=revision, count=analysed, seconds=round(seconds, 3))
+
+        def commit(tx: Session) -> None:
+            record_image_results(tx, examined.values(), self._examiner.identity)
+            record_analysis(tx, analysis)
+
+        return commit
+
+    def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
+        """Write nothing: the job's own row and audit line say that the analysis is still owed, and why."""
+
+    def _results(self, instances: Sequence[StoredInstance]) -> tuple[dict[str, ImageRecord], dict[str, ImageRecord]]:
+        """Return results by instance: those that are kept in the database, and those that were missing there."""
+        with self._database.reading() as read:
+            kept = self._kept(read, instances)
+        missing = [instance for instance in instances if instance.instance_uid not in kept]
+        if not missing:
+            return kept, {}
+        with self._database.transaction() as tx:  # one that ends between the two looks has left its result
+            running = take_over_examinations(tx, [instance.instance_uid for instance in missing])
+            kept |= self._kept(tx, missing)
+        idle = [instance for instance in missing if instance.instance_uid not in running | kept.keys()]
+        examined = {instance.instance_uid: self._examiner.examine(instance) for instance in idle}
+        under_way = [instance for instance in missing if instance.instance_uid in running - kept.keys()]
+        kept |= self._await(under_way)
+        lost = [instance for instance in under_way if instance.instance_uid not in kept]
+        return kept, examined | {instance.instance_uid: self._examiner.examine(instance) for instance in lost}
+
+    def _await(self, under_way: Sequence[StoredInstance]) -> dict[str, ImageRecord]:
+        """Wait for examinations that another thread or process is at work on; return the results that came."""
+        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        uids = [instance.instance_uid for instance in under_way]
+        while uids:
+            with self._database.reading() as read:
+                running = running_examinations(read, uids)
+                kept = self._kept(read, under_way)
+            if not running or time.monotonic() > deadline:
+                return kept
+            time.sleep(_LOOK_SECONDS)
+        return {}
+
+    def _kept(self, read: Session, instances: Sequence[StoredInstance]) -> dict[str, ImageRecord]:
+        records = image_results(read, instances, self._examiner.identity)
+        return {record.outcome.instance_uid: record for record in records}
