@@ -7,19 +7,26 @@ radiographs and by what the shipped model says about it, so that answer is a dem
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Literal
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
 )
 
 from cxrnode.phantom_canvas import Layer, Plane, axes, enlarge
@@ -30,6 +37,16 @@ __all__ = ["Opacity", "View", "choose_opacities", "draw", "phantom_dataset"]
 
 _MAXIMUM = 4095
 _FIELD_MM = 430.0
+_ENCODERS: dict[str, Callable[[NDArray[np.uint16]], bytes | bytearray]] = {
+    JPEG2000Lossless: lambda stored: imagecodecs.jpeg2k_encode(
+        stored, codecformat="j2k", reversible=True, bitspersample=_MAXIMUM.bit_length()
+    ),
+    HTJ2KLossless: lambda stored: imagecodecs.htj2k_encode(stored, reversible=True),
+    JPEGLSLossless: imagecodecs.jpegls_encode,
+    JPEGLosslessSV1: lambda stored: imagecodecs.jpeg8_encode(
+        stored, lossless=True, predictor=1, bitspersample=_MAXIMUM.bit_length()
+    ),
+}
 _NAMESPACE = uuid.UUID("b41d5bb4-5f0c-5e39-9d5e-3a2f1c7d9e60")
 """Ours alone, so that a phantom's UIDs never meet another's (PS3.5 B.2)."""
 
@@ -149,7 +166,7 @@ def phantom_dataset(
     Raises
     ------
     ValueError, NotImplementedError, RuntimeError
-        No encoder for the transfer syntax is installed.
+        Phantoms are not made in the transfer syntax.
     """
     taken = acquired or dt.datetime(2026, 1, 5, 9, 0) + dt.timedelta(minutes=7 * (seed % 1000))
     pixels = draw(seed, opacity=opacity, view=view, size=size)
@@ -262,11 +279,26 @@ def _describe_dx(dataset: Dataset, view: View, photometric: str) -> None:
 
 
 def _encode(dataset: FileDataset, syntax: UID) -> FileDataset:
-    if syntax.is_compressed and not syntax.is_deflated:
-        dataset.compress(syntax, generate_instance_uid=False)
+    if syntax == RLELossless:
+        dataset.compress(syntax, encoding_plugin="pydicom", generate_instance_uid=False)
         return dataset
+    if syntax.is_encapsulated:
+        return _encapsulate(dataset, syntax)
     dataset.file_meta.TransferSyntaxUID = syntax
     if syntax == ExplicitVRBigEndian:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
     dataset.set_original_encoding(syntax.is_implicit_VR, syntax.is_little_endian)
+    return dataset
+
+
+def _encapsulate(dataset: FileDataset, syntax: UID) -> FileDataset:
+    """Compress without loss; raises NotImplementedError for a syntax that phantoms are not made in."""
+    if syntax not in _ENCODERS:
+        msg = f"phantoms are not made in {syntax.name}"
+        raise NotImplementedError(msg)
+    stored = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
+    dataset.PixelData = encapsulate([bytes(_ENCODERS[syntax](stored))])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = syntax
     return dataset

@@ -5,7 +5,6 @@ is not believed: at start-up each one has to decode a tiny known frame (:mod:`di
 """
 
 import io
-import logging
 import warnings
 import zlib
 from collections.abc import Callable
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from pydicom import dcmread
-from pydicom.encaps import encapsulate
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from dicom_node.probe_frames import SIDE, probe_frame, probe_value
 
@@ -26,33 +24,32 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
-_COMPRESSED = (
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.57",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.4.201",
-    "1.2.840.10008.1.2.4.202",
-    "1.2.840.10008.1.2.5",
-    "1.2.840.10008.1.2.4.91",
-    "1.2.840.10008.1.2.4.81",
-    "1.2.840.10008.1.2.4.203",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-)
-CANDIDATES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, *_COMPRESSED, DEFLATED, EXPLICIT_BIG)
+_DECODERS = {
+    "1.2.840.10008.1.2.4.70": "jpeg8_decode",
+    "1.2.840.10008.1.2.4.57": "jpeg8_decode",
+    "1.2.840.10008.1.2.4.80": "jpegls_decode",
+    "1.2.840.10008.1.2.4.90": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.201": "htj2k_decode",
+    "1.2.840.10008.1.2.4.202": "htj2k_decode",
+    "1.2.840.10008.1.2.5": "dicomrle_decode",
+    "1.2.840.10008.1.2.4.91": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.81": "jpegls_decode",
+    "1.2.840.10008.1.2.4.203": "htj2k_decode",
+    "1.2.840.10008.1.2.4.50": "jpeg8_decode",
+    "1.2.840.10008.1.2.4.51": "jpeg8_decode",
+}
+"""The function of imagecodecs that decodes each compressed transfer syntax, as the analysis does."""
+CANDIDATES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, *_DECODERS, DEFLATED, EXPLICIT_BIG)
 """In the order of acceptance: the acceptor's order decides where a peer offers several; lossless before lossy."""
 
-_CURES = {
-    "1.2.840.10008.1.2.4.51": "12 bits need pylibjpeg-libjpeg, which is under the GPL and so yours to install",
-}
+_CURE = "reinstall imagecodecs"
 _TOLERANCE = 1 / 32
 """How far a lossy frame may lie from the truth, as a fraction of the full scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderStatus:
-    """What is known about one transfer syntax here; ``decoder`` is the plug-in that passed, empty when none did."""
+    """What is known about one transfer syntax here; ``decoder`` is the library that passed, empty when none did."""
 
     uid: str
     name: str
@@ -78,49 +75,31 @@ def _try(uid: str) -> DecoderStatus:
     if uid in (EXPLICIT_LITTLE, IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG):
         works = _attempt(lambda: _reads_native(uid))
         return DecoderStatus(uid, name, "pydicom" if works else "", works, "" if works else "reinstall pydicom")
-    plugins = get_decoder(UID(uid)).available_plugins
-    for plugin in plugins:
-        if _attempt(lambda chosen=plugin: _decodes(uid, chosen)):  # type: ignore[misc]
-            return DecoderStatus(uid, name, plugin, available=True)
-    tried = f"{', '.join(plugins)} failed on a known frame" if plugins else "no decoder is installed"
-    cure = _CURES.get(uid, "install or update a pydicom decoder plug-in")
-    return DecoderStatus(uid, name, "", available=False, cure=f"{tried}: {cure}")
+    if _attempt(lambda: _decodes(uid)):
+        return DecoderStatus(uid, name, "imagecodecs", available=True)
+    return DecoderStatus(uid, name, "", available=False, cure=f"imagecodecs failed on a known frame: {_CURE}")
 
 
 def _attempt(probe: Callable[[], bool]) -> bool:
     """Run a probe: whatever a third-party decoder raises means that it cannot be relied on."""
-    decoders_log = logging.getLogger("pydicom.pixels.decoders.base")
-    was_disabled, decoders_log.disabled = decoders_log.disabled, True  # it would log each failed try with a traceback
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return probe()
     except Exception:  # noqa: BLE001 - decoders raise anything
         return False
-    finally:
-        decoders_log.disabled = was_disabled
 
 
-def _decodes(uid: str, plugin: str) -> bool:
+def _decodes(uid: str) -> bool:
     frame = probe_frame(uid)
     if frame is None:
         return False
-    description: Any = {
-        "rows": SIDE,
-        "columns": SIDE,
-        "number_of_frames": 1,
-        "samples_per_pixel": 1,
-        "photometric_interpretation": "MONOCHROME2",
-        "bits_allocated": 8 if frame.bits_stored <= 8 else 16,
-        "bits_stored": frame.bits_stored,
-        "pixel_representation": 0,
-        "pixel_keyword": "PixelData",
-    }
-    decoded, _ = get_decoder(UID(uid)).as_array(
-        encapsulate([frame.codestream]),
-        decoding_plugin=plugin,
-        **description,
-    )
+    decoder: Any = getattr(imagecodecs, _DECODERS[uid])
+    if uid == RLELossless:
+        kind = np.dtype(f"<u{1 if frame.bits_stored <= 8 else 2}")
+        decoded = np.frombuffer(decoder(frame.codestream, kind), kind).reshape(SIDE, SIDE)
+    else:
+        decoded = decoder(frame.codestream)
     truth = np.array([[probe_value(row, column, frame.bits_stored) for column in range(SIDE)] for row in range(SIDE)])
     distance = float(np.abs(decoded.astype(np.int64) - truth).max())
     return decoded.shape == truth.shape and distance <= _TOLERANCE * (1 << frame.bits_stored)

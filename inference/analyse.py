@@ -34,6 +34,10 @@ from tracking.analyses import FindingRecord, OutcomeRecord
 
 STAGES = ("read", "decode", "resize", "forward", "interpret")
 
+OVERSAMPLING = 2
+"""Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
+that of the whole image, at 1.3 by enough to move findings that stand near an operating point."""
+
 
 @dataclass
 class StageTimes:
@@ -64,6 +68,8 @@ class Analyser:
         self.identity: ModelIdentity = self._model.identity
         self.digest = _digest(self.identity, settings)
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
+        specs = [member.manifest.input for member in self._model.package.members]
+        self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
 
     def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -86,10 +92,10 @@ class Analyser:
         if refusal is not None:
             return ImageAnalysis(refusal)
         with times.stage("decode"):
-            picture = render(dataset, self._settings.max_pixels)
+            picture = render(dataset, self._settings.max_pixels, self._at_least)
             refusal = implausible(picture)
         if refusal is not None:
-            return ImageAnalysis(refusal)
+            return ImageAnalysis(refusal, picture.remarks)
         with times.stage("resize"):
             inputs = self._model.inputs(picture)
         with times.stage("forward"):
@@ -100,7 +106,8 @@ class Analyser:
             unlike = self._model.unlike(distance)
             findings = restrict(findings, unlike=unlike, holds=self._model.holds_when_unlike)
         self._shelf.put(path, picture)
-        return ImageAnalysis(findings, remarks=(UNLIKE,) if unlike else (), distance=distance)
+        remarks = (*picture.remarks, UNLIKE) if unlike else picture.remarks
+        return ImageAnalysis(findings, remarks, distance=distance)
 
 
 def _digest(model: ModelIdentity, settings: InferenceSettings) -> str:

@@ -23,10 +23,13 @@ class Shelf:
         self._lock = Lock()
 
     def put(self, path: Path, picture: Picture) -> None:
-        """Keep a picture; those that came first make room for it. One that is too large by itself is not kept."""
+        """Keep a picture; those that came first make room for it.
+
+        One that is too large by itself is not kept, nor one of reduced resolution, which makes no capture.
+        """
         with self._lock:
             self._pictures.pop(path, None)
-            if picture.gray.nbytes > self._most:
+            if picture.reduction > 1 or picture.gray.nbytes > self._most:
                 return
             self._pictures[path] = picture
             while sum(kept.gray.nbytes for kept in self._pictures.values()) > self._most:

@@ -53,7 +53,7 @@ def build_capture(
     series_uid, instance_uid = capture_uids(account, image)
     when = account.local_time()
     fit = account.lead.character_set.fit
-    pixels = draw_capture(picture.gray, picture.pixel_aspect, image.findings, _caption(account, image), longest_side)
+    pixels = draw_capture(picture, image.findings, _caption(account, image), longest_side)
     with quiet():
         capture = hd.sc.SCImage(
             pixel_array=pixels,

@@ -43,6 +43,9 @@ REPORT_CLASS = ReportClass.COMPREHENSIVE_3D
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOTHING = StoredFile("", "", 0)
 _MILLISECONDS_AN_HOUR = 3_600_000
+LEAST_DECODED = 1024
+"""Pixels of the longest side that are decoded for a capture, at least: more than a model wants, so that an image that
+was analysed whole, and is at hand, is also what would be decoded anew."""
 
 
 @dataclass
@@ -135,7 +138,8 @@ class ReportHandler:
         report = self._settings.report
 
         def build() -> bytes:
-            picture = self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels)
+            at_least = max(report.capture_longest_side, LEAST_DECODED)
+            picture = self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels, at_least)
             built = build_capture(account, image, picture, report.capture_series_number, report.capture_longest_side)
             check_capture(built, account, image)
             return built.content

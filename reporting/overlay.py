@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from inference.findings import Box, Finding
+from inference.pixels import Picture
 from reporting.drawing import (
     BLACK,
     PANEL,
@@ -38,8 +39,7 @@ _SMALLEST_BANNER = 7
 
 
 def draw_capture(
-    gray: npt.NDArray[np.float32],
-    pixel_aspect: float,
+    picture: Picture,
     findings: tuple[Finding, ...],
     caption: Caption,
     longest_side: int,
@@ -48,10 +48,8 @@ def draw_capture(
 
     Parameters
     ----------
-    gray
-        The radiograph as a radiologist sees it, 0 (black) to 1 (white), rows by columns as stored.
-    pixel_aspect
-        Height of a stored pixel over its width.
+    picture
+        The radiograph as a radiologist sees it, whole or at a reduced resolution.
     findings
         What was found on it; boxes are in stored pixels.
     caption
@@ -59,14 +57,9 @@ def draw_capture(
     longest_side
         No side of the result is longer than this many pixels.
     """
-    rows, columns = gray.shape
-    layout = Layout.of(rows, columns, pixel_aspect, longest_side)
+    layout = Layout.of(picture.rows, picture.columns, picture.pixel_aspect, longest_side)
     canvas = Image.new("RGB", (layout.width, layout.height), BLACK)
-    picture = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32)).resize(
-        (layout.picture.width, layout.picture.height), Image.Resampling.LANCZOS
-    )
-    shades = np.clip(np.rint(np.asarray(picture) * 255), 0, 255).astype(np.uint8)
-    canvas.paste(Image.fromarray(shades).convert("RGB"), (layout.picture.left, layout.picture.top))
+    canvas.paste(_shades(picture, layout.picture).convert("RGB"), (layout.picture.left, layout.picture.top))
     claims = claims_of(findings)
     marks = marks_of(claims)
     _draw_boxes(canvas, layout, claims, marks)
@@ -74,6 +67,17 @@ def draw_capture(
     _draw_header(draw, layout, caption)
     Panel(draw, layout, caption).draw(claims, marks)
     return np.asarray(canvas, dtype=np.uint8)
+
+
+def _shades(picture: Picture, area: Area) -> Image.Image:
+    """Return the radiograph in the size of its area, 8 bits deep."""
+    gray, lead, step = picture.gray, picture.lead, picture.reduction
+    if lead:  # what reaches beyond the last values repeats them
+        gray = np.pad(gray, ((0, 1), (0, 1)), "edge")
+    box = (lead, lead, lead + picture.columns / step, lead + picture.rows / step)
+    image = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32))
+    resized = image.resize((area.width, area.height), Image.Resampling.LANCZOS, box=box)
+    return Image.fromarray(np.clip(np.rint(np.asarray(resized) * 255), 0, 255).astype(np.uint8))
 
 
 def _draw_boxes(

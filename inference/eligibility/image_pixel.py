@@ -12,9 +12,9 @@ def refusal_of(header: Header, settings: InferenceSettings) -> NotAnalysed | Non
         because = "it holds no picture"
     elif header.frames > 1:
         because = f"it holds {header.frames} frames, and a radiograph has one"
-    elif header.samples_per_pixel != 1:
-        because = "it is a colour picture, not a radiograph"
-    elif header.bits_allocated not in {8, 16}:
+    elif header.samples_per_pixel not in {1, 3}:
+        because = f"it has {header.samples_per_pixel} samples per pixel, and 1 or 3 can be read"
+    elif header.bits_allocated not in {0, 8, 16}:  # 0: absent, and the pixel data may tell
         because = f"its pixels are {header.bits_allocated} bits deep, and 8 to 16 can be read"
     elif header.rows < 1 or header.columns < 1:
         because = "its header does not say how large its picture is"

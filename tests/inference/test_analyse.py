@@ -30,6 +30,7 @@ from inference.package import ModelPackage
 from inference.pixels import read_picture
 from inference.shelf import Shelf
 from inference.worker import AnalyseHandler, Examiner
+from tests.codestreams import compress
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
@@ -90,7 +91,7 @@ def work(node: Settings, database: Database) -> StoredAnalysis | None:
 
 def test_every_instance_gets_findings_or_a_reason(node: Settings, database: Database, radiograph: Any) -> None:
     broken = radiograph()
-    broken.compress(JPEG2000Lossless, generate_instance_uid=False)
+    compress(broken, JPEG2000Lossless)
     broken.PixelData = broken.PixelData[: len(broken.PixelData) // 2] + bytes(len(broken.PixelData) // 2)
     contents = [
         radiograph(), radiograph(ViewPosition="LL"), broken, b"no DICOM" * 100, radiograph(PatientAge="004Y"),

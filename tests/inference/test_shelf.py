@@ -15,6 +15,12 @@ def picture(size: int = 10) -> Picture:
     return Picture(np.zeros((size, size), np.float32))
 
 
+def test_a_picture_of_reduced_resolution_is_not_kept() -> None:
+    shelf = Shelf()
+    shelf.put(ONE, Picture(np.zeros((4, 4), np.float32), reduction=2, stored_size=(8, 7)))
+    assert shelf.take(ONE) is None
+
+
 def test_a_picture_is_taken_once() -> None:
     shelf, kept = Shelf(), picture()
     shelf.put(ONE, kept)

@@ -11,9 +11,11 @@ import hl7
 import pytest
 from hl7.mllp import start_hl7_server
 from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless
 
 from cxrnode.demo_peers import DemoRis
 from cxrnode.phantom import View, phantom_dataset
+from tests.codestreams import compress
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
 IDENTITY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "AccessionNumber")
@@ -84,9 +86,7 @@ def variants(tmp_path: Path, dcmtk: Callable[[str], str]) -> dict[str, Path]:
         path = tmp_path / f"variant{option}.dcm"
         data = phantom_dataset(70 + seed, size=512, opacity=bool(seed % 2), patient=f"VARIANT^{seed}")
         if option == "-xv":
-            from pydicom.uid import JPEG2000Lossless
-
-            data.compress(JPEG2000Lossless, generate_instance_uid=False)
+            compress(data, JPEG2000Lossless)
         if option == "-xy":  # JPEG baseline holds 8 bits
             data.PixelData = (data.pixel_array >> 4).astype("uint8").tobytes()
             data.BitsAllocated = data.BitsStored = 8

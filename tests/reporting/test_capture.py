@@ -13,6 +13,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from config.errors import UndecodablePixels
 from inference.findings import Box, Finding, Level
+from inference.pixels import Picture
 from reporting.capture import build_capture
 from reporting.conformance import check_capture
 from reporting.drawing import GOOD, Caption, font, marks_of, shorten, wrap
@@ -136,7 +137,7 @@ def test_a_small_picture_is_enlarged_so_that_text_is_readable() -> None:
 
 def test_the_picture_is_the_radiograph_wherever_no_box_is() -> None:
     gray = np.full((ROWS, COLUMNS), 0.5, dtype=np.float32)
-    drawn = draw_capture(gray, 1.0, findings(), CAPTION, 1024)
+    drawn = draw_capture(Picture(gray), findings(), CAPTION, 1024)
     layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
     corner = drawn[layout.picture.bottom - 40 : layout.picture.bottom, :40]
     assert (corner == 128).all()
@@ -147,7 +148,7 @@ def test_a_solid_box_is_closed_and_a_dashed_one_has_gaps() -> None:
     layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
     for score, closed in ((0.9, True), (0.4, False)):
         box = (100.0, 150.0, 250.0, 300.0, score)
-        drawn = draw_capture(gray, 1.0, (finding("lung_opacity", score, box),), CAPTION, 1024)
+        drawn = draw_capture(Picture(gray), (finding("lung_opacity", score, box),), CAPTION, 1024)
         area = layout.place(Box(*box[:4], score, Level.PRESENT))
         edge = drawn[area.top : area.bottom, area.left].max(axis=1) > 100
         assert edge.all() == closed
@@ -156,7 +157,7 @@ def test_a_solid_box_is_closed_and_a_dashed_one_has_gaps() -> None:
 
 def test_a_box_below_both_points_is_not_drawn() -> None:
     gray = np.zeros((ROWS, COLUMNS), dtype=np.float32)
-    drawn = draw_capture(gray, 1.0, (finding("x", 0.1, (100.0, 150.0, 250.0, 300.0, 0.1)),), CAPTION, 1024)
+    drawn = draw_capture(Picture(gray), (finding("x", 0.1, (100.0, 150.0, 250.0, 300.0, 0.1)),), CAPTION, 1024)
     picture_area = Layout.of(ROWS, COLUMNS, 1.0, 1024).picture
     assert (drawn[picture_area.top : picture_area.bottom, : picture_area.right] == 0).all()
 
@@ -192,7 +193,7 @@ def test_a_picture_without_room_for_a_label_still_gets_one_on_it() -> None:
 def test_more_findings_than_fit_are_counted_and_nothing_breaks() -> None:
     many = tuple(finding(f"finding_with_a_long_name_number_{number}", number / 40) for number in range(40))
     gray = np.zeros((700, 1000), dtype=np.float32)
-    assert draw_capture(gray, 1.0, many, CAPTION, 1024).shape[2] == 3
+    assert draw_capture(Picture(gray), many, CAPTION, 1024).shape[2] == 3
 
 
 def test_each_finding_with_regions_has_a_letter_and_a_hue_of_its_own() -> None:
@@ -231,7 +232,7 @@ def test_every_finding_of_eleven_is_named_on_a_capture_of_any_size(
 
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
     gray = np.zeros((ROWS, ROWS * shape[1] // shape[0]), dtype=np.float32)
-    drawn = draw_capture(gray, 1.0, found, CAPTION, longest)
+    drawn = draw_capture(Picture(gray), found, CAPTION, longest)
     assert max(drawn.shape) <= longest
     assert {"AI RESULT", "NOT VERIFIED BY A RADIOLOGIST"} <= set(written)
     words = " ".join(written)
@@ -246,3 +247,14 @@ def test_text_is_cut_or_broken_to_its_room() -> None:
     assert shorten("Lung opacity", face, 1000) == "Lung opacity"
     assert shorten("Lung opacity", face, 60).endswith("…")
     assert all(face.getlength(line) <= 120 for line in wrap("one two three four five extraordinarily", face, 120))
+
+
+def test_an_image_of_reduced_resolution_makes_the_same_capture() -> None:
+    """A box-averaged quarter of the pixels, as a JPEG decoder gives it, beside the whole."""
+    ramp = np.add.outer(np.linspace(0, 0.5, 2048), np.linspace(0, 0.5, 2001)).astype(np.float32)
+    padded = np.pad(ramp, ((0, 0), (0, 3)), "edge")
+    quarter = padded.reshape(512, 4, 501, 4).mean((1, 3))
+    whole = draw_capture(Picture(ramp), findings(), CAPTION, 1024)
+    reduced = draw_capture(Picture(quarter, reduction=4, stored_size=ramp.shape), findings(), CAPTION, 1024)
+    assert whole.shape == reduced.shape
+    assert np.abs(whole.astype(int) - reduced).max() <= 2

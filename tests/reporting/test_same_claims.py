@@ -20,6 +20,7 @@ from console import words
 from cxrnode import show
 from inference.evidence import may_be_stated
 from inference.findings import Box, Code, Finding, OperatingPoints, finding_to_json
+from inference.pixels import Picture
 from reporting import codes
 from reporting.account import AnalysedImage
 from reporting.conformance import check_message, check_report
@@ -133,7 +134,7 @@ def capture_of(found: tuple[Finding, ...]) -> list[str]:
         original(draw, xy, text, **options)
 
     with patch.object(ImageDraw.ImageDraw, "text", listen):
-        draw_capture(np.zeros((ROWS, COLUMNS), np.float32), 1.0, found, CAPTION, 1280)
+        draw_capture(Picture(np.zeros((ROWS, COLUMNS), np.float32)), found, CAPTION, 1280)
     return drawn
 
 

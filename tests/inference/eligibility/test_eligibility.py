@@ -43,7 +43,7 @@ def test_radiographs_are_analysed_whatever_wraps_them(outcome: Outcome, sop_clas
         ({"sop_class_uid": RAW_DX, "modality": "DX"}, Reason.SOP_CLASS, "processing"),
         ({"presentation_intent": "FOR PROCESSING"}, Reason.SOP_CLASS, "processing"),
         ({"frames": 10}, Reason.PIXELS, "10 frames"),
-        ({"samples_per_pixel": 3}, Reason.PIXELS, "colour"),
+        ({"samples_per_pixel": 4}, Reason.PIXELS, "4 samples"),
         ({"bits_allocated": 32}, Reason.PIXELS, "32 bits"),
         ({"has_pixels": False}, Reason.PIXELS, "holds no"),
         ({"rows": 0}, Reason.PIXELS, "how large"),

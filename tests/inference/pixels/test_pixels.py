@@ -26,9 +26,9 @@ from pydicom.uid import (
 )
 
 from config.errors import UndecodablePixels, UnreadableInstance
-from inference import pixels
 from inference.findings import Reason
-from inference.pixels import Picture, implausible, read_dataset, read_picture, render, to_model_input
+from inference.pixels import Picture, implausible, read, read_dataset, read_picture, render, to_model_input
+from tests.codestreams import compress
 
 LIMIT = 1 << 24
 
@@ -48,7 +48,7 @@ def test_lossless_compression_changes_nothing(radiograph: Any, syntax: str, tmp_
     plain = radiograph(smooth(), BitsStored=12)
     expected = render(plain, LIMIT).gray
     compressed = radiograph(smooth(), BitsStored=12)
-    compressed.compress(syntax, generate_instance_uid=False)
+    compress(compressed, syntax)
     np.testing.assert_array_equal(read_picture(saved(compressed, tmp_path / "a.dcm"), LIMIT).gray, expected)
 
 
@@ -73,7 +73,7 @@ def test_signed_jpeg2000_keeps_its_sign(radiograph: Any) -> None:
     window = {"BitsStored": 12, "WindowCenter": "0", "WindowWidth": "4096"}
     expected = render(radiograph(stored, **window), LIMIT).gray
     dataset = radiograph(stored, **window)
-    dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
+    compress(dataset, JPEG2000Lossless)
     np.testing.assert_array_equal(render(dataset, LIMIT).gray, expected)
 
 
@@ -98,7 +98,7 @@ def test_a_stream_larger_than_its_header_says_is_refused_before_decoding(radiogr
     with pytest.raises(UndecodablePixels, match="3000 x 3000, the header says 160 x 200"):
         render(dataset, LIMIT)
     dataset = radiograph(smooth(), BitsStored=12)
-    dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
+    compress(dataset, JPEG2000Lossless)
     dataset.Rows = 80
     with pytest.raises(UndecodablePixels, match="160 x 200, the header says 80 x 200"):
         render(dataset, LIMIT)
@@ -107,12 +107,12 @@ def test_a_stream_larger_than_its_header_says_is_refused_before_decoding(radiogr
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
-        ({"Rows": 0}, "no picture size"),
+        ({"Rows": 0}, "Rows or Columns are absent"),
         ({"Rows": 60000, "Columns": 60000}, "more than"),
         ({"NumberOfFrames": 3}, "several frames"),
-        ({"SamplesPerPixel": 3}, "colour"),
+        ({"SamplesPerPixel": 3}, "Samples per Pixel"),
         ({"BitsAllocated": 32}, "32 bits"),
-        ({"Rows": 161}, "broken or cut short"),
+        ({"Rows": 170}, "cut short: at the end, 2000 of 34000 pixels"),
     ],
 )
 def test_what_makes_no_radiograph_is_refused_with_words(
@@ -142,7 +142,7 @@ def test_a_damaged_stream_is_a_picture_or_one_clear_error(
     radiograph: Any, where: int, what: bytes, syntax: str
 ) -> None:
     dataset = radiograph(smooth(40, 50), BitsStored=12)
-    dataset.compress(syntax, generate_instance_uid=False)
+    compress(dataset, syntax)
     data = bytearray(dataset.PixelData)
     where %= len(data)
     data[where : where + len(what)] = what
@@ -186,7 +186,7 @@ def test_a_deflated_bomb_is_not_inflated(radiograph: Any, tmp_path: Path, monkey
     path = saved(dataset, tmp_path / "a.dcm")
     encoded = path.read_bytes()
     deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    monkeypatch.setattr(pixels, "_LARGEST_INFLATED", 1 << 22)
+    monkeypatch.setattr(read, "_LARGEST_INFLATED", 1 << 22)
     bomb = deflater.compress(bytes(1 << 23)) + deflater.flush()
     meta = int.from_bytes(encoded[140:144], "little")
     path.write_bytes(encoded[: 144 + meta] + bomb)
@@ -346,7 +346,7 @@ def test_all_real_rsna_files_are_plausible(cxr_data: Path) -> None:
 
 @pytest.mark.data
 def test_the_real_broken_stream_is_undecodable(cxr_data: Path) -> None:
-    with pytest.raises(UndecodablePixels, match="broken or cut short"):
+    with pytest.raises(UndecodablePixels, match="broken"):
         read_picture(cxr_data / "dicom" / "malformed" / "966.dcm", 100_000_000)
 
 

@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 
-from inference.grayscale import VoiFunction, Window
+from inference.findings import RemarkKind
 from inference.pixels import render
+from inference.pixels.window import VoiFunction, Window
 
 LIMIT = 1 << 20
 
@@ -260,3 +261,47 @@ def test_a_lut_too_short_for_its_descriptor_is_ignored(radiograph: Any) -> None:
     np.testing.assert_array_equal(
         shown(radiograph(stored, VOILUTSequence=sequence, **window)), shown(radiograph(stored, **window))
     )
+
+
+def ramp(bits: int = 12) -> np.ndarray[Any, Any]:
+    """Return an image whose values spread evenly over the range of its bits."""
+    row = np.linspace(0, (1 << bits) - 1, 300).astype(np.uint16)
+    return np.tile(row, (200, 1))
+
+
+def remarks(dataset: Any) -> list[RemarkKind]:
+    return [remark.kind for remark in render(dataset, LIMIT).remarks]
+
+
+@pytest.mark.parametrize(("center", "width"), [(32768, 65536), (16384, 32768), (300, 300), (40, 400), (9000, 100)])
+def test_a_window_that_makes_no_image_gives_way_to_an_automatic_one(
+    radiograph: Any, center: float, width: float
+) -> None:
+    dataset = radiograph(ramp(), BitsStored=12, WindowCenter=str(center), WindowWidth=str(width))
+    assert remarks(dataset) == [RemarkKind.AUTOMATIC_WINDOW]
+    assert shown(dataset)[100, 150] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("center", "width"), [(2048, 4096), (2048, 2000), (1000, 1500), (4096, 8192), (2048, 9000)])
+def test_a_window_that_makes_an_image_is_believed(radiograph: Any, center: float, width: float) -> None:
+    dataset = radiograph(ramp(), BitsStored=12, WindowCenter=str(center), WindowWidth=str(width))
+    assert remarks(dataset) == []
+
+
+def test_the_first_stored_window_that_makes_an_image_is_taken(radiograph: Any) -> None:
+    dataset = radiograph(ramp(), BitsStored=12)
+    dataset.WindowCenter, dataset.WindowWidth = ["32768", "1000"], ["65536", "1500"]
+    alone = radiograph(ramp(), BitsStored=12, WindowCenter="1000", WindowWidth="1500")
+    np.testing.assert_array_equal(shown(dataset), shown(alone))
+    assert remarks(dataset) == []
+
+
+def test_a_blank_image_is_not_stretched_to_noise(radiograph: Any) -> None:
+    noise = 2000 + np.random.default_rng(1).integers(0, 20, (200, 300)).astype(np.uint16)
+    dataset = radiograph(noise, BitsStored=12, WindowCenter="2048", WindowWidth="4096")
+    assert remarks(dataset) == []
+    assert shown(dataset).std() < 0.01
+
+
+def test_an_image_without_a_window_needs_no_remark(radiograph: Any) -> None:
+    assert remarks(radiograph(ramp(), BitsStored=12)) == []

@@ -5,7 +5,6 @@ all values a pixel can hold: 65,536 entries at most, worked out in double precis
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -14,42 +13,18 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
 from inference.attributes import integer_of, items_of, number_of, numbers_of, text_of, values_of
-from inference.decode import transfer_syntax
+from inference.findings import Remark, RemarkKind
+from inference.pixels.layout import MONOCHROME1, PixelLayout, transfer_syntax
+from inference.pixels.window import Values, VoiFunction, Window, automatic, middle_range, saturated, squeezed
 
-Values = NDArray[np.float64]
-
-_TAIL_PERCENT = 0.5
-"""How much of either end the automatic window gives up, against markers, borders and hot pixels."""
-_SATURATED = 0.98
-"""A stored window that leaves more of the picture than this plain black or white is not believed."""
-
-
-class VoiFunction(StrEnum):
-    """VOI LUT Function (0028,1056)."""
-
-    LINEAR = "LINEAR"
-    LINEAR_EXACT = "LINEAR_EXACT"
-    SIGMOID = "SIGMOID"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A window on modality values (PS3.3 C.11.2.1.2)."""
-
-    center: float
-    width: float
-    function: VoiFunction = VoiFunction.LINEAR
-
-    def apply(self, values: Values) -> Values:
-        """Return 0 to 1 for each modality value."""
-        if self.function is VoiFunction.SIGMOID:
-            exponent = np.clip(-4.0 * (values - self.center) / self.width, -60.0, 60.0)
-            return np.asarray(1.0 / (1.0 + np.exp(exponent)))
-        if self.function is VoiFunction.LINEAR_EXACT:
-            return np.clip((values - self.center) / self.width + 0.5, 0.0, 1.0)
-        if self.width <= 1.0:
-            return (values > self.center - 0.5).astype(np.float64)
-        return np.clip((values - (self.center - 0.5)) / (self.width - 1.0) + 0.5, 0.0, 1.0)
+_LEAST_SUBSTANCE = 1 / 32
+"""An image whose middle 98 % of values span less of the range of Bits Stored than this is blank, not badly windowed."""
+_JUDGED = 8
+"""Of how many sampled pixels one is enough to judge a window by; percentiles of all take longer than the rest."""
+_AUTOMATIC_WINDOW = Remark(
+    RemarkKind.AUTOMATIC_WINDOW,
+    "The stored window makes no readable image; an automatic window was used in its place",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,53 +54,49 @@ class Grayscale:
     intercept: float = 0.0
     modality: LookupTable | None = None
     voi: LookupTable | None = None
-    window: Window | None = None
+    windows: tuple[Window, ...] = ()
     padding: tuple[int, int] | None = None
-    """The stored values, both included, that are no part of the picture."""
+    """The stored values, both included, that are no part of the image."""
 
 
-def read_grayscale(dataset: Dataset) -> Grayscale:
-    """Collect the attributes; what is empty or makes no sense counts as absent."""
-    bits_allocated = integer_of(dataset, "BitsAllocated", 16)
-    bits_stored = integer_of(dataset, "BitsStored", bits_allocated)
-    if not 1 <= bits_stored <= bits_allocated:
-        bits_stored = bits_allocated
-    high_bit = integer_of(dataset, "HighBit", bits_stored - 1)
-    if not bits_stored - 1 <= high_bit < bits_allocated:
-        high_bit = bits_stored - 1
-    signed = integer_of(dataset, "PixelRepresentation", 0) == 1
+def read_grayscale(dataset: Dataset, layout: PixelLayout, precision: int) -> Grayscale:
+    """Collect the attributes; what is empty or makes no sense counts as absent.
+
+    ``precision`` is how many bits of a sample the encoding can hold. Where the data set claims higher ones, its Bits
+    Stored count from the encoding's uppermost bit, as DCMTK reads JPEG.
+    """
+    bits_stored = min(layout.bits_stored, precision)
     return Grayscale(
         bits_stored=bits_stored,
-        high_bit=high_bit,
-        signed=signed,
-        inverted=_is_inverted(dataset),
+        high_bit=layout.high_bit if layout.high_bit < precision else bits_stored - 1,
+        signed=layout.signed,
+        inverted=_is_inverted(dataset, layout),
         slope=number_of(dataset, "RescaleSlope", 1.0) or 1.0,
         intercept=number_of(dataset, "RescaleIntercept", 0.0),
-        modality=_read_table(dataset, "ModalityLUTSequence", signed=signed),
-        voi=_read_table(dataset, "VOILUTSequence", signed=signed),
-        window=_read_window(dataset),
-        padding=_read_padding(dataset, signed=signed),
+        modality=_read_table(dataset, "ModalityLUTSequence", signed=layout.signed),
+        voi=_read_table(dataset, "VOILUTSequence", signed=layout.signed),
+        windows=_read_windows(dataset),
+        padding=_read_padding(dataset, signed=layout.signed),
     )
 
 
-def _is_inverted(dataset: Dataset) -> bool:
+def _is_inverted(dataset: Dataset, layout: PixelLayout) -> bool:
     """Either attribute alone asks for one inversion, both together still for one.
 
     PS3.3 C.8.11.3.1.2 lets MONOCHROME1 go only with INVERSE and MONOCHROME2 only with IDENTITY. Where a device
-    writes MONOCHROME1 with IDENTITY, its pictures are those of MONOCHROME1.
+    writes MONOCHROME1 with IDENTITY, its images are those of MONOCHROME1.
     """
-    monochrome1 = text_of(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
-    return monochrome1 or text_of(dataset, "PresentationLUTShape").upper() == "INVERSE"
+    return layout.photometric == MONOCHROME1 or text_of(dataset, "PresentationLUTShape").upper() == "INVERSE"
 
 
-def _read_window(dataset: Dataset) -> Window | None:
+def _read_windows(dataset: Dataset) -> tuple[Window, ...]:
+    """Return the stored windows in their order, without those of no width."""
     centers, widths = numbers_of(dataset, "WindowCenter"), numbers_of(dataset, "WindowWidth")
-    if not centers or not widths:
-        return None
     name = text_of(dataset, "VOILUTFunction").upper()
     function = VoiFunction(name) if name in VoiFunction.__members__ else VoiFunction.LINEAR
     least = 1.0 if function is VoiFunction.LINEAR else 1e-6
-    return Window(centers[0], widths[0], function) if widths[0] >= least else None
+    pairs = zip(centers, widths, strict=False)
+    return tuple(Window(center, width, function) for center, width in pairs if width >= least)
 
 
 def _read_padding(dataset: Dataset, *, signed: bool) -> tuple[int, int] | None:
@@ -173,25 +144,24 @@ def _lut_entries(data: tuple[object, ...], count: int, *, big_endian: bool) -> V
     return entries[:count].astype(np.float64) if len(entries) >= count else None
 
 
-def all_stored_values(gray: Grayscale, bits_allocated: int, *, masked: bool) -> NDArray[np.int32]:
-    """Return the stored value that each bit pattern of a pixel stands for.
+def all_stored_values(gray: Grayscale, bits: int) -> NDArray[np.int32]:
+    """Return the stored value that each bit pattern of ``bits`` stands for (PS3.5 8.1.1).
 
-    ``masked`` for native pixel data, whose bits beyond Bits Stored mean something else (old overlays); a
-    decoder has already dealt with them.
+    Bits beyond Bits Stored mean something else, such as old overlays, and do not count.
     """
-    patterns = np.arange(1 << bits_allocated, dtype=np.int32)
-    bits = gray.bits_stored if masked else bits_allocated
-    if masked:
-        patterns = (patterns >> (gray.high_bit + 1 - bits)) & ((1 << bits) - 1)
+    patterns = np.arange(1 << bits, dtype=np.int32)
+    stored = (patterns >> (gray.high_bit + 1 - gray.bits_stored)) & ((1 << gray.bits_stored) - 1)
     if gray.signed:
-        patterns = np.where(patterns >= 1 << (bits - 1), patterns - (1 << bits), patterns)
-    return patterns
+        stored = np.where(stored >= 1 << (gray.bits_stored - 1), stored - (1 << gray.bits_stored), stored)
+    return stored
 
 
-def display_table(gray: Grayscale, stored: NDArray[np.int32], sample: NDArray[Any]) -> NDArray[np.float32]:
-    """Return what to show for each entry of ``stored``: float32, 0 black to 1 white, bone bright.
+def display_table(
+    gray: Grayscale, stored: NDArray[np.int32], sample: NDArray[Any]
+) -> tuple[NDArray[np.float32], tuple[Remark, ...]]:
+    """Return what to show for each entry of ``stored``: float32, 0 black to 1 white, bone bright; with remarks.
 
-    ``sample`` holds indices into ``stored`` of some of the picture's pixels, enough to judge a window by and to
+    ``sample`` holds indices into ``stored`` of some of the image's pixels, enough to judge a window by and to
     find one where the data set has none that works.
     """
     modality = _to_modality(gray, stored.astype(np.float64))
@@ -199,13 +169,11 @@ def display_table(gray: Grayscale, stored: NDArray[np.int32], sample: NDArray[An
     if gray.padding is not None:
         padded = (stored >= gray.padding[0]) & (stored <= gray.padding[1])
     inside = sample[~padded[sample]]
-    shown = _to_display(gray, modality)
-    if shown is None or _saturated(shown[inside]):
-        shown = _automatic(gray, modality, modality[inside])
+    shown, remarks = _to_display(gray, modality, stored, inside)
     if gray.inverted:
         shown = 1.0 - shown
     shown[padded] = 0.0
-    return shown.astype(np.float32)
+    return shown.astype(np.float32), remarks
 
 
 def _to_modality(gray: Grayscale, stored: Values) -> Values:
@@ -214,30 +182,37 @@ def _to_modality(gray: Grayscale, stored: Values) -> Values:
     return stored * gray.slope + gray.intercept
 
 
-def _to_display(gray: Grayscale, modality: Values) -> Values | None:
-    """Apply the stored VOI transformation: the LUT before the window; None when there is neither."""
+def _to_display(
+    gray: Grayscale, modality: Values, stored: NDArray[np.int32], inside: NDArray[Any]
+) -> tuple[Values, tuple[Remark, ...]]:
+    """Apply the first stored VOI transformation that makes an image, else an automatic window.
+
+    Where no window makes one, as with a blank image, the first stored one stays.
+    """
+    choices = _stored_transformations(gray, modality)
+    judged = inside[::_JUDGED]
+    for shown in choices:
+        seen = shown[judged]
+        if not saturated(seen) and (not squeezed(seen) or _blank(gray, stored[judged])):
+            return shown, ()
+    shown = automatic(modality, modality[inside], gray.bits_stored)
+    if not choices:
+        return shown, ()
+    if saturated(shown[judged]) or squeezed(shown[judged]):
+        return choices[0], ()
+    return shown, (_AUTOMATIC_WINDOW,)
+
+
+def _stored_transformations(gray: Grayscale, modality: Values) -> list[Values]:
+    """Return what the stored VOI LUT and windows show, the LUT first."""
+    choices = [window.apply(modality) for window in gray.windows]
     if gray.voi is not None:
         table = gray.voi
         if table.first > modality.max():  # a signed first value that was read as an unsigned one
             table = replace(table, first=table.first - 65536)
-        return table.apply(modality) / float((1 << table.bits) - 1)
-    if gray.window is not None:
-        return gray.window.apply(modality)
-    return None
+        choices.insert(0, table.apply(modality) / float((1 << table.bits) - 1))
+    return choices
 
 
-def _saturated(shown: Values) -> bool:
-    return bool(shown.size and np.mean((shown <= 0.001) | (shown >= 0.999)) > _SATURATED)
-
-
-def _automatic(gray: Grayscale, modality: Values, inside: Values) -> Values:
-    """Show 8-bit pictures as they are, for they were made to be shown; stretch deeper ones between percentiles."""
-    if gray.bits_stored <= 8 and len(modality) <= 256:
-        low, high = float(modality.min()), float(modality.max())
-    elif inside.size:
-        low, high = (float(end) for end in np.percentile(inside, [_TAIL_PERCENT, 100.0 - _TAIL_PERCENT]))
-    else:
-        low, high = 0.0, 0.0
-    if high <= low:
-        return np.full(modality.shape, 0.5)
-    return np.clip((modality - low) / (high - low), 0.0, 1.0)
+def _blank(gray: Grayscale, values: NDArray[np.int32]) -> bool:
+    return not values.size or middle_range(values) < _LEAST_SUBSTANCE * (1 << gray.bits_stored)

@@ -1,0 +1,1 @@
+"""Codestreams: their headers, and decoding them in a process that may die."""

@@ -1,0 +1,131 @@
+"""The parent's side of the decoder process: kept between images, replaced when it dies, killed when it hangs.
+
+Decoders read what anyone may have sent, and some abort their process or never end. The child ends by itself when its
+parent does, because its standard input then does.
+"""
+
+import atexit
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.errors import UndecodablePixels
+from inference.codec import frames
+from inference.codec.task import HEADROOM, Task
+
+_PIPE_BYTES = 1 << 20
+"""The most that Linux lets any user ask for; a larger pipe means fewer switches between the processes."""
+
+
+class DecoderRefused(UndecodablePixels):
+    """A decoder lives on but reads a codestream not, or not within its memory."""
+
+
+class DecoderProcess:
+    """Decodes codestreams in a child process; calls from several threads take turns."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def decode(self, task: Task, stream: bytes, seconds: float | None = None) -> NDArray[Any]:
+        """Return the samples: (rows, columns) or (rows, columns, samples), integers of 8 or 16 bits.
+
+        Raises :class:`DecoderRefused` when the decoder refuses or needs more memory than it may have, and
+        :class:`UndecodablePixels` when it dies or takes longer than ``seconds``, ``task.seconds`` by default.
+        """
+        seconds = task.seconds if seconds is None else seconds
+        with self._lock:
+            child = self._running()
+            timer = threading.Timer(seconds, child.kill)
+            start = time.monotonic()
+            timer.start()
+            try:
+                frames.write(_pipe(child.stdin), task.to_json(), stream)
+                answer, data = frames.read(_pipe(child.stdout))
+            except (OSError, EOFError) as error:
+                self._end()
+                raise UndecodablePixels(_died(time.monotonic() - start, seconds)) from error
+            finally:
+                timer.cancel()
+        if "shape" in answer:
+            return np.frombuffer(data, answer["dtype"]).reshape(answer["shape"])
+        if answer["error"] == "memory":
+            msg = f"decoding the image needs more than the {HEADROOM >> 20} MiB that it may take"
+            raise DecoderRefused(msg)
+        msg = "the codestream is broken: its decoder refuses it"
+        raise DecoderRefused(msg)
+
+    @property
+    def pid(self) -> int | None:
+        """Return the child's process number; None before the first image."""
+        return None if self._child is None else self._child.pid
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._end()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._end()
+            root = str(Path(__file__).resolve().parents[2])
+            path = os.pathsep.join(entry for entry in (root, os.environ.get("PYTHONPATH", "")) if entry)
+            self._child = subprocess.Popen(
+                # -P: what lies in the folder that the service was started from must not stand in for a module.
+                [sys.executable, "-P", "-m", "inference.codec.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,  # a Ctrl-C is for the service, which finishes its image first
+            )
+            for pipe in (self._child.stdin, self._child.stdout):
+                _widen(_pipe(pipe))
+        return self._child
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                try:
+                    _pipe(pipe).close()
+                except OSError:  # what was still buffered for a dead child
+                    continue
+            self._child = None
+
+
+DECODER = DecoderProcess()
+"""The process's own decoder; it starts with the first encapsulated image."""
+atexit.register(DECODER.close)
+
+
+def _died(elapsed: float, seconds: float) -> str:
+    if elapsed >= seconds:
+        return f"the codestream kept its decoder busy for more than {seconds:g} s"
+    return "the codestream is so damaged that its decoder died of it"
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        msg = "the decoder process has no pipe"
+        raise EOFError(msg)
+    return pipe
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Ask for a larger pipe; where that is refused or unknown, the usual one does."""
+    try:
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (AttributeError, OSError):
+        return
