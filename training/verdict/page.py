@@ -12,12 +12,12 @@ RESULTS = Path("benchmarks") / "results" / "verdict.json"
 _TITLE = "## verdict: what an image shows"
 _HOW = (
     "Before any finding is looked for, a small network says whether an image is a whole, positive, upright frontal "
-    "chest radiograph. It is measured on collections it never saw. *shipped* is the package in use; *twin* a network of "
-    "the same recipe that learnt frontal films from NIH and RSNA alone, so that those of other collections are unseen. "
-    "All laterals there are come from ieee8023; those that are measured are of patients that the network never saw. "
-    "Negatives, turned images, halves and details are made of each collection's good films. Films found by eye not to "
-    "be what their row says are left out and listed (`benchmarks/verdict_known_wrong.csv`). In brackets: 95 % intervals "
-    "after Wilson."
+    "chest radiograph. It is measured on collections it never saw. *shipped* is the package in use; *twin* a network "
+    "of the same recipe that learnt frontal films from NIH and RSNA alone, so that those of others are unseen. "
+    "All laterals there are come from ieee8023; those that are measured are of patients the network never saw. "
+    "Negatives, turned images, halves and details are made of each collection's good films. Films found by eye not "
+    "to be what their row says are left out and listed (`benchmarks/verdict_known_wrong.csv`). In brackets: 95 % "
+    "intervals after Wilson."
 )
 _WITHOUT_NAME = frozenset({"known wrong", "left out"})
 _COST = "What another `inference.verdict_threshold` costs, over the rows above that have a goal."
