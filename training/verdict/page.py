@@ -59,8 +59,8 @@ def section(document: Mapping[str, Any]) -> str:
         "collections in view. *Named*: the verdict names the right kind. *Left out*: films that were looked at because "
         "a network stopped them, and found to be no whole chest of an adult; they are not among the good ones. "
         f"{_counted_as_good(document, accept)} Over all good films the goal is at most "
-        f"{100 * document['goals']['good']:g} %. Hands, abdomens, mammograms, animals and text are drawings, for no real "
-        "ones were at hand."
+        f"{100 * document['goals']['good']:g} %. Hands, abdomens, mammograms, animals and text are drawings, for no "
+        "real ones were at hand."
     )
     return "\n\n".join([_TITLE, f"{_HOW} {pace}", own, measured, _COST, cost]) + "\n"
 
