@@ -39,6 +39,8 @@ from inference.model import Model
 from inference.pixels import Picture, render
 from inference.pixels.decode import Samples, decode_samples, read_codestream
 from inference.pixels.layout import PixelLayout, read_layout
+from inference.pixels.model_input import to_model_input
+from inference.verdict.network import VerdictNetwork
 from tests.codestreams import compress
 
 RESULTS = Path(__file__).parent / "results" / "inference.json"
@@ -66,9 +68,10 @@ _KERNELS: dict[Codec, Callable[[bytes], Any]] = {
 class Subject:
     """One image in one transfer syntax, with what each stage hands to the next."""
 
-    def __init__(self, dataset: Dataset, model: Model) -> None:
+    def __init__(self, dataset: Dataset, model: Model, verdict: VerdictNetwork) -> None:
         self.dataset = dataset
         self.model = model
+        self.verdict = verdict
         specs = [member.manifest.input for member in model.package.members]
         self.at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
         self.stream = read_codestream(dataset)
@@ -78,6 +81,9 @@ class Subject:
         self.reduced: Samples = self.decode(self.at_least)
         self.picture: Picture = self.render()
         self.inputs = model.inputs(self.picture)
+        self.answers = model.forward(self.inputs)
+        size = verdict.package.manifest.input
+        self.verdict_input = to_model_input(self.picture, size.rows, size.columns, size.contrast)[0][None]
 
     def decode(self, at_least: int | None) -> Samples:
         """Decode as the analysis does, through the decoder process."""
@@ -86,6 +92,19 @@ class Subject:
     def render(self) -> Picture:
         """Decode as far as the model needs, and show."""
         return render(self.dataset, MAX_PIXELS, self.at_least)
+
+    def explain(self) -> None:
+        """Make findings of the answers, with their boxes and score maps, and measure the distance."""
+        self.model.interpret(self.answers)
+        self.model.distance(self.answers)
+
+    def whole(self) -> None:
+        """Take the whole way from the data set to findings."""
+        picture = self.render()
+        self.verdict.verdict(picture)
+        answers = self.model.forward(self.model.inputs(picture))
+        self.model.interpret(answers)
+        self.model.distance(answers)
 
     def decode_kernel(self, halvings: int) -> None:
         """Run the codec's library alone, in this process."""
@@ -126,8 +145,11 @@ STAGES = [
     Stage("render", lambda subject: subject.render()),
     Stage("prepare", lambda subject: subject.model.inputs(subject.picture)),
     Stage("kernel prepare", lambda subject: subject.prepare_kernel()),
+    Stage("verdict", lambda subject: subject.verdict.verdict(subject.picture)),
+    Stage("kernel verdict", lambda subject: subject.verdict.run(subject.verdict_input)),
     Stage("forward", lambda subject: subject.model.forward(subject.inputs)),
-    Stage("whole", lambda subject: subject.model.forward(subject.model.inputs(subject.render()))),
+    Stage("findings, map", lambda subject: subject.explain()),
+    Stage("whole", lambda subject: subject.whole()),
 ]
 """Add a stage here and it has a column."""
 
@@ -145,7 +167,8 @@ class Row:
     def whole_over_kernels(self) -> float:
         """Return the whole over the sum of its kernels."""
         times = self.milliseconds
-        return times["whole"] / (times["kernel reduced"] + times["kernel prepare"] + times["forward"])
+        kernels = ("kernel reduced", "kernel prepare", "kernel verdict", "forward", "findings, map")
+        return times["whole"] / sum(times[kernel] for kernel in kernels)
 
     @property
     def full_over_reduced(self) -> float:
@@ -187,13 +210,13 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    model = Model.open("chest-default")
+    model, verdict = Model.open("chest-default"), VerdictNetwork.open("verdict")
     rows = []
     print(f"{'syntax':18} {'size':>5} {'1/':>3} " + " ".join(f"{stage.name:>14}" for stage in STAGES), end="")
     print(f"{'full/reduced':>14}{'whole/kernels':>15}")
     for size in arguments.sizes:
         for syntax in SYNTAXES:
-            subject = Subject(subject_dataset(size, UID(syntax)), model)
+            subject = Subject(subject_dataset(size, UID(syntax)), model, verdict)
             row = Row(UID(syntax).keyword, size, subject.picture.reduction, measure(subject, arguments.rounds))
             rows.append(row)
             print(f"{row.syntax[:18]:18} {row.size:5} {row.reduction:3} ", end="")

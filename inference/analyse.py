@@ -26,6 +26,7 @@ from inference.findings import (
     remarks_to_json,
 )
 from inference.header import Header
+from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.pixels import Picture, implausible, parse_dataset, render
 from inference.shelf import Shelf
@@ -128,8 +129,13 @@ class Analyser:
         with times.stage("forward"):
             answers = self._model.forward(inputs)
         with times.stage("interpret"):
-            findings = judgement.on_stored(self._model.interpret(answers))
-        return ImageAnalysis(findings, picture.remarks + judgement.remarks, judgement.verdict.as_json())
+            findings = self._model.interpret(answers)
+            distance = self._model.distance(answers)
+            unlike = self._model.unlike(distance)
+            findings = restrict(findings, unlike=unlike, holds=self._model.holds_when_unlike)
+            findings = judgement.on_stored(findings)
+        remarks = (*picture.remarks, *judgement.remarks, *((UNLIKE,) if unlike else ()))
+        return ImageAnalysis(findings, remarks, judgement.verdict.as_json(), distance)
 
 
 def _digest(model: ModelIdentity, verdict: str, settings: InferenceSettings) -> str:

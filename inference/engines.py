@@ -189,6 +189,8 @@ def _warm_up(engine: Engine, package: Runnable) -> None:
         wanted[maps.heat] = ("maps.heat", (1, None, None, len(maps.names)))
         cells = shapes[maps.heat][1:3] if maps.heat < len(shapes) and len(shapes[maps.heat]) == 4 else (None, None)
         wanted[maps.box] = ("maps.box", (1, *cells, 4))
+    if manifest.likeness is not None:
+        wanted[manifest.likeness.features] = ("likeness.features", (1, None))
     for index, (what, shape) in sorted(wanted.items()):
         found = shapes[index] if index < len(shapes) else None
         if found is None or len(found) != len(shape) or any(

@@ -30,6 +30,10 @@ def member_problem(manifest: EnsembleManifest, members: Sequence[Manifest]) -> s
     for detector in manifest.detectors:
         if not any(member.detector(detector.finding) for member in members):
             return f"finding {detector.finding} has boxes = true, but no member draws boxes for it"
+    if manifest.likeness is not None:
+        for number, member in enumerate(members, 1):
+            if member.likeness is None:
+                return f"it has [likeness], but members/{number} ({member.name}) has no measure of its own"
     return ""
 
 

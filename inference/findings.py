@@ -76,6 +76,24 @@ class Box:
     level: Level
 
 
+class MapKind(StrEnum):
+    """How a score map was made."""
+
+    HEAT = "heat"
+    """The detector's own probability, at each place, that a region of the finding has its middle there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """Where on the image a finding's score comes from: equal cells that cover the whole stored image evenly."""
+
+    kind: MapKind
+    rows: int
+    columns: int
+    values: tuple[int, ...]
+    """Row by row from the upper left corner of the stored image, 0 to 255 for 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding on one picture. ``score`` is a calibrated probability, 0 to 1."""
@@ -96,6 +114,8 @@ class Finding:
     """Whether words may be made of it (:func:`inference.evidence.may_be_stated`); otherwise it is scored only."""
     evidence: Evidence | None = None
     """How often such calls were right; None where nobody measured."""
+    map: ScoreMap | None = None
+    """Where the score comes from; None where the package has no map for the finding, or it is absent or not stated."""
 
     @property
     def marks(self) -> tuple[float, ...]:

@@ -11,7 +11,8 @@ from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
 from inference.ensemble import fuse_boxes
 from inference.evidence import may_be_stated
-from inference.findings import Box, Finding, Level
+from inference.explanation.score_map import score_map
+from inference.findings import Box, Finding, Level, MapKind, ScoreMap
 from inference.manifest import FindingSpec, Manifest, ReportedFinding
 from inference.package import AnyPackage, ModelPackage
 from inference.placement import Placement
@@ -87,6 +88,22 @@ def boxes_of(package: AnyPackage, answers: Sequence[Answer], label: str) -> tupl
     return () if spec is None else fuse_boxes(drawn, spec)
 
 
+def heat_map_of(package: AnyPackage, answers: Sequence[Answer], label: str) -> ScoreMap | None:
+    """Return the probability, at each place, that a region of the finding has its middle there; None without boxes.
+
+    The finding's own probability rises with the greatest cell of each network's grid, so the map shows the evidence
+    itself. An ensemble takes the mean over those members that draw boxes for the finding.
+    """
+    grids = []
+    for member, answer in zip(package.members, answers, strict=True):
+        detector = member.manifest.detector(label)
+        if detector is not None:
+            logits = _heat(member.manifest, answer.outputs, detector.channel)[:, :, 0].astype(np.float64)
+            scaled = detector.calibration.scale * logits + detector.calibration.bias
+            grids.append((0.5 * (1.0 + np.tanh(0.5 * scaled)), answer.placement))
+    return score_map(MapKind.HEAT, grids) if grids else None
+
+
 def evidence_of(manifest: Manifest, spec: FindingSpec, outputs: RawOutputs) -> CalibrationInputs:
     """Return what a finding's own probability is calibrated from; what it is given does not count here."""
     head = manifest.head(spec.head)
@@ -138,6 +155,8 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
     points = package.points(spec)
     level = points.level(score)
     evidence = None if spec.evidence is None else spec.evidence.evidence()
+    stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
+    mapped = spec.map is not None and stated and level is not Level.ABSENT
     boxes: tuple[Box, ...] = ()
     if spec.boxes and level is not Level.ABSENT:
         boxes = tuple(box for box in boxes_of(package, answers, spec.label) if box.level is not Level.ABSENT)
@@ -151,6 +170,7 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
         abnormal=spec.abnormal,
         boxes=boxes,
         note=spec.note,
-        stated=may_be_stated(evidence, points.specific, abnormal=spec.abnormal),
+        stated=stated,
         evidence=evidence,
+        map=heat_map_of(package, answers, spec.label) if mapped else None,
     )

@@ -5,6 +5,7 @@ heads (vectors of logits) and, where it is a detector too, with a heat map and a
 follows from one class of one head and, if wished, from the best logit of one channel of the heat map.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal, Self
 
@@ -12,7 +13,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inference.evidence import Evidence, Share
-from inference.findings import Code, OperatingPoints
+from inference.findings import Code, MapKind, OperatingPoints
 from inference.pixels import Contrast
 from inference.verdict.heads import CONTENTS, MISSING, TURNS
 
@@ -104,6 +105,24 @@ class PointsSpec(Table):
         return OperatingPoints(self.sensitive, self.specific)
 
 
+class ScoreMapSpec(Table):
+    """That a finding has a score map, and how well the map was measured to point at radiologists' boxes.
+
+    A map points right when its greatest cell lies in a true box. It is held against the one point that lies in the
+    most true boxes of the same images, which no map that knows nothing of the image can beat.
+    """
+
+    kind: MapKind
+    images: int = Field(ge=1)
+    """Images with boxes of the finding, of patients that were not learnt from."""
+    pointing: Probability
+    """Share of these images on which the map points right."""
+    constant: Probability
+    """The same share for the best constant point."""
+    margin_low: float = Field(gt=0, le=1)
+    """Lower bound of the 95 % interval of the paired difference, by patient; a map that has none above 0 is none."""
+
+
 class ShareSpec(Table):
     """How many of some images got a call."""
 
@@ -169,6 +188,8 @@ class ReportedFinding(Table):
     boxes: bool = False
     note: str = Field(default="", max_length=200)
     """One plain sentence for whoever reads the score, such as what it is not."""
+    map: ScoreMapSpec | None = None
+    """The finding's score map; none where no map points better than a constant point."""
     evidence: EvidenceSpec | None = None
     """How often its calls were right; without it the finding is scored only."""
 
@@ -217,6 +238,35 @@ class DetectorSpec(Table):
     points: PointsSpec
 
 
+class LikenessScale(Table):
+    """How a distance from what was learnt becomes a share of held-out images, and from where an image is unlike."""
+
+    quantiles: tuple[Number, ...] = Field(min_length=2)
+    """Distances of images of patients and sources that were not learnt from, at evenly spaced shares from 0 to 1."""
+    threshold: Probability
+    """An image is unlike those learnt when more than this share of the held-out images lie nearer."""
+    images: int = Field(ge=1)
+    """Held-out images that the quantiles come from; each source counts the same, however many it has."""
+    sources: tuple[str, ...] = Field(min_length=1)
+    """The sources of the held-out images."""
+    holds: tuple[Label, ...] = ()
+    """Findings that were shown to hold on images beyond the threshold; no others are stated there."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(later < earlier for earlier, later in itertools.pairwise(self.quantiles)):
+            msg = "likeness.quantiles must not fall"
+            raise ValueError(msg)
+        return self
+
+
+class LikenessSpec(LikenessScale):
+    """A network's measure of how far an image lies from those it learnt, held in the package's ``likeness.npz``."""
+
+    features: int = Field(ge=0)
+    """The index of an output (1, n): features of the image, which the heads answer from."""
+
+
 class Manifest(Table):
     """What the ``package.toml`` of a network says."""
 
@@ -233,11 +283,17 @@ class Manifest(Table):
     maps: MapsSpec | None = None
     findings: tuple[FindingSpec, ...] = Field(min_length=1)
     detectors: tuple[DetectorSpec, ...] = ()
+    likeness: LikenessSpec | None = None
     files: dict[FileName, Sha256] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for problem in (*_output_problems(self), *_finding_problems(self), *_box_problems(self)):
+        for problem in (
+            *_output_problems(self),
+            *_finding_problems(self),
+            *_box_problems(self),
+            *_shared_problems(self),
+        ):
             raise ValueError(problem)
         return self
 
@@ -287,12 +343,18 @@ class EnsembleManifest(Table):
     members: tuple[MemberSpec, ...] = Field(default=(), max_length=MOST_MEMBERS)
     findings: tuple[ReportedFinding, ...] = Field(min_length=1)
     detectors: tuple[EnsembleDetector, ...] = ()
+    likeness: LikenessScale | None = None
+    """For the mean of the members' distances; every member has a measure of its own then."""
     files: dict[MemberFileName, Sha256] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         labels = [finding.label for finding in self.findings]
-        for problem in (*_repeated("the labels of the findings", labels), *_detector_problems(self)):
+        for problem in (
+            *_repeated("the labels of the findings", labels),
+            *_detector_problems(self),
+            *_shared_problems(self),
+        ):
             raise ValueError(problem)
         return self
 
@@ -337,6 +399,10 @@ class VerdictManifest(Table):
     def maps(self) -> None:
         """Return None: a verdict draws no boxes."""
 
+    @property
+    def likeness(self) -> None:
+        """Return None: a verdict measures no distance."""
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for problem in _head_problems(self.heads):
@@ -375,9 +441,12 @@ def _output_problems(manifest: Manifest) -> Iterator[str]:
     if manifest.maps is not None:
         yield from _repeated("maps.names", manifest.maps.names)
         indices += [manifest.maps.heat, manifest.maps.box]
+    if manifest.likeness is not None:
+        indices.append(manifest.likeness.features)
     if sorted(indices) != list(range(len(indices))):
         shown = ", ".join(str(index) for index in indices)
-        yield f"the indices of heads and maps must be 0, 1, 2 … without a gap or a repetition; they are {shown}"
+        outputs = "the indices of heads, maps and likeness"
+        yield f"{outputs} must be 0, 1, 2 … without a gap or a repetition; they are {shown}"
 
 
 def _finding_problems(manifest: Manifest) -> Iterator[str]:
@@ -427,6 +496,17 @@ def _detector_problems(manifest: AnyManifest) -> Iterator[str]:
     for label, wanted in boxes.items():
         if wanted and label not in detected:
             yield f"finding {label} has boxes = true but no [[detectors]] entry"
+
+
+def _shared_problems(manifest: AnyManifest) -> Iterator[str]:
+    """Say which score maps and which likeness ask for what is not there, in a network and in an ensemble alike."""
+    for finding in manifest.findings:
+        if finding.map is not None and finding.map.kind is MapKind.HEAT and not finding.boxes:
+            yield f'finding {finding.label}: map.kind = "heat" needs boxes = true, whose detector makes the map'
+    labels = {finding.label for finding in manifest.findings}
+    for label in () if manifest.likeness is None else manifest.likeness.holds:
+        if label not in labels:
+            yield f"likeness.holds names the finding {label}, which there is not"
 
 
 def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:

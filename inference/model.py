@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import PackageError
@@ -16,8 +17,9 @@ from config.settings import InferenceSettings
 from inference.engines import Engine, open_engine
 from inference.findings import Box, Finding, ModelIdentity
 from inference.interpret import Answer, boxes_of, interpret, scores_of
+from inference.likeness.measure import LearntFeatures, share_nearer
 from inference.manifest import InputSpec
-from inference.package import AnyPackage, load_package, with_site_points
+from inference.package import LIKENESS, AnyPackage, load_package, with_site_points
 from inference.pixels import Gray, Picture, to_model_input
 from inference.placement import Placement
 
@@ -41,6 +43,8 @@ class Model:
             raise PackageError(msg)
         self.package = package
         self._engines = tuple(engines)
+        learnt = [LearntFeatures.load(member.path(LIKENESS)) for member in package.members if member.manifest.likeness]
+        self._learnt = tuple(learnt)
         names = ", ".join(dict.fromkeys(engine.name for engine in engines))
         manifest = package.manifest
         self.identity = ModelIdentity(manifest.name, manifest.version, package.digest, names)
@@ -98,6 +102,39 @@ class Model:
     def interpret(self, answers: Sequence[Answer]) -> tuple[Finding, ...]:
         """Return the findings that follow from the answers; see :func:`inference.interpret.interpret`."""
         return interpret(self.package, answers)
+
+    def raw_distance(self, answers: Sequence[Answer]) -> float:
+        """Return how far an image lies from what was learnt, before it is made a share of held-out images.
+
+        Raises :class:`PackageError` when the package has no measure of likeness.
+        """
+        specs = [member.manifest.likeness for member in self.package.members if member.manifest.likeness]
+        if len(specs) != len(self.package.members):
+            msg = f"model package {self.package.manifest.name} has no measure of how far an image lies from the learnt"
+            raise PackageError(msg)
+        return self.feature_distance(
+            [answer.outputs[spec.features][0] for answer, spec in zip(answers, specs, strict=True)]
+        )
+
+    def feature_distance(self, features: Sequence[NDArray[Any]]) -> float:
+        """Return the mean over the networks of :meth:`LearntFeatures.distance`, from each network's features (n,)."""
+        return float(np.mean([learnt.distance(one) for learnt, one in zip(self._learnt, features, strict=True)]))
+
+    def distance(self, answers: Sequence[Answer]) -> float | None:
+        """Return the share of held-out images that lie nearer to what was learnt, 0 to 1; None without a measure."""
+        likeness = self.package.manifest.likeness
+        return None if likeness is None else share_nearer(self.raw_distance(answers), likeness.quantiles)
+
+    def unlike(self, distance: float | None) -> bool:
+        """Say whether an image at this distance is unlike those that the model learnt from."""
+        likeness = self.package.manifest.likeness
+        return likeness is not None and distance is not None and distance > likeness.threshold
+
+    @property
+    def holds_when_unlike(self) -> frozenset[str]:
+        """Return the labels of the findings that were shown to hold on images unlike the learnt ones."""
+        likeness = self.package.manifest.likeness
+        return frozenset(likeness.holds if likeness else ())
 
     def scores(self, answers: Sequence[Answer]) -> dict[str, float]:
         """Return the calibrated probability of each finding, by label."""

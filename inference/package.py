@@ -51,8 +51,8 @@ from inference.manifest import (
 )
 
 __all__ = [
-    "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES", "AnyManifest",
-    "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
+    "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LIKENESS", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES",
+    "AnyManifest", "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
     "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec",
     "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "VerdictManifest", "VerdictPackage", "load_network",
     "load_package", "load_verdict", "with_site_points", "write_ensemble", "write_package", "write_verdict",
@@ -63,6 +63,8 @@ LITERT_MODEL = "model.tflite"
 KERAS_MODEL = "model.keras"
 CARD = "card.md"
 FIGURES = "figures.json"
+LIKENESS = "likeness.npz"
+"""What the measure of :class:`inference.likeness.measure.LearntFeatures` is kept in, where a network has one."""
 REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
 """What a network package has besides its manifest."""
 BUILT_IN = Path(__file__).parent / "packages"
@@ -271,7 +273,7 @@ def _load(folder: Path, name: str) -> AnyPackage | VerdictPackage:
         raise PackageError(msg) from error
     manifest, digest = _parse(text, name), hashlib.sha256(text).hexdigest()
     if isinstance(manifest, Manifest):
-        _check_files(folder, name, manifest, REQUIRED_FILES)
+        _check_files(folder, name, manifest, REQUIRED_FILES + ((LIKENESS,) if manifest.likeness else ()))
         return ModelPackage(folder, manifest, digest)
     if isinstance(manifest, VerdictManifest):
         _check_files(folder, name, manifest, REQUIRED_FILES)

@@ -75,7 +75,9 @@ def summarise(account: Account) -> list[str]:
     several = len(account.analysed) > 1
     lines = [headline(study_claims(finding for image in account.analysed for finding in image.findings))]
     for number, image in enumerate(account.analysed, 1):
-        image_lines = [*summary(image.findings), *(remark.text.rstrip(".") for remark in image.remarks)]
+        stated = any(finding.stated for finding in image.findings)  # else the headline says it all of a single image
+        image_lines = summary(image.findings) if several or stated else []
+        image_lines += [remark.text.rstrip(".") for remark in image.remarks]
         lines += [f"Image {number}: {line}" if several else line for line in image_lines]
     return [
         *lines,

@@ -34,6 +34,7 @@ from reporting.reading import (
     SCORED_ONLY,
     Claim,
     ClaimedFinding,
+    capitalised,
     claim_words,
     gist,
     note,
@@ -148,7 +149,7 @@ class Panel:
     def _headline(self, area: Area, claims: list[ClaimedFinding[Finding]]) -> int:
         text = self._layout.text
         face = font("Bold", round(text * 1.4))
-        words = gist(claims, [entry.finding.code.meaning for entry in claims])
+        words = capitalised(gist(claims, [entry.finding.code.meaning for entry in claims]))
         y = area.top
         if self._caption.position:
             self._draw.text((area.left, y), self._caption.position, font=self._small, fill=SOFT)
@@ -179,7 +180,9 @@ class Panel:
         blocks = [self._row(width, entry, marks[entry.position], kind, keyed=keyed) for entry in shown]
         absent = [entry for entry in claims if entry.absent]
         blocks += [self._not_found(width, absent)] if absent else []
-        return blocks if all(entry.stated for entry in claims) else [*blocks, self._scored_only(width)]
+        # Where nothing is stated, the headline says so.
+        some = len({entry.stated for entry in claims}) > 1
+        return [*blocks, self._scored_only(width)] if some else blocks
 
     def _scored_only(self, width: int) -> Block:
         """Measure the sentence that stands for all that is scored only."""

@@ -261,6 +261,11 @@ def gist(claims: Sequence[ClaimedFinding[S]], names: Sequence[str]) -> str:
     return "; ".join(parts) or NOTHING_STATED
 
 
+def capitalised(phrase: str) -> str:
+    """Return a phrase as the beginning of a sentence."""
+    return f"{phrase[:1].upper()}{phrase[1:]}"
+
+
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} findings"
 
@@ -311,4 +316,4 @@ def summary(findings: Sequence[Finding]) -> list[str]:
     lines += [f"Not found: {', '.join(absent)}"] if absent else []
     if all(entry.stated for entry in claims):
         return lines
-    return [*lines, SCORED_ONLY if lines else f"{NOTHING_STATED[0].upper()}{NOTHING_STATED[1:]}"]
+    return [*lines, SCORED_ONLY if lines else capitalised(NOTHING_STATED)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from inference.findings import Box, Finding
+from inference.findings import Box, Finding, ScoreMap
 from inference.pixels import Gray, Picture
 from inference.verdict.decide import Turn, Verdict
 
@@ -53,9 +53,14 @@ class Mending:
                 return down * self.columns, (1 - across) * self.rows
 
     def stored_findings(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        """Return findings on the image put right with their boxes on the stored image."""
+        """Return findings on the image put right with their boxes and maps on the stored image."""
         return tuple(
-            replace(finding, boxes=tuple(self._stored_box(box) for box in finding.boxes)) for finding in findings
+            replace(
+                finding,
+                boxes=tuple(self._stored_box(box) for box in finding.boxes),
+                map=None if finding.map is None else self._stored_map(finding.map),
+            )
+            for finding in findings
         )
 
     @property
@@ -67,6 +72,12 @@ class Mending:
         if self.negative:
             parts.append("a negative")
         return f"The stored image is {' and '.join(parts)}; it was put right before it was analysed"
+
+    def _stored_map(self, score_map: ScoreMap) -> ScoreMap:
+        cells = np.asarray(score_map.values).reshape(score_map.rows, score_map.columns)
+        stored = np.rot90(cells, -(self.turned // 90))
+        rows, columns = stored.shape
+        return replace(score_map, rows=rows, columns=columns, values=tuple(stored.ravel().tolist()))
 
     def _stored_box(self, box: Box) -> Box:
         corners = [self.to_stored(box.x0, box.y0), self.to_stored(box.x1, box.y1)]

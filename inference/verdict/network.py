@@ -51,7 +51,11 @@ class VerdictNetwork:
         """
         size = self.package.manifest.input
         canvas, _ = to_model_input(_thinned(picture), size.rows, size.columns, size.contrast)
-        return interpret(self.package, self._engine.forward(canvas[None]))
+        return interpret(self.package, self.run(canvas[None]))
+
+    def run(self, batch: NDArray[np.float32]) -> RawOutputs:
+        """Run the network alone on (1, rows, columns, 1), 0 to 1; return its logits, one array an output."""
+        return self._engine.forward(batch)
 
 
 def interpret(package: VerdictPackage, outputs: RawOutputs) -> Answers:

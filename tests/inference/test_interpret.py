@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
-from inference.findings import Level, OperatingPoints
+from inference.findings import Level, MapKind, OperatingPoints, finding_from_json, finding_to_json
 from inference.interpret import Answer, boxes_of, class_margin, evidence_of, findings_of, interpret, scores_of
+from inference.manifest import EvidenceSpec, ScoreMapSpec, ShareSpec
 from inference.package import EnsemblePackage, ModelPackage
 from inference.placement import Placement
 
@@ -194,3 +195,29 @@ def test_an_ensemble_names_the_member_that_is_broken(hollow_ensemble: EnsemblePa
     answers = (Answer(outputs([0.0, 0.0, 0.0]), PLACEMENT), Answer(broken, RICH_PLACEMENT))
     with pytest.raises(PackageError, match=r"model package rich: .* no numbers"):
         interpret(hollow_ensemble, answers)
+
+
+def test_a_finding_has_a_map_of_its_heat_where_the_package_says_so(hollow_package: ModelPackage) -> None:
+    opacity, *others = hollow_package.manifest.findings
+    spec = ScoreMapSpec(kind=MapKind.HEAT, images=9, pointing=0.9, constant=0.5, margin_low=0.2)
+    none = ShareSpec(calls=0, images=100)
+    evidence = EvidenceSpec(
+        point=0.7, images=100, positives=50, calls=50, right=50, normals=none, elsewhere=none, source="tests"
+    )
+    findings = (opacity.model_copy(update={"map": spec, "evidence": evidence}), *others)
+    package = replace(hollow_package, manifest=hollow_package.manifest.model_copy(update={"findings": findings}))
+    present, normal = findings_of(package, outputs([0.0, 0.0, 2.0], heat=1.5), PLACEMENT)
+    assert normal.map is None
+    assert present.map is not None
+    row, column = divmod(int(np.argmax(present.map.values)), present.map.columns)
+    (box,) = present.boxes
+    x, y = (column + 0.5) / present.map.columns * 960, (row + 0.5) / present.map.rows * 640
+    assert box.x0 < x < box.x1
+    assert box.y0 < y < box.y1
+    assert finding_from_json(finding_to_json(present)) == present
+    absent, _ = findings_of(package, outputs([9.0, 0.0, -9.0], heat=1.5), PLACEMENT)
+    assert absent.map is None
+    scored = (opacity.model_copy(update={"map": spec}), *others)
+    package = replace(hollow_package, manifest=hollow_package.manifest.model_copy(update={"findings": scored}))
+    unstated, _ = findings_of(package, outputs([0.0, 0.0, 2.0], heat=1.5), PLACEMENT)
+    assert unstated.map is None

@@ -157,6 +157,7 @@ def test_presentation_lut_shape_stands_in_for_photometric_interpretation(radiogr
     assert [remark.kind for remark in shown.remarks] == [RemarkKind.ATTRIBUTE_DEFAULTED]
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_a_transfer_syntax_that_is_no_uid_is_not_repeated(radiograph: Any) -> None:
     dataset = radiograph()
     dataset.file_meta.TransferSyntaxUID = "SECRET^NAME"

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.findings import Box, Code, Finding, Level, NotAnalysed, OperatingPoints, Reason, RemarkKind
+from inference.findings import (
+    Box,
+    Code,
+    Finding,
+    Level,
+    MapKind,
+    NotAnalysed,
+    OperatingPoints,
+    Reason,
+    RemarkKind,
+    ScoreMap,
+)
 from inference.pixels import Picture
 from inference.verdict.decide import Kind, Turn, Verdict
 from inference.verdict.judge import judge
@@ -52,6 +63,18 @@ def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
     y, x = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
     stored_x, stored_y = mending.to_stored(x + 0.5, y + 0.5)
     assert turned_gray[int(stored_y), int(stored_x)] == upright[y, x]
+
+
+@given(turns, st.integers(1, 9), st.integers(1, 9))
+def test_a_map_put_back_lies_on_the_same_pixels(turned: Turn, rows: int, columns: int) -> None:
+    cells = np.arange(rows * columns).reshape(rows, columns) % 256
+    found = replace(finding(), map=ScoreMap(MapKind.HEAT, rows, columns, tuple(cells.ravel().tolist())))
+    sides = (columns, rows) if turned in {90, 270} else (rows, columns)
+    mending = Mending(turned, negative=False, rows=sides[0], columns=sides[1], values=(rows, columns))
+    (put_back,) = mending.stored_findings((found,))
+    assert put_back.map is not None
+    assert (put_back.map.rows, put_back.map.columns) == sides
+    assert np.array_equal(np.reshape(put_back.map.values, sides), np.rot90(cells, -turned // 90))
 
 
 @given(turns, st.integers(1, 60), st.integers(1, 60), *[st.floats(0, 1) for _ in range(4)])

@@ -1,0 +1,1 @@
+"""How well score maps point at what radiologists drew, and which findings of a package have one."""

@@ -1,0 +1,85 @@
+"""Which films a measure of likeness is fitted on, and on which held-out ones its scale rests."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from config.errors import DataError
+from inference.package import AnyPackage
+from training.data.examples import Example
+from training.data.films import films
+from training.evaluation.protocol import TRAINING, VALIDATION, Record, record_in
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Frontal films of adults."""
+
+    learnt: tuple[Example, ...]
+    """Of patients that the package's networks learnt from."""
+    held_out: tuple[Example, ...]
+    """Of patients that they did not learn from."""
+
+
+def record_of(package: AnyPackage) -> Record:
+    """Return whom the networks of a package learnt from; see :func:`training.evaluation.protocol.record_in`."""
+    first, *others = (record_in(member) for member in package.members)
+    for other in others:
+        first = first.joined(other)
+    return first
+
+
+def was_learnt(record: Record, film: Example) -> bool:
+    """Say whether the patient of a film was learnt from."""
+    return record.part_of(film) in (TRAINING, VALIDATION)
+
+
+def choose(
+    package: AnyPackage, data: Path, outside: Sequence[Path], *, learnt: int, held_out: int, seed: int = 1
+) -> Parts:
+    """Choose films at random, the same ones for the same folders.
+
+    Parameters
+    ----------
+    package
+        Whose measure it will be.
+    data
+        The data folder that it learnt from; films of it that were not learnt from are held out.
+    outside
+        Further data folders.
+    learnt
+        At most so many films that were learnt from.
+    held_out
+        At most so many films of each held-out source.
+    seed
+        Of the choice.
+
+    Raises
+    ------
+    DataError
+        When fewer than 100 films were learnt from, or none are held out.
+    """
+    record = record_of(package)
+    adults = [film for root in (data, *outside) for film in films(root) if film.is_frontal_adult]
+    random = np.random.default_rng(seed)
+    known = _some([film for film in adults if was_learnt(record, film)], learnt, random)
+    sources: dict[str, list[Example]] = defaultdict(list)
+    for film in adults:
+        if not was_learnt(record, film):
+            sources[film.source].append(film)
+    kept = [film for name in sorted(sources) for film in _some(sources[name], held_out, random)]
+    if len(known) < 100 or not kept:
+        raise DataError(
+            f"{len(known)} films were learnt from and {len(kept)} are held out: give the folder that the package "
+            "learnt from, and others that it did not"
+        )
+    return Parts(known, tuple(kept))
+
+
+def _some(films_: Iterable[Example], most: int, random: np.random.Generator) -> tuple[Example, ...]:
+    given = sorted(films_, key=lambda film: film.file)
+    chosen = sorted(random.permutation(len(given))[:most].tolist())
+    return tuple(given[index] for index in chosen)
