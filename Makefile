@@ -6,8 +6,8 @@
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
 
-demo: .venv/node.stamp ## run the node on phantoms, or on INPUT=folder; what came out lies in demo-output/
-	@.venv/bin/cxrnode demo $(if $(INPUT),"$(INPUT)")
+demo: .venv/node.stamp ## run the node on phantoms, or on INPUT=folder, into demo-output/; SERVE=1 leaves its pages open
+	@.venv/bin/cxrnode demo $(if $(INPUT),"$(INPUT)") $(if $(SERVE),--serve)
 
 test: .venv/dev.stamp ## set up what is missing and run every check and test (PYTEST="..." narrows it, PEERS=no installs none)
 	@PEERS="$(PEERS)" scripts/peers

@@ -194,6 +194,7 @@ def _file_as_json(answer: Answer) -> dict[str, Any]:
         "findings": [{"claim": entry.claim, **finding_to_json(entry.finding)} for entry in claims_of(findings)],
         "remarks": remarks_to_json(analysis.remarks),
         "verdict": analysis.verdict,
+        "distance": analysis.distance,
         "overlay": answer.overlay,
         "seconds": round(answer.file.seconds, 3),
     }

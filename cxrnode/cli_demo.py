@@ -14,16 +14,18 @@ from cxrnode.command import out
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="DICOM")(demo)
+    app.command("demo", rich_help_panel="DICOM")(demonstrate)
 
 
-def demo(
+def demonstrate(
     source: Annotated[Path | None, typer.Argument(help="DICOM file or folder; phantoms are drawn without it.")] = None,
     to: Annotated[Path, typer.Option("--out", help="Folder for what comes out; made fresh.")] = Path("demo-output"),
+    serve: Annotated[bool, typer.Option("--serve", help="Then leave its web pages running, until Ctrl-C.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the last study.")] = 600,
 ) -> None:
     """Start a node with a small PACS and RIS of its own, send radiographs, check what comes back; exit 1 on a lack."""
-    from cxrnode.demo import run
+    from cxrnode import demo
+    from cxrnode.demo_phantoms import AS_PNG
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bars:
@@ -34,7 +36,7 @@ def demo(
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 
-        outcome = run(source, to, timeout_seconds=timeout, progress=progress)
+        outcome = demo.run(source, to, timeout_seconds=timeout, progress=progress)
     out.print(show.studies_table(outcome.studies, outcome.names))
     checks = Table("expected", "", "found", header_style="bold")
     for expectation in outcome.expectations:
@@ -52,8 +54,22 @@ def demo(
         _say(f"pictures with overlay: {outcome.captures[0]}{more}")
     settings = shlex.quote(str(outcome.folder / "cxrnode.toml"))
     _say(f"all of it is in {outcome.folder}/; what its node has on record: cxrnode -c {settings} studies")
+    png = outcome.folder / "sent" / f"{AS_PNG}.png"
+    _say(f"a PNG, JPEG or DICOM file of yours: cxrnode analyse {shlex.quote(str(png)) if png.exists() else 'FILE'}")
     _say("AI results, not verified by a radiologist; research use only")
+    if serve:
+        demo.serve_pages(
+            outcome.folder, lambda address: _say(f"its web pages: {address} (Analyse takes files); Ctrl-C ends them")
+        )
+    else:
+        _say(f"its web pages: cxrnode -c {settings} console, then {_address(outcome.folder)} (Analyse takes files)")
     raise typer.Exit(0 if outcome.good else 1)
+
+
+def _address(folder: Path) -> str:
+    from cxrnode.demo import own_settings, pages_address
+
+    return pages_address(own_settings(folder / "cxrnode.toml"))
 
 
 def _say(line: str, style: str = "") -> None:

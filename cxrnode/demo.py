@@ -106,6 +106,39 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
     return outcome
 
 
+def serve_pages(folder: Path, ready: Callable[[str], None]) -> None:
+    """Run the web pages on what the demonstration left, until Ctrl-C; ``ready`` is called with their address."""
+    settings_file = folder / "cxrnode.toml"
+    settings = own_settings(settings_file)
+    with (folder / "console.log").open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "console"],
+            stdout=sink,
+            stderr=sink,
+            env=_own_environment(),
+        )
+        try:
+            ready(pages_address(settings))
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            return
+    if code:
+        msg = f"the web pages ended with exit code {code}; their log is {folder / 'console.log'}"
+        raise PermanentError(msg)
+
+
+def pages_address(settings: Settings) -> str:
+    """Return the address of the web pages on this machine."""
+    return f"http://127.0.0.1:{settings.console.port}"
+
+
+def _own_environment() -> dict[str, str]:
+    """Return the environment without the settings in it, which are another node's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 def prepare_folder(folder: Path) -> None:
     """Make the folder fresh; one that this command did not make is never emptied."""
     if folder.exists():
@@ -136,6 +169,9 @@ def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        console_port = probe.getsockname()[1]
     document: dict[str, Any] = {
         "node": {"data_dir": str((folder / "node").absolute())},
         "receive": {
@@ -145,6 +181,7 @@ def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
             "settle_seconds": 1.0,
             "settle_after_release_seconds": 0.2,
         },
+        "console": {"port": console_port},
         "work": {"poll_seconds": 0.05},
         "delivery": {"first_retry_seconds": 0.5, "longest_retry_seconds": 5.0},
         "destinations": [
@@ -170,13 +207,12 @@ def own_settings(file: Path) -> Settings:
 def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterator[None]:
     """Run ``cxrnode serve`` until the block ends; its logs go to a file."""
     log = settings_file.with_name("node.log")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "serve"],
             stdout=sink,
             stderr=sink,
-            env=environment,
+            env=_own_environment(),
         )
         try:
             _await_start(settings, process, log, progress)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from PIL import Image
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from cxrnode.phantom import Opacity, View, choose_opacities, phantom_dataset
@@ -39,22 +41,29 @@ SCENES = (
     Scene("hand", 4, View.HAND),
 )
 
+AS_PNG = "opacity-pa"
+"""The scene that is also written as PNG, to try ``cxrnode analyse`` and the page Analyse with."""
+
 
 def write(folder: Path, progress: Callable[[int, int], None]) -> list[Path]:
-    """Draw every scene into a folder as DICOM files; return their paths."""
+    """Draw every scene into a folder as DICOM files, one also as PNG; return the paths of the DICOM files."""
     folder.mkdir(parents=True)
     paths = []
     for number, scene in enumerate(SCENES):
         progress(number, len(SCENES))
         path = folder / f"{scene.name}.dcm"
-        phantom_dataset(
+        dataset = phantom_dataset(
             scene.seed,
             opacity=scene.opacities(),
             view=scene.view,
             photometric=scene.photometric,
             sop_class=scene.sop_class,
             transfer_syntax=scene.transfer_syntax,
-        ).save_as(path, enforce_file_format=True)
+        )
+        dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
+        if scene.name == AS_PNG:
+            stored = dataset.pixel_array >> (dataset.BitsStored - 8)
+            Image.fromarray(stored.astype(np.uint8)).save(path.with_suffix(".png"))
     progress(len(SCENES), len(SCENES))
     return paths

@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from config.errors import PermanentError
-from cxrnode import demo
+from cxrnode import demo, demo_phantoms
 from cxrnode.phantom import View, phantom_dataset
 
 
@@ -109,3 +111,30 @@ def _group(pid: int) -> int | None:
         return os.getpgid(pid)
     except ProcessLookupError:
         return None
+
+
+def test_its_pages_run_until_ctrl_c(tmp_path: Path) -> None:
+    settings_file = demo._write_settings(tmp_path, 1, 2)
+    seen: list[str] = []
+
+    def look(address: str) -> None:
+        deadline = time.monotonic() + 60
+        while not seen and time.monotonic() < deadline:
+            try:
+                seen.append(urllib.request.urlopen(f"{address}/analyse", timeout=5).read().decode())
+            except OSError:
+                time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    demo.serve_pages(tmp_path, look)
+    assert "Analyse" in seen[0]
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(demo.pages_address(demo.own_settings(settings_file)), timeout=5)
+
+
+def test_one_phantom_is_also_written_as_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = next(scene for scene in demo_phantoms.SCENES if scene.name == demo_phantoms.AS_PNG)
+    monkeypatch.setattr(demo_phantoms, "SCENES", (scene,))
+    (path,) = demo_phantoms.write(tmp_path / "sent", lambda *_: None)
+    with Image.open(path.with_suffix(".png")) as png:
+        assert (png.format, png.mode) == ("PNG", "L")
