@@ -113,7 +113,7 @@ def _answer(
     from inference.file_analysis import analyse_content
 
     try:
-        content = path.read_bytes()
+        content = _read(path)
     except OSError as error:
         line = f"{path} cannot be read: {error.strerror}; give this user the right to read it"
         err.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -127,6 +127,15 @@ def _answer(
     target = _free_name(overlay, path.stem)
     target.write_bytes(draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side))
     return Answer(name, answer, target)
+
+
+def _read(path: Path) -> bytes:
+    """Return a file's bytes; of what is no image only the first, as it may be of any size."""
+    from inference.pixels.image_file import HEAD_BYTES, file_kind
+
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+        return head if file_kind(head) is None else head + stream.read()
 
 
 def _free_name(folder: Path, stem: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxrnode import cli_analyse
 from cxrnode.cli import main
 from cxrnode.phantom import View, draw, phantom_dataset
 from reporting.reading import DISCLAIMER
@@ -20,19 +22,28 @@ FOUND = r"Opacity (present|undetermined)"
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs ``cxrnode analyse`` in a folder with some files: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two PNG files, and deeper in it a JPEG, a DICOM file without extension and a text."""
+    top = tmp_path_factory.mktemp("images")
     for name, view in (("chest", View.PA), ("hand", View.HAND)):
         stored = (draw(SEED, view=view, opacity=True, size=512) >> 4).astype(np.uint8)
-        Image.fromarray(stored).save(tmp_path / f"{name}.png")
-    folder = tmp_path / "folder" / "deeper"
+        Image.fromarray(stored).save(top / f"{name}.png")
+    folder = top / "folder" / "deeper"
     folder.mkdir(parents=True)
-    Image.open(tmp_path / "chest.png").save(folder / "chest.jpg")
+    with Image.open(top / "chest.png") as image:
+        image.save(folder / "chest.jpg")
     phantom_dataset(SEED, size=256, patient="DOE^JANE", patient_id="7").save_as(folder / "a", enforce_file_format=True)
     (folder / "notes.txt").write_text("no image")
+    return top
+
+
+@pytest.fixture
+def run(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs ``cxrnode analyse`` in a folder with those files: exit code, output, errors."""
+    shutil.copytree(images, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
 
     def command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cxrnode", "analyse", *arguments])
@@ -107,7 +118,7 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(run: Run, monkeypat
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(cli_analyse, "_read", refuse)
     monkeypatch.setattr("inference.analyse.Analyser", lambda _: type("Any", (), {"identity": None})())
     code, output, errors = run("--json", "chest.png")
     assert code == 1
