@@ -60,9 +60,9 @@ _GROUP_NEEDS = (codes.TRACKING_IDENTIFIER, codes.TRACKING_UNIQUE_IDENTIFIER, cod
 def check_report(built: BuiltObject, account: Account) -> None:
     """Check a structured report against its account. Raises DocumentRejected with the first thing wrong."""
     document = _read_back(built.content)
-    uids = report_uids(account.source_uids, account.model, account.revision)
-    _check_identity(document, built, account.lead, uids)
     nodes = _check_report_alone(document)
+    uids = report_uids(account.source_uids, account.model, account.revision, ReportClass(document.SOPClassUID))
+    _check_identity(document, built, account.lead, uids)
     sources = {image.source.sop_instance_uid: image.source for image in account.analysed}
     for node in nodes:
         _check_references(node, sources)

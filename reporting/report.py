@@ -43,11 +43,20 @@ class BuiltObject:
     content: bytes
 
 
-def report_uids(source_uids: tuple[str, ...], model: ModelIdentity, revision: int) -> tuple[str, str]:
-    """Return (Series Instance UID, SOP Instance UID) of an analysis's report, which has its series to itself."""
+def report_uids(
+    source_uids: tuple[str, ...],
+    model: ModelIdentity,
+    revision: int,
+    report_class: ReportClass = ReportClass.COMPREHENSIVE_3D,
+) -> tuple[str, str]:
+    """Return (Series Instance UID, SOP Instance UID) of an analysis's report, which has its series to itself.
+
+    Each class has UIDs of its own: a SOP Instance UID must not stand for two objects at two destinations.
+    """
+    more = () if report_class is ReportClass.COMPREHENSIVE_3D else (report_class.value,)
     return (
-        document_uid("sr-series", source_uids, model, revision),
-        document_uid("sr", source_uids, model, revision),
+        document_uid("sr-series", source_uids, model, revision, *more),
+        document_uid("sr", source_uids, model, revision, *more),
     )
 
 
@@ -68,7 +77,7 @@ def build_report(
     report_class
         The storage class to write.
     """
-    series_uid, instance_uid = report_uids(account.source_uids, account.model, account.revision)
+    series_uid, instance_uid = report_uids(account.source_uids, account.model, account.revision, report_class)
     when = account.local_time()
     fit = account.lead.character_set.fit
     with quiet():
