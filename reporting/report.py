@@ -6,6 +6,7 @@ from enum import StrEnum
 import highdicom as hd
 from highdicom import sr
 from pydicom import Dataset
+from pydicom.sr.codedict import codes as known
 
 from inference.findings import ModelIdentity
 from reporting import codes
@@ -118,13 +119,15 @@ def equipment(account: Account) -> hd.ContributingEquipment:
     fit = account.lead.character_set.fit
     item = hd.ContributingEquipment(
         manufacturer=MANUFACTURER,
-        purpose_of_reference=codes.PROCESSING_EQUIPMENT,
+        purpose_of_reference=known.DCM.ProcessingEquipment,
         manufacturer_model_name=fit(account.model.name, 64),
         software_versions=fit(account.model.version, 64),
         institution_name=fit(account.institution, 64) or None,
-        contribution_description="Automated analysis of chest radiographs",
+        contribution_description=f"Automated analysis of chest radiographs; package SHA-256 {account.model.digest}",
     )
     item.DeviceUID = device_uid(account.model)
+    # highdicom takes codes of CID 7005 only
+    item.PurposeOfReferenceCodeSequence = [sr.CodedConcept.from_code(codes.PROCESSING_ALGORITHM)]
     return item
 
 
