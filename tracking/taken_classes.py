@@ -40,17 +40,20 @@ def record_taken(tx: Session, destination: str, sop_class_uid: str | None, *, as
     assumed
         What is taken for granted of a destination that was never asked: to find just that is no change.
     """
-    known = taken_classes(tx)
-    if destination in known and known[destination] == sop_class_uid:
-        return
-    before = known.get(destination, assumed)
+    before = taken_classes(tx).get(destination, assumed)
     values = {"sop_class_uid": sop_class_uid, "since": now_ms()}
-    tx.execute(
+    # Deliveries on several associations may find out the same at once: the database says which of them changed it.
+    changed = tx.scalar(
         queue.upsert(tx)(TakenReportClass)
         .values(destination=destination, **values)
-        .on_conflict_do_update(index_elements=["destination"], set_=values)
+        .on_conflict_do_update(
+            index_elements=["destination"],
+            set_=values,
+            where=TakenReportClass.sop_class_uid.is_distinct_from(sop_class_uid),
+        )
+        .returning(TakenReportClass.destination)
     )
-    if before != sop_class_uid:
+    if changed is not None and before != sop_class_uid:
         audit.append(
             tx,
             AuditEventType.REPORT_CLASS_CHANGED,

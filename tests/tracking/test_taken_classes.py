@@ -1,5 +1,7 @@
 """What each destination takes is remembered, and told once for each change."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
@@ -21,6 +23,27 @@ def test_each_change_has_one_line(database: Database) -> None:
         lines = list(read.scalars(select(AuditEvent.detail).where(AuditEvent.type == "report-class-changed")))
     assert len(lines) == 3
     assert '"now":"none"' in lines[1]
+
+
+def test_two_that_find_out_the_same_at_once_have_one_line(database: Database) -> None:
+    """On PostgreSQL both read before either has written; SQLite lets one transaction write at a time."""
+    if database.dialect != "postgresql":
+        pytest.skip("transactions do not overlap here")
+    with ThreadPoolExecutor() as threads:
+        with database.transaction() as tx:
+            record_taken(tx, "pacs", COMPREHENSIVE, assumed=THREE_D)
+            other = threads.submit(record_again, database)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+        other.result(timeout=30)
+    with database.reading() as read:
+        lines = list(read.scalars(select(AuditEvent.detail).where(AuditEvent.type == "report-class-changed")))
+    assert len(lines) == 1
+
+
+def record_again(database: Database) -> None:
+    with database.transaction() as tx:
+        record_taken(tx, "pacs", COMPREHENSIVE, assumed=THREE_D)
 
 
 @pytest.mark.parametrize(
