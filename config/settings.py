@@ -181,6 +181,7 @@ class DicomDestination(Section):
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
     documents: tuple[Literal["sr", "sc"], ...] = ("sr", "sc")
+    report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)

@@ -29,6 +29,7 @@ from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database
+from tracking.taken_classes import report_words, taken_classes
 
 log = get_logger(__name__)
 ROWS = 25
@@ -132,6 +133,7 @@ class Pages:
         """Show what waits for each destination, and why."""
         with self.database.reading() as read:
             known = {summary.name: summary for summary in queries.destinations(read)}
+            taken = taken_classes(read)
             errors = worklist.last_errors(read)
             stopped = worklist.stopped_deliveries(read)
             depth = queue.depth(read)
@@ -140,6 +142,7 @@ class Pages:
         return self.show(
             request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
             errors=errors, stopped=stopped, depth=depth, now=now,
+            reports={entry.name: report_words(entry, taken) for entry in self.settings.destinations},
         )  # fmt: skip
 
     def refusals(self, request: Request) -> HTMLResponse:

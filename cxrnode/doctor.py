@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +21,7 @@ from tracking import audit, documents, queries, queue, refusals, schema, worklis
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
+from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""
@@ -252,6 +253,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         with database.reading() as read:
             depth = queue.depth(read)
             waiting = queries.destinations(read)
+            taken = taken_classes(read)
             halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
             latest = worklist.stopped_deliveries(read, limit=1) if halted else []
     finally:
@@ -265,6 +267,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         "`cxrnode studies` shows them with status attention; `cxrnode retry` starts them again" if stopped else "",
     )
     yield _deliveries(halted, latest)
+    yield from _reports(settings, taken)
     for entry in waiting:
         if entry.failures:
             yield Check(
@@ -273,6 +276,16 @@ def _queue(settings: Settings) -> Iterator[Check]:
                 f"{entry.waiting} waiting after {entry.failures} failures: {entry.error}",
                 f"it is tried again by itself; `cxrnode retry --destination {entry.name}` does it now",
             )
+
+
+def _reports(settings: Settings, taken: Mapping[str, str | None]) -> Iterator[Check]:
+    """Say in which class each destination gets structured reports; none at all is worth a look."""
+    for destination in settings.destinations:
+        words = report_words(destination, taken)
+        if not words:
+            continue
+        cure = 'allow Comprehensive SR Storage there, or leave "sr" out of its documents' if words == TAKES_NONE else ""
+        yield Check(f"reports to {destination.name}", "warning" if cure else "ok", words, cure)
 
 
 def _patients(settings: Settings) -> Iterator[Check]:

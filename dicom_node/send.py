@@ -38,6 +38,7 @@ _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _CONTEXT_ACCEPTED = 0
+_TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 _LONGEST_RESPONSE = 65536
 
 Context = tuple[str, str]
@@ -88,6 +89,18 @@ class StoreOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a peer made of one document that can be had under several SOP classes.
+
+    ``accepted`` are the SOP Class UIDs that it takes, in the order of the offer; ``outcome`` is None when the file is
+    of none of them, and so was not sent.
+    """
+
+    accepted: tuple[str, ...]
+    outcome: StoreOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class EchoResult:
     """A C-ECHO's answer; ``seconds`` from the connection's first packet to the response."""
 
@@ -124,6 +137,42 @@ def store(files: Sequence[Path], target: Target) -> list[StoreOutcome]:
     return [outcomes[index] for index in range(len(files))]
 
 
+def offer(path: Path, target: Target, sop_class_uids: Sequence[str]) -> Offer:
+    """Propose several SOP classes in one association, and send a file if the peer accepts the file's own.
+
+    Verification is proposed beside them, because some peers reject an association that has no context for them.
+
+    Parameters
+    ----------
+    path
+        The file to send.
+    target
+        Whom to call.
+    sop_class_uids
+        The classes that the content can be had in, the one liked best first.
+
+    Raises
+    ------
+    PeerUnavailable, PeerBusy
+        As for :func:`store`.
+    RefusedByPeer
+        The peer rejected the association, or takes none of the classes and says that the transfer syntax is the cause.
+    UnreadableInstance
+        The file is no DICOM.
+    """
+    file = open_file(path)
+    contexts = [(uid, file.transfer_syntax_uid) for uid in sop_class_uids]
+    with Association(target, [*contexts, (VERIFICATION, IMPLICIT_LITTLE)]) as association:
+        accepted = tuple(context[0] for context in contexts if association.accepts(context))
+        outcome = association.store(file) if file.sop_class_uid in accepted else None
+        by_syntax = [context for context in contexts if association.refuses_syntax(context)]
+    if not accepted and by_syntax:
+        kind, syntax = (UID(uid).name for uid in by_syntax[0])
+        msg = f"{target.name} accepts {kind}, but not in {syntax}; allow this transfer syntax there"
+        raise RefusedByPeer(msg)
+    return Offer(accepted, outcome)
+
+
 def echo(target: Target) -> EchoResult:
     """Ask a peer whether it is there (C-ECHO); raise PeerUnavailable, PeerBusy or RefusedByPeer when it is not."""
     start = time.perf_counter()
@@ -152,6 +201,7 @@ class Association:
         self._target = target
         self._proposed = list(dict.fromkeys(contexts))
         self._accepted: dict[Context, int] = {}
+        self._without_syntax: set[Context] = set()
         self._fragment_bytes = 0
         self._message_id = 0
         self._socket: socket.socket | None = None
@@ -194,6 +244,10 @@ class Association:
     def accepts(self, context: Context) -> bool:
         """Tell whether the peer takes this SOP class in this transfer syntax."""
         return context in self._accepted
+
+    def refuses_syntax(self, context: Context) -> bool:
+        """Tell whether the peer takes this SOP class, but not in this transfer syntax (PS3.8 9.3.3.2, result 4)."""
+        return context in self._without_syntax
 
     def store(self, file: DicomFile) -> StoreOutcome:
         """Send one file and wait for its status."""
@@ -263,6 +317,8 @@ class Association:
             result = results.get(2 * index + 1)
             if result is not None and result.result == _CONTEXT_ACCEPTED:
                 self._accepted[context] = 2 * index + 1
+            elif result is not None and result.result == _TRANSFER_SYNTAXES_NOT_SUPPORTED:
+                self._without_syntax.add(context)
         self._fragment_bytes = min(peer_max or _LARGEST_SENT_PDU, _LARGEST_SENT_PDU) - 6
         if self._fragment_bytes <= 0:
             msg = f"{self._target.name} allows no PDU long enough to hold data"

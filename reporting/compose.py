@@ -5,41 +5,33 @@ and delivered. Only what is wrong with this node (no disk, no database) fails th
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from config.errors import CxrnodeError, DocumentRejected, StorageFull, UnreadableInstance
+from config.errors import CxrnodeError, StorageFull
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
-from inference.findings import (
-    ModelIdentity,
-    Remark,
-    RemarkKind,
-    finding_from_json,
-    remarks_from_json,
-    remarks_to_json,
-)
+from inference.findings import Remark, remarks_to_json
 from inference.pixels import Picture, read_picture
-from reporting import patients
-from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
+from reporting.account import Account, AnalysedImage
+from reporting.assemble import Subject, assemble_account, load_subject, report_account
 from reporting.capture import build_capture, capture_uids
 from reporting.conformance import check_capture, check_message, check_report
 from reporting.documents import StoredFile, write_document
 from reporting.message import ReportReference, build_message, message_id
-from reporting.report import ReportClass, build_report, report_uids
-from reporting.source import SourceImage, read_source
+from reporting.report import BuiltObject, ReportClass, build_report, report_uids
+from reporting.report_classes import ORDER, expected_class
 from tracking import conflicts
-from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord, note_left_out, record_documents
 from tracking.loop import Commit
 from tracking.queue import Job
+from tracking.taken_classes import taken_classes
 
 log = get_logger(__name__)
-REPORT_CLASS = ReportClass.COMPREHENSIVE_3D
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOTHING = StoredFile("", "", 0)
 _MILLISECONDS_AN_HOUR = 3_600_000
@@ -79,13 +71,14 @@ class ReportHandler:
     def run(self, job: Job) -> Commit | None:
         """Build, check and store the documents of ``job``'s analysis; return what to write."""
         with self._database.reading() as read:
-            analysis = load_analysis(read, job.payload["analysis_id"])
+            subject = load_subject(read, job.payload["analysis_id"])
+            analysis = subject.analysis
             withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
-            before = load_analysis(read, analysis.supersedes) if analysis.supersedes is not None else None
+            taken = taken_classes(read)
         if withheld:
             return lambda tx: record_documents(tx, analysis.id, (), ())
         try:
-            documents = self._compose(analysis, before)
+            documents = self._compose(subject, taken)
         except OSError as error:
             if error.errno in _FULL:
                 msg = "no room for documents in node.data_dir; make room there"
@@ -107,31 +100,37 @@ class ReportHandler:
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
 
-    def _compose(self, analysis: StoredAnalysis, before: StoredAnalysis | None) -> Documents:
-        account = make_account(analysis, before, self._settings)
-        paths = {stored.instance_uid: stored.path for stored in analysis.instances}
+    def _compose(self, subject: Subject, taken: Mapping[str, str | None]) -> Documents:
+        account = assemble_account(subject, self._settings)
+        paths = {stored.instance_uid: stored.path for stored in subject.analysis.instances}
         documents = Documents(lead_uid=account.lead.sop_instance_uid, left_out=account.lead.remarks())
-        self._add_report(documents, account)
+        self._add_reports(documents, subject, account, taken)
         for image in account.analysed:
             path = self._settings.instance_dir / paths[image.source.sop_instance_uid]
             self._add_capture(documents, account, image, path)
         for destination in self._settings.destinations:
             if isinstance(destination, Hl7Destination):
-                self._add_message(documents, account, destination)
+                self._add_message(documents, account, destination, taken)
         for record in documents.records:
             log.info("document-built", study_uid=account.lead.study_uid, kind=record.kind, document_uid=record.uid,
                      bytes=record.size, reason=record.quarantined)  # fmt: skip
         return documents
 
-    def _add_report(self, documents: Documents, account: Account) -> None:
-        series_uid, uid = report_uids(account.source_uids, account.model, account.revision)
+    def _add_reports(
+        self, documents: Documents, subject: Subject, account: Account, taken: Mapping[str, str | None]
+    ) -> None:
+        """Build the report once for each class that a destination is expected to take, or in the first class."""
+        takers: dict[ReportClass, list[str]] = {}
+        for destination in self._settings.destinations:
+            if isinstance(destination, DicomDestination) and "sr" in destination.documents:
+                takers.setdefault(expected_class(destination, taken), []).append(destination.name)
+        for report_class, names in (takers or {ORDER[0]: []}).items():
+            uids = report_uids(account.source_uids, account.model, account.revision, report_class)
 
-        def build() -> bytes:
-            built = build_report(account, self._settings.report.sr_series_number, REPORT_CLASS)
-            check_report(built, account)
-            return built.content
+            def build(report_class: ReportClass = report_class) -> bytes:
+                return checked_report(report_account(account, subject, report_class), self._settings, report_class)
 
-        self._keep(documents, "sr", uid, ".dcm", build, series_uid, REPORT_CLASS.value)
+            self._keep(documents, "sr", uids[1], ".dcm", build, uids[0], report_class.value, routes=names)
 
     def _add_capture(self, documents: Documents, account: Account, image: AnalysedImage, path: Path) -> None:
         series_uid, uid = capture_uids(account, image)
@@ -146,14 +145,14 @@ class ReportHandler:
 
         self._keep(documents, "sc", uid, ".dcm", build, series_uid, "1.2.840.10008.5.1.4.1.1.7")
 
-    def _add_message(self, documents: Documents, account: Account, destination: Hl7Destination) -> None:
+    def _add_message(
+        self, documents: Documents, account: Account, destination: Hl7Destination, taken: Mapping[str, str | None]
+    ) -> None:
         uid = message_id(account, destination.name)
-        sent = any(record.kind == "sr" and (record.uid, name) in documents.routes
-                   for record in documents.records for name in self._takers("sr"))  # fmt: skip
-        uids = report_uids(account.source_uids, account.model, account.revision)
+        reference = _reference(documents, taken)
 
         def build() -> bytes:
-            built = build_message(account, destination, ReportReference(*uids) if sent else None)
+            built = build_message(account, destination, reference)
             check_message(built, account, destination.character_set)
             return built.content
 
@@ -196,81 +195,32 @@ class ReportHandler:
         ]
 
 
-def make_account(analysis: StoredAnalysis, before: StoredAnalysis | None, settings: Settings) -> Account:
-    """Return the account of an analysis, reading the headers of its images from the instance store.
+def _reference(documents: Documents, taken: Mapping[str, str | None]) -> ReportReference | None:
+    """Return the report that a message refers to: the first that is due at a destination not known to take none."""
+    reports = {record.uid: record.series_uid for record in documents.records if record.kind == "sr"}
+    for uid, name in documents.routes:
+        series_uid = reports.get(uid)
+        if series_uid is not None and taken.get(name, uid) is not None:
+            return ReportReference(series_uid, uid)
+    return None
 
-    An image whose header can no longer be read is listed as not analysed.
+
+def checked_report(account: Account, settings: Settings, report_class: ReportClass) -> bytes:
+    """Return a structured report that has passed our own check. Raises DocumentRejected."""
+    built: BuiltObject = build_report(account, settings.report.sr_series_number, report_class)
+    check_report(built, account)
+    return built.content
+
+
+def rebuild_report(subject: Subject, settings: Settings, report_class: ReportClass) -> DocumentRecord:
+    """Build an analysis's structured report in one class, store it, and return its record, for the deliverer.
 
     Raises
     ------
     DocumentRejected
-        No analysed image is left to report on, the images are of two patients, or one is not what was recorded.
+        It cannot be built from what is stored, or fails our own check.
     """
-    stored = {instance.instance_uid: instance for instance in analysis.instances}
-    analysed: list[AnalysedImage] = []
-    skipped: list[SkippedImage] = []
-    for outcome in analysis.outcomes:
-        path = settings.instance_dir / stored[outcome.instance_uid].path
-        source = _source_of(outcome, path, settings.receive.default_charset)
-        if isinstance(source, SourceImage):
-            recorded = stored[outcome.instance_uid].patient
-            patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, recorded)
-            findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
-            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
-        else:
-            sop_class = stored[outcome.instance_uid].sop_class_uid
-            skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))
-    if not analysed:
-        msg = "none of the analysed images can be read again; restore the instance store from a backup"
-        raise DocumentRejected(msg)
-    patients.require_one_patient(image.source for image in analysed)
-    return Account(
-        model=_model(analysis),
-        revision=analysis.revision,
-        completed_at=analysis.completed_at,
-        analysed=tuple(analysed),
-        skipped=tuple(skipped),
-        source_uids=tuple(sorted(stored)),
-        institution=settings.node.institution,
-        corrects=before is not None and _reported(before),
-        predecessor=_predecessor(analysis, before),
-    )
-
-
-def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
-    """Return what a reader must know about an image; what the documents leave out is the operator's business."""
-    remarks = remarks_from_json(outcome.remarks)
-    return tuple(remark for remark in remarks if remark.kind is not RemarkKind.ATTRIBUTE_LEFT_OUT)
-
-
-def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> SourceImage | str:
-    """Return an analysed image's header, or why it has no part in the documents."""
-    if not outcome.findings:
-        return outcome.because or "the model had nothing to say about it"
-    try:
-        return read_source(path, default_charset)
-    except UnreadableInstance:
-        return "its header can no longer be read"
-
-
-def _model(analysis: StoredAnalysis) -> ModelIdentity:
-    return ModelIdentity(analysis.model_name, analysis.model_version, analysis.model_digest, analysis.engine)
-
-
-def _reported(analysis: StoredAnalysis) -> bool:
-    return any(outcome.findings for outcome in analysis.outcomes)
-
-
-def _predecessor(analysis: StoredAnalysis, before: StoredAnalysis | None) -> Predecessor | None:
-    """Return the earlier report, whose UIDs follow from the earlier analysis just as ours do."""
-    if before is None or not _reported(before):
-        return None
-    series_uid, uid = _uids(before)
-    if uid == _uids(analysis)[1]:
-        return None
-    return Predecessor(series_uid, REPORT_CLASS.value, uid)
-
-
-def _uids(analysis: StoredAnalysis) -> tuple[str, str]:
-    sources = tuple(sorted(instance.instance_uid for instance in analysis.instances))
-    return report_uids(sources, _model(analysis), analysis.revision)
+    account = report_account(assemble_account(subject, settings), subject, report_class)
+    series_uid, uid = report_uids(account.source_uids, account.model, account.revision, report_class)
+    stored = write_document(settings.document_dir, uid, ".dcm", checked_report(account, settings, report_class))
+    return DocumentRecord("sr", uid, series_uid, report_class.value, stored.path, stored.sha256, stored.size, None)

@@ -24,7 +24,7 @@ from reporting.er7 import FIELD, SEGMENT_END
 from reporting.identity import CONTROL_ID_LENGTH
 from reporting.message import CODECS, BuiltMessage
 from reporting.nodes import Node
-from reporting.reading import claims_of, region_claim, regions_of
+from reporting.reading import Claim, claims_of, region_claim, regions_of
 from reporting.report import BuiltObject, ReportClass, report_uids
 from reporting.source import SourceImage
 from reporting.verdict import judge
@@ -60,13 +60,13 @@ _GROUP_NEEDS = (codes.TRACKING_IDENTIFIER, codes.TRACKING_UNIQUE_IDENTIFIER, cod
 def check_report(built: BuiltObject, account: Account) -> None:
     """Check a structured report against its account. Raises DocumentRejected with the first thing wrong."""
     document = _read_back(built.content)
-    uids = report_uids(account.source_uids, account.model, account.revision)
-    _check_identity(document, built, account.lead, uids)
     nodes = _check_report_alone(document)
+    uids = report_uids(account.source_uids, account.model, account.revision, ReportClass(document.SOPClassUID))
+    _check_identity(document, built, account.lead, uids)
     sources = {image.source.sop_instance_uid: image.source for image in account.analysed}
     for node in nodes:
         _check_references(node, sources)
-    _check_claims(_groups(nodes), account)
+    _check_claims(nodes, account)
     _check_evidence(document, sources)
 
 
@@ -179,7 +179,7 @@ def _check_report_alone(document: Dataset) -> list[Node]:
     for node in nodes:
         _check_item(node)
     groups = _groups(nodes)
-    _demand(bool(groups), "there is no measurement group")
+    _demand(bool(groups) or bool(_evaluations(nodes)), "there is no measurement group and no evaluation")
     seen: set[str] = set()
     for group in groups:
         children = {child.concept: child.item for child in group.children}
@@ -188,7 +188,22 @@ def _check_report_alone(document: Dataset) -> list[Node]:
         tracking = str(children[codes.TRACKING_UNIQUE_IDENTIFIER.value].UID)
         _demand(UID(tracking).is_valid and tracking not in seen, "a tracking UID is invalid or used twice")
         seen.add(tracking)
+        _check_outlines(group)
     return nodes
+
+
+def _check_outlines(group: Node) -> None:
+    """Viewers draw a group by its region, or by the one beneath its number: both have to be there and the same."""
+    region = [list(child.item.GraphicData) for child in group.children if child.kind == "SCOORD"]
+    beneath = [
+        list(below.item.GraphicData)
+        for child in group.children
+        if child.kind == "NUM"
+        for below in child.children
+        if below.kind == "SCOORD"
+    ]
+    _demand(len(region) == 1 and region == beneath, "a measurement group has no outline of its own and its number's")
+    _demand(any(child.concept == codes.COMMENT.value for child in group.children), "a measurement group has no Comment")
 
 
 def _check_item(node: Node) -> None:
@@ -229,27 +244,40 @@ def _groups(nodes: Iterable[Node]) -> list[Node]:
     return [node for node in nodes if node.kind == "CONTAINER" and node.concept == codes.MEASUREMENT_GROUP.value]
 
 
-def _check_claims(groups: list[Node], account: Account) -> None:
-    """Compare what the groups claim with the reading, one for each finding and each of its regions, in order."""
-    expected = [
-        code.value if (code := codes.presence(claim)) else None
-        for image in account.analysed
-        for entry in claims_of(image.findings)
-        for claim in (entry.claim, *(region_claim(entry, box) for box in regions_of(entry)))
+def _evaluations(nodes: Iterable[Node]) -> list[Node]:
+    """Return the findings that stand beside the impression, without a group."""
+    return [
+        child
+        for node in nodes
+        if node.concept == codes.QUALITATIVE_EVALUATIONS.value
+        for child in node.children
+        if child.kind == "CODE" and child.concept == codes.FINDING.value
     ]
-    _demand(len(groups) == len(expected), f"there are not {len(expected)} measurement groups")
-    claimed = [
-        next(
-            (
-                child.item.ConceptCodeSequence[0].get("CodeValue")
-                for child in group.children
-                if child.concept == codes.PRESENCE.value
-            ),
-            None,
-        )
-        for group in groups
-    ]
-    _demand(claimed == expected, "a measurement group claims what the reading does not")
+
+
+def _check_claims(nodes: list[Node], account: Account) -> None:
+    """Compare what is claimed with the reading: each finding once, by a group or an evaluation, and its regions."""
+    groups: list[Claim] = []
+    evaluations: list[Claim] = []
+    for image in account.analysed:
+        for entry in claims_of(image.findings):
+            regions = [region_claim(entry, box) for box in regions_of(entry)]
+            alone = entry.claimed and len(regions) < 2
+            (groups if alone else evaluations).append(entry.claim)
+            groups += [] if alone else regions
+    for found, expected, what in (
+        (_groups(nodes), groups, "measurement group"),
+        (_evaluations(nodes), evaluations, "evaluation"),
+    ):
+        _demand(len(found) == len(expected), f"there are not {len(expected)} of: {what}")
+        presence = [code.value if (code := codes.presence(claim)) else None for claim in expected]
+        _demand([_claimed(node) for node in found] == presence, f"a finding ({what}) claims what the reading does not")
+
+
+def _claimed(node: Node) -> str | None:
+    """Return the code of the presence that a group or an evaluation claims, or None."""
+    presence = (child for child in node.children if child.concept == codes.PRESENCE.value)
+    return next((str(child.item.ConceptCodeSequence[0].get("CodeValue")) for child in presence), None)
 
 
 def _check_evidence(document: Dataset, sources: Iterable[str]) -> None:

@@ -28,17 +28,19 @@ class Relationship(StrEnum):
     HAS_OBSERVATION_CONTEXT = "HAS OBS CONTEXT"
     HAS_ACQUISITION_CONTEXT = "HAS ACQ CONTEXT"
     HAS_CONCEPT_MODIFIER = "HAS CONCEPT MOD"
+    HAS_PROPERTIES = "HAS PROPERTIES"
     INFERRED_FROM = "INFERRED FROM"
     SELECTED_FROM = "SELECTED FROM"
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A coded value, CODE."""
+    """A coded value, CODE, and what is said of it."""
 
     relationship: Relationship
     name: Code
     value: Code
+    children: tuple["Item", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def _parts(item: Item, encodings: Encodings) -> tuple[bytes, bytes, tuple[Item, 
     """Return an item's value type, its value, the items beneath it, and what is written behind those."""
     match item:
         case Coded():
-            return b"CODE", _concept("ConceptCodeSequence", item.value, encodings), (), b""
+            return b"CODE", _concept("ConceptCodeSequence", item.value, encodings), item.children, b""
         case Text():
             return b"TEXT", element("TextValue", _text(item.value, encodings)), (), b""
         case Reference():

@@ -2,26 +2,35 @@
 
 import threading
 
+from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
-from config.errors import SettingsError
+from config.errors import RefusedByPeer, SettingsError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from dicom_node.send import Target, store
+from dicom_node.send import StoreOutcome, Target, offer, store
+from reporting.assemble import load_subject
+from reporting.compose import rebuild_report
 from reporting.documents import read_document
 from reporting.mllp import MllpConnection, MllpPeer
+from reporting.report import ReportClass
+from reporting.report_classes import ORDER, offered_classes
 from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import (
+    DocumentRecord,
     StoredDelivery,
     is_overtaken,
     load_delivery,
     record_attempt_failed,
     record_delivered,
+    record_not_taken,
     record_overtaken,
     record_withheld,
+    replace_document,
 )
 from tracking.loop import Commit, describe
 from tracking.queue import Job
+from tracking.taken_classes import record_taken
 
 
 class DeliverHandler:
@@ -60,26 +69,21 @@ class DeliverHandler:
             return lambda tx: record_overtaken(tx, delivery.id)
         destination = self._settings.destination(delivery.destination)
         if isinstance(destination, DicomDestination):
-            answer = self._store(delivery, destination)
-        elif isinstance(destination, Hl7Destination):
+            return self._store(delivery, destination)
+        if isinstance(destination, Hl7Destination):
             answer = self._send(delivery, destination)
-        else:
-            msg = (
-                f"there is no destination {delivery.destination!r} in the settings any more; "
-                "add it again, or leave this delivery stopped"
-            )
-            raise SettingsError(msg)
-
-        def commit(tx: Session) -> None:
-            record_delivered(tx, delivery.id, answer)
-
-        return commit
+            return lambda tx: record_delivered(tx, delivery.id, answer)
+        msg = (
+            f"there is no destination {delivery.destination!r} in the settings any more; "
+            "add it again, or leave this delivery stopped"
+        )
+        raise SettingsError(msg)
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Write the failed attempt into the delivery's row."""
         record_attempt_failed(tx, job.payload["delivery_id"], describe(error), stopped=stopped)
 
-    def _store(self, delivery: StoredDelivery, destination: DicomDestination) -> str:
+    def _store(self, delivery: StoredDelivery, destination: DicomDestination) -> Commit:
         document = delivery.document
         read_document(self._settings.document_dir, document.path, document.sha256)
         target = Target(
@@ -90,9 +94,52 @@ class DeliverHandler:
             connect_seconds=destination.connect_seconds,
             response_seconds=destination.response_seconds,
         )
+        if document.kind == "sr":
+            return self._offer(delivery, destination, target)
         (outcome,) = store([self._settings.document_dir / document.path], target)
         outcome.raise_for_status()
-        return f"C-STORE {outcome.status_text}"
+        return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
+
+    def _offer(self, delivery: StoredDelivery, destination: DicomDestination, target: Target) -> Commit:
+        """Send a structured report if the peer takes its class; else let the delivery carry one that it does take.
+
+        A report whose own class is accepted is sent, even where a better one is, too: it may have arrived before,
+        without an answer. The better one is for the next report.
+        """
+        classes = offered_classes(destination)
+        offered = [kind.value for kind in classes]
+        answer = offer(self._settings.document_dir / delivery.document.path, target, offered)
+        by_site = destination.report_class != "auto"
+        taken = answer.accepted[0] if answer.accepted else None
+        if taken is None and by_site:
+            msg = (
+                f"{target.name} does not accept {UID(offered[0]).name}, which report_class fixes for this destination; "
+                'allow the class there, or set report_class = "auto"'
+            )
+            raise RefusedByPeer(msg)
+        settle = self._settle(delivery, answer.outcome, taken)
+
+        def commit(tx: Session) -> None:
+            if not by_site:
+                record_taken(tx, destination.name, taken, assumed=ORDER[0].value)
+            settle(tx)
+
+        return commit
+
+    def _settle(self, delivery: StoredDelivery, outcome: StoreOutcome | None, taken: str | None) -> Commit:
+        """Return what becomes of a report's delivery: sent, to be sent in another class, or not taken."""
+        if outcome is not None:
+            outcome.raise_for_status()
+            return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
+        if taken is None:
+            return lambda tx: record_not_taken(tx, delivery.id)
+        record = self._rebuild(delivery, ReportClass(taken))
+        return lambda tx: replace_document(tx, delivery, record)
+
+    def _rebuild(self, delivery: StoredDelivery, report_class: ReportClass) -> DocumentRecord:
+        with self._database.reading() as read:
+            subject = load_subject(read, delivery.analysis_id)
+        return rebuild_report(subject, self._settings, report_class)
 
     def _send(self, delivery: StoredDelivery, destination: Hl7Destination) -> str:
         document = delivery.document

@@ -50,12 +50,12 @@ def device_uid(model: ModelIdentity) -> str:
     return derived_uid("device", *_model(model))
 
 
-def tracking_uid(model: ModelIdentity, revision: int, sop_instance_uid: str, label: str, position: int) -> str:
-    """Return the Tracking Unique Identifier (112040, DCM) of one measurement group.
+def tracking_uid(model: ModelIdentity, sop_instance_uid: str, label: str, position: int) -> str:
+    """Return the Tracking Unique Identifier (112040, DCM) of one measurement group, the same in every revision.
 
-    ``position`` is 0 for the finding on the whole picture and counts its boxes from 1.
+    ``position`` is 0 for the finding itself and counts its regions from 1.
     """
-    return derived_uid("tracking", *_model(model), str(revision), sop_instance_uid, label, str(position))
+    return derived_uid("tracking", *_model(model), sop_instance_uid, label, str(position))
 
 
 def control_id(

@@ -6,6 +6,7 @@ from enum import StrEnum
 import highdicom as hd
 from highdicom import sr
 from pydicom import Dataset
+from pydicom.sr.codedict import codes as known
 
 from inference.findings import ModelIdentity
 from reporting import codes
@@ -43,11 +44,20 @@ class BuiltObject:
     content: bytes
 
 
-def report_uids(source_uids: tuple[str, ...], model: ModelIdentity, revision: int) -> tuple[str, str]:
-    """Return (Series Instance UID, SOP Instance UID) of an analysis's report, which has its series to itself."""
+def report_uids(
+    source_uids: tuple[str, ...],
+    model: ModelIdentity,
+    revision: int,
+    report_class: ReportClass = ReportClass.COMPREHENSIVE_3D,
+) -> tuple[str, str]:
+    """Return (Series Instance UID, SOP Instance UID) of an analysis's report, which has its series to itself.
+
+    Each class has UIDs of its own: a SOP Instance UID must not stand for two objects at two destinations.
+    """
+    more = () if report_class is ReportClass.COMPREHENSIVE_3D else (report_class.value,)
     return (
-        document_uid("sr-series", source_uids, model, revision),
-        document_uid("sr", source_uids, model, revision),
+        document_uid("sr-series", source_uids, model, revision, *more),
+        document_uid("sr", source_uids, model, revision, *more),
     )
 
 
@@ -68,7 +78,7 @@ def build_report(
     report_class
         The storage class to write.
     """
-    series_uid, instance_uid = report_uids(account.source_uids, account.model, account.revision)
+    series_uid, instance_uid = report_uids(account.source_uids, account.model, account.revision, report_class)
     when = account.local_time()
     fit = account.lead.character_set.fit
     with quiet():
@@ -109,13 +119,15 @@ def equipment(account: Account) -> hd.ContributingEquipment:
     fit = account.lead.character_set.fit
     item = hd.ContributingEquipment(
         manufacturer=MANUFACTURER,
-        purpose_of_reference=codes.PROCESSING_EQUIPMENT,
+        purpose_of_reference=known.DCM.ProcessingEquipment,
         manufacturer_model_name=fit(account.model.name, 64),
         software_versions=fit(account.model.version, 64),
         institution_name=fit(account.institution, 64) or None,
-        contribution_description="Automated analysis of chest radiographs",
+        contribution_description=f"Automated analysis of chest radiographs; package SHA-256 {account.model.digest}",
     )
     item.DeviceUID = device_uid(account.model)
+    # highdicom takes codes of CID 7005 only
+    item.PurposeOfReferenceCodeSequence = [sr.CodedConcept.from_code(codes.PROCESSING_ALGORITHM)]
     return item
 
 

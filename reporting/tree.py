@@ -1,12 +1,11 @@
 """What a structured report says: the tree of TID 1500 "Measurement Report" (PS3.16) in the shape of IHE AI Results.
 
-Every finding is one measurement group on the whole picture with its probability; each of its boxes is one more
-group with the region; both in the order and with the claims of :mod:`reporting.reading`. The impression follows in
-words.
+A measurement group is what a viewer draws and lists: a region of a finding that is claimed, or the whole image where it
+has none. The impression follows in words, and after it every finding that no single group says. All stand in the order
+and with the claims of :mod:`reporting.reading`.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
@@ -19,6 +18,7 @@ from reporting.identity import device_uid, tracking_uid
 from reporting.reading import (
     Claim,
     ClaimedFinding,
+    claim_words,
     claims_of,
     number,
     percentages,
@@ -32,6 +32,7 @@ _CONTAINS = Relationship.CONTAINS
 _CONTEXT = Relationship.HAS_OBSERVATION_CONTEXT
 _ACQUIRED = Relationship.HAS_ACQUISITION_CONTEXT
 _MODIFIER = Relationship.HAS_CONCEPT_MODIFIER
+_PROPERTIES = Relationship.HAS_PROPERTIES
 _SCORED_ONLY = "Scored only: such calls were not shown to be right"
 
 
@@ -43,8 +44,8 @@ def report_items(account: Account) -> tuple[Item, ...]:
         *_observer(account),
         Coded(_MODIFIER, codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE),
         _library(account),
-        Container(_CONTAINS, codes.IMAGING_MEASUREMENTS, groups),
-        _in_words(account),
+        *([Container(_CONTAINS, codes.IMAGING_MEASUREMENTS, groups)] if groups else []),
+        _evaluated(account),
     )
 
 
@@ -96,93 +97,114 @@ def _described(source: SourceImage) -> Iterator[Item]:
 
 
 def _groups(account: Account, image: AnalysedImage) -> Iterator[Container]:
-    for entry in claims_of(image.findings):
-        yield _finding_group(account, image, entry)
-        for position, box in enumerate(regions_of(entry), 1):
-            yield _region_group(account, image, entry, box, position)
+    """Yield a measurement group for each region of a claimed finding, and one for a claimed finding without regions.
 
-
-def _finding_group(account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding]) -> Container:
-    """Return the finding's own group: where it has a single region it is located by that, else by the picture.
-
-    A report must not hold exactly one region: PixelMed's validator (2022) would then take every group for a region's.
+    Viewers draw what a group outlines, and OHIF (3.12) cannot load a report that has a group without coordinates. So
+    what is not claimed has no group: it is evaluated (:func:`_evaluations`).
     """
-    finding, regions = entry.finding, regions_of(entry)
-    if len(regions) == 1:
-        return _region_group(account, image, entry, replace(regions[0], score=finding.score, level=finding.level), 0)
-    return _whole_image_group(account, image, entry)
+    for entry in claims_of(image.findings):
+        regions = regions_of(entry)
+        if is_one_group(entry):
+            source = image.source
+            box = regions[0] if regions else Box(0, 0, source.columns, source.rows, 0, entry.finding.level)
+            yield _group(account, image, entry, box, 0)
+        else:
+            for position, box in enumerate(regions, 1):
+                yield _group(account, image, entry, box, position)
 
 
-def _whole_image_group(account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding]) -> Container:
-    """TID 1501: the probability that the finding is on the image at all.
+def is_one_group(entry: ClaimedFinding[Finding]) -> bool:
+    """Tell whether a single measurement group says all of a finding: claimed, with at most one region."""
+    return entry.claimed and len(regions_of(entry)) < 2
 
-    Of a finding that is scored only no presence is claimed, and a comment says so.
-    The number is inferred from the whole image, said as its outline: OHIF (up to 3.11 at least) cannot load a
-    report that has a number with neither its own nor its group's coordinates.
+
+def _group(
+    account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], box: Box, position: int
+) -> Container:
+    """TID 1410: one outline with its score.
+
+    ``position`` counts a finding's regions from 1; 0 is the finding itself, whose number the group then has. The
+    outline stands twice, in the group and beneath its number: dwv and OHIF look for it there. OHIF lists a group by
+    its comment.
     """
     source, finding = image.source, entry.finding
-    outline = _outline(0, 0, source.columns, source.rows)
-    whole = Polyline(Relationship.INFERRED_FROM, codes.SOURCE_OF_MEASUREMENT, outline, _selected(source))
-    pictured = Image(_CONTAINS, codes.SOURCE_OF_MEASUREMENT, source.sop_class_uid, source.sop_instance_uid)
+    claim = region_claim(entry, box) if position else entry.claim
+    value = region_number(entry, box) if position else number(finding)
+    outline = _kept_on_picture(box, source.rows, source.columns)
+    beneath = Polyline(Relationship.INFERRED_FROM, codes.SOURCE_OF_MEASUREMENT, outline, _selected(source))
     children = (
-        *_subject(account, image, finding, 0),
-        Number(_CONTAINS, codes.PROBABILITY, number(finding), codes.PERCENT, whole),
-        *_presence(entry.claim),
-        *([] if entry.stated else [Text(_CONTAINS, codes.COMMENT, _SCORED_ONLY)]),
-        pictured,
+        *_subject(account, image, finding, position),
+        Number(_CONTAINS, codes.PROBABILITY, value, codes.PERCENT, beneath),
+        *_presence(claim, _CONTAINS),
+        Polyline(_CONTAINS, codes.IMAGE_REGION, outline, _selected(source)),
+        Text(_CONTAINS, codes.COMMENT, _comment(account, image, finding, position, claim)),
     )
-    return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1501")
+    return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1410")
 
 
-def _presence(claim: Claim) -> Iterator[Item]:
+def _comment(account: Account, image: AnalysedImage, finding: Finding, position: int, claim: Claim) -> str:
+    """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present``."""
+    parts = [finding.code.meaning]
+    parts += [f"image {account.analysed.index(image) + 1}"] if len(account.analysed) > 1 else []
+    parts += [f"region {position}"] if position else []
+    words = claim_words(claim, abnormal=finding.abnormal)
+    return account.lead.character_set.fit(f"{', '.join(parts)}: {words}", 1024)
+
+
+def _evaluations(account: Account, image: AnalysedImage) -> Iterator[Coded]:
+    """Yield every finding that no single group says: what is not claimed, and what has several regions.
+
+    Of a finding that is scored only no presence is claimed, and a comment says so.
+    """
+    source = image.source
+    for entry in claims_of(image.findings):
+        if is_one_group(entry):
+            continue
+        finding = entry.finding
+        children = (
+            Coded(_MODIFIER, codes.FINDING_SITE, _concept(account, codes.coded(finding.site))),
+            Number(_PROPERTIES, codes.PROBABILITY, number(finding), codes.PERCENT),
+            *_presence(entry.claim, _PROPERTIES),
+            *([] if entry.stated else [Text(_PROPERTIES, codes.COMMENT, _SCORED_ONLY)]),
+            *_parameters(finding, _PROPERTIES),
+            Image(Relationship.INFERRED_FROM, codes.SOURCE, source.sop_class_uid, source.sop_instance_uid),
+        )
+        yield Coded(_CONTAINS, codes.FINDING, _concept(account, codes.coded(finding.code)), children)
+
+
+def _presence(claim: Claim, relationship: Relationship) -> Iterator[Item]:
     """Yield what is claimed, coded; nothing of what is scored only."""
     code = codes.presence(claim)
     if code is not None:
-        yield Coded(_CONTAINS, codes.PRESENCE, code)
-
-
-def _region_group(
-    account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], box: Box, position: int
-) -> Container:
-    """TID 1410: one box with its own score."""
-    source = image.source
-    claim = region_claim(entry, box) if position else entry.claim
-    value = region_number(entry, box) if position else number(entry.finding)
-    outline = _kept_on_picture(box, source.rows, source.columns)
-    children = (
-        *_subject(account, image, entry.finding, position),
-        Number(_CONTAINS, codes.PROBABILITY, value, codes.PERCENT),
-        *_presence(claim),
-        Polyline(_CONTAINS, codes.IMAGE_REGION, outline, _selected(source)),
-    )
-    return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1410")
+        yield Coded(relationship, codes.PRESENCE, code)
 
 
 def _subject(account: Account, image: AnalysedImage, finding: Finding, position: int) -> Iterator[Item]:
     """Yield what a group is about: how it is tracked, the finding and its site, and the algorithm (TID 4019).
 
-    The algorithm's parameters are the two operating points that turn the probability into present, undetermined or
-    absent.
+    The operating points stand where the finding has its own number: a region is read against the same.
     """
     fit = account.lead.character_set.fit
     image_number = account.analysed.index(image) + 1
-    _, sensitive, specific = percentages(finding)
     where = f" region {position}" if position else ""
     which = f" image {image_number}" if len(account.analysed) > 1 else ""
-    uid = tracking_uid(account.model, account.revision, image.source.sop_instance_uid, finding.label, position)
+    uid = tracking_uid(account.model, image.source.sop_instance_uid, finding.label, position)
     yield Text(_CONTEXT, codes.TRACKING_IDENTIFIER, fit(f"{finding.code.meaning}{which}{where}", 64))
     yield Reference(_CONTEXT, codes.TRACKING_UNIQUE_IDENTIFIER, uid)
     yield Coded(_CONTAINS, codes.FINDING, _concept(account, codes.coded(finding.code)))
     yield Coded(_MODIFIER, codes.FINDING_SITE, _concept(account, codes.coded(finding.site)))
     yield Text(_MODIFIER, known.DCM.AlgorithmName, fit(account.model.name, 64))
     yield Text(_MODIFIER, known.DCM.AlgorithmVersion, fit(account.model.version, 64))
-    for parameter in (
-        f"sensitive operating point {sensitive} %",
-        f"specific operating point {specific} %",
-        f"package SHA-256 {account.model.digest}",
-    ):
-        yield Text(_MODIFIER, known.DCM.AlgorithmParameters, parameter)
+    if not position:
+        yield from _parameters(finding, _MODIFIER)
     yield Coded(_MODIFIER, known.DCM.AlgorithmFamily, codes.ARTIFICIAL_INTELLIGENCE)
+
+
+def _parameters(finding: Finding, relationship: Relationship) -> Iterator[Item]:
+    """Yield the two operating points that turn a probability into present, undetermined or absent."""
+    _, sensitive, specific = percentages(finding)
+    yield Text(relationship, known.DCM.AlgorithmParameters, f"sensitive operating point {sensitive} %")
+    yield Text(relationship, known.DCM.AlgorithmParameters, f"specific operating point {specific} %")
 
 
 def _selected(source: SourceImage) -> Image:
@@ -204,12 +226,13 @@ def _outline(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, f
     return ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))
 
 
-def _in_words(account: Account) -> Container:
-    """Return the container of comments (TID 1500): the impression, a line each."""
+def _evaluated(account: Account) -> Container:
+    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group."""
     lines = summarise(account)
     fit = account.lead.character_set.fit
     comments = tuple(Text(_CONTAINS, codes.COMMENT, fit(line, 1024)) for line in lines)
-    return Container(_CONTAINS, codes.QUALITATIVE_EVALUATIONS, comments)
+    findings = tuple(item for image in account.analysed for item in _evaluations(account, image))
+    return Container(_CONTAINS, codes.QUALITATIVE_EVALUATIONS, (*comments, *findings))
 
 
 def _concept(account: Account, code: Code) -> Code:

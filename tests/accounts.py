@@ -1,7 +1,7 @@
 """What the tests of reporting make documents from: headers, good and sloppy, findings, accounts; and a way through."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -256,3 +256,50 @@ FILED_WRONG: dict[str, Callable[[], Dataset]] = {
     "instance UID with letters": _set(SOPInstanceUID=b"1.2.x"),
 }
 """Headers whose filing attributes break the Standard: documents repeat them, so that they are filed with them."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a structured report says of a finding, or of one of its regions."""
+
+    name: str
+    region: int
+    """Counted from 1; 0 is the finding itself."""
+    code: tuple[str, str]
+    """Code Value and Coding Scheme Designator of the finding."""
+    presence: str | None
+    """Code Meaning of the claim."""
+    value: float
+    """Percent."""
+    outline: list[float] | None
+    """Columns and rows of the group's region; None where the finding is only evaluated."""
+    comment: str | None
+
+
+def told(document: Dataset) -> list[Told]:
+    """Return what a report's measurement groups and evaluations say, findings before their regions."""
+    found = []
+    for item in walk(document):
+        if "ContentSequence" not in item:
+            continue
+        items = {child.ConceptNameCodeSequence[0].get("CodeValue"): child for child in item.ContentSequence}
+        concept = item.ConceptNameCodeSequence[0].get("CodeValue")
+        if concept == "125007":
+            name, _, region = items["112039"].TextValue.partition(" region ")
+            code = items["121071"].ConceptCodeSequence[0]
+        elif concept == "121071" and "111012" in items:
+            code, region = item.ConceptCodeSequence[0], ""
+            name = code.CodeMeaning
+        else:
+            continue
+        found.append(
+            Told(
+                name, int(region or 0),
+                (str(code.get("CodeValue", code.get("LongCodeValue"))), str(code.CodingSchemeDesignator)),
+                items["121052"].ConceptCodeSequence[0].CodeMeaning if "121052" in items else None,
+                float(items["111012"].MeasuredValueSequence[0].NumericValue),
+                list(items["111030"].GraphicData) if "111030" in items else None,
+                items["121106"].TextValue if "121106" in items else None,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda one: one.region > 0)

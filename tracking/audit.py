@@ -49,6 +49,7 @@ class AuditEventType(StrEnum):
     DELIVERY_DONE = "delivery-done"
     DELIVERY_FAILED = "delivery-failed"
     DELIVERY_STOPPED = "delivery-stopped"
+    REPORT_CLASS_CHANGED = "report-class-changed"
     JOB_STOPPED = "job-stopped"
     JOB_RETRIED = "job-retried"
     CONFIGURATION_CHANGED = "configuration-changed"

@@ -12,6 +12,10 @@ from tracking.audit import AuditEventType
 from tracking.clock import now_ms
 from tracking.models import Analysis, Delivery, Document, ImageOutcome
 
+NOT_TAKEN = "not-taken"
+"""State of a delivery whose destination takes no structured report."""
+SETTLED = ("delivered", NOT_TAKEN)
+"""States of a delivery that nothing is left to do for."""
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
 
@@ -87,7 +91,8 @@ def record_documents(
     for document_uid, destination in routes:
         if document_uid not in blocked:
             document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
-            _route(tx, document_id, destination, give_up_ms)
+            if not _has_report(tx, document_id, destination):
+                _route(tx, document_id, destination, give_up_ms)
 
 
 def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Sequence[dict[str, Any]]) -> None:
@@ -142,6 +147,22 @@ def _keep(tx: Session, analysis_id: int, document: DocumentRecord) -> bool:
         .returning(Document.id)
     )
     return kept is not None
+
+
+def _has_report(tx: Session, document_id: int, destination: str) -> bool:
+    """Say whether a structured report is on its way there already as another document of the same analysis.
+
+    A destination gets one, whatever class it took when the documents were built for a second time.
+    """
+    other = aliased(Document)
+    same = and_(other.analysis_id == Document.analysis_id, other.kind == Document.kind, other.id != Document.id)
+    found = (
+        select(Delivery.id)
+        .join(other, Delivery.document_id == other.id)
+        .join(Document, same)
+        .where(Document.id == document_id, Document.kind == "sr", Delivery.destination == destination)
+    )
+    return tx.execute(found.limit(1)).first() is not None
 
 
 def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:
@@ -247,6 +268,53 @@ def record_attempt_failed(tx: Session, delivery_id: int, error: str, *, stopped:
     _audit_delivery(tx, delivery_id, event, "serious-failure" if stopped else "minor-failure", {"error": error})
 
 
+def report_classes(read: Session, analysis_id: int) -> list[str]:
+    """Return the SOP classes in which an analysis's structured report was built, the first one first."""
+    rows = read.scalars(
+        select(Document.sop_class_uid)
+        .where(Document.analysis_id == analysis_id, Document.kind == "sr", Document.quarantined.is_(None))
+        .order_by(Document.id)
+    )
+    return [uid for uid in rows if uid is not None]
+
+
+def replace_document(tx: Session, delivery: StoredDelivery, document: DocumentRecord) -> None:
+    """Let a delivery carry another document of its analysis, the same content in another class, and start it again.
+
+    The delivery stays one: whether the process dies before or after, its destination gets one of the two documents.
+    Its job has to be finished in the same transaction.
+    """
+    if _keep(tx, delivery.analysis_id, document):
+        audit.append(
+            tx,
+            AuditEventType.DOCUMENTS_BUILT,
+            study_uid=delivery.study_uid,
+            detail={
+                "kind": document.kind,
+                "document_uid": document.uid,
+                "sha256": document.sha256,
+                "analysis": delivery.analysis_id,
+                "reason": f"{delivery.destination} takes this class",
+            },
+        )
+    document_id = tx.scalars(select(Document.id).where(Document.uid == document.uid)).one()
+    tx.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery.id)
+        .values(document_id=document_id, state="waiting", error=None, finished_at=None)
+    )
+    queue.retry(tx, key=f"deliver:{delivery.id}", done=True)
+
+
+def record_not_taken(tx: Session, delivery_id: int) -> None:
+    """Record that a structured report is not sent, because its destination takes none."""
+    tx.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(state=NOT_TAKEN, error=None, finished_at=now_ms())
+    )
+    reason = "not sent: the destination takes no structured report"
+    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
+
+
 def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
     """Say whether the destination has a document of this kind from a later revision of the study already.
 
@@ -286,20 +354,25 @@ def record_withheld(tx: Session, delivery_id: int) -> None:
 
 
 def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
-    """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many."""
+    """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many.
+
+    Of a study also the structured reports that a destination did not take. Of a destination these may be thousands,
+    and its next study finds out by itself whether it takes them now.
+    """
+    states = ("waiting", "stopped") if study_uid is None else ("waiting", "stopped", NOT_TAKEN)
     due = (
-        select(Delivery.id, Delivery.destination, Analysis.study_uid)
+        select(Delivery.id, Delivery.destination, Delivery.state, Analysis.study_uid)
         .join(Document, Delivery.document_id == Document.id)
         .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Delivery.state.in_(("waiting", "stopped")))
+        .where(Delivery.state.in_(states))
     )
     if destination is not None:
         due = due.where(Delivery.destination == destination)
     if study_uid is not None:
         due = due.where(Analysis.study_uid == study_uid)
     started = 0
-    for delivery_id, name, study in tx.execute(due).all():
-        if queue.retry(tx, key=f"deliver:{delivery_id}"):
+    for delivery_id, name, state, study in tx.execute(due).all():
+        if queue.retry(tx, key=f"deliver:{delivery_id}", done=state == NOT_TAKEN):
             started += 1
             tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(state="waiting", finished_at=None))
             audit.append(

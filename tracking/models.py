@@ -298,6 +298,16 @@ class Breaker(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class TakenReportClass(Base):
+    """Which SR storage class a destination takes; ``sop_class_uid`` is NULL where it takes no structured report."""
+
+    __tablename__ = "taken_report_class"
+
+    destination: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sop_class_uid: Mapped[str | None] = mapped_column(UID)
+    since: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
 class Refusal(Base):
     """What the receiver refused, counted: one row for each kind, reason, caller, SOP class and transfer syntax."""
 

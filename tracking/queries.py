@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts
 from tracking.clock import to_datetime
 from tracking.conflicts import StatedPatient
+from tracking.documents import NOT_TAKEN, SETTLED
 from tracking.keys import study_keys
 from tracking.models import (
     Analysis,
@@ -29,7 +30,7 @@ from tracking.patient import ELEMENTS, PatientIdentity, contradictions
 
 @dataclass(frozen=True, slots=True)
 class DeliverySummary:
-    """One document at one destination; ``state`` is waiting, delivered or stopped."""
+    """One document at one destination; ``state`` is waiting, delivered, stopped, not-taken, overtaken or withheld."""
 
     kind: str
     document_uid: str
@@ -185,6 +186,8 @@ class DestinationSummary:
     failures: int
     paused_until: datetime | None
     error: str | None
+    not_taken: int = 0
+    """Structured reports that were not sent, because it takes none."""
 
 
 def count_studies(read: Session) -> int:
@@ -326,6 +329,7 @@ def destinations(read: Session) -> list[DestinationSummary]:
             if name in breakers and breakers[name].failures
             else None,
             error=breakers[name].error if name in breakers else None,
+            not_taken=states.get(NOT_TAKEN, 0),
         )
         for name, states in sorted(counts.items())
     ]
@@ -493,4 +497,4 @@ def _stage(
         return "not-analysed"
     if not documents:
         return "analysed"
-    return "delivered" if all(delivery.state == "delivered" for delivery in deliveries) else "reported"
+    return "delivered" if all(delivery.state in SETTLED for delivery in deliveries) else "reported"

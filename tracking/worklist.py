@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts, queries
 from tracking.analyses import load_study
 from tracking.clock import to_datetime
+from tracking.documents import SETTLED
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
 from tracking.queries import InstanceSummary, StudySummary
@@ -262,7 +263,7 @@ def _status() -> ColumnElement[str]:
         (~analysed, "received"),
         (~exists().where(Finding.analysis_id == latest), "not-analysed"),
         (~documents.exists(), "analysed"),
-        (deliveries.where(Delivery.state != "delivered").exists(), "reported"),
+        (deliveries.where(Delivery.state.not_in(SETTLED)).exists(), "reported"),
         else_="delivered",
     )
 

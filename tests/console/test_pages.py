@@ -10,11 +10,13 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from config.settings import Settings
+from console.app import make_app
 from tracking import audit, corrections, documents, instances, queue, refusals
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
 from tracking.refusals import Refusal, RefusalKind
+from tracking.taken_classes import record_taken
 
 Record = Callable[..., None]
 
@@ -302,6 +304,26 @@ def test_destinations_show_what_waits_what_stopped_and_the_last_error(
     page = browse().get("/destinations").text
     for words in ("PACS cannot be reached", "left the settings", "not in the settings", 'href="/study/1.9"'):
         assert words in page, words
+
+
+def test_destinations_show_in_which_class_each_gets_structured_reports(
+    settings: Settings, database: Database, receive: Record, analyse: Record, build: Record
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs", "simple")
+    here = [{"kind": "dicom", "name": name, "host": "h", "port": 1, "ae_title": "P"} for name in ("pacs", "simple")]
+    there = Settings(**settings.model_dump() | {"destinations": here})
+    with database.transaction() as tx:
+        record_taken(tx, "pacs", "1.2.840.10008.5.1.4.1.1.88.33", assumed="")
+        record_taken(tx, "simple", None, assumed="")
+        documents.record_not_taken(tx, 2)
+    with TestClient(make_app(there, database, None), base_url="http://127.0.0.1:8480") as client:
+        page = client.get("/destinations").text
+        study = client.get("/study/1.9").text
+    for words in ("structured report: Comprehensive SR", "takes no structured report", "1 not taken"):
+        assert words in page, words
+    assert "not-taken" in study
 
 
 def test_refusals_show_what_why_who_and_what_would_change_it(browser: TestClient, database: Database) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings
+from config.settings import DicomDestination, Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
 from tracking import documents, maintenance, queue, refusals, schema
@@ -14,6 +14,7 @@ from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.refusals import Refusal, RefusalKind
+from tracking.taken_classes import record_taken
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"
@@ -196,3 +197,21 @@ def test_an_unusable_database_is_named_once(settings: Settings, monkeypatch: pyt
     found = looked_at(settings, monkeypatch)
     assert found["database"].state == "failed"
     assert not {"queue", "deliveries", "documents"} & found.keys()
+
+
+def test_the_class_of_structured_report_that_a_destination_takes_is_named_and_none_is_worth_a_look(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("new", "old", "simple")
+    there = tuple(DicomDestination(kind="dicom", name=name, host="h", port=1, ae_title="PACS") for name in names)
+    settings = settings.model_copy(update={"destinations": there})
+    with database.transaction() as tx:
+        record_taken(tx, "old", "1.2.840.10008.5.1.4.1.1.88.33", assumed="")
+        record_taken(tx, "simple", None, assumed="")
+    checks = looked_at(settings, monkeypatch)
+    found = {name: (checks[f"reports to {name}"].state, checks[f"reports to {name}"].found) for name in names}
+    assert found == {
+        "new": ("ok", "structured report: not asked yet which class it takes"),
+        "old": ("ok", "structured report: Comprehensive SR"),
+        "simple": ("warning", "takes no structured report"),
+    }

@@ -16,7 +16,7 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 
 from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
 from dicom_node import wire
-from dicom_node.send import MAX_CONTEXTS, Target, _batches, echo, store
+from dicom_node.send import MAX_CONTEXTS, Target, _batches, echo, offer, store
 
 MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]
@@ -248,3 +248,28 @@ def test_more_kinds_than_one_association_can_hold_are_spread_over_several() -> N
     assert [number for _, batch in parts for number, _ in batch] == list(range(600))
     assert all(len(contexts) <= MAX_CONTEXTS for contexts, _ in parts)
     assert all(file.context in contexts for contexts, batch in parts for _, file in batch)
+
+
+def test_a_file_is_offered_in_several_classes_and_sent_in_its_own(
+    peer: Callable[..., Target], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    other, path = "1.2.840.10008.5.1.4.1.1.7", save_file(make_dataset())
+    answer = offer(path, peer(), [other, CR])
+    assert answer.accepted == (CR,)
+    assert answer.outcome is not None
+    assert answer.outcome.stored
+
+
+def test_a_file_of_a_class_that_is_not_taken_is_not_sent(
+    peer: Callable[..., Target], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    seen: list[Any] = []
+    answer = offer(save_file(make_dataset()), peer(seen=seen), ["1.2.840.10008.5.1.4.1.1.7"])
+    assert (answer.accepted, answer.outcome, seen) == ((), None, [])
+
+
+def test_a_class_that_is_taken_in_another_transfer_syntax_only_is_refused_and_named(
+    peer: Callable[..., Target], make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    with pytest.raises(RefusedByPeer, match="not in Explicit VR Little Endian"):
+        offer(save_file(make_dataset()), peer(syntax=ImplicitVRLittleEndian), [CR])

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pynetdicom import AE, evt
 
 from cxrnode.demo_peers import DemoRis
 from tracking.queries import StudySummary
 
 pytestmark = [pytest.mark.faults, pytest.mark.peers, pytest.mark.timeout(300)]
 SR, SC = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.7"
+COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.33"
 
 
 def in_orthanc(orthanc: Any) -> Counter[tuple[str, str]]:
@@ -74,6 +76,37 @@ def test_death_at_the_worst_moment_loses_and_doubles_nothing(
         node.await_death(service)
         node.start(service, die_at=point)
     assert_everything_is_there_once(node.await_settled(1), orthanc, ris)
+    assert node.audit_is_intact()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_death_while_a_report_changes_its_class_leaves_one_report_in_the_class_that_is_taken(
+    moment: str, start_node: Callable[..., Any], phantoms: Callable[[int], list[Path]]
+) -> None:
+    received: list[tuple[str, str]] = []
+
+    def store(event: evt.Event) -> int:
+        received.append((str(event.request.AffectedSOPClassUID), str(event.request.AffectedSOPInstanceUID)))
+        return 0
+
+    archive, point = AE("ORTHANC"), f"reporting.deliver:replace_document:{moment}"
+    for uid in (COMPREHENSIVE, SC):
+        archive.add_supported_context(uid)
+    server = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        node = start_node(server.socket.getsockname()[1], ["receive", "work"])
+        node.start("deliver", die_at=point)
+        (path,) = phantoms(1)
+        node.send_until_acknowledged(path)
+        node.await_death("deliver")
+        assert [uid for uid, _ in received if uid != SC] == []
+        node.start("deliver", die_at=point)
+        (study,) = node.await_settled(1)
+    finally:
+        server.shutdown()
+    assert sorted(uid for uid, _ in received) == [SC, COMPREHENSIVE]
+    sent = [way for way in study.deliveries if way.kind == "sr"]
+    assert [(way.state, way.document_uid) for way in sent] == [("delivered", dict(received)[COMPREHENSIVE])]
     assert node.audit_is_intact()
 
 

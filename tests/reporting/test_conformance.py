@@ -73,13 +73,20 @@ SR_DAMAGE: dict[str, tuple[Damage, str]] = {
     "open region": (lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", [0, 0, 1, 0, 1, 1, 0, 1, 0, 2]), "closed"),
     "empty region": (lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", []), "rectangle"),
     "region outside": (
-        lambda d: setattr(of_type(d, "SCOORD"), "GraphicData", [0, 0, 9999, 0, 9999, 9, 0, 9, 0, 0]), "outside"
+        lambda d: [
+            setattr(item, "GraphicData", [0, 0, 9999, 0, 9999, 9, 0, 9, 0, 0])
+            for item in walk(group(d))
+            if item.ValueType == "SCOORD"
+        ],
+        "outside",
     ),
     "no tracking": (lambda d: group(d).ContentSequence.pop(0), "Tracking Identifier"),
     "no group": (lambda d: setattr(named(d, "126010"), "ContentSequence", []), "measurement group"),
     "another claim": (
         lambda d: setattr(named(d, "121052").ConceptCodeSequence[0], "CodeValue", "272519000"), "the reading does not"
     ),
+    "no outline beneath a number": (lambda d: of_type(group(d), "NUM").pop("ContentSequence"), "outline"),
+    "no comment": (lambda d: group(d).ContentSequence.pop(), "Comment"),
     "evidence": (lambda d: d.pop("CurrentRequestedProcedureEvidenceSequence"), "evidence"),
     "equipment": (lambda d: d.pop("ContributingEquipmentSequence"), "contributing equipment"),
     "manufacturer": (lambda d: d.pop("Manufacturer"), "Manufacturer"),

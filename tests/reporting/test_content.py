@@ -32,6 +32,13 @@ def test_a_code_is_read_back() -> None:
     assert (item.RelationshipType, item.name, item.value) == ("CONTAINS", NAME, Code("52101004", "SCT", "Present"))
 
 
+def test_a_code_has_its_properties_beneath_it() -> None:
+    inside = (Number(Relationship.HAS_PROPERTIES, NAME, 3.5, PERCENT),)
+    (item,) = read(Coded(CONTAINS, NAME, Code("52101004", "SCT", "Present"), inside))
+    assert item.value == Code("52101004", "SCT", "Present")
+    assert [(child.RelationshipType, child.value) for child in item.ContentSequence] == [("HAS PROPERTIES", 3.5)]
+
+
 def test_words_are_read_back_in_the_documents_character_set() -> None:
     for charset in ("ISO_IR 192", "ISO_IR 100"):
         (item,) = read(Text(CONTAINS, NAME, "Müller"), charset=charset)

@@ -41,7 +41,7 @@ def test_the_engine_that_computed_is_no_part_of_the_device() -> None:
 
 
 def test_boxes_are_tracked_apart_from_their_finding() -> None:
-    assert len({tracking_uid(MODEL, 1, "1.2", "opacity", position) for position in range(5)}) == 5
+    assert len({tracking_uid(MODEL, "1.2", "opacity", position) for position in range(5)}) == 5
 
 
 @given(TEXTS, st.integers(1, 9))

@@ -13,16 +13,15 @@ from inference.evidence import may_be_stated
 from inference.findings import Finding
 from inference.model import Model
 from inference.pixels import read_picture
-from reporting import codes
 from reporting.account import AnalysedImage
 from reporting.conformance import check_message, check_report
 from reporting.message import build_message
 from reporting.report import build_report
 from reporting.source import read_source
-from tests.accounts import account, walk
+from tests.accounts import account, told
 
 RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)
-_PRESENT, _UNDETERMINED = "52101004", "373068000"
+_PRESENT, _UNDETERMINED = "Present", "Undetermined"
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +47,9 @@ def contradictions(found: tuple[Finding, ...], report: Dataset, message: str) ->
     by_name = {one.code.meaning: one for one in found}
     wrong: list[str] = []
     claims: dict[str, tuple[str | None, float]] = {}
-    for group in walk(report):
-        if group.ConceptNameCodeSequence[0].get("CodeValue") != codes.MEASUREMENT_GROUP.value:
-            continue
-        items = {child.ConceptNameCodeSequence[0].get("CodeValue"): child for child in group.ContentSequence}
-        name, _, region = items["112039"].TextValue.partition(" region ")
+    for item in told(report):
+        name, region, presence, value = item.name, item.region, item.presence, item.value
         one = by_name[name]
-        presence = items["121052"].ConceptCodeSequence[0].CodeValue if "121052" in items else None
-        value = float(items["111012"].MeasuredValueSequence[0].NumericValue)
         stated = may_be_stated(one.evidence, one.points.specific, abnormal=one.abnormal)
         if presence is not None and not stated:
             wrong.append(f"{name}: a claim without evidence")

@@ -29,7 +29,7 @@ from reporting.message import build_message
 from reporting.overlay import draw_capture
 from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
 from reporting.report import build_report
-from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, walk
+from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
 from tracking.queries import FindingSummary, marks_of
 from tracking.worklist import FindingDetail
 
@@ -85,17 +85,13 @@ def report_of(found: tuple[Finding, ...]) -> tuple[dict[str, Claim | None], list
     document = pydicom.dcmread(BytesIO(built.content))
     entries = {entry.finding.code.meaning: entry for entry in claims_of(found)}
     claims: dict[str, Claim | None] = {}
-    for group in walk(document):
-        if group.ConceptNameCodeSequence[0].get("CodeValue") != codes.MEASUREMENT_GROUP.value:
-            continue
-        items = {child.ConceptNameCodeSequence[0].get("CodeValue"): child for child in group.ContentSequence}
-        name, _, region = items["112039"].TextValue.partition(" region ")
-        presence = items.get("121052")
-        claim = _PRESENCE[presence.ConceptCodeSequence[0].CodeMeaning] if presence else None
-        value = float(items["111012"].MeasuredValueSequence[0].NumericValue)
-        if region:
-            entry = entries[name]
-            assert value == region_number(entry, regions_of(entry)[int(region) - 1])
+    for item in told(document):
+        name, value = item.name, item.value
+        entry = entries[name]
+        claim = _PRESENCE[item.presence] if item.presence else None
+        assert item.outline is None or entry.claimed
+        if item.region:
+            assert value == region_number(entry, regions_of(entry)[item.region - 1])
             assert value <= float(percent(entry.finding))
             assert claim in {entry.claim, Claim.UNDETERMINED}
         else:
@@ -103,7 +99,7 @@ def report_of(found: tuple[Finding, ...]) -> tuple[dict[str, Claim | None], list
             if claim in {Claim.PRESENT, Claim.UNDETERMINED} and entries[name].claimed:
                 assert value == float(percent(entries[name].finding))
     impression = next(c for c in walk(document) if c.ConceptNameCodeSequence[0].get("CodeValue") == "C0034375")
-    return claims, [item.TextValue for item in impression.ContentSequence]
+    return claims, [item.TextValue for item in impression.ContentSequence if item.ValueType == "TEXT"]
 
 
 def message_of(found: tuple[Finding, ...]) -> tuple[dict[str, Said], str]:

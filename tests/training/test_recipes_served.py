@@ -19,14 +19,11 @@ from cxrnode.phantom import phantom_dataset
 from inference.model import Model
 from inference.package import FIGURES, load_package
 from inference.pixels import read_picture
-from tests.accounts import walk
+from tests.accounts import told
 from training.recipe import load_recipe, shipped_recipes
 
 EVERY_KIND = {"chest-default", "covid-detector", "covid-binary-cnn"}
 """An ensemble, a detector of other data, a whole network: tried at every run. The others take `make test-long`."""
-
-FINDING, PROBABILITY = "121071", "111012"
-MEASUREMENT_GROUP = "125007"
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -81,16 +78,8 @@ def serve(tmp_path: Path, start_node: Callable[..., Any], pacs: DemoPacs) -> Cal
 
 
 def scores_in(report: Dataset) -> dict[tuple[str, str], float]:
-    """Return the probability, 0 to 100, of each coded finding as a whole: its first measurement group's."""
-    found: dict[tuple[str, str], float] = {}
-    for group in walk(report):
-        if group.ConceptNameCodeSequence[0].get("CodeValue") != MEASUREMENT_GROUP:
-            continue
-        parts = {part.ConceptNameCodeSequence[0].CodeValue: part for part in group.ContentSequence}
-        code = parts[FINDING].ConceptCodeSequence[0]
-        score = float(parts[PROBABILITY].MeasuredValueSequence[0].NumericValue)
-        found.setdefault((str(code.CodeValue), str(code.CodingSchemeDesignator)), score)
-    return found
+    """Return the probability, 0 to 100, of each coded finding as a whole."""
+    return {item.code: item.value for item in told(report) if not item.region}
 
 
 def assert_served(package: Path, labels: Sequence[str], serve: Callable[[Path], tuple[Path, Dataset]]) -> None:

@@ -1,0 +1,120 @@
+"""The account of an analysis, put together from the database and the headers in the instance store."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from config.errors import DocumentRejected, UnreadableInstance
+from config.settings import Settings
+from inference.findings import ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
+from reporting import patients
+from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
+from reporting.report import ReportClass, report_uids
+from reporting.source import SourceImage, read_source
+from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
+from tracking.documents import report_classes
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is reported on: an analysis, the one it supersedes, and the SR classes that one was reported in."""
+
+    analysis: StoredAnalysis
+    before: StoredAnalysis | None
+    earlier_classes: tuple[str, ...] = ()
+
+
+def load_subject(read: Session, analysis_id: int) -> Subject:
+    """Return an analysis with what it supersedes. Raises LookupError."""
+    analysis = load_analysis(read, analysis_id)
+    if analysis.supersedes is None:
+        return Subject(analysis, None)
+    before = load_analysis(read, analysis.supersedes)
+    return Subject(analysis, before, tuple(report_classes(read, before.id)))
+
+
+def assemble_account(subject: Subject, settings: Settings) -> Account:
+    """Return the account of an analysis, reading the headers of its images from the instance store.
+
+    An image whose header can no longer be read is listed as not analysed.
+
+    Raises
+    ------
+    DocumentRejected
+        No analysed image is left to report on, the images are of two patients, or one is not what was recorded.
+    """
+    analysis, before = subject.analysis, subject.before
+    stored = {instance.instance_uid: instance for instance in analysis.instances}
+    analysed: list[AnalysedImage] = []
+    skipped: list[SkippedImage] = []
+    for outcome in analysis.outcomes:
+        path = settings.instance_dir / stored[outcome.instance_uid].path
+        source = _source_of(outcome, path, settings.receive.default_charset)
+        if isinstance(source, SourceImage):
+            recorded = stored[outcome.instance_uid].patient
+            patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, recorded)
+            findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
+            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
+        else:
+            sop_class = stored[outcome.instance_uid].sop_class_uid
+            skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))
+    if not analysed:
+        msg = "none of the analysed images can be read again; restore the instance store from a backup"
+        raise DocumentRejected(msg)
+    patients.require_one_patient(image.source for image in analysed)
+    return Account(
+        model=_model(analysis),
+        revision=analysis.revision,
+        completed_at=analysis.completed_at,
+        analysed=tuple(analysed),
+        skipped=tuple(skipped),
+        source_uids=tuple(sorted(stored)),
+        institution=settings.node.institution,
+        corrects=before is not None and _reported(before),
+    )
+
+
+def report_account(account: Account, subject: Subject, report_class: ReportClass) -> Account:
+    """Return the account for a report of one class: it points to the earlier report in the same class if there is one.
+
+    The earlier report's UIDs follow from the earlier analysis just as ours do.
+    """
+    before = subject.before
+    if before is None or not _reported(before):
+        return account
+    earlier = subject.earlier_classes
+    known = report_class.value if report_class.value in earlier or not earlier else earlier[0]
+    series_uid, uid = _uids(before, ReportClass(known))
+    if uid == _uids(subject.analysis, ReportClass(known))[1]:
+        return account
+    return replace(account, predecessor=Predecessor(series_uid, known, uid))
+
+
+def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
+    """Return what a reader must know about an image; what the documents leave out is the operator's business."""
+    remarks = remarks_from_json(outcome.remarks)
+    return tuple(remark for remark in remarks if remark.kind is not RemarkKind.ATTRIBUTE_LEFT_OUT)
+
+
+def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> SourceImage | str:
+    """Return an analysed image's header, or why it has no part in the documents."""
+    if not outcome.findings:
+        return outcome.because or "the model had nothing to say about it"
+    try:
+        return read_source(path, default_charset)
+    except UnreadableInstance:
+        return "its header can no longer be read"
+
+
+def _model(analysis: StoredAnalysis) -> ModelIdentity:
+    return ModelIdentity(analysis.model_name, analysis.model_version, analysis.model_digest, analysis.engine)
+
+
+def _reported(analysis: StoredAnalysis) -> bool:
+    return any(outcome.findings for outcome in analysis.outcomes)
+
+
+def _uids(analysis: StoredAnalysis, report_class: ReportClass) -> tuple[str, str]:
+    sources = tuple(sorted(instance.instance_uid for instance in analysis.instances))
+    return report_uids(sources, _model(analysis), analysis.revision, report_class)
