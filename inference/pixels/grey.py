@@ -53,7 +53,8 @@ def _grey_of_ybr(channels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def _through_palette(dataset: Dataset, layout: PixelLayout, array: NDArray[Any]) -> NDArray[np.uint16]:
     """Return the three channels, 16 bits each, of indices into the palette (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6)."""
-    indices = array & ((1 << layout.bits_stored) - 1)
+    unsigned = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")  # a mask of 16 bits is beyond int16
+    indices = unsigned & ((1 << layout.bits_stored) - 1)
     try:
         channels = apply_color_lut(indices, dataset)
         depth = int(dataset.RedPaletteColorLookupTableDescriptor[2])

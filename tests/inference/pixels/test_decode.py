@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from pydicom import dcmwrite
@@ -164,3 +165,17 @@ def test_a_transfer_syntax_that_is_no_uid_is_not_repeated(radiograph: Any) -> No
     with pytest.raises(UndecodablePixels, match="which is no UID") as caught:
         render(dataset, 10**7)
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_palette_image_whose_codestream_is_signed_is_read_by_its_bits(radiograph: Any) -> None:
+    indices = np.arange(256, dtype=np.int16).repeat(256).reshape(256, 256)
+    dataset = radiograph(indices.astype(np.uint16))
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    curve = (np.arange(256) * 257).astype("<u2").tobytes()
+    for name in ("Red", "Green", "Blue"):
+        dataset.add_new(f"{name}PaletteColorLookupTableDescriptor", "US", [256, 0, 16])
+        dataset.add_new(f"{name}PaletteColorLookupTableData", "OW", curve)
+    stream = imagecodecs.jpeg2k_encode(indices, level=0, reversible=True, codecformat="j2k")
+    gray = render(encapsulated(dataset, stream, JPEG2000Lossless), 10**7).gray
+    assert np.allclose(gray * 255, indices)
