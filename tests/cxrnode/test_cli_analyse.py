@@ -109,7 +109,7 @@ def test_bad_use_is_exit_code_2(run: Run, tmp_path: Path, arguments: tuple[str, 
 
 
 def test_a_named_file_that_is_no_image_is_answered_in_words(run: Run) -> None:
-    code, output, _ = run("folder/deeper/notes.txt")
+    code, output, _ = run("--json", "folder/deeper/notes.txt")
     assert code == 0
     assert "neither PNG nor JPEG nor DICOM" in " ".join(output.split())
 
