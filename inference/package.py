@@ -7,7 +7,7 @@ manifest's bytes identifies the whole package; :func:`load_package` refuses an a
 - an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package;
 - a verdict network: the files of a network; it says what an image shows and reports no findings.
 
-:mod:`inference.manifest` says what a manifest says.
+:mod:`inference.manifest` and :mod:`inference.verdict.manifest` say what a manifest says.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ from inference.manifest import (
     MemberSpec,
     PointsSpec,
     ReportedFinding,
-    VerdictManifest,
 )
+from inference.verdict.manifest import VerdictManifest
 
 __all__ = [
     "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LIKENESS", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES",
@@ -70,6 +70,8 @@ REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
 BUILT_IN = Path(__file__).parent / "packages"
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KINDS: dict[str, type[AnyManifest | VerdictManifest]] = {"ensemble": EnsembleManifest, "verdict": VerdictManifest}
+"""By ``kind`` in the manifest; any other one is read as a network's, which says what is wrong with it."""
 _M = TypeVar("_M", Manifest, EnsembleManifest, VerdictManifest)
 
 
@@ -126,8 +128,7 @@ def load_package(package: str | Path) -> AnyPackage:
 
     Raises :class:`PackageError` for a missing or altered file, an unknown format or a manifest that is wrong.
     """
-    folder = _folder_of(package)
-    loaded = _load(folder, folder.name)
+    loaded = _load_named(package)
     if isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives a verdict, no findings: name it as inference.verdict_package"
         raise PackageError(msg)
@@ -136,8 +137,7 @@ def load_package(package: str | Path) -> AnyPackage:
 
 def load_verdict(package: str | Path) -> VerdictPackage:
     """Load a verdict network's package as :func:`load_package` loads others; :class:`PackageError` for another kind."""
-    folder = _folder_of(package)
-    loaded = _load(folder, folder.name)
+    loaded = _load_named(package)
     if not isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives no verdict; inference.verdict_package needs one that does"
         raise PackageError(msg)
@@ -264,6 +264,11 @@ def _folder_of(package: str | Path) -> Path:
     raise PackageError(msg)
 
 
+def _load_named(package: str | Path) -> AnyPackage | VerdictPackage:
+    folder = _folder_of(package)
+    return _load(folder, folder.name)
+
+
 def _load(folder: Path, name: str) -> AnyPackage | VerdictPackage:
     """Load and check a folder; ``name`` is what messages call it."""
     try:
@@ -323,16 +328,13 @@ def _parse(text: bytes, name: str) -> AnyManifest | VerdictManifest:
     """Parse and check the manifest; strict through JSON, whose arrays pydantic takes as tuples."""
     try:
         document: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
-        version, kind = document.get("format"), document.get("kind", "network")
+        version = document.get("format")
         encoded = json.dumps(document)
         if version != FORMAT:
             msg = f"model package {name}: format {version!r} is not known here; this node reads format {FORMAT}"
             raise PackageError(msg)
-        if kind == "ensemble":
-            return EnsembleManifest.model_validate_json(encoded)
-        if kind == "verdict":
-            return VerdictManifest.model_validate_json(encoded)
-        return Manifest.model_validate_json(encoded)
+        kind = _KINDS.get(str(document.get("kind")), Manifest)
+        return kind.model_validate_json(encoded)
     except ValidationError as error:
         raise _refusal(name, error) from error
     except (ValueError, TypeError) as error:  # no UTF-8, no TOML, or a date where none belongs

@@ -8,3 +8,11 @@ TURNS: tuple[Literal[0, 90, 180, 270], ...] = (0, 90, 180, 270)
 """Degrees clockwise by which the image is stored turned."""
 MISSING = ("side", "upper", "lower")
 """What may be cut off a frontal chest: one half, the apices, the bases."""
+
+VERDICT_HEADS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "usable": ("sigmoid", ("usable",)),
+    "content": ("softmax", CONTENTS),
+    "turn": ("softmax", tuple(f"turned{degrees}" for degrees in TURNS)),
+    "flaws": ("sigmoid", ("negative", *MISSING, "mirrored")),
+}
+"""Activation and names of each head that a verdict network has."""

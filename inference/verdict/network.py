@@ -9,11 +9,10 @@ from config.errors import PackageError
 from config.settings import InferenceSettings
 from inference.engines import Engine, open_engine
 from inference.interpret import RawOutputs
-from inference.manifest import VERDICT_HEADS
 from inference.package import VerdictPackage, load_verdict
 from inference.pixels import Picture, to_model_input
 from inference.verdict.decide import Answers, Margin, Verdict, decide
-from inference.verdict.heads import CONTENTS, MISSING, TURNS
+from inference.verdict.heads import CONTENTS, MISSING, TURNS, VERDICT_HEADS
 
 _SAMPLES_A_SIDE = 512
 

@@ -14,11 +14,13 @@ from config.settings import OperatingPointSettings
 from inference import package as packages
 from inference.findings import OperatingPoints
 from inference.package import (
+    BUILT_IN,
     MANIFEST,
     REQUIRED_FILES,
     Manifest,
     ModelPackage,
     load_package,
+    load_verdict,
     with_site_points,
     write_package,
 )
@@ -189,6 +191,17 @@ def test_site_points_for_an_unknown_finding_name_the_known_ones(hollow_package: 
 def test_a_file_the_manifest_does_not_list_is_not_handed_out(hollow_package: ModelPackage) -> None:
     with pytest.raises(PackageError, match=r"lists no secret\.bin"):
         hollow_package.path("secret.bin")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted(path.parent for path in BUILT_IN.rglob(MANIFEST)),
+    ids=lambda folder: str(folder.relative_to(BUILT_IN)),
+)
+def test_a_shipped_manifest_is_written_again_to_the_byte(folder: Path) -> None:
+    """The order of its fields is part of a package's digest."""
+    load = load_verdict if folder.name == "verdict" else load_package
+    assert load(folder).manifest.toml() == (folder / MANIFEST).read_text(encoding="utf-8")
 
 
 def test_the_manifest_survives_toml(manifest: Manifest, rich_manifest: Manifest) -> None:

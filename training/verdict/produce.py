@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from config.errors import DataError, PackageError
 from config.settings import InferenceSettings
 from inference.engines import open_engine
-from inference.manifest import VERDICT_HEADS, VerdictManifest
 from inference.package import CARD, FIGURES, KERAS_MODEL, LITERT_MODEL, VerdictPackage, write_verdict
 from inference.pixels import Picture
 from inference.verdict.decide import Answers
+from inference.verdict.heads import VERDICT_HEADS
+from inference.verdict.manifest import VerdictManifest
 from inference.verdict.network import VerdictNetwork
 from training.export import TOLERANCE, keras_bytes, litert_bytes, round_to_half
 from training.learnt import Progress, silent
