@@ -44,18 +44,7 @@ class DecoderProcess:
         """
         seconds = task.seconds if seconds is None else seconds
         with self._lock:
-            child = self._running()
-            timer = threading.Timer(seconds, child.kill)
-            start = time.monotonic()
-            timer.start()
-            try:
-                frames.write(_pipe(child.stdin), task.to_json(), stream)
-                answer, data = frames.read(_pipe(child.stdout))
-            except (OSError, EOFError) as error:
-                self._end()
-                raise UndecodablePixels(_died(time.monotonic() - start, seconds)) from error
-            finally:
-                timer.cancel()
+            answer, data = self._ask(self._running(), task, stream, seconds)
         if "shape" in answer:
             return np.frombuffer(data, answer["dtype"]).reshape(answer["shape"])
         if answer["error"] == "memory":
@@ -73,6 +62,28 @@ class DecoderProcess:
         """End the child."""
         with self._lock:
             self._end()
+
+    def _ask(
+        self, child: subprocess.Popen[bytes], task: Task, stream: bytes, seconds: float
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Return the child's answer; a child that may owe some of it, or that is being killed, is ended."""
+        timer = threading.Timer(seconds, child.kill)
+        start = time.monotonic()
+        timer.start()
+        answered = False
+        try:
+            frames.write(_pipe(child.stdin), task.to_json(), stream)
+            answer = frames.read(_pipe(child.stdout))
+            answered = True
+        except (OSError, EOFError) as error:
+            raise UndecodablePixels(_died(time.monotonic() - start, seconds)) from error
+        finally:
+            timer.cancel()
+            # What an interrupted answer left in the pipe would be taken for the next one. And the timer may have
+            # fired while the answer came: the next image must not meet a child that is about to die.
+            if not answered or time.monotonic() - start >= seconds:
+                self._end()
+        return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
