@@ -7,15 +7,19 @@ samples") found to tell strange images, without classes.
 """
 
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from config.errors import PackageError
 
+_BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error)
+"""What numpy and the standard library raise on a file that is no such archive, or a damaged one."""
 _ARRAYS = ("mean", "directions", "deviations", "rest")
 
 
@@ -65,7 +69,7 @@ class LearntFeatures:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 mean, directions, deviations, rest = (np.asarray(arrays[name], np.float32) for name in _ARRAYS)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except _BROKEN as error:
             raise _refusal(path) from error
         count = mean.size
         if (

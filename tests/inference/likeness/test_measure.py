@@ -1,5 +1,7 @@
 """The distance from what was learnt."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,18 @@ def test_a_file_that_is_no_measure_is_refused(tmp_path: Path, content: bytes) ->
     path.write_bytes(content)
     with pytest.raises(PackageError, match=r"likeness\.npz"):
         LearntFeatures.load(path)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255), st.booleans())
+def test_a_damaged_file_is_refused_or_read(position: int, change: int, cut: bool) -> None:
+    content = bytearray(LEARNT.to_bytes())
+    position %= len(content)
+    content[position] ^= change
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "likeness.npz"
+        path.write_bytes(content[:position] if cut else content)
+        with contextlib.suppress(PackageError):
+            LearntFeatures.load(path)
 
 
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=50), st.floats(0, 200), st.floats(0, 200))
