@@ -71,10 +71,7 @@ def draw_capture(
 
 def _shades(picture: Picture, area: Area) -> Image.Image:
     """Return the radiograph in the size of its area, 8 bits deep."""
-    gray, lead, step = picture.gray, picture.lead, picture.reduction
-    if lead:  # what reaches beyond the last values repeats them
-        gray = np.pad(gray, ((0, 1), (0, 1)), "edge")
-    box = (lead, lead, lead + picture.columns / step, lead + picture.rows / step)
+    gray, box = picture.resampling_source()
     image = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32))
     resized = image.resize((area.width, area.height), Image.Resampling.LANCZOS, box=box)
     return Image.fromarray(np.clip(np.rint(np.asarray(resized) * 255), 0, 255).astype(np.uint8))

@@ -59,16 +59,13 @@ def _stretched(gray: Gray) -> Gray:
 
 def _resize(picture: Picture, height: int, width: int) -> Gray:
     """Resample with antialiasing: whole-number box averages first, then a triangle filter for the rest."""
-    gray, lead = picture.gray, picture.lead
-    if lead:  # what reaches beyond the last values repeats them
-        gray = np.pad(gray, ((0, 1), (0, 1)), "edge")
-    rows, columns = picture.rows / picture.reduction, picture.columns / picture.reduction
-    down = max(1, int(rows / height / _REDUCING_GAP))
-    across = max(1, int(columns / width / _REDUCING_GAP))
+    gray, (left, upper, right, lower) = picture.resampling_source()
+    down = max(1, int(picture.rows / picture.reduction / height / _REDUCING_GAP))
+    across = max(1, int(picture.columns / picture.reduction / width / _REDUCING_GAP))
     image = Image.fromarray(gray)
     if down > 1 or across > 1:
         strip = max(1, _STRIP_ROWS // down) * down
         parts = (Image.fromarray(gray[top : top + strip]) for top in range(0, len(gray), strip))
         image = Image.fromarray(np.concatenate([np.asarray(part.reduce((across, down))) for part in parts]))
-    box = (lead / across, lead / down, (lead + columns) / across, (lead + rows) / down)
+    box = (left / across, upper / down, right / across, lower / down)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))

@@ -40,3 +40,14 @@ class Picture:
     def columns(self) -> int:
         """Return the number of stored columns."""
         return int(self.gray.shape[1]) if self.stored_size is None else self.stored_size[1]
+
+    def resampling_source(self) -> tuple[Gray, tuple[float, float, float, float]]:
+        """Return values to resample, and the box in them that covers the whole stored image evenly.
+
+        The box is (left, upper, right, lower) in values, as Pillow's ``resize`` takes it, wherever a reduced decoding
+        laid them. What reaches beyond the last values repeats them.
+        """
+        gray, lead = self.gray, self.lead
+        if lead:
+            gray = np.pad(gray, ((0, 1), (0, 1)), "edge")
+        return gray, (lead, lead, lead + self.columns / self.reduction, lead + self.rows / self.reduction)

@@ -4,8 +4,8 @@ import numpy as np
 
 from inference.findings import NotAnalysed, Reason
 from inference.pixels.picture import Picture
+from inference.pixels.subsample import subsample
 
-_SAMPLES_A_SIDE = 512
 _SMALLEST_SIDE = 128
 _NARROWEST = 4.0
 _LEAST_SPREAD = 0.02
@@ -20,8 +20,7 @@ def implausible(picture: Picture) -> NotAnalysed | None:
         return NotAnalysed(Reason.IMPLAUSIBLE, because)
     if long > _NARROWEST * short:
         return NotAnalysed(Reason.IMPLAUSIBLE, "its picture is a narrow strip, not a whole chest")
-    step = max(1, max(picture.gray.shape) // _SAMPLES_A_SIDE)
-    sample = picture.gray[::step, ::step]
+    sample = subsample(picture.gray)
     if float(sample.std()) < _LEAST_SPREAD:
         return NotAnalysed(Reason.IMPLAUSIBLE, "its picture is blank: all pixels have nearly the same tone")
     tones = np.bincount((sample * 32).astype(np.uint8).ravel(), minlength=33)

@@ -16,8 +16,8 @@ from inference.pixels.layout import PixelLayout, check_size, pixel_aspect, read_
 from inference.pixels.picture import Gray, Picture
 from inference.pixels.read import read_dataset
 from inference.pixels.shutter import outside_shutter
+from inference.pixels.subsample import subsample
 
-_SAMPLES_A_SIDE = 512
 _STRIP_ROWS = 64
 
 
@@ -69,8 +69,7 @@ def _shown(dataset: Dataset, layout: PixelLayout, samples: Samples) -> tuple[Gra
     bits = 8 * samples.array.dtype.itemsize
     patterns = np.ascontiguousarray(samples.array).view(np.uint8 if bits == 8 else np.uint16)
     settings = read_grayscale(dataset, layout, samples.precision)
-    step = max(1, max(patterns.shape) // _SAMPLES_A_SIDE)
-    table, remarks = display_table(settings, all_stored_values(settings, bits), patterns[::step, ::step])
+    table, remarks = display_table(settings, all_stored_values(settings, bits), subsample(patterns))
     return _look_up(table, patterns), remarks
 
 

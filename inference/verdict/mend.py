@@ -95,7 +95,6 @@ def _even(picture: Picture) -> Gray:
     if picture.reduction == 1:
         return picture.gray
     rows, columns = _shape(picture)
-    gray, lead = np.pad(picture.gray, ((0, 1), (0, 1)), "edge"), picture.lead
-    box = (lead, lead, lead + picture.columns / picture.reduction, lead + picture.rows / picture.reduction)
+    gray, box = picture.resampling_source()
     resized = Image.fromarray(gray).resize((columns, rows), Image.Resampling.BILINEAR, box=box)
     return np.asarray(resized, np.float32)

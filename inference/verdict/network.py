@@ -11,10 +11,9 @@ from inference.engines import Engine, open_engine
 from inference.interpret import RawOutputs
 from inference.package import VerdictPackage, load_verdict
 from inference.pixels import Picture, to_model_input
+from inference.pixels.subsample import subsample
 from inference.verdict.decide import Answers, Margin, Verdict, decide
 from inference.verdict.heads import CONTENTS, MISSING, TURNS, VERDICT_HEADS
-
-_SAMPLES_A_SIDE = 512
 
 
 class VerdictNetwork:
@@ -82,8 +81,7 @@ def _thinned(picture: Picture) -> Picture:
 
     At least 64 samples still go into each pixel of the network's input, which keeps noise away from it.
     """
-    step = max(1, max(picture.gray.shape) // _SAMPLES_A_SIDE)
-    return Picture(np.ascontiguousarray(picture.gray[::step, ::step]), picture.pixel_aspect)
+    return Picture(np.ascontiguousarray(subsample(picture.gray)), picture.pixel_aspect)
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
