@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cxrnode import show
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
-from tracking import audit, corrections, documents, maintenance, queries
+from tracking import audit, corrections, deliveries, maintenance, queries
 from tracking.audit import AuditEventType
 from tracking.queries import StudySummary
 
@@ -169,7 +169,7 @@ def retry(
         raise typer.BadParameter(msg)
     context: Context = ctx.obj
     with context.database().transaction() as tx:
-        started = documents.retry_deliveries(tx, destination=destination, study_uid=uid)
+        started = deliveries.retry_deliveries(tx, destination=destination, study_uid=uid)
         if uid is not None:
             started += maintenance.retry_study(tx, uid)
     what = f"study {uid}" if uid is not None else f"destination {destination}"

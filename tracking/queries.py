@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts
 from tracking.clock import to_datetime
 from tracking.conflicts import StatedPatient
-from tracking.documents import NOT_TAKEN, SETTLED
+from tracking.deliveries import NOT_TAKEN, SETTLED
 from tracking.keys import study_keys
 from tracking.models import (
     Analysis,

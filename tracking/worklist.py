@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts, queries
 from tracking.analyses import load_study
 from tracking.clock import to_datetime
-from tracking.documents import SETTLED
+from tracking.deliveries import SETTLED
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
 from tracking.queries import InstanceSummary, StudySummary

@@ -11,7 +11,8 @@ from tests.tracking.conftest import finding
 from tracking import audit, conflicts, corrections, queries, queue, worklist
 from tracking.analyses import AnalysisRecord, OutcomeRecord, instances_of, load_analysis, load_study, record_analysis
 from tracking.database import Database
-from tracking.documents import DocumentRecord, load_delivery, record_documents
+from tracking.deliveries import load_delivery
+from tracking.documents import DocumentRecord, record_documents
 from tracking.instances import (
     IncomingInstance,
     Registered,
