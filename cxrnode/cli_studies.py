@@ -12,7 +12,7 @@ from cxrnode import show
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
 from tracking import audit, corrections, deliveries, maintenance, queries
 from tracking.audit import AuditEventType
-from tracking.queries import StudySummary
+from tracking.summaries import StudySummary
 
 study_app = typer.Typer(
     cls=WithDefault, help="Show one study (`cxrnode study UID`), or decide whose images it holds.", no_args_is_help=True

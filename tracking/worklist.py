@@ -17,7 +17,7 @@ from tracking.clock import to_datetime
 from tracking.deliveries import SETTLED
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
-from tracking.queries import InstanceSummary, StudySummary
+from tracking.summaries import InstanceSummary, StudySummary
 
 STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
 """Every status a study can have, as :func:`tracking.queries.find_study` names them."""

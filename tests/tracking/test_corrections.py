@@ -23,6 +23,7 @@ from tracking.instances import (
 )
 from tracking.models import Analysis, Conflict, Delivery, Document, Instance, Job
 from tracking.patient import PatientIdentity
+from tracking.summaries import StudySummary
 
 JANE = PatientIdentity("PAT-A", "", "Doe^Jane", "19600101", "F")
 MARY = PatientIdentity("PAT-B", "", "Roe^Mary", "19700101", "F")
@@ -103,7 +104,7 @@ class Books:
         with self.database.transaction() as tx:
             tx.execute(update(Delivery).values(state="delivered"))
 
-    def study(self, uid: str = "1.9") -> queries.StudySummary:
+    def study(self, uid: str = "1.9") -> StudySummary:
         with self.database.reading() as read:
             found = queries.find_study(read, uid)
         assert found is not None

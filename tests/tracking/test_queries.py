@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from tracking import deliveries, documents, maintenance, queries, queue
 from tracking.database import Database
 from tracking.instances import Registered
-from tracking.queries import RetrySummary, StudySummary
 from tracking.queue import Job, RetryPolicy
+from tracking.summaries import RetrySummary, StudySummary
 
 Receive = Callable[..., Registered]
 Build = Callable[..., None]
