@@ -1,7 +1,8 @@
 """Other bytes under a known UID: kept aside, accepted, dismissed."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, USER, Books
@@ -83,6 +84,30 @@ def test_of_several_files_the_digest_says_which_and_others_can_be_dismissed(book
         assert corrections.dismiss_kept_aside(tx, "1.9", "1.1", user=USER) == 0
     assert books.receive("1.1", MARY, sha256="b" * 64) is Registered.CONFLICT
     assert books.study().kept_aside == ()
+
+
+def test_a_file_that_is_dismissed_while_it_is_accepted_is_refused_and_makes_no_study(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dismissed_meanwhile(tx: Session, study_uid: str) -> None:
+        lock(tx, study_uid)
+        tx.execute(
+            update(Conflict)
+            .where(Conflict.state == "waiting")
+            .values(state="dismissed")
+            .execution_options(synchronize_session=False)
+        )
+
+    books.receive("1.1", JANE)
+    books.receive("1.1", MARY, sha256="b" * 64)
+    books.accept("1.1")
+    books.receive("1.1", MARY, sha256="c" * 64, study="1.10")
+    lock = corrections._lock
+    monkeypatch.setattr(corrections, "_lock", dismissed_meanwhile)
+    with pytest.raises(ActionRefused, match="meanwhile"):
+        books.accept("1.1")
+    with books.database.reading() as read:
+        assert queries.find_study(read, "1.10") is None
 
 
 def test_a_corrected_copy_in_another_study_moves_the_image(books: Books) -> None:
