@@ -70,7 +70,8 @@ def resolve_study(tx: Session, study_uid: str, patient_id: str, issuer: str | No
     changed = any(row.rejected for row in kept) or any(row.rejected is None for row in dropped)
     if changed:
         for row in kept:
-            row.rejected = None
+            if row.rejected is not None:
+                _restore(tx, row, user)
         for row in dropped:
             if row.rejected is None:
                 _reject(tx, row, OTHER_PATIENT, user)
@@ -133,7 +134,7 @@ def accept_instance(
         ours, theirs = getattr(row, name), getattr(chosen, name)
         setattr(row, name, theirs)
         setattr(chosen, name, ours)
-    row.rejected = None
+    was_rejected, row.rejected = row.rejected, None
     chosen.state = "replaced"
     row.revision = 1
     tx.flush()
@@ -152,6 +153,7 @@ def accept_instance(
                 "sha256": row.sha256,
                 "replaced_sha256": chosen.sha256,
                 "kept_aside": chosen.path,
+                "was_rejected": was_rejected,
                 "from_study": before if before != after else None,
                 "to_study": after if before != after else None,
                 "revision": revision,
@@ -308,6 +310,12 @@ def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:
         study_uid=row.study_uid,
         detail={"user": user, "instance_uid": row.instance_uid, "reason": reason},
     )
+
+
+def _restore(tx: Session, row: Instance, user: str) -> None:
+    detail: audit.Detail = {"user": user, "instance_uid": row.instance_uid, "was_rejected": row.rejected}
+    row.rejected = None
+    audit.append(tx, AuditEventType.INSTANCE_RESTORED, study_uid=row.study_uid, detail=detail)
 
 
 def _begin_revision(tx: Session, study_uid: str, revision: int | None = None) -> int:

@@ -51,6 +51,11 @@ def test_resolving_again_changes_nothing_and_the_other_way_turns_it_round(books:
     assert books.events() == events
     assert books.resolve("PAT-B").changed
     assert books.analyse() == ["1.2"]
+    with books.database.reading() as read:
+        restored = [line for line in audit.lines(read) if line.type == "instance-restored"]
+    assert [line.detail for line in restored] == [
+        {"user": USER, "instance_uid": "1.2", "was_rejected": "other-patient"}
+    ]
 
 
 def test_what_was_claimed_before_resolving_is_not_recorded_after(books: Books) -> None:
