@@ -38,6 +38,19 @@ def test_more_images_of_either_patient_change_nothing(books: Books) -> None:
     assert [len(patient.images) for patient in books.study().patients] == [2, 2]
 
 
+def test_an_image_that_joins_a_conflict_is_not_compared(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender with one Study Instance UID for everything brings thousands of patients."""
+
+    def compare(_: object) -> tuple[str, ...]:
+        raise AssertionError("the patients of a study in conflict are compared again")
+
+    books.receive("1.1", JANE)
+    books.receive("1.2", MARY)
+    monkeypatch.setattr(conflicts, "contradictions_among", compare)
+    assert books.receive("1.3", JANE) is Registered.NEW
+    assert books.study().status == "conflict"
+
+
 def test_an_image_of_another_study_is_no_concern(books: Books) -> None:
     books.receive("1.1", JANE)
     books.receive("1.2", MARY, study="1.10")
