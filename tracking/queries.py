@@ -59,7 +59,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         .order_by(Analysis.revision.desc(), Analysis.id.desc())
         .limit(1)
     ).first()
-    void = study.conflict_since is not None or (analysis is not None and analysis.revision < study.valid_from)
+    void = analysis is not None and conflicts.is_void(study, analysis.revision)
     findings = _findings(read, analysis.id) if analysis and not void else ()
     documents = _documents(read, analysis.id) if analysis else ()
     deliveries = _deliveries(read, analysis.id) if analysis else ()
@@ -96,7 +96,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         rejected=rejected,
         patients=conflicts.stated_patients(read, study_uid) if study.conflict_since is not None else (),
         kept_aside=aside,
-        remarks=_remarks(read, analysis.id) if analysis else (),
+        remarks=_remarks(read, analysis.id) if analysis and not void else (),
     )
 
 
@@ -210,8 +210,8 @@ def marks_of(detail: dict[str, Any]) -> tuple[float, ...]:
     points = detail.get("points")
     if not isinstance(points, dict):
         return ()
-    found = [points.get(name) for name in ("sensitive", "specific")]
-    return tuple(float(point) for point in found if isinstance(point, int | float))
+    values = [points.get(name) for name in ("sensitive", "specific")]
+    return tuple(float(value) for value in values if isinstance(value, int | float))
 
 
 def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]:

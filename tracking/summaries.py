@@ -129,8 +129,8 @@ class StudySummary:
     """A study and where it stands; findings and documents are those of its latest analysis.
 
     ``instances`` counts all, ``rejected`` those of them that are out. In a conflict ``patients`` are those that the
-    others name, for the screen only. Findings of an analysis that is void, because the study is in conflict or its
-    instances changed since, are left out; its documents are not, as they may have been delivered.
+    others name, for the screen only. Findings and remarks of an analysis that is void, because the study is in
+    conflict or its instances changed since, are left out; its documents are not, as they may have been delivered.
     """
 
     study_uid: str

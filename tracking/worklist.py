@@ -160,13 +160,13 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
     analyses = read.scalars(
         select(Analysis).where(Analysis.study_uid == study_uid).order_by(Analysis.revision.desc(), Analysis.id.desc())
     ).all()
+    study = read.get_one(Study, study_uid)
     return StudyPage(
         header=load_study(read, study_uid),
         summary=summary,
         images=tuple(queries.instances(read, study_uid)),
         analyses=tuple(
-            _analysis(read, analysis, void=conflicts.is_withheld(read, study_uid, analysis.revision))
-            for analysis in analyses
+            _analysis(read, analysis, void=conflicts.is_void(study, analysis.revision)) for analysis in analyses
         ),
     )
 

@@ -7,6 +7,7 @@ from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, Books
 from tracking import audit, conflicts, queries
 from tracking.analyses import instances_of
+from tracking.documents import note_left_out
 from tracking.instances import Registered, association_released
 from tracking.models import Analysis, Delivery, Document, Instance
 
@@ -92,10 +93,13 @@ def test_results_sent_before_show_in_the_conflict(books: Books) -> None:
     books.receive("1.1", JANE)
     books.analyse()
     books.report()
+    with books.database.transaction() as tx:
+        note_left_out(tx, 1, "1.1", [{"kind": "mirrored", "text": "the heart lies on the right"}])
+    assert len(books.study().remarks) == 1
     books.deliver()
     books.receive("1.2", MARY)
     study = books.study()
-    assert study.findings == ()
+    assert (study.findings, study.remarks) == ((), ())
     assert [patient.delivered for patient in study.patients] == [1, 0]
     with books.database.reading() as read:
         line = next(line for line in audit.lines(read) if line.type == "study-conflict")
