@@ -24,7 +24,7 @@ from reporting.reading import (
 )
 from reporting.reading import gist as _gist
 from tracking import conflicts
-from tracking.queries import DeliverySummary, FindingSummary, StudySummary
+from tracking.summaries import DeliverySummary, FindingSummary, StudySummary
 from tracking.worklist import FindingDetail
 
 __all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent"]

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from cxrnode import show
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
-from tracking import audit, corrections, documents, maintenance, queries
+from tracking import audit, corrections, deliveries, maintenance, queries
 from tracking.audit import AuditEventType
-from tracking.queries import StudySummary
+from tracking.summaries import StudySummary
 
 study_app = typer.Typer(
     cls=WithDefault, help="Show one study (`cxrnode study UID`), or decide whose images it holds.", no_args_is_help=True
@@ -169,7 +169,7 @@ def retry(
         raise typer.BadParameter(msg)
     context: Context = ctx.obj
     with context.database().transaction() as tx:
-        started = documents.retry_deliveries(tx, destination=destination, study_uid=uid)
+        started = deliveries.retry_deliveries(tx, destination=destination, study_uid=uid)
         if uid is not None:
             started += maintenance.retry_study(tx, uid)
     what = f"study {uid}" if uid is not None else f"destination {destination}"

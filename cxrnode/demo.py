@@ -30,7 +30,7 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node import send
 from tracking import audit, queries
 from tracking.database import Database
-from tracking.queries import DocumentSummary, StudySummary
+from tracking.summaries import DocumentSummary, StudySummary
 
 MARKER = ".cxrnode-demo"
 Progress = Callable[[str, int, int], None]

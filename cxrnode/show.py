@@ -27,7 +27,7 @@ from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.conflicts import ways_out
 from tracking.patient import PatientIdentity
-from tracking.queries import FindingSummary, InstanceSummary, KeptAside, RetrySummary, StudySummary
+from tracking.summaries import FindingSummary, InstanceSummary, KeptAside, RetrySummary, StudySummary
 
 COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",

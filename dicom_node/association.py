@@ -50,7 +50,7 @@ class Service(Protocol):
         """Return why the association is refused, or None."""
 
     def rejected(self, caller: Caller, rejection: Rejection) -> None:
-        """Write a rejection down; the peer has its answer."""
+        """Write a rejection down, without waiting: the peer has no answer yet, and may not stay for it."""
 
     def broken_off(self, caller: Caller, reason: str) -> None:
         """Write down that the connection ended for this reason before there was an association."""
@@ -185,8 +185,8 @@ class AcceptedAssociation:
             negotiated = self._negotiate(body)
             rejection = access.OTHER_APPLICATION_CONTEXT
         if negotiated is None:
-            self._send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
             self._service.rejected(self.caller, rejection)
+            self._send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
             return False
         self._send(negotiated.encoded_answer)
         self.negotiated, self._accepted = negotiated, negotiated.accepted

@@ -143,12 +143,15 @@ class Receiver:
             self._releases.add(association.studies)
 
     def ended(self, association: AcceptedAssociation) -> None:
-        """Give the association's slot back, and write down which presentation contexts it was refused."""
-        self._slots.leave(association)
+        """Write down which presentation contexts the association was refused, and give its slot back.
+
+        In this order: when no connection has a slot any more, :meth:`stop` writes the last refusals.
+        """
         negotiated = association.negotiated
         if negotiated is not None:
             for refusal in refused_contexts(association.caller, negotiated.refused, was_used=association.was_used):
                 self._refusals.add(refusal)
+        self._slots.leave(association)
 
     def _connected(self, sock: socket.socket, address: str) -> None:
         """Serve a connection; where there is no slot, one that keeps silent makes room, or it is closed."""

@@ -192,7 +192,6 @@ class Reception:
         uid = valid_uid(request.instance_uid)
         syntax, sop_class = request.transfer_syntax_uid, request.sop_class_uid
         self._refusals.add(refused_instance(association.caller, status, reason, sop_class, syntax))
-        _log.warning("instance refused", status=status, instance_uid=uid, calling_ae=association.calling_ae)
         detail: audit.Detail = {
             "instance_uid": uid,
             "status": status,
@@ -201,6 +200,7 @@ class Reception:
             "called_ae": association.called_ae,
             "address": association.address,
         }
+        _log.warning("instance refused", **detail)
         try:
             self._commits.run(
                 lambda tx: audit.append(tx, AuditEventType.INSTANCE_REFUSED, outcome="minor-failure", detail=detail)

@@ -11,38 +11,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pydicom.uid import UID
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import build_context
 
 from config.errors import CxrnodeError, PeerUnavailable, RefusedByPeer, UnreadableInstance
 from dicom_node import answers, wire
+from dicom_node.association_request import MAX_CONTEXTS
 from dicom_node.dicom_file import DicomFile, open_file
-from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.proposal import Agreement, Context, encode_request, read_answer
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from dicom_node.wire import ConnectionLost, PduReader, TimedOut, WireError
 
-MAX_CONTEXTS = 128
-"""Presentation context identifiers are the odd numbers below 256 (PS3.8 9.3.2.2)."""
-
 _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-_CONTEXT_ACCEPTED = 0
-_TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 _LONGEST_RESPONSE = 65536
-
-Context = tuple[str, str]
-"""SOP Class UID and transfer syntax UID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +184,7 @@ class Association:
     def __init__(self, target: Target, contexts: Iterable[Context]) -> None:
         self._target = target
         self._proposed = list(dict.fromkeys(contexts))
-        self._accepted: dict[Context, int] = {}
-        self._without_syntax: set[Context] = set()
+        self._agreement = Agreement({}, frozenset(), 0)
         self._fragment_bytes = 0
         self._message_id = 0
         self._socket: socket.socket | None = None
@@ -229,7 +212,7 @@ class Association:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = PduReader(self._socket, _OUR_MAX_PDU)
         try:
-            self._send(_association_request(target, self._proposed))
+            self._send(encode_request(target.calling_ae, target.called_ae, self._proposed, _OUR_MAX_PDU))
             pdu = self._read()
             if pdu.kind == wire.ASSOCIATE_RJ:
                 raise answers.rejection(target.name, target.calling_ae, target.called_ae, bytes(pdu.body))
@@ -243,15 +226,15 @@ class Association:
 
     def accepts(self, context: Context) -> bool:
         """Tell whether the peer takes this SOP class in this transfer syntax."""
-        return context in self._accepted
+        return context in self._agreement.accepted
 
     def refuses_syntax(self, context: Context) -> bool:
         """Tell whether the peer takes this SOP class, but not in this transfer syntax (PS3.8 9.3.3.2, result 4)."""
-        return context in self._without_syntax
+        return context in self._agreement.without_syntax
 
     def store(self, file: DicomFile) -> StoreOutcome:
         """Send one file and wait for its status."""
-        context_id = self._accepted.get(file.context)
+        context_id = self._agreement.accepted.get(file.context)
         if context_id is None:
             kind, syntax = (UID(uid).name for uid in file.context)
             msg = f"{self._target.name} does not accept {kind} in {syntax}"
@@ -276,7 +259,9 @@ class Association:
 
     def echo(self) -> int:
         """Send a C-ECHO and return its status."""
-        context_id = next((number for (kind, _), number in self._accepted.items() if kind == VERIFICATION), None)
+        context_id = next(
+            (number for (kind, _), number in self._agreement.accepted.items() if kind == VERIFICATION), None
+        )
         if context_id is None:
             msg = f"{self._target.name} does not offer Verification"
             raise RefusedByPeer(msg)
@@ -304,21 +289,12 @@ class Association:
             self._socket = None
 
     def _accept(self, encoded: bytes) -> None:
-        answer = A_ASSOCIATE_AC()
         try:
-            answer.decode(encoded)
-            primitive = answer.to_primitive()
-            results = {item.context_id: item for item in primitive.presentation_context_definition_results_list}
-            peer_max = int(primitive.maximum_length_received or 0)
-        except Exception as error:  # pynetdicom raises whatever its parsing runs into
+            self._agreement = read_answer(encoded, self._proposed)
+        except WireError as error:
             msg = f"{self._target.name} sent an association answer that cannot be parsed"
             raise PeerUnavailable(msg) from error
-        for index, context in enumerate(self._proposed):
-            result = results.get(2 * index + 1)
-            if result is not None and result.result == _CONTEXT_ACCEPTED:
-                self._accepted[context] = 2 * index + 1
-            elif result is not None and result.result == _TRANSFER_SYNTAXES_NOT_SUPPORTED:
-                self._without_syntax.add(context)
+        peer_max = self._agreement.max_pdu_bytes
         self._fragment_bytes = min(peer_max or _LARGEST_SENT_PDU, _LARGEST_SENT_PDU) - 6
         if self._fragment_bytes <= 0:
             msg = f"{self._target.name} allows no PDU long enough to hold data"
@@ -399,26 +375,3 @@ def _batches(files: Sequence[tuple[int, DicomFile]]) -> Iterator[tuple[list[Cont
         batch.append((index, file))
     if batch:
         yield list(contexts), batch
-
-
-def _association_request(target: Target, contexts: Sequence[Context]) -> bytes:
-    """Encode an A-ASSOCIATE-RQ (PS3.8 9.3.2) with one transfer syntax a context, so that none is chosen for us."""
-    request = A_ASSOCIATE()
-    request.application_context_name = UID(_APPLICATION_CONTEXT)
-    request.calling_ae_title = target.calling_ae
-    request.called_ae_title = target.called_ae
-    proposed = []
-    for index, (sop_class_uid, transfer_syntax_uid) in enumerate(contexts):
-        context = build_context(sop_class_uid, transfer_syntax_uid)
-        context.context_id = 2 * index + 1
-        proposed.append(context)
-    request.presentation_context_definition_list = proposed
-    maximum = MaximumLengthNotification()
-    maximum.maximum_length_received = _OUR_MAX_PDU
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    items: list[Any] = [maximum, implementation, version]
-    request.user_information = items
-    return bytes(A_ASSOCIATE_RQ(request).encode())

@@ -16,8 +16,7 @@ from reporting.report import ReportClass
 from reporting.report_classes import ORDER, offered_classes
 from tracking import conflicts
 from tracking.database import Database
-from tracking.documents import (
-    DocumentRecord,
+from tracking.deliveries import (
     StoredDelivery,
     is_overtaken,
     load_delivery,
@@ -28,6 +27,7 @@ from tracking.documents import (
     record_withheld,
     replace_document,
 )
+from tracking.documents import DocumentRecord
 from tracking.loop import Commit, describe
 from tracking.queue import Job
 from tracking.taken_classes import record_taken

@@ -22,7 +22,7 @@ from cxrnode.phantom import phantom_dataset
 from dicom_node import send
 from tracking import audit, queries
 from tracking.database import Database
-from tracking.queries import StudySummary
+from tracking.summaries import StudySummary
 
 SERVICES = ("receive", "work", "deliver")
 SETTLED = {"delivered", "not-analysed"}

@@ -37,6 +37,7 @@ class AuditEventType(StrEnum):
     INSTANCE_CONFLICT = "instance-conflict"
     INSTANCE_REFUSED = "instance-refused"
     INSTANCE_REJECTED = "instance-rejected"
+    INSTANCE_RESTORED = "instance-restored"
     INSTANCE_ACCEPTED = "instance-accepted"
     INSTANCE_DISMISSED = "instance-dismissed"
     STUDY_CONFLICT = "study-conflict"

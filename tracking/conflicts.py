@@ -8,7 +8,7 @@ is taken out of the queue; work that is under way meets :func:`may_speak` in the
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Row, bindparam, func, null, select, update
 from sqlalchemy.orm import Session
@@ -104,20 +104,20 @@ def refresh(tx: Session, study_uid: str) -> bool:
     return True
 
 
+def is_void(study: Study, revision: int) -> bool:
+    """Tell whether results of a revision do not hold: the study is in conflict, or its instances changed since."""
+    return study.conflict_since is not None or revision < study.valid_from
+
+
 def may_speak(tx: Session, study_uid: str, revision: int) -> bool:
     """Tell whether a result of this revision may be recorded, and keep the answer true until the transaction ends."""
-    row = tx.execute(
-        select(Study.conflict_since, Study.valid_from).where(Study.study_uid == study_uid).with_for_update()
-    ).one()
-    return row.conflict_since is None and revision >= row.valid_from
+    return not is_void(tx.get_one(Study, study_uid, with_for_update=True), revision)
 
 
 def is_withheld(read: Session, study_uid: str, revision: int) -> bool:
     """Tell whether a result of this revision must not be built or leave: :func:`may_speak` without the lock."""
-    row = read.execute(
-        select(Study.conflict_since, Study.valid_from).where(Study.study_uid == study_uid)
-    ).one_or_none()  # fmt: skip
-    return row is not None and (row.conflict_since is not None or revision < row.valid_from)
+    study = read.get(Study, study_uid)
+    return study is not None and is_void(study, revision)
 
 
 def note_withheld(tx: Session, study_uid: str, revision: int, what: str) -> None:
@@ -142,13 +142,13 @@ def stated_patients(read: Session, study_uid: str) -> tuple[StatedPatient, ...]:
         .where(Instance.study_uid == study_uid, Instance.rejected.is_(None), Instance.patient_id.is_not(None))
         .order_by(Instance.received_at, Instance.instance_uid)
     ).all()
-    stated = [(row.instance_uid, _first(row), False) for row in rows]
+    stated = [(row.instance_uid, _identity(row), False) for row in rows]
     stated += [(row.instance_uid, second, True) for row in rows if (second := _second(row)) is not None]
     order = {identity: number for number, identity in enumerate(dict.fromkeys(identity for _, identity, _ in stated))}
     groups: dict[PatientIdentity, list[tuple[str, bool]]] = {}
     for uid, identity, second_value in sorted(stated, key=lambda entry: (-_stated_fields(entry[1]), order[entry[1]])):
-        known = next((group for group in groups if not contradictions(group, identity)), identity)
-        groups.setdefault(known, []).append((uid, second_value))
+        fullest = next((group for group in groups if not contradictions(group, identity)), identity)
+        groups.setdefault(fullest, []).append((uid, second_value))
     return tuple(
         StatedPatient(
             identity,
@@ -180,12 +180,10 @@ def ways_out(study_uid: str, patients: Sequence[StatedPatient]) -> list[str]:
 
 def identity_of(row: Instance | Conflict) -> PatientIdentity | None:
     """Return whose image an instance is, or None where an earlier version did not keep it."""
-    return (
-        None if row.patient_id is None else PatientIdentity(**{field: getattr(row, field) or "" for field in _FIELDS})
-    )
+    return None if row.patient_id is None else _identity(row)
 
 
-def _first(row: Row[tuple[str, ...]]) -> PatientIdentity:
+def _identity(row: Instance | Conflict | Row[tuple[str, ...]]) -> PatientIdentity:
     return PatientIdentity(**{field: getattr(row, field) or "" for field in _FIELDS})
 
 
@@ -193,9 +191,7 @@ def _second(row: Row[tuple[str, ...]]) -> PatientIdentity | None:
     """Return the patient that a file names when its repeated elements are taken at their last value."""
     repeated = json.loads(row.repeated) if row.repeated else {}
     values = {field: repeated[field] for field in _FIELDS if field in repeated}
-    if not values:
-        return None
-    return PatientIdentity(**{field: values.get(field, getattr(row, field) or "") for field in _FIELDS})
+    return replace(_identity(row), **values) if values else None
 
 
 def _stated_fields(identity: PatientIdentity) -> int:

@@ -70,7 +70,8 @@ def resolve_study(tx: Session, study_uid: str, patient_id: str, issuer: str | No
     changed = any(row.rejected for row in kept) or any(row.rejected is None for row in dropped)
     if changed:
         for row in kept:
-            row.rejected = None
+            if row.rejected is not None:
+                _restore(tx, row, user)
         for row in dropped:
             if row.rejected is None:
                 _reject(tx, row, OTHER_PATIENT, user)
@@ -125,25 +126,15 @@ def accept_instance(
     row = tx.get(Instance, instance_uid)
     if row is None or study_uid not in _studies_of(tx, row):
         _no_instance(study_uid, instance_uid)
-    chosen = _kept_aside(tx, row, sha256)
+    chosen = _choose(tx, row, sha256)
     if chosen is None:
         return Acceptance(row.study_uid, row.sha256, changed=False)
     before, after = row.study_uid, chosen.study_uid
-    _make_study(tx, chosen)
-    for uid in sorted({before, after}):
-        _lock(tx, uid)
-    tx.expire_all()  # somebody else may have decided while we waited
-    chosen = _kept_aside(tx, row, sha256)
-    if chosen is None:
-        return Acceptance(row.study_uid, row.sha256, changed=False)
-    if (row.study_uid, chosen.study_uid) != (before, after):
-        msg = f"the image was changed meanwhile; look at `cxrnode study {row.study_uid}` and decide again"
-        raise ActionRefused(msg)
     for name in _SWAPPED:
         ours, theirs = getattr(row, name), getattr(chosen, name)
         setattr(row, name, theirs)
         setattr(chosen, name, ours)
-    row.rejected = None
+    was_rejected, row.rejected = row.rejected, None
     chosen.state = "replaced"
     row.revision = 1
     tx.flush()
@@ -162,6 +153,7 @@ def accept_instance(
                 "sha256": row.sha256,
                 "replaced_sha256": chosen.sha256,
                 "kept_aside": chosen.path,
+                "was_rejected": was_rejected,
                 "from_study": before if before != after else None,
                 "to_study": after if before != after else None,
                 "revision": revision,
@@ -255,30 +247,51 @@ def _require_one_patient(study_uid: str, kept: Sequence[Instance], issuer: str |
         raise ActionRefused(msg)
 
 
+def _choose(tx: Session, row: Instance, sha256: str | None) -> Conflict | None:
+    """Return the bytes to accept for an instance, or None when they stand for it already.
+
+    The studies they leave and join are locked, and the latter is there.
+    """
+    chosen = _kept_aside(tx, row, sha256)
+    if chosen is None:
+        return None
+    digest, studies = chosen.sha256, (row.study_uid, chosen.study_uid)
+    _make_study(tx, chosen)
+    for uid in sorted(set(studies)):
+        _lock(tx, uid)
+    tx.expire_all()  # somebody else may have decided while we waited
+    if row.sha256 == digest:
+        return None
+    if _kept_aside(tx, row, sha256) is not chosen or (row.study_uid, chosen.study_uid) != studies:
+        msg = f"the image was changed meanwhile; look at `cxrnode study {row.study_uid}` and decide again"
+        raise ActionRefused(msg)
+    return chosen
+
+
 def _kept_aside(tx: Session, row: Instance, sha256: str | None) -> Conflict | None:
     """Return the bytes to accept for an instance, or None when they stand for it already."""
     kept = tx.scalars(select(Conflict).where(Conflict.instance_uid == row.instance_uid).order_by(Conflict.id)).all()
     if sha256 is None:
-        found = [entry for entry in kept if entry.state == "waiting"]
-        if not found and any(entry.state == "replaced" for entry in kept):
+        candidates = [entry for entry in kept if entry.state == "waiting"]
+        if not candidates and any(entry.state == "replaced" for entry in kept):
             return None
     else:
         if row.sha256.startswith(sha256):
             return None
-        found = [entry for entry in kept if entry.sha256.startswith(sha256)]
-    if not found:
+        candidates = [entry for entry in kept if entry.sha256.startswith(sha256)]
+    if not candidates:
         msg = (
             f"nothing waits under the UID of image {row.instance_uid}; `cxrnode study {row.study_uid}` shows what came"
         )
         raise ActionRefused(msg)
-    if len(found) > 1:
-        digests = ", ".join(entry.sha256[:12] for entry in found)
-        msg = f"{len(found)} files are kept aside under that UID; say which with --sha256, one of {digests}"
+    if len(candidates) > 1:
+        digests = ", ".join(entry.sha256[:12] for entry in candidates)
+        msg = f"{len(candidates)} files are kept aside under that UID; say which with --sha256, one of {digests}"
         raise ActionRefused(msg)
-    if found[0].patient_id is None:
+    if candidates[0].patient_id is None:
         msg = "an earlier version kept that file and noted too little about it; have it sent once more, then accept it"
         raise ActionRefused(msg)
-    return found[0]
+    return candidates[0]
 
 
 def _make_study(tx: Session, source: Conflict) -> None:
@@ -297,6 +310,12 @@ def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:
         study_uid=row.study_uid,
         detail={"user": user, "instance_uid": row.instance_uid, "reason": reason},
     )
+
+
+def _restore(tx: Session, row: Instance, user: str) -> None:
+    detail: audit.Detail = {"user": user, "instance_uid": row.instance_uid, "was_rejected": row.rejected}
+    row.rejected = None
+    audit.append(tx, AuditEventType.INSTANCE_RESTORED, study_uid=row.study_uid, detail=detail)
 
 
 def _begin_revision(tx: Session, study_uid: str, revision: int | None = None) -> int:

@@ -1,21 +1,18 @@
-"""Documents built from an analysis, and their way to each destination: the outbox."""
+"""Documents built from an analysis, and the deliveries that they make due: the outbox is filled here."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
+from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document, ImageOutcome
 
-NOT_TAKEN = "not-taken"
-"""State of a delivery whose destination takes no structured report."""
-SETTLED = ("delivered", NOT_TAKEN)
-"""States of a delivery that nothing is left to do for."""
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
 
@@ -36,18 +33,6 @@ class DocumentRecord:
     sha256: str
     size: int
     quarantined: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDelivery:
-    """One document due at one destination."""
-
-    id: int
-    destination: str
-    document: DocumentRecord
-    study_uid: str
-    analysis_id: int
-    revision: int
 
 
 def record_documents(
@@ -71,22 +56,7 @@ def record_documents(
         conflicts.note_withheld(tx, study_uid, revision, f"documents of analysis {analysis_id}")
         return
     for document in documents:
-        if not _keep(tx, analysis_id, document):
-            continue
-        quarantined = document.quarantined is not None
-        audit.append(
-            tx,
-            AuditEventType.DOCUMENT_QUARANTINED if quarantined else AuditEventType.DOCUMENTS_BUILT,
-            outcome="serious-failure" if quarantined else "success",
-            study_uid=study_uid,
-            detail={
-                "kind": document.kind,
-                "document_uid": document.uid,
-                "sha256": document.sha256,
-                "analysis": analysis_id,
-                "reason": document.quarantined,
-            },
-        )
+        keep_document(tx, study_uid, analysis_id, document)
     blocked = {document.uid for document in documents if document.quarantined is not None}
     for document_uid, destination in routes:
         if document_uid not in blocked:
@@ -102,11 +72,11 @@ def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Seq
     outcome = tx.scalars(
         select(ImageOutcome).where(ImageOutcome.analysis_id == analysis_id, ImageOutcome.instance_uid == instance_uid)
     ).one()
-    known = list(outcome.remarks or ())
-    added = [remark for remark in remarks if remark not in known]
+    present = list(outcome.remarks or ())
+    added = [remark for remark in remarks if remark not in present]
     if not added:
         return
-    outcome.remarks = [*known, *added]
+    outcome.remarks = [*present, *added]
     tx.flush()
     study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
     audit.append(
@@ -129,16 +99,21 @@ def left_out_by_study(read: Session) -> dict[str, int]:
         .where(cast(ImageOutcome.remarks, String).contains(LEFT_OUT), ~_replaced())
         .order_by(Analysis.id.desc())
     )
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for study_uid, remarks in rows:
-        found[study_uid] = found.get(study_uid, 0) + sum(remark.get("kind") == LEFT_OUT for remark in remarks)
-    return found
+        counts[study_uid] = counts.get(study_uid, 0) + sum(remark.get("kind") == LEFT_OUT for remark in remarks)
+    return counts
 
 
-def _keep(tx: Session, analysis_id: int, document: DocumentRecord) -> bool:
-    """Write a document's row, also over that of a quarantined one; False when it stands there already."""
+def keep_document(
+    tx: Session, study_uid: str, analysis_id: int, document: DocumentRecord, *, reason: str | None = None
+) -> None:
+    """Write a document's row and its audit line, unless the row stands already and was not quarantined.
+
+    ``reason`` is why a document was built after the others, for the audit log.
+    """
     values = asdict(document)
-    kept = tx.scalar(
+    written = tx.scalar(
         queue.upsert(tx)(Document)
         .values(analysis_id=analysis_id, **values)
         .on_conflict_do_update(
@@ -146,7 +121,22 @@ def _keep(tx: Session, analysis_id: int, document: DocumentRecord) -> bool:
         )
         .returning(Document.id)
     )
-    return kept is not None
+    if written is None:
+        return
+    quarantined = document.quarantined is not None
+    audit.append(
+        tx,
+        AuditEventType.DOCUMENT_QUARANTINED if quarantined else AuditEventType.DOCUMENTS_BUILT,
+        outcome="serious-failure" if quarantined else "success",
+        study_uid=study_uid,
+        detail={
+            "kind": document.kind,
+            "document_uid": document.uid,
+            "sha256": document.sha256,
+            "analysis": analysis_id,
+            "reason": document.quarantined or reason,
+        },
+    )
 
 
 def _has_report(tx: Session, document_id: int, destination: str) -> bool:
@@ -154,15 +144,15 @@ def _has_report(tx: Session, document_id: int, destination: str) -> bool:
 
     A destination gets one, whatever class it took when the documents were built for a second time.
     """
-    other = aliased(Document)
-    same = and_(other.analysis_id == Document.analysis_id, other.kind == Document.kind, other.id != Document.id)
-    found = (
+    sibling = aliased(Document)
+    same = and_(sibling.analysis_id == Document.analysis_id, sibling.kind == Document.kind, sibling.id != Document.id)
+    routed = (
         select(Delivery.id)
-        .join(other, Delivery.document_id == other.id)
+        .join(sibling, Delivery.document_id == sibling.id)
         .join(Document, same)
         .where(Document.id == document_id, Document.kind == "sr", Delivery.destination == destination)
     )
-    return tx.execute(found.limit(1)).first() is not None
+    return tx.execute(routed.limit(1)).first() is not None
 
 
 def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:
@@ -177,7 +167,7 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
     queue.enqueue(
         tx,
         "deliver",
-        f"deliver:{delivery_id}",
+        delivery_key(delivery_id),
         {"delivery_id": delivery_id},
         destination=destination,
         give_up_ms=give_up_ms,
@@ -211,63 +201,6 @@ def _replaced() -> ColumnElement[bool]:
     )
 
 
-def load_delivery(read: Session, delivery_id: int) -> StoredDelivery:
-    """Return a delivery with its document. Raises LookupError."""
-    row = read.execute(
-        select(Delivery, Document, Analysis.study_uid, Analysis.revision)
-        .join(Document, Delivery.document_id == Document.id)
-        .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Delivery.id == delivery_id)
-    ).first()
-    if row is None:
-        msg = f"there is no delivery {delivery_id}"
-        raise LookupError(msg)
-    delivery, document, study_uid, revision = row
-    return StoredDelivery(
-        id=delivery.id,
-        destination=delivery.destination,
-        study_uid=study_uid,
-        analysis_id=document.analysis_id,
-        revision=revision,
-        document=DocumentRecord(
-            kind=document.kind,
-            uid=document.uid,
-            series_uid=document.series_uid,
-            sop_class_uid=document.sop_class_uid,
-            path=document.path,
-            sha256=document.sha256,
-            size=document.size,
-            quarantined=document.quarantined,
-        ),
-    )
-
-
-def record_delivered(tx: Session, delivery_id: int, detail: str) -> None:
-    """Record that a destination has taken a document; ``detail`` is its answer, such as a status."""
-    tx.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id)
-        .values(state="delivered", error=None, detail=detail, attempts=Delivery.attempts + 1, finished_at=now_ms())
-    )
-    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_DONE, "success", {"answer": detail})
-
-
-def record_attempt_failed(tx: Session, delivery_id: int, error: str, *, stopped: bool) -> None:
-    """Record a failed attempt; ``stopped`` when nobody will try again by itself."""
-    tx.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id)
-        .values(
-            state="stopped" if stopped else "waiting",
-            error=error,
-            attempts=Delivery.attempts + 1,
-            finished_at=now_ms() if stopped else None,
-        )
-    )
-    event = AuditEventType.DELIVERY_STOPPED if stopped else AuditEventType.DELIVERY_FAILED
-    _audit_delivery(tx, delivery_id, event, "serious-failure" if stopped else "minor-failure", {"error": error})
-
-
 def report_classes(read: Session, analysis_id: int) -> list[str]:
     """Return the SOP classes in which an analysis's structured report was built, the first one first."""
     rows = read.scalars(
@@ -276,127 +209,3 @@ def report_classes(read: Session, analysis_id: int) -> list[str]:
         .order_by(Document.id)
     )
     return [uid for uid in rows if uid is not None]
-
-
-def replace_document(tx: Session, delivery: StoredDelivery, document: DocumentRecord) -> None:
-    """Let a delivery carry another document of its analysis, the same content in another class, and start it again.
-
-    The delivery stays one: whether the process dies before or after, its destination gets one of the two documents.
-    Its job has to be finished in the same transaction.
-    """
-    if _keep(tx, delivery.analysis_id, document):
-        audit.append(
-            tx,
-            AuditEventType.DOCUMENTS_BUILT,
-            study_uid=delivery.study_uid,
-            detail={
-                "kind": document.kind,
-                "document_uid": document.uid,
-                "sha256": document.sha256,
-                "analysis": delivery.analysis_id,
-                "reason": f"{delivery.destination} takes this class",
-            },
-        )
-    document_id = tx.scalars(select(Document.id).where(Document.uid == document.uid)).one()
-    tx.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery.id)
-        .values(document_id=document_id, state="waiting", error=None, finished_at=None)
-    )
-    queue.retry(tx, key=f"deliver:{delivery.id}", done=True)
-
-
-def record_not_taken(tx: Session, delivery_id: int) -> None:
-    """Record that a structured report is not sent, because its destination takes none."""
-    tx.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state=NOT_TAKEN, error=None, finished_at=now_ms())
-    )
-    reason = "not sent: the destination takes no structured report"
-    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
-
-
-def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
-    """Say whether the destination has a document of this kind from a later revision of the study already.
-
-    A receiver that keeps what came last would otherwise end with the older result.
-    """
-    ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
-    later = (
-        select(Delivery.id)
-        .join(Document, Delivery.document_id == Document.id)
-        .join(Analysis, Document.analysis_id == Analysis.id)
-        .join(ours, (Analysis.model_name == ours.c.model_name) & (Analysis.revision > ours.c.revision))
-        .where(
-            Analysis.study_uid == delivery.study_uid,
-            Delivery.destination == delivery.destination,
-            Delivery.state == "delivered",
-            Document.kind == delivery.document.kind,
-        )
-    )
-    return read.execute(later.limit(1)).first() is not None
-
-
-def record_overtaken(tx: Session, delivery_id: int) -> None:
-    """Record that a document is not sent any more, because its destination has a later one."""
-    tx.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state="overtaken", error=None, finished_at=now_ms())
-    )
-    reason = "not sent: the destination has the result of a later revision"
-    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
-
-
-def record_withheld(tx: Session, delivery_id: int) -> None:
-    """Record that a document is not sent any more, because its study names two patients or its images changed."""
-    tx.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state="withheld", error=None, finished_at=now_ms())
-    )
-    _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": conflicts.WITHHELD})
-
-
-def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
-    """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many.
-
-    Of a study also the structured reports that a destination did not take. Of a destination these may be thousands,
-    and its next study finds out by itself whether it takes them now.
-    """
-    states = ("waiting", "stopped") if study_uid is None else ("waiting", "stopped", NOT_TAKEN)
-    due = (
-        select(Delivery.id, Delivery.destination, Delivery.state, Analysis.study_uid)
-        .join(Document, Delivery.document_id == Document.id)
-        .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Delivery.state.in_(states))
-    )
-    if destination is not None:
-        due = due.where(Delivery.destination == destination)
-    if study_uid is not None:
-        due = due.where(Analysis.study_uid == study_uid)
-    started = 0
-    for delivery_id, name, state, study in tx.execute(due).all():
-        if queue.retry(tx, key=f"deliver:{delivery_id}", done=state == NOT_TAKEN):
-            started += 1
-            tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(state="waiting", finished_at=None))
-            audit.append(
-                tx,
-                AuditEventType.JOB_RETRIED,
-                study_uid=study,
-                detail={"job": f"deliver:{delivery_id}", "destination": name},
-            )
-    if destination is not None:
-        queue.close_breaker(tx, destination)
-    return started
-
-
-def _audit_delivery(tx: Session, delivery_id: int, event: AuditEventType, outcome: str, detail: audit.Detail) -> None:
-    delivery = load_delivery(tx, delivery_id)
-    audit.append(
-        tx,
-        event,
-        outcome=outcome,
-        study_uid=delivery.study_uid,
-        detail={
-            "kind": delivery.document.kind,
-            "document_uid": delivery.document.uid,
-            "destination": delivery.destination,
-            **detail,
-        },
-    )

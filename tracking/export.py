@@ -41,6 +41,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.INSTANCE_CONFLICT: _TRANSFER,
     AuditEventType.INSTANCE_REFUSED: _TRANSFER,
     AuditEventType.INSTANCE_REJECTED: Meaning("110103", "DICOM Instances Accessed", "U"),
+    AuditEventType.INSTANCE_RESTORED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.INSTANCE_ACCEPTED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.INSTANCE_DISMISSED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.STUDY_CONFLICT: Meaning("110100", "Application Activity", "E"),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Executable, Text, bindparam, case, cast, literal_column, select, update
 from sqlalchemy.orm import Session
@@ -175,7 +175,7 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
     if known is not None:
         return _register_again(tx, incoming, known)
     study_uid = incoming.study.study_uid
-    revision, described = _study_revision(tx, incoming.study, to_milliseconds(settle_seconds))
+    revision, described, in_conflict = _study_revision(tx, incoming.study, to_milliseconds(settle_seconds))
     if not _insert_instance(tx, **incoming.record(), revision=revision):
         # Another receiver was faster, between our look and our insert.
         known = find_instance(tx, incoming.instance_uid)
@@ -203,7 +203,8 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
     )
     if not described:
         describe_study(tx, study_uid)
-    conflicts.refresh(tx, study_uid)
+    if not in_conflict:  # one more image ends no conflict, and each comparison is with all patients of the study
+        conflicts.refresh(tx, study_uid)
     return Registered.NEW
 
 
@@ -271,8 +272,16 @@ def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstanc
     return Registered.DUPLICATE
 
 
-def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> tuple[int, bool]:
-    """Return the revision a new instance belongs to, and whether the study's row still describes its first instance.
+class _StudyState(NamedTuple):
+    """The study that a new instance joins: the revision it belongs to, whether the row describes the first instance."""
+
+    revision: int
+    described: bool
+    in_conflict: bool
+
+
+def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyState:
+    """Find the study and the revision that a new instance belongs to, and make the analysis of that due.
 
     The analysis of the revision is due once the study falls quiet. One that still waits takes the instance in and
     waits a little longer; one that was begun does not, and the study gets a new revision, whose report will supersede
@@ -280,18 +289,18 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> tuple[i
     """
     if _insert_study(tx, **asdict(header)):
         make_due(tx, header.study_uid, 1, settle_ms)
-        return 1, True
+        return _StudyState(1, described=True, in_conflict=False)
     ((current, conflict_since, valid_from),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
-    described = valid_from == 1
+    described, in_conflict = valid_from == 1, conflict_since is not None
     longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
-    if conflict_since is not None or _postpone_analysis(
+    if in_conflict or _postpone_analysis(
         tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms
     ):
-        return int(current), described
+        return _StudyState(int(current), described, in_conflict)
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
     make_due(tx, header.study_uid, current + 1, settle_ms)
-    return int(current) + 1, described
+    return _StudyState(int(current) + 1, described, in_conflict)
 
 
 def make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:

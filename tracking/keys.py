@@ -21,6 +21,11 @@ def report_key(analysis_id: int) -> str:
     return f"report:{analysis_id}"
 
 
+def delivery_key(delivery_id: int) -> str:
+    """Return the queue key of one document's delivery to one destination."""
+    return f"deliver:{delivery_id}"
+
+
 def study_keys(read: Session, study_uid: str) -> list[str]:
     """Return the keys of every job that analyses a study or builds its documents, done or not.
 

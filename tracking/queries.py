@@ -1,8 +1,6 @@
 """Read models: what the command line, the console and the doctor show. Nothing here changes anything."""
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, cast, func, literal, or_, select
@@ -10,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.conflicts import StatedPatient
-from tracking.documents import NOT_TAKEN, SETTLED
+from tracking.deliveries import NOT_TAKEN, SETTLED
 from tracking.keys import study_keys
 from tracking.models import (
     Analysis,
@@ -26,168 +23,18 @@ from tracking.models import (
     Study,
 )
 from tracking.patient import ELEMENTS, PatientIdentity, contradictions
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySummary:
-    """One document at one destination; ``state`` is waiting, delivered, stopped, not-taken, overtaken or withheld."""
-
-    kind: str
-    document_uid: str
-    destination: str
-    state: str
-    attempts: int
-    error: str | None
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class FindingSummary:
-    """One finding on one image."""
-
-    instance_uid: str
-    label: str
-    meaning: str
-    score: float
-    level: str
-    abnormal: bool
-    boxes: int
-    note: str = ""
-    """What the model package says has to stand beside the score."""
-    stated: bool = False
-    """Whether words may be made of it; otherwise it is scored only."""
-    marks: tuple[float, ...] = ()
-    """The operating points it was read against, 0 to 1, the sensitive one first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemarkSummary:
-    """What a reader must know about how an analysed image was read."""
-
-    instance_uid: str
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeSummary:
-    """Why one image was not analysed."""
-
-    instance_uid: str
-    reason: str
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentSummary:
-    """One document; ``path`` is relative to the document store."""
-
-    kind: str
-    uid: str
-    path: str
-    quarantined: str | None
-    analysis_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class RetrySummary:
-    """Work that failed and is tried again by itself: ``step`` is analyse, report or deliver.
-
-    ``attempts`` counts the failures so far; ``documents`` and ``destination`` are a delivery's; ``next_try_at`` is
-    when the next attempt is due (in the past while it runs). No patient data: errors never hold any.
-    """
-
-    step: str
-    destination: str | None
-    documents: int
-    attempts: int
-    error: str
-    next_try_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceSummary:
-    """One instance as it was received.
-
-    ``conflicts`` counts other bytes that came under its UID and wait for a decision; ``rejected`` is why an
-    administrator took it out of the study (``by-hand``, ``other-patient``), or None. ``patient`` is whose it is, for
-    the screen only; None where an earlier version did not keep it.
-    """
-
-    instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    modality: str
-    size: int
-    calling_ae: str
-    address: str
-    revision: int
-    received_at: datetime
-    duplicates: int
-    conflicts: int
-    rejected: str | None = None
-    patient: PatientIdentity | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAside:
-    """Bytes that wait for a decision: they came under the UID of an instance that stands for other bytes.
-
-    ``differing`` names the elements in which they are of another patient, ``study_uid`` is the study they name.
-    ``patient`` is whose they are, for the screen only; None where an earlier version did not keep it.
-    """
-
-    instance_uid: str
-    sha256: str
-    study_uid: str
-    received_at: datetime
-    differing: tuple[str, ...]
-    patient: PatientIdentity | None
-
-
-@dataclass(frozen=True, slots=True)
-class StudySummary:
-    """A study and where it stands; findings and documents are those of its latest analysis.
-
-    ``instances`` counts all, ``rejected`` those of them that are out. In a conflict ``patients`` are those that the
-    others name, for the screen only. Findings of an analysis that is void, because the study is in conflict or its
-    instances changed since, are left out; its documents are not, as they may have been delivered.
-    """
-
-    study_uid: str
-    accession_number: str
-    revision: int
-    received_at: datetime
-    instances: int
-    conflicts: int
-    status: str
-    model: str | None
-    analysed_at: datetime | None
-    findings: tuple[FindingSummary, ...]
-    not_analysed: tuple[OutcomeSummary, ...]
-    documents: tuple[DocumentSummary, ...]
-    deliveries: tuple[DeliverySummary, ...]
-    retrying: tuple[RetrySummary, ...]
-    problems: tuple[str, ...]
-    rejected: int = 0
-    patients: tuple[StatedPatient, ...] = ()
-    kept_aside: tuple[KeptAside, ...] = ()
-    remarks: tuple[RemarkSummary, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationSummary:
-    """What waits for a destination, and whether it is paused."""
-
-    name: str
-    waiting: int
-    stopped: int
-    delivered: int
-    failures: int
-    paused_until: datetime | None
-    error: str | None
-    not_taken: int = 0
-    """Structured reports that were not sent, because it takes none."""
+from tracking.summaries import (
+    DeliverySummary,
+    DestinationSummary,
+    DocumentSummary,
+    FindingSummary,
+    InstanceSummary,
+    KeptAside,
+    OutcomeSummary,
+    RemarkSummary,
+    RetrySummary,
+    StudySummary,
+)
 
 
 def count_studies(read: Session) -> int:
@@ -212,7 +59,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         .order_by(Analysis.revision.desc(), Analysis.id.desc())
         .limit(1)
     ).first()
-    void = study.conflict_since is not None or (analysis is not None and analysis.revision < study.valid_from)
+    void = analysis is not None and conflicts.is_void(study, analysis.revision)
     findings = _findings(read, analysis.id) if analysis and not void else ()
     documents = _documents(read, analysis.id) if analysis else ()
     deliveries = _deliveries(read, analysis.id) if analysis else ()
@@ -249,7 +96,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
         rejected=rejected,
         patients=conflicts.stated_patients(read, study_uid) if study.conflict_since is not None else (),
         kept_aside=aside,
-        remarks=_remarks(read, analysis.id) if analysis else (),
+        remarks=_remarks(read, analysis.id) if analysis and not void else (),
     )
 
 
@@ -363,8 +210,8 @@ def marks_of(detail: dict[str, Any]) -> tuple[float, ...]:
     points = detail.get("points")
     if not isinstance(points, dict):
         return ()
-    found = [points.get(name) for name in ("sensitive", "specific")]
-    return tuple(float(point) for point in found if isinstance(point, int | float))
+    values = [points.get(name) for name in ("sensitive", "specific")]
+    return tuple(float(value) for value in values if isinstance(value, int | float))
 
 
 def _not_analysed(read: Session, analysis_id: int) -> tuple[OutcomeSummary, ...]:

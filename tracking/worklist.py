@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from tracking import conflicts, queries
 from tracking.analyses import load_study
 from tracking.clock import to_datetime
-from tracking.documents import SETTLED
+from tracking.deliveries import SETTLED
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
-from tracking.queries import InstanceSummary, StudySummary
+from tracking.summaries import InstanceSummary, StudySummary
 
 STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
 """Every status a study can have, as :func:`tracking.queries.find_study` names them."""
@@ -160,13 +160,13 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
     analyses = read.scalars(
         select(Analysis).where(Analysis.study_uid == study_uid).order_by(Analysis.revision.desc(), Analysis.id.desc())
     ).all()
+    study = read.get_one(Study, study_uid)
     return StudyPage(
         header=load_study(read, study_uid),
         summary=summary,
         images=tuple(queries.instances(read, study_uid)),
         analyses=tuple(
-            _analysis(read, analysis, void=conflicts.is_withheld(read, study_uid, analysis.revision))
-            for analysis in analyses
+            _analysis(read, analysis, void=conflicts.is_void(study, analysis.revision)) for analysis in analyses
         ),
     )
 

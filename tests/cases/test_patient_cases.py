@@ -23,7 +23,7 @@ from tracking.audit import Line
 from tracking.database import Database
 from tracking.loop import WorkLoop
 from tracking.models import Analysis, Document
-from tracking.queries import StudySummary
+from tracking.summaries import StudySummary
 
 
 @dataclass

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from console.app import make_app
-from tracking import audit, corrections, documents, instances, queue, refusals
+from tracking import audit, corrections, deliveries, instances, queue, refusals
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
@@ -95,8 +95,8 @@ def test_a_study_shows_findings_operating_points_documents_and_history(
     analyse("1.9", 1, "1.1", score=0.8031)
     build(1, "pacs", "ris")
     with database.transaction() as tx:
-        documents.record_delivered(tx, 1, "C-STORE 0000")
-        documents.record_attempt_failed(tx, 2, "RIS refuses: AE", stopped=True)
+        deliveries.record_delivered(tx, 1, "C-STORE 0000")
+        deliveries.record_attempt_failed(tx, 2, "RIS refuses: AE", stopped=True)
     page = browser.get("/study/1.9").text
     for words in (
         "Doe, Jane", "1966-01-02", "female", "CHEST PA", "80%", "undetermined from 25%", "present from 75%",
@@ -141,7 +141,7 @@ def test_hostile_text_from_a_header_is_only_text(
     build(1, "pacs")
     build(1, uid="2.25.99", quarantined=evil)
     with database.transaction() as tx:
-        documents.record_attempt_failed(tx, 1, evil, stopped=True)
+        deliveries.record_attempt_failed(tx, 1, evil, stopped=True)
     for page in ("/", "/study/1.9", "/destinations", "/audit", f"/?q={evil}", f"/audit?study={evil}", f"/{evil}"):
         shown = browser.get(page).text
         assert "<script" not in shown, page
@@ -298,8 +298,8 @@ def test_destinations_show_what_waits_what_stopped_and_the_last_error(
     analyse("1.9", 1, "1.1")
     build(1, "pacs", "gone")
     with database.transaction() as tx:
-        documents.record_attempt_failed(tx, 1, "PACS cannot be reached", stopped=False)
-        documents.record_attempt_failed(tx, 2, "left the settings", stopped=True)
+        deliveries.record_attempt_failed(tx, 1, "PACS cannot be reached", stopped=False)
+        deliveries.record_attempt_failed(tx, 2, "left the settings", stopped=True)
         queue.open_breaker(tx, "pacs", "PACS cannot be reached", RetryPolicy(first=60_000, longest=60_000))
     page = browse().get("/destinations").text
     for words in ("PACS cannot be reached", "left the settings", "not in the settings", 'href="/study/1.9"'):
@@ -317,7 +317,7 @@ def test_destinations_show_in_which_class_each_gets_structured_reports(
     with database.transaction() as tx:
         record_taken(tx, "pacs", "1.2.840.10008.5.1.4.1.1.88.33", assumed="")
         record_taken(tx, "simple", None, assumed="")
-        documents.record_not_taken(tx, 2)
+        deliveries.record_not_taken(tx, 2)
     with TestClient(make_app(there, database, None), base_url="http://127.0.0.1:8480") as client:
         page = client.get("/destinations").text
         study = client.get("/study/1.9").text

@@ -8,7 +8,7 @@ import pytest
 from config.settings import DicomDestination, Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
-from tracking import documents, maintenance, queue, refusals, schema
+from tracking import deliveries, documents, maintenance, queue, refusals, schema
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
@@ -64,7 +64,7 @@ def stop_delivery(database: Database) -> None:
     assert job is not None
     with database.transaction() as tx:
         queue.stop(tx, job, REFUSAL)
-        documents.record_attempt_failed(tx, job.payload["delivery_id"], REFUSAL, stopped=True)
+        deliveries.record_attempt_failed(tx, job.payload["delivery_id"], REFUSAL, stopped=True)
 
 
 def looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, quick: bool = False) -> dict[str, Check]:
@@ -116,7 +116,7 @@ def test_deliveries_that_stopped_for_good_are_counted_by_destination_with_the_co
         assert found["queue"].state == "ok", "said once, with its own cure"
     with database.transaction() as tx:
         for name in ("pacs", "ris"):
-            documents.retry_deliveries(tx, destination=name)
+            deliveries.retry_deliveries(tx, destination=name)
     assert looked_at(settings, monkeypatch)["deliveries"].state == "ok"
 
 

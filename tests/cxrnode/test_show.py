@@ -8,7 +8,7 @@ from cxrnode import show
 from inference.findings import Finding
 from reporting.reading import study_claims
 from tests.accounts import CHESTS, chest
-from tracking.queries import FindingSummary
+from tracking.summaries import FindingSummary
 
 
 def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:

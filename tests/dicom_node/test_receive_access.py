@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from config.errors import PeerBusy, RefusedByPeer
 from dicom_node import send, wire
+from dicom_node.proposal import encode_request
 from dicom_node.send import Association, Target, echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE
 from tests.dicom_node.requests import request
@@ -38,7 +39,7 @@ def test_a_class_smuggled_through_another_context_is_refused(
 ) -> None:
     file = send.open_file(save_file(make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.2")))
     with Association(node.target, [(CR, EXPLICIT_LITTLE)]) as association:
-        association._accepted[file.context] = association._accepted[CR, EXPLICIT_LITTLE]
+        association._agreement.accepted[file.context] = association._agreement.accepted[CR, EXPLICIT_LITTLE]
         assert association.store(file).status == 0x0122
     [line] = node.audit()
     assert (line.type, line.detail["status"], line.detail["instance_uid"]) == (
@@ -49,7 +50,7 @@ def test_a_class_smuggled_through_another_context_is_refused(
 
 def test_titles_padded_with_nulls_are_understood(start_node: Callable[..., Node]) -> None:
     node = start_node(peers=[{"name": "old", "ae_title": "OLD"}], known_peers_only=True, check_called_ae_title=True)
-    request = send._association_request(Target("", 0, "CXRNODE", "OLD"), [(CR, EXPLICIT_LITTLE)])
+    request = encode_request("OLD", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 65536)
     titles = request[10:42].replace(b"CXRNODE ", b"CXRNODE\0").replace(b"OLD" + bytes([32] * 13), b"OLD" + bytes(13))
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request[:10] + titles + request[42:])

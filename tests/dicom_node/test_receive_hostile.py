@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
 from config.errors import PeerUnavailable
-from dicom_node import send, wire
+from dicom_node import wire
+from dicom_node.proposal import encode_request
 from dicom_node.send import echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE
 
@@ -30,7 +31,7 @@ def raw_connection(node: Node) -> socket.socket:
 
 def negotiated(node: Node) -> socket.socket:
     connection = raw_connection(node)
-    connection.sendall(send._association_request(node.target, [(CR, EXPLICIT_LITTLE)]))
+    connection.sendall(encode_request("MODALITY", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 65536))
     kind, length = struct.unpack(">BxI", connection.recv(6, socket.MSG_WAITALL))
     connection.recv(length, socket.MSG_WAITALL)
     assert kind == wire.ASSOCIATE_AC

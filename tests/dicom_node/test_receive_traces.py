@@ -11,6 +11,8 @@ from pydicom.dataset import Dataset
 
 from config.errors import PeerBusy
 from dicom_node import wire
+from dicom_node.access import CALLING_AE_UNKNOWN
+from dicom_node.association import AcceptedAssociation
 from dicom_node.send import Association, echo, store
 from dicom_node.syntaxes import EXPLICIT_LITTLE
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, request
@@ -159,8 +161,30 @@ def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -
         assert 0 < answered < 1000
 
 
+def test_a_caller_that_does_not_stay_for_its_rejection_is_traced(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(*_: object) -> None:
+        raise wire.ConnectionLost
+
+    node = start_node(known_peers_only=True)
+    monkeypatch.setattr(AcceptedAssociation, "_send", hang_up)
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(request())
+        [entry] = node.refusals()
+    assert entry.refusal.reason == CALLING_AE_UNKNOWN.reason
+
+
+def test_refused_contexts_are_noted_before_the_slot_is_given_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots: list[int] = []
+    monkeypatch.setattr(node.receiver._refusals, "add", lambda _: slots.append(len(node.receiver._slots.connections())))
+    answer(node, request(context(1, SECONDARY_CAPTURE.encode(), EXPLICIT)))
+    node.receiver.stop()
+    assert slots == [1]
+
+
 def test_a_data_set_that_ends_within_its_last_element_is_refused_and_traced(
-    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = save_file(make_dataset())
     cut = whole.with_name("cut.dcm")
@@ -170,3 +194,4 @@ def test_a_data_set_that_ends_within_its_last_element_is_refused_and_traced(
     assert (entry.refusal.kind, entry.refusal.status, entry.refusal.reason) == (
         RefusalKind.INSTANCE, "", "data set ends within its last element",
     )  # fmt: skip
+    assert entry.refusal.reason in capsys.readouterr().out

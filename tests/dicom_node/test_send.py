@@ -16,7 +16,8 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 
 from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
 from dicom_node import wire
-from dicom_node.send import MAX_CONTEXTS, Target, _batches, echo, offer, store
+from dicom_node.association_request import MAX_CONTEXTS
+from dicom_node.send import Target, _batches, echo, offer, store
 
 MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]

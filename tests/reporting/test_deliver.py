@@ -22,7 +22,7 @@ from config.settings import Settings
 from inference.findings import Finding
 from reporting.compose import ReportHandler
 from reporting.deliver import DeliverHandler
-from tracking.documents import load_delivery
+from tracking.deliveries import load_delivery
 from tracking.models import Delivery, Document
 from tracking.queue import Job
 

@@ -16,7 +16,7 @@ from reporting.compose import ReportHandler
 from reporting.deliver import DeliverHandler
 from reporting.report import ReportClass
 from tracking import queries
-from tracking.documents import retry_deliveries
+from tracking.deliveries import retry_deliveries
 from tracking.loop import Lane, WorkLoop
 from tracking.models import AuditEvent, Delivery, Document
 from tracking.queue import Job

@@ -30,7 +30,8 @@ from reporting.overlay import draw_capture
 from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
 from reporting.report import build_report
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
-from tracking.queries import FindingSummary, marks_of
+from tracking.queries import marks_of
+from tracking.summaries import FindingSummary
 from tracking.worklist import FindingDetail
 
 CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ())

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.tracking.books import Books, finding
 from tracking import documents
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.analyses import AnalysisRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_instance
@@ -35,9 +36,10 @@ def receive(database: Database) -> Receive:
     return register
 
 
-def finding(score: float = 0.8) -> FindingRecord:
-    """Return a finding."""
-    return FindingRecord("lung_opacity", "112001", "DCM", "Opacity", score, "present", True, {"boxes": [{}]})
+@pytest.fixture
+def books(database: Database) -> Books:
+    """The database, empty."""
+    return Books(database)
 
 
 @pytest.fixture

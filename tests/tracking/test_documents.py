@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tracking import audit, documents, maintenance, queries, queue
+from tracking import audit, deliveries, maintenance, queries, queue
 from tracking.database import Database
-from tracking.documents import load_delivery, record_attempt_failed, record_delivered
+from tracking.deliveries import load_delivery, record_attempt_failed, record_delivered
 from tracking.instances import Registered
 
 Build = Callable[..., None]
@@ -116,7 +116,7 @@ def test_a_stopped_delivery_shows_and_can_be_started_again(
         record_attempt_failed(tx, 1, "0122 SOP class not supported", stopped=True)
     assert status(database) == "attention"
     with database.transaction() as tx:
-        assert documents.retry_deliveries(tx, study_uid="1.9") == 1
+        assert deliveries.retry_deliveries(tx, study_uid="1.9") == 1
     assert status(database) == "reported"
     assert keys(database, "deliver") == ["deliver:1"]
     with database.reading() as read:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from tests.tracking.conftest import finding
+from tests.tracking.books import finding
 from tracking import queue
 from tracking.analyses import OutcomeRecord, stored_instance
 from tracking.database import Database

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tracking import documents, maintenance, queries, queue
+from tracking import deliveries, documents, maintenance, queries, queue
 from tracking.database import Database
 from tracking.instances import Registered
-from tracking.queries import RetrySummary, StudySummary
 from tracking.queue import Job, RetryPolicy
+from tracking.summaries import RetrySummary, StudySummary
 
 Receive = Callable[..., Registered]
 Build = Callable[..., None]
@@ -101,15 +101,15 @@ def test_deliveries_that_failed_are_summed_up_by_destination(
     with database.transaction() as tx:
         queue.postpone(tx, job, AWAY, SLOWLY)
         queue.open_breaker(tx, "pacs", AWAY, SLOWLY)
-        documents.record_attempt_failed(tx, job.payload["delivery_id"], AWAY, stopped=False)
+        deliveries.record_attempt_failed(tx, job.payload["delivery_id"], AWAY, stopped=False)
     [entry] = retrying(database)
     assert (entry.step, entry.destination, entry.documents, entry.attempts) == ("deliver", "pacs", 1, 1)
     assert entry.error == AWAY
     assert entry.next_try_at > datetime.now(UTC)
     assert study(database).status == "reported"
     with database.transaction() as tx:
-        documents.retry_deliveries(tx, destination="pacs")
-        documents.record_delivered(tx, job.payload["delivery_id"], "0000")
+        deliveries.retry_deliveries(tx, destination="pacs")
+        deliveries.record_delivered(tx, job.payload["delivery_id"], "0000")
     assert retrying(database) == []
 
 

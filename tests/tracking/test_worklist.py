@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from tracking import corrections, documents, queries, worklist
+from tracking import corrections, deliveries, queries, worklist
 from tracking.database import Database
 from tracking.models import Delivery, Document, Job
 
@@ -32,9 +32,9 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
     stop_job(database, f"report:{ids['3.11']}")
     ways = {uid: _delivery_of(database, ids[uid]) for uid in ("3.6", "3.7", "3.10")}
     with database.transaction() as tx:
-        documents.record_delivered(tx, ways["3.6"], "0000")
-        documents.record_attempt_failed(tx, ways["3.7"], "refused", stopped=True)
-        documents.record_delivered(tx, ways["3.10"], "0000")
+        deliveries.record_delivered(tx, ways["3.6"], "0000")
+        deliveries.record_attempt_failed(tx, ways["3.7"], "refused", stopped=True)
+        deliveries.record_delivered(tx, ways["3.10"], "0000")
     receive("3.10.2", study="3.10")  # a picture that came late: the study is received anew
     receive("3.12.1", study="3.12")
     receive("3.12.2", study="3.12", patient="Roe^Mary")
@@ -95,8 +95,8 @@ def test_what_failed_last_is_told_for_each_destination(
     analyse("1.9", 1, "1.1")
     build(1, "pacs", "ris")
     with database.transaction() as tx:
-        documents.record_attempt_failed(tx, 1, "away", stopped=False)
-        documents.record_attempt_failed(tx, 2, "refused", stopped=True)
+        deliveries.record_attempt_failed(tx, 1, "away", stopped=False)
+        deliveries.record_attempt_failed(tx, 2, "refused", stopped=True)
     with database.reading() as read:
         assert worklist.last_errors(read) == {"pacs": "away", "ris": "refused"}
         [stopped] = worklist.stopped_deliveries(read)

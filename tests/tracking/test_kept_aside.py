@@ -1,0 +1,158 @@
+"""Other bytes under a known UID: kept aside, accepted, dismissed."""
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from config.errors import ActionRefused
+from tests.tracking.books import JANE, MARY, USER, Books
+from tracking import audit, corrections, queries
+from tracking.analyses import instances_of, load_analysis, load_study
+from tracking.instances import Registered, register_conflict
+from tracking.models import Analysis, Conflict
+
+
+def test_a_corrected_image_shows_and_is_accepted_with_all_that_follows(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.report()
+    assert books.receive("1.1", MARY, sha256="b" * 64) is Registered.CONFLICT
+    (kept,) = books.study().kept_aside
+    assert (kept.instance_uid, kept.patient, kept.differing[:2]) == ("1.1", MARY, ("Patient ID", "Patient's Name"))
+    with books.database.reading() as read:
+        assert queries.studies_with_files_kept_aside(read) == {"1.9": 1}
+    assert books.accept("1.1") == corrections.Acceptance("1.9", "b" * 64, changed=True)
+    assert not books.accept("1.1").changed
+    assert books.study().kept_aside == ()
+    with books.database.reading() as read:
+        header = load_study(read, "1.9")
+        assert (header.patient_id, header.patient_name) == ("PAT-B", "Roe^Mary")
+        (image,) = instances_of(read, "1.9", 2)
+        assert (image.path, image.patient) == (f"conflicts/{'b' * 8}.dcm", MARY)
+        replaced = read.scalars(select(Conflict)).one()
+        assert (replaced.state, replaced.sha256, replaced.path, replaced.patient_id) == (
+            "replaced",
+            "a" * 64,
+            "0/0/1.1.dcm",
+            "PAT-A",
+        )
+        line = next(line for line in audit.lines(read) if line.type == "instance-accepted")
+        assert (line.detail["user"], line.detail["replaced_sha256"]) == (USER, "a" * 64)
+    assert books.analyse() == ["1.1"]
+    latest = books.report()
+    assert latest is not None
+    with books.database.reading() as read:
+        assert load_analysis(read, latest).supersedes is not None
+
+
+def test_findings_on_the_bytes_that_were_replaced_are_not_recorded(books: Books) -> None:
+    books.receive("1.1", JANE)
+    job = books.claim()
+    assert job is not None
+    record = books.look_at(job)
+    books.receive("1.1", MARY, sha256="b" * 64)
+    books.accept("1.1")
+    books.finish(job, record)
+    assert books.count(Analysis) == 0
+
+
+def test_bytes_that_stood_or_stand_bring_nothing_back_when_they_come_again(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.1", MARY, sha256="b" * 64)
+    books.accept("1.1")
+    assert books.receive("1.1", JANE) is Registered.CONFLICT
+    assert books.receive("1.1", MARY, sha256="b" * 64) is Registered.DUPLICATE
+    with books.database.transaction() as tx:  # found to be other bytes just before they were accepted
+        register_conflict(tx, books.incoming("1.1", MARY, sha256="b" * 64))
+    assert books.study().kept_aside == ()
+    assert books.accept("1.1", sha256="aaaa").changed
+    with books.database.reading() as read:
+        assert load_study(read, "1.9").patient_id == "PAT-A"
+
+
+def test_of_several_files_the_digest_says_which_and_others_can_be_dismissed(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.1", MARY, sha256="b" * 64)
+    books.receive("1.1", MARY, sha256="c" * 64)
+    with pytest.raises(ActionRefused, match="--sha256"):
+        books.accept("1.1")
+    with pytest.raises(ActionRefused, match="nothing waits"):
+        books.accept("1.1", sha256="dd")
+    assert books.accept("1.1", sha256="cc").sha256 == "c" * 64
+    with books.database.transaction() as tx:
+        assert corrections.dismiss_kept_aside(tx, "1.9", "1.1", user=USER) == 1
+        assert corrections.dismiss_kept_aside(tx, "1.9", "1.1", user=USER) == 0
+    assert books.receive("1.1", MARY, sha256="b" * 64) is Registered.CONFLICT
+    assert books.study().kept_aside == ()
+
+
+def test_a_file_that_is_dismissed_while_it_is_accepted_is_refused_and_makes_no_study(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dismissed_meanwhile(tx: Session, study_uid: str) -> None:
+        lock(tx, study_uid)
+        tx.execute(
+            update(Conflict)
+            .where(Conflict.state == "waiting")
+            .values(state="dismissed")
+            .execution_options(synchronize_session=False)
+        )
+
+    books.receive("1.1", JANE)
+    books.receive("1.1", MARY, sha256="b" * 64)
+    books.accept("1.1")
+    books.receive("1.1", MARY, sha256="c" * 64, study="1.10")
+    lock = corrections._lock
+    monkeypatch.setattr(corrections, "_lock", dismissed_meanwhile)
+    with pytest.raises(ActionRefused, match="meanwhile"):
+        books.accept("1.1")
+    with books.database.reading() as read:
+        assert queries.find_study(read, "1.10") is None
+
+
+def test_a_corrected_copy_in_another_study_moves_the_image(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
+    (kept,) = books.study().kept_aside
+    assert kept.study_uid == "1.10"
+    assert books.accept("1.1") == corrections.Acceptance("1.10", "b" * 64, changed=True)
+    assert not books.accept("1.1").changed
+    assert (books.study("1.9").status, books.study("1.10").status) == ("rejected", "received")
+    assert books.analyse() == ["1.1"]
+    assert books.study("1.10").status == "analysed"
+    assert books.analyse() == []
+
+
+def test_a_corrected_copy_that_joins_another_study_can_make_a_conflict_there(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.2", MARY)
+    books.receive("1.3", JANE, study="1.10")
+    books.receive("1.2", MARY, sha256="b" * 64, study="1.10")
+    books.accept("1.2")
+    assert (books.study("1.9").status, books.study("1.10").status) == ("received", "conflict")
+    assert books.analyse() == ["1.1"]
+
+
+def test_a_corrected_copy_ends_a_conflict(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.2", MARY)
+    books.receive("1.2", JANE, sha256="b" * 64)
+    books.accept("1.2")
+    assert books.study().status == "received"
+    assert books.analyse() == ["1.1", "1.2"]
+
+
+def test_a_file_that_an_earlier_version_kept_aside_must_come_once_more(books: Books) -> None:
+    books.receive("1.1", JANE)
+    with books.database.transaction() as tx:
+        tx.add(
+            Conflict(
+                instance_uid="1.1", study_uid="1.9", sha256="b" * 64, size=7, path="conflicts/b.dcm", calling_ae="M",
+                address="127.0.0.1",
+            )
+        )  # fmt: skip
+    with pytest.raises(ActionRefused, match="once more"):
+        books.accept("1.1")
+    books.receive("1.1", MARY, sha256="b" * 64)
+    assert books.accept("1.1").changed
