@@ -27,6 +27,7 @@ from config.load import PREFIX, load_settings
 from config.settings import Settings
 from cxrnode import demo_phantoms
 from cxrnode.demo_peers import DemoPacs, DemoRis
+from cxrnode.free_path import free_path
 from dicom_node import send
 from tracking import audit, queries
 from tracking.database import Database
@@ -370,9 +371,6 @@ def _export_picture(capture: Path, files_of: Mapping[str, Sequence[Path]]) -> Pa
     dataset = dcmread(capture)
     files = files_of.get(dataset.SourceImageSequence[0].ReferencedSOPInstanceUID, ())
     stem = f"capture-{files[0].stem}" if files else capture.stem
-    path, number = capture.with_name(f"{stem}.png"), 1
-    while path.exists():
-        number += 1
-        path = capture.with_name(f"{stem}-{number}.png")
+    path = free_path(capture.with_name(f"{stem}.png"))
     Image.fromarray(dataset.pixel_array).save(path)
     return path
