@@ -34,6 +34,8 @@ from tracking.database import Database
 from tracking.queries import DocumentSummary, StudySummary
 
 MARKER = ".cxrnode-demo"
+_SETTLED = frozenset({"delivered", "not-analysed", "attention", "conflict"})
+"""Where a study stands that nothing will change by itself."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -252,7 +254,7 @@ def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list
 def _wait(
     settings: Settings, sent: Sequence[send.StoreOutcome], timeout_seconds: float, progress: Progress
 ) -> list[StudySummary]:
-    """Wait until every study is delivered, not analysed, or needs attention; return them in order of arrival."""
+    """Wait until every study is delivered, not analysed, or waits for a person; return them in order of arrival."""
     database = Database.open(settings.database_url())
     instances = {outcome.instance_uid for outcome in sent if outcome.stored}
     try:
@@ -260,7 +262,7 @@ def _wait(
         while True:
             with database.reading() as read:
                 studies = queries.recent_studies(read, limit=len(instances) + 1)
-            settled = [study for study in studies if study.status in {"delivered", "not-analysed", "attention"}]
+            settled = [study for study in studies if study.status in _SETTLED]
             arrived = sum(study.instances + study.conflicts for study in studies)
             progress("analysing, reporting, delivering", len(settled), max(1, len(studies)))
             if (len(settled) == len(studies) and arrived >= len(instances)) or time.monotonic() > deadline:
