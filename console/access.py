@@ -14,10 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.errors import SettingsError
-from config.logs import get_logger
 from config.settings import ConsoleSettings
+from console.refusal_log import refusal_log
 
-log = get_logger(__name__)
 OPEN_PATHS = frozenset({"/health"})
 POST_PATHS = frozenset({"/analyse"})
 """Pages that take more than a question: they may run a script of ours and show images that came with the answer."""
@@ -41,10 +40,6 @@ _POST_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",  # with "no-referrer" a browser sends "Origin: null" with our own form
 }
 _LOCAL_NAMES = frozenset({"localhost", "[::1]"})
-_OTHER_ORIGIN = (
-    "This form was not sent from these pages. Open the page Analyse and send it there; a proxy before these pages must "
-    "hand on the Host header.\n"
-)
 
 
 class Verdict(StrEnum):
@@ -54,6 +49,7 @@ class Verdict(StrEnum):
     ASK = "ask for the login"
     WRONG = "wrong login"
     WRONG_HOST = "another host's name"
+    WRONG_ORIGIN = "a form of another origin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,28 +161,39 @@ class Gate:
     def _refuse(self, scope: Scope) -> PlainTextResponse | None:
         posted = scope["method"] == "POST" and scope["path"] in POST_PATHS
         if not posted and scope["method"] not in {"GET", "HEAD"}:
+            refusal_log.add("a method that the page does not take", address_of(scope))
             return PlainTextResponse("This page only shows.\n", 405, {"Allow": "GET, HEAD"})
         if scope["path"] in OPEN_PATHS:
             return None
         headers = Headers(scope=scope)
-        verdict = decide(self._login, headers.get("authorization", ""), headers.get("host", ""))
+        host = headers.get("host", "")
+        verdict = decide(self._login, headers.get("authorization", ""), host)
         if verdict is Verdict.LET_IN and posted:
-            sent_here = is_same_origin(
-                headers.get("host", ""), headers.get("origin", ""), headers.get("sec-fetch-site", "")
-            )
-            return None if sent_here else PlainTextResponse(_OTHER_ORIGIN, 403)
+            same = is_same_origin(host, headers.get("origin", ""), headers.get("sec-fetch-site", ""))
+            verdict = Verdict.LET_IN if same else Verdict.WRONG_ORIGIN
         if verdict is Verdict.LET_IN:
             return None
-        if verdict is Verdict.WRONG_HOST:
-            return PlainTextResponse(
-                "Open these pages as http://127.0.0.1 or http://localhost; to serve them under another name, "
-                "set console.password_file.\n",
-                421,
-            )
-        if verdict is Verdict.WRONG:
-            log.warning("console-login-refused", address=address_of(scope))
-        challenge = {"WWW-Authenticate": 'Basic realm="cxrnode", charset="UTF-8"'}
-        return PlainTextResponse("A login is needed.\n", 401, challenge)
+        if verdict is not Verdict.ASK:  # how every visit of a browser begins
+            refusal_log.add(verdict.value, address_of(scope))
+        return _answer(verdict)
+
+
+def _answer(verdict: Verdict) -> PlainTextResponse:
+    """Return what somebody is told who is not let in."""
+    if verdict is Verdict.WRONG_ORIGIN:
+        return PlainTextResponse(
+            "This form was not sent from these pages. Open the page Analyse and send it there; a proxy before these "
+            "pages must hand on the Host header.\n",
+            403,
+        )
+    if verdict is Verdict.WRONG_HOST:
+        return PlainTextResponse(
+            "Open these pages as http://127.0.0.1 or http://localhost; to serve them under another name, "
+            "set console.password_file.\n",
+            421,
+        )
+    challenge = {"WWW-Authenticate": 'Basic realm="cxrnode", charset="UTF-8"'}
+    return PlainTextResponse("A login is needed.\n", 401, challenge)
 
 
 def address_of(scope: Scope) -> str:

@@ -23,6 +23,7 @@ from config.settings import Settings
 from console import pictures, words
 from console.access import NOBODY, Gate, Login, address_of
 from console.answers import Answers, Busy, ImageAnswer
+from console.refusal_log import refusal_log
 from console.upload import SentFile, UploadRefused, read_files
 from tracking import audit, queries, queue, refusals, worklist
 from tracking.analyses import load_study
@@ -157,22 +158,26 @@ class Pages:
 
     async def answer(self, request: Request) -> Response:
         """Answer the files of a form on the page that sent it, and note who asked."""
+        address = address_of(request.scope)
         try:
             with self._answers.admitted():
                 files = await read_files(request, self.settings.console)
                 answers = await run_in_threadpool(self._answer, request, files)
         except Busy:
+            refusal_log.add("as many forms as can wait for the model", address)
             problem = "Others are waiting for the model: try again in some seconds."
             page = self._show_answers(request, 503, problem=problem)
             page.headers["Retry-After"] = str(_RETRY_SECONDS)
             return page
         except UploadRefused as refused:
+            refusal_log.add(str(refused), address)
             return self._show_answers(request, refused.status, problem=str(refused))
         except CxrnodeError as error:
             log.error("model-not-opened", error=str(error))
             problem = f"The model cannot be asked: {error}. The command `cxrnode doctor` says more."
             return self._show_answers(request, 503, problem=problem)
         except ClientDisconnect:
+            refusal_log.add("a form that ended before its files", address)
             return Response(status_code=400)  # nobody is there to read it
         finally:
             await request.close()  # and with it the temporary files
@@ -251,6 +256,7 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
 
     def refused(request: Request, error: Exception) -> HTMLResponse:
         status = error.status_code if isinstance(error, HTTPException) else 404
+        refusal_log.add(f"answered {status}", address_of(request.scope))
         return pages.show(request, "error.html", status, kind=_kind(status))
 
     def unreachable(request: Request, error: Exception) -> HTMLResponse:

@@ -10,6 +10,8 @@ from collections import Counter
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from console.refusal_log import refusal_log
+
 MOST_CONNECTIONS = 256
 """Open connections; more close the longest idle one. Descriptors of a process are 1024 by default."""
 
@@ -35,7 +37,9 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._wait(REQUEST_SECONDS)
         if len(self.connections) > MOST_CONNECTIONS:
-            self._longest_idle().transport.abort()
+            closed = self._longest_idle()
+            refusal_log.add("a connection beyond the most that are held", closed._host)
+            closed.transport.abort()
 
     def handle_events(self) -> None:
         """Take what has come; a request that is complete has its time to be answered from here on."""
@@ -55,17 +59,31 @@ class BoundedProtocol(H11Protocol):
             self._deadline.cancel()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request."""
+        refusal_log.add("no HTTP request", self._host)
+        super().send_400_response(msg)
+
     def _wait(self, seconds: float) -> None:
         """Close the connection unless it has come further in so many seconds."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+        self._deadline = self.loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        """Close the connection, whose time is over; one that rests after its answer was taken is no refusal."""
+        unread, _ = self.conn.trailing_data
+        if not self.is_idle or self.transport.get_write_buffer_size():
+            refusal_log.add("an answer that was not taken in time", self._host)
+        elif self.cycle is None or unread:
+            refusal_log.add("a connection without a request in time", self._host)
+        self.transport.abort()
 
     def _longest_idle(self) -> "BoundedProtocol":
         """Return the connection to close: this new one where all others are busy."""
-        idle = [other for other in self.connections if isinstance(other, BoundedProtocol) and other.is_idle]
-        held = Counter(other._host for other in idle)
-        return min(idle, key=lambda other: (-held[other._host], other._due), default=self)
+        idle = [entry for entry in self.connections if isinstance(entry, BoundedProtocol) and entry.is_idle]
+        held = Counter(entry._host for entry in idle)
+        return min(idle, key=lambda entry: (-held[entry._host], entry._due), default=self)
 
     @property
     def _host(self) -> str:

@@ -5,16 +5,16 @@ import io
 import threading
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian
 
 from config.errors import UndecodablePixels, UnreadableInstance
 from tracking.worklist import StoredFile
 
 LONGEST_SIDE = 1400
-"""Pixels of the picture on a study's page; a larger capture is made smaller."""
+"""Pixels of the image on a study's page; a larger capture is made smaller."""
 
 _MOST_BYTES = 512 * 1024 * 1024
 _drawing = threading.BoundedSemaphore(2)
@@ -30,14 +30,14 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
     UnreadableInstance
         The file is gone, outside the store, too large, altered, or no DICOM.
     UndecodablePixels
-        It holds no 8-bit picture.
+        It is not in the form that captures are written in.
     """
     with _drawing:  # a page of many captures must not take all memory and processors
-        picture = _picture(_read(folder, file), file.uid)
-        if longest_side is not None and max(picture.size) > longest_side:
-            picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        image = _image(_read(folder, file), file.uid)
+        if longest_side is not None and max(image.size) > longest_side:
+            image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
         png = io.BytesIO()
-        picture.save(png, "PNG", compress_level=3)
+        image.save(png, "PNG", compress_level=3)
         return png.getvalue()
 
 
@@ -58,13 +58,15 @@ def _read(folder: Path, file: StoredFile) -> bytes:
     return content
 
 
-def _picture(content: bytes, uid: str) -> Image.Image:
+def _image(content: bytes, uid: str) -> Image.Image:
+    """Read the pixels in the one form that captures are written in: RGB of 8 bits, interleaved, uncompressed."""
     try:
-        pixels = dcmread(io.BytesIO(content)).pixel_array
-    except (InvalidDicomError, AttributeError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        msg = f"document {uid}: cannot be decoded ({type(error).__name__})"
+        dataset = dcmread(io.BytesIO(content))
+        form = (dataset.PhotometricInterpretation, dataset.BitsAllocated, dataset.PlanarConfiguration)
+        if form != ("RGB", 8, 0) or dataset.file_meta.TransferSyntaxUID != ExplicitVRLittleEndian:
+            msg = f"document {uid}: is no capture of this node"
+            raise UndecodablePixels(msg)
+        return Image.frombytes("RGB", (dataset.Columns, dataset.Rows), dataset.PixelData)
+    except (InvalidDicomError, AttributeError, ValueError) as error:
+        msg = f"document {uid}: cannot be read ({type(error).__name__})"
         raise UndecodablePixels(msg) from None
-    if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] != 3):
-        msg = f"document {uid}: holds no single 8-bit picture"
-        raise UndecodablePixels(msg)
-    return Image.fromarray(pixels)

@@ -12,6 +12,7 @@ from config.settings import Settings
 from console.access import read_login
 from console.app import make_app
 from console.connections import BoundedProtocol
+from console.refusal_log import refusal_log
 from tracking.database import Database
 
 log = get_logger(__name__)
@@ -27,11 +28,12 @@ class Console:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._login = read_login(settings.console)
-        # No access log, as addresses of pages hold what was searched for; no proxy headers, as anyone can write them.
+        # No access log, as addresses of pages hold what was searched for; no proxy headers, as anyone can write them;
+        # no warnings, which are a line for each bad request: BoundedProtocol counts them.
         config = uvicorn.Config(
             make_app(settings, database, self._login), log_config=None, access_log=False, lifespan="off",
             proxy_headers=False, server_header=False, timeout_graceful_shutdown=_STOP_SECONDS, http=BoundedProtocol,
-            ws="none", timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            ws="none", timeout_keep_alive=_KEEP_ALIVE_SECONDS, log_level="error",
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
@@ -67,6 +69,7 @@ class Console:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS + 5)
+        refusal_log.close()
         if self._socket is not None:
             self._socket.close()
 

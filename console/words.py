@@ -24,10 +24,11 @@ from reporting.reading import (
 )
 from reporting.reading import gist as _gist
 from tracking import conflicts
-from tracking.summaries import DeliverySummary, FindingSummary, StudySummary
+from tracking.corrections import BY_HAND, OTHER_PATIENT
+from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept
 from tracking.worklist import FindingDetail
 
-__all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent"]
+__all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept"]
 
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
@@ -39,7 +40,7 @@ REFUSED = {
     "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
 KINDS = {"sr": "Structured report", "sc": "Secondary capture", "hl7": "HL7 result"}
-REJECTED = {"by-hand": "rejected by hand", "other-patient": "rejected: of another patient"}
+REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _SHOWN_OF_A_HASH = 12
 
@@ -99,11 +100,6 @@ def size(count: int) -> str:
 def image_claims(findings: Iterable[FindingDetail], instance_uid: str) -> list[ClaimedFinding[FindingDetail]]:
     """Return the findings of one image with what is claimed of them beside one another."""
     return claims_of([finding for finding in findings if finding.instance_uid == instance_uid])
-
-
-def claims_of_study(findings: Iterable[Summary]) -> list[ClaimedFinding[Summary]]:
-    """Return the findings of all images of a study, read as one."""
-    return study_claims(findings)
 
 
 def gist(claims: Sequence[ClaimedFinding[Summary]]) -> str:
@@ -167,10 +163,10 @@ def _percent(value: float | None) -> float | None:
 
 def boxes(entry: ClaimedFinding[FindingDetail]) -> int:
     """Return the number of regions that a finding marks: those at or above a point, of a finding that is claimed."""
-    found = entry.finding.detail.get("boxes")
-    if not isinstance(found, list) or not entry.claimed:
+    regions = entry.finding.detail.get("boxes")
+    if not isinstance(regions, list) or not entry.claimed:
         return 0
-    return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in found)
+    return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in regions)
 
 
 def ways_out(study: StudySummary) -> list[str]:
@@ -186,6 +182,11 @@ def deliveries_of(study: StudySummary, document_uid: str) -> list[DeliverySummar
 def delivered(study: StudySummary) -> int:
     """Return how many deliveries are confirmed."""
     return sum(delivery.state == "delivered" for delivery in study.deliveries)
+
+
+def printable(text: str) -> str:
+    """Return a text that somebody typed or named without what no page and no identifier holds, such as NUL."""
+    return "".join(character for character in text.strip() if character.isprintable())
 
 
 def detail(values: dict[str, Any]) -> list[tuple[str, str]]:

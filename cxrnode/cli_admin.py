@@ -101,7 +101,10 @@ def db_current(ctx: typer.Context) -> None:
 def doctor(
     ctx: typer.Context,
     quick: Annotated[
-        bool, typer.Option("--quick", help="For health checks: only disk, database, receiver, queue and deliveries.")
+        bool,
+        typer.Option(
+            "--quick", help="For health checks: only disk, database, receiver, queue, deliveries and patients."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import PermanentError
 from cxrnode import show
 from cxrnode.command import Context, Json, err, out
+from cxrnode.free_path import free_path
 from cxrnode.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -91,10 +93,10 @@ def _chosen(files: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         for path in sorted(entry for entry in named.rglob("*") if entry.is_file()):
             try:
                 with path.open("rb") as stream:
-                    known = file_kind(stream.read(HEAD_BYTES)) is not None
+                    is_image = file_kind(stream.read(HEAD_BYTES)) is not None
             except OSError:
-                known = True  # so that it is read once more, and the reason printed
-            if known:
+                is_image = True  # so that it is read once more, and the reason printed
+            if is_image:
                 yield path, path.relative_to(named)
 
 
@@ -124,8 +126,13 @@ def _answer(
     from reporting.image_answer import draw_overlay
 
     when = datetime.now().astimezone()
-    target = _free_name(overlay, path.stem)
-    target.write_bytes(draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side))
+    png = draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side)
+    target = free_path(overlay / f"{path.stem}-ai.png")
+    try:
+        target.write_bytes(png)
+    except OSError as error:
+        msg = f"{target} cannot be written: {error.strerror}; name another folder with --overlay"
+        raise PermanentError(msg) from None
     return Answer(name, answer, target)
 
 
@@ -136,15 +143,6 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
         return head if file_kind(head) is None else head + stream.read()
-
-
-def _free_name(folder: Path, stem: str) -> Path:
-    """Return a path for an overlay at which nothing lies: no file of anybody's is written over."""
-    path, number = folder / f"{stem}-ai.png", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{stem}-ai-{number}.png"
-    return path
 
 
 def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:

@@ -11,7 +11,6 @@ from config.logs import configure_logs
 from config.settings import LogSettings
 from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
-from cxrnode.train_verdict import train_verdict
 
 if TYPE_CHECKING:
     from training.ensemble import Made
@@ -53,6 +52,8 @@ def train(
     if verdict is not None:
         if experiment or reader or by or weights or runs:
             raise SettingsError("a verdict recipe takes --data, --out, --quick and --json only")
+        from cxrnode.train_verdict import train_verdict
+
         train_verdict(verdict, data, to, quick=quick, as_json=as_json)
         return
     chosen = load_recipe(recipe)

@@ -27,12 +27,15 @@ from config.load import PREFIX, load_settings
 from config.settings import Settings
 from cxrnode import demo_phantoms
 from cxrnode.demo_peers import DemoPacs, DemoRis
+from cxrnode.free_path import free_path
 from dicom_node import send
 from tracking import audit, queries
 from tracking.database import Database
 from tracking.summaries import DocumentSummary, StudySummary
 
 MARKER = ".cxrnode-demo"
+_SETTLED = frozenset({"delivered", "not-analysed", "attention", "conflict"})
+"""Where a study stands that nothing will change by itself."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -108,35 +111,22 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
 
 def serve_pages(folder: Path, ready: Callable[[str], None]) -> None:
     """Run the web pages on what the demonstration left, until Ctrl-C; ``ready`` is called with their address."""
-    settings_file = folder / "cxrnode.toml"
+    settings_file, log = folder / "cxrnode.toml", folder / "console.log"
     settings = own_settings(settings_file)
-    with (folder / "console.log").open("wb") as sink:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "console"],
-            stdout=sink,
-            stderr=sink,
-            env=_own_environment(),
-        )
+    with _running("console", settings_file, log) as process:
         try:
             ready(pages_address(settings))
             code = process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
             return
     if code:
-        msg = f"the web pages ended with exit code {code}; their log is {folder / 'console.log'}"
+        msg = f"the web pages ended with exit code {code}; their log is {log}"
         raise PermanentError(msg)
 
 
 def pages_address(settings: Settings) -> str:
     """Return the address of the web pages on this machine."""
     return f"http://127.0.0.1:{settings.console.port}"
-
-
-def _own_environment() -> dict[str, str]:
-    """Return the environment without the settings in it, which are another node's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def prepare_folder(folder: Path) -> None:
@@ -166,12 +156,8 @@ def _files(source: Path | None, folder: Path, progress: Progress) -> tuple[list[
 
 def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
     """Write the settings of the demo node: embedded defaults, two destinations, everything accepted."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        console_port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as receiver, socket.create_server(("127.0.0.1", 0)) as console:
+        port, console_port = receiver.getsockname()[1], console.getsockname()[1]
     document: dict[str, Any] = {
         "node": {"data_dir": str((folder / "node").absolute())},
         "receive": {
@@ -207,16 +193,24 @@ def own_settings(file: Path) -> Settings:
 def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterator[None]:
     """Run ``cxrnode serve`` until the block ends; its logs go to a file."""
     log = settings_file.with_name("node.log")
+    with _running("serve", settings_file, log) as process:
+        _await_start(settings, process, log, progress)
+        yield
+
+
+@contextmanager
+def _running(command: str, settings_file: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of ours until the block ends, without the settings in the environment, which are another node's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), "serve"],
+            [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), command],
             stdout=sink,
             stderr=sink,
-            env=_own_environment(),
+            env=environment,
         )
         try:
-            _await_start(settings, process, log, progress)
-            yield
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -260,7 +254,7 @@ def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list
 def _wait(
     settings: Settings, sent: Sequence[send.StoreOutcome], timeout_seconds: float, progress: Progress
 ) -> list[StudySummary]:
-    """Wait until every study is delivered, not analysed, or needs attention; return them in order of arrival."""
+    """Wait until every study is delivered, not analysed, or waits for a person; return them in order of arrival."""
     database = Database.open(settings.database_url())
     instances = {outcome.instance_uid for outcome in sent if outcome.stored}
     try:
@@ -268,7 +262,7 @@ def _wait(
         while True:
             with database.reading() as read:
                 studies = queries.recent_studies(read, limit=len(instances) + 1)
-            settled = [study for study in studies if study.status in {"delivered", "not-analysed", "attention"}]
+            settled = [study for study in studies if study.status in _SETTLED]
             arrived = sum(study.instances + study.conflicts for study in studies)
             progress("analysing, reporting, delivering", len(settled), max(1, len(studies)))
             if (len(settled) == len(studies) and arrived >= len(instances)) or time.monotonic() > deadline:
@@ -370,9 +364,6 @@ def _export_picture(capture: Path, files_of: Mapping[str, Sequence[Path]]) -> Pa
     dataset = dcmread(capture)
     files = files_of.get(dataset.SourceImageSequence[0].ReferencedSOPInstanceUID, ())
     stem = f"capture-{files[0].stem}" if files else capture.stem
-    path, number = capture.with_name(f"{stem}.png"), 1
-    while path.exists():
-        number += 1
-        path = capture.with_name(f"{stem}-{number}.png")
+    path = free_path(capture.with_name(f"{stem}.png"))
     Image.fromarray(dataset.pixel_array).save(path)
     return path

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
@@ -46,8 +48,8 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     """Run every check, one after the other; a check that breaks is itself a finding.
 
     ``quick`` is for a health check every minute: it decodes nothing, loads no model, calls no destination, walks
-    neither the audit log nor all documents, and takes a receiver that does not answer for a failure, as the node ought
-    to be running.
+    neither the audit log nor documents nor refusals, and takes a receiver that does not answer for a failure, as the
+    node ought to be running.
     """
     checks: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
         ("disk", _disk),
@@ -247,17 +249,24 @@ def _probe(name: str, where: str, destination: Hl7Destination) -> Check:
     return Check(name, "ok", f"MLLP port {where} accepts connections in {1000 * (time.perf_counter() - start):.0f} ms")
 
 
-def _queue(settings: Settings) -> Iterator[Check]:
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Session]:
+    """Open the database for one reading transaction."""
     database = Database.open(settings.database_url())
     try:
         with database.reading() as read:
-            depth = queue.depth(read)
-            waiting = queries.destinations(read)
-            taken = taken_classes(read)
-            halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
-            latest = worklist.stopped_deliveries(read, limit=1) if halted else []
+            yield read
     finally:
         database.close()
+
+
+def _queue(settings: Settings) -> Iterator[Check]:
+    with _reading(settings) as read:
+        depth = queue.depth(read)
+        waiting = queries.destinations(read)
+        taken = taken_classes(read)
+        halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
+        latest = worklist.stopped_deliveries(read, limit=1) if halted else []
     stopped = sum(count for (name, state), count in depth.items() if state == "stopped" and name != "deliver")
     due = sum(count for (_, state), count in depth.items() if state == "open")
     yield Check(
@@ -290,13 +299,9 @@ def _reports(settings: Settings, taken: Mapping[str, str | None]) -> Iterator[Ch
 
 def _patients(settings: Settings) -> Iterator[Check]:
     """Say which studies wait for a decision on whose images they hold; whose, only the commands that it names say."""
-    database = Database.open(settings.database_url())
-    try:
-        with database.reading() as read:
-            in_conflict = queries.studies_in_conflict(read)
-            kept_aside = queries.studies_with_files_kept_aside(read)
-    finally:
-        database.close()
+    with _reading(settings) as read:
+        in_conflict = queries.studies_in_conflict(read)
+        kept_aside = queries.studies_with_files_kept_aside(read)
     yield Check(
         "patients",
         "warning" if in_conflict else "ok",
@@ -334,13 +339,9 @@ def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) 
 
 
 def _documents(settings: Settings) -> Iterator[Check]:
-    database = Database.open(settings.database_url())
-    try:
-        with database.reading() as read:
-            quarantined = documents.quarantined_by_study(read)
-            left_out = documents.left_out_by_study(read)
-    finally:
-        database.close()
+    with _reading(settings) as read:
+        quarantined = documents.quarantined_by_study(read)
+        left_out = documents.left_out_by_study(read)
     if left_out:
         study_uid = next(iter(left_out))
         yield Check(
@@ -367,19 +368,17 @@ def _documents(settings: Settings) -> Iterator[Check]:
 
 def _refusals(settings: Settings) -> Iterator[Check]:
     """Say what the receiver refused lately; contexts beside which images came are only counted."""
-    database = Database.open(settings.database_url())
-    try:
-        with database.reading() as read:
-            recent = refusals.latest(read, limit=refusals.MOST_ROWS, days=_REFUSAL_DAYS)
-    finally:
-        database.close()
-    serious = [entry for entry in recent if entry.refusal.kind is not RefusalKind.SPARE_CONTEXT]
-    for entry in serious[:_MOST_REFUSALS]:
+    with _reading(settings) as read:
+        recent = refusals.latest(read, limit=refusals.MOST_ROWS, days=_REFUSAL_DAYS)
+    named = [entry for entry in recent if entry.refusal.kind is not RefusalKind.SPARE_CONTEXT][:_MOST_REFUSALS]
+    for entry in named:
         yield Check(f"refused {entry.refusal.kind}", "warning", _refused(entry), entry.refusal.cure)
-    others = len(recent) - len(serious[:_MOST_REFUSALS])
-    found = f"{others} more kinds in {_REFUSAL_DAYS} days" if others else f"none in {_REFUSAL_DAYS} days"
-    if others or not serious:
-        yield Check("refusals", "ok", f"{found}; the console's page Refusals lists them" if others else found)
+    more = len(recent) - len(named)
+    if more:
+        found = f"{more} more kinds in {_REFUSAL_DAYS} days; the console's page Refusals lists them"
+        yield Check("refusals", "ok", found)
+    elif not named:
+        yield Check("refusals", "ok", f"none in {_REFUSAL_DAYS} days")
 
 
 def _refused(entry: RefusalCount) -> str:

@@ -19,10 +19,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
+    DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -47,6 +49,10 @@ _ENCODERS: dict[str, Callable[[NDArray[np.uint16]], bytes | bytearray]] = {
         stored, lossless=True, predictor=1, bitspersample=_MAXIMUM.bit_length()
     ),
 }
+_TRANSFER_SYNTAXES = (
+    ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless,
+    *_ENCODERS,
+)  # fmt: skip
 _NAMESPACE = uuid.UUID("b41d5bb4-5f0c-5e39-9d5e-3a2f1c7d9e60")
 """Ours alone, so that a phantom's UIDs never meet another's (PS3.5 B.2)."""
 
@@ -165,9 +171,13 @@ def phantom_dataset(
 
     Raises
     ------
-    ValueError, NotImplementedError, RuntimeError
-        Phantoms are not made in the transfer syntax.
+    ValueError
+        Phantoms are not made in the transfer syntax; the message names those that they are made in.
     """
+    if transfer_syntax not in _TRANSFER_SYNTAXES:
+        names = "; ".join(UID(syntax).name for syntax in _TRANSFER_SYNTAXES)
+        msg = f"phantoms are not made in transfer syntax {UID(transfer_syntax).name}, but in: {names}"
+        raise ValueError(msg)
     taken = acquired or dt.datetime(2026, 1, 5, 9, 0) + dt.timedelta(minutes=7 * (seed % 1000))
     pixels = draw(seed, opacity=opacity, view=view, size=size)
     kind = (seed, view, repr(opacity), sop_class, photometric, size, str(transfer_syntax), instance_number)
@@ -292,10 +302,7 @@ def _encode(dataset: FileDataset, syntax: UID) -> FileDataset:
 
 
 def _encapsulate(dataset: FileDataset, syntax: UID) -> FileDataset:
-    """Compress without loss; raises NotImplementedError for a syntax that phantoms are not made in."""
-    if syntax not in _ENCODERS:
-        msg = f"phantoms are not made in {syntax.name}"
-        raise NotImplementedError(msg)
+    """Compress without loss with the encoder of the syntax."""
     stored = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
     dataset.PixelData = encapsulate([bytes(_ENCODERS[syntax](stored))])
     dataset["PixelData"].VR = "OB"

@@ -26,8 +26,16 @@ from reporting.reading import (
 from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.conflicts import ways_out
+from tracking.corrections import BY_HAND, OTHER_PATIENT
 from tracking.patient import PatientIdentity
-from tracking.summaries import FindingSummary, InstanceSummary, KeptAside, RetrySummary, StudySummary
+from tracking.summaries import (
+    FindingSummary,
+    InstanceSummary,
+    KeptAside,
+    RetrySummary,
+    StudySummary,
+    way_to_accept,
+)
 
 COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",
@@ -36,7 +44,7 @@ COLOURS = {
     "waiting": "yellow",
 }  # fmt: skip
 _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
-REJECTED = {"by-hand": "by hand", "other-patient": "of another patient"}
+REJECTED = {BY_HAND: "by hand", OTHER_PATIENT: "of another patient"}
 _SHOWN_OF_A_HASH = 12
 _MOST_NAMES = 4
 
@@ -65,8 +73,7 @@ def count(number: int, word: str) -> str:
 def findings_text(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:
     """Return what is stated in lines, in the order and with the claims of every document; what is absent in one."""
     lines = [finding_text(entry) for entry in claims if entry.stated and not entry.absent]
-    absent = [_name(entry.finding) for entry in claims if entry.absent]
-    lines += [f"[dim]not found: {escape(', '.join(absent))}[/]"] if absent else []
+    lines += _not_found(claims)
     if all(entry.stated for entry in claims):
         return lines
     return [*lines, f"[dim]{(SCORED_ONLY if lines else NOTHING_STATED).lower()}[/]"]
@@ -76,12 +83,16 @@ def gist(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:
     """Return what is stated in as few lines as tell a study from others: one for each claim, good news and the rest."""
     lines = []
     for claim in (Claim.PRESENT, Claim.UNDETERMINED):
-        found = [_name_and_score(entry.finding) for entry in claims if entry.found and entry.claim is claim]
-        lines += [f"[{COLOURS[claim.value]}]{claim.value}[/]: {escape(', '.join(found))}"] if found else []
+        names = [_name_and_score(entry.finding) for entry in claims if entry.found and entry.claim is claim]
+        lines += [f"[{COLOURS[claim.value]}]{claim.value}[/]: {escape(', '.join(names))}"] if names else []
     lines += [finding_text(entry) for entry in claims if entry.stated and not entry.finding.abnormal]
-    absent = [_name(entry.finding) for entry in claims if entry.absent]
-    lines += [f"[dim]not found: {escape(', '.join(absent))}[/]"] if absent else []
+    lines += _not_found(claims)
     return lines or ([f"[dim]{NOTHING_STATED}[/]"] if claims else [])
+
+
+def _not_found(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:
+    absent = [_name(entry.finding) for entry in claims if entry.absent]
+    return [f"[dim]not found: {escape(', '.join(absent))}[/]"] if absent else []
 
 
 def _name_and_score(finding: FindingSummary) -> str:
@@ -144,7 +155,7 @@ def identity_text(identity: PatientIdentity) -> str:
         identity.patient_birth_date,
         identity.patient_sex,
     )
-    return ", ".join(part for part in stated if part)
+    return ", ".join(filter(None, stated))
 
 
 def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
@@ -152,11 +163,9 @@ def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
     differing = f" of another patient ({', '.join(kept.differing)} differ)" if kept.differing else ""
     whose = f": {identity_text(kept.patient)}" if kept.differing and kept.patient is not None else ""
     elsewhere = " in another study" if kept.study_uid != study.study_uid else ""
-    several = sum(other.instance_uid == kept.instance_uid for other in study.kept_aside) > 1
-    digest = f" --sha256 {kept.sha256[:_SHOWN_OF_A_HASH]}" if several else ""
     return (
         f"[yellow]1 file kept aside: same instance UID, other bytes{differing}{elsewhere}{escape(whose)}[/]\n"
-        f"[dim]cxrnode study accept {study.study_uid} --instance {kept.instance_uid}{digest}[/]"
+        f"[dim]{way_to_accept(study, kept)}[/]"
     )
 
 

@@ -70,8 +70,8 @@ def encode(samples: np.ndarray[Any, Any], syntax: str, precision: int) -> bytes:
         )
     if syntax in {HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K}:
         return imagecodecs.htj2k_encode(samples, reversible=syntax != HTJ2K)
-    msg = f"no encoder for {syntax}"
-    raise NotImplementedError(msg)
+    msg = f"no encoder for {syntax}: test images are made in JPEG, JPEG-LS, JPEG 2000, HTJ2K and RLE syntaxes"
+    raise ValueError(msg)
 
 
 def encode_rle(samples: np.ndarray[Any, Any]) -> bytes:

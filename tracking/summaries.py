@@ -6,6 +6,9 @@ from datetime import datetime
 from tracking.conflicts import StatedPatient
 from tracking.patient import PatientIdentity
 
+_DIGEST_DIGITS = 12
+"""As many of a SHA-256 tell files of one instance apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverySummary:
@@ -167,3 +170,10 @@ class DestinationSummary:
     error: str | None
     not_taken: int = 0
     """Structured reports that were not sent, because it takes none."""
+
+
+def way_to_accept(study: StudySummary, kept: KeptAside) -> str:
+    """Return the command that puts bytes which wait for a decision in the place of those that stand."""
+    several = sum(entry.instance_uid == kept.instance_uid for entry in study.kept_aside) > 1
+    digest = f" --sha256 {kept.sha256[:_DIGEST_DIGITS]}" if several else ""
+    return f"cxrnode study accept {study.study_uid} --instance {kept.instance_uid}{digest}"

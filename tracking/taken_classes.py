@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from pydicom.uid import UID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -73,4 +72,8 @@ def report_words(destination: DicomDestination | Hl7Destination, taken: Mapping[
     if destination.name not in taken:
         return "structured report: not asked yet which class it takes"
     uid = taken[destination.name]
-    return TAKES_NONE if uid is None else f"structured report: {UID(uid).name.removesuffix(' Storage')}"
+    if uid is None:
+        return TAKES_NONE
+    from pydicom.uid import UID  # half a second that only this answer needs
+
+    return f"structured report: {UID(uid).name.removesuffix(' Storage')}"

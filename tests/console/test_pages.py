@@ -358,6 +358,22 @@ def test_a_file_that_was_kept_aside_is_shown_with_the_way_to_accept_it(
     assert "a corrected file waits: another patient" in browser.get("/").text
 
 
+def test_of_several_files_that_were_kept_aside_each_has_a_command_of_its_own(
+    browser: TestClient, receive: Record, database: Database
+) -> None:
+    receive("1.1")
+    for digest in ("b", "c"):
+        incoming = instances.IncomingInstance(
+            "1.1", "1.2", "1.8", "1.2", "CR", digest * 64, 7, f"conflicts/{digest}", "M", "C", "192.0.2.7",
+            instances.StudyHeader("1.9"),
+        )  # fmt: skip
+        with database.transaction() as tx:
+            instances.register_conflict(tx, incoming)
+    page = browser.get("/study/1.9").text
+    for digest in ("b", "c"):
+        assert f"cxrnode study accept 1.9 --instance 1.1 --sha256 {digest * 12}" in page
+
+
 def test_two_patients_in_a_study_are_shown_and_no_finding_is(
     browser: TestClient, receive: Record, analyse: Record, build: Record, database: Database
 ) -> None:

@@ -13,8 +13,12 @@ import pytest
 from PIL import Image
 
 from config.errors import PermanentError
+from config.settings import Settings
 from cxrnode import demo, demo_phantoms
 from cxrnode.phantom import View, phantom_dataset
+from dicom_node.send import StoreOutcome
+from tracking.database import Database
+from tracking.instances import IncomingInstance, StudyHeader, register_instance
 
 
 def run(source: Path, folder: Path) -> demo.Outcome:
@@ -138,3 +142,24 @@ def test_one_phantom_is_also_written_as_png(tmp_path: Path, monkeypatch: pytest.
     (path,) = demo_phantoms.write(tmp_path / "sent", lambda *_: None)
     with Image.open(path.with_suffix(".png")) as png:
         assert (png.format, png.mode) == ("PNG", "L")
+
+
+def test_a_study_of_two_patients_is_not_waited_for(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uid, patient in (("1.1", "PAT-A"), ("1.2", "PAT-B")):
+        incoming = IncomingInstance(
+            instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
+            transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256="a" * 64, size=7, path="ab/cd",
+            calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1", study=StudyHeader("1.9", "", patient),
+        )  # fmt: skip
+        with database.transaction() as tx:
+            register_instance(tx, incoming, settle_seconds=0)
+
+    def wait(_: float) -> None:
+        pytest.fail("waits for what nothing will change")
+
+    monkeypatch.setattr(demo.time, "sleep", wait)
+    sent = [StoreOutcome(Path("x.dcm"), uid, 0, "") for uid in ("1.1", "1.2")]
+    (study,) = demo._wait(settings, sent, 600, lambda *_: None)
+    assert study.status == "conflict"

@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import (
+    JPEG2000,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
@@ -123,6 +124,12 @@ def test_pixels_survive_every_transfer_syntax(syntax: pydicom.uid.UID) -> None:
     stream = read_codestream(read)
     layout = read_layout(read, None if stream is None else stream.header)
     assert np.array_equal(decode_samples(read, layout, stream).array, draw(9, size=SMALL))
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000, "1.2.3", "1.2.840.10008.1.1"])
+def test_a_transfer_syntax_that_phantoms_are_not_made_in_is_named_with_those_that_they_are(syntax: str) -> None:
+    with pytest.raises(ValueError, match=r"not made in .*but in: Explicit VR Little Endian; .*RLE Lossless"):
+        phantom_dataset(9, size=SMALL, transfer_syntax=syntax)
 
 
 def test_views_that_must_not_be_analysed_say_so_in_their_headers() -> None:
