@@ -13,7 +13,6 @@ their row says are left out: ``known-wrong.csv`` of the data, and ``verdict_know
 import argparse
 import csv
 import json
-import math
 import platform
 import statistics
 import time
@@ -28,6 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from config.errors import CxrnodeError
 from cxrnode.phantom import View, draw
+from inference.evidence import wilson
 from inference.pixels import Picture, implausible, read_picture, to_model_input
 from inference.verdict.decide import decide
 from inference.verdict.network import VerdictNetwork
@@ -228,10 +228,10 @@ def report(
                 "kind": key[2],
                 "images": len(group),
                 "stopped": [
-                    {"accept": accept, **wilson(sum(answer.usable < accept for answer in group), len(group))}
+                    {"accept": accept, **share(sum(answer.usable < accept for answer in group), len(group))}
                     for accept in sorted({*MARGINS, margin.accept})
                 ],
-                "mirrored": wilson(sum(answer.mirrored >= 0.98 for answer in group), len(group)),
+                "mirrored": share(sum(answer.mirrored >= 0.98 for answer in group), len(group)),
                 "named": sum(_named(answer) for answer in group),
             }
             for key, group in rows.items()
@@ -251,17 +251,10 @@ def _named(answer: Answer) -> bool:
     return answer.verdict == kinds.get(answer.kind, "other")
 
 
-def wilson(count: int, of: int) -> dict[str, Any]:
-    """Return a share with its 95 % interval after Wilson (1927)."""
-    if not of:
-        return {"count": 0, "share": 0.0, "low": 0.0, "high": 1.0}
-    z, share = 1.959964, count / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return {
-        "count": count, "share": round(share, 5), "low": round(max(0.0, middle - half), 5),
-        "high": round(min(1.0, middle + half), 5),
-    }  # fmt: skip
+def share(count: int, of: int) -> dict[str, Any]:
+    """Return a share with its 95 % interval."""
+    low, high = wilson(count, of)
+    return {"count": count, "share": round(count / of if of else 0.0, 5), "low": round(low, 5), "high": round(high, 5)}
 
 
 def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
@@ -270,7 +263,7 @@ def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
     picture = Picture(np.random.default_rng(0).random((2048, 2048), np.float32))
     batch = to_model_input(picture, size.rows, size.columns, size.contrast)[0][None]
     calls: dict[str, Callable[[], object]] = {
-        "forward": lambda: network._engine.forward(batch),
+        "forward": lambda: network.run(batch),
         "whole": lambda: network.verdict(picture),
     }
     times = {}
