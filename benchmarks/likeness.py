@@ -27,10 +27,10 @@ from inference.pixels import Picture, implausible
 from training.data import pictures
 from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
+from training.evaluation.protocol import record_of
 from training.evaluation.resample import Resamples
 from training.likeness.fit import quantiles
 from training.likeness.kept import KeptFeatures
-from training.likeness.parts import record_of, was_learnt
 
 RESULTS = Path(__file__).parent / "results" / "likeness.json"
 
@@ -140,7 +140,7 @@ def main() -> None:
     record = record_of(measured.model.package)
     random = np.random.default_rng(2)
     everything = [film for root in (given.data, *given.outside) for film in films(root)]
-    unseen = [film for film in everything if not was_learnt(record, film)]
+    unseen = [film for film in everything if not record.learnt(film)]
     good = _by_source([film for film in unseen if film.is_frontal_adult], given.most, random)
     table, _ = sources_of(measured, good)
     rest = {
