@@ -18,22 +18,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks.alterations import ALTERATIONS, altered, synthetic
-from config.errors import CxrnodeError
+from benchmarks.dicom_images import decodable
 from cxrnode.demo_phantoms import SCENES
 from cxrnode.phantom import draw
 from inference.likeness.measure import share_nearer
 from inference.model import Model
-from inference.pixels import Picture, implausible, read_picture
+from inference.pixels import Picture, implausible
 from training.data import pictures
 from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
+from training.evaluation.protocol import record_of
 from training.evaluation.resample import Resamples
 from training.likeness.fit import quantiles
 from training.likeness.kept import KeptFeatures
-from training.likeness.parts import record_of, was_learnt
 
 RESULTS = Path(__file__).parent / "results" / "likeness.json"
-MAX_PIXELS = 100_000_000
 
 
 class Measured:
@@ -121,11 +120,7 @@ def _phantoms() -> Iterator[tuple[str, Any, str]]:
 
 def _dicom(folder: Path) -> Iterator[tuple[str, Picture, str]]:
     """Yield what of a folder decodes and is not refused for its pixels already."""
-    for path in sorted(folder.glob("*.dcm")):
-        try:
-            image = read_picture(path, MAX_PIXELS)
-        except CxrnodeError:
-            continue
+    for path, image in decodable(folder):
         if implausible(image) is None:
             yield "other DICOM images", image, path.name
 
@@ -145,7 +140,7 @@ def main() -> None:
     record = record_of(measured.model.package)
     random = np.random.default_rng(2)
     everything = [film for root in (given.data, *given.outside) for film in films(root)]
-    unseen = [film for film in everything if not was_learnt(record, film)]
+    unseen = [film for film in everything if not record.learnt(film)]
     good = _by_source([film for film in unseen if film.is_frontal_adult], given.most, random)
     table, _ = sources_of(measured, good)
     rest = {

@@ -31,9 +31,9 @@ from inference.package import KERAS_MODEL, ModelPackage
 from training.data.examples import Example, TruthBox
 from training.data.films import boxes, films
 from training.data.pictures import read_picture
+from training.evaluation.protocol import record_of
 from training.explanation.pointing import Point, Pointing, cells_of, measure, peak
 from training.export import litert_bytes
-from training.likeness.parts import record_of, was_learnt
 
 RESULTS = Path(__file__).parent / "results" / "maps.json"
 WINDOWS, REACH = 6, 0.25
@@ -128,7 +128,7 @@ def boxed(package: Any, roots: Sequence[Path]) -> list[Example]:
         Example(film.file, film.path, film.patient, film.source, boxes=drawn[film.file])
         for root in roots
         for film in films(root)
-        if film.file in drawn and film.is_frontal_adult and not was_learnt(record, film)
+        if film.file in drawn and film.is_frontal_adult and not record.learnt(film)
     ]
 
 

@@ -13,11 +13,10 @@ their row says are left out: ``known-wrong.csv`` of the data, and ``verdict_know
 import argparse
 import csv
 import json
-import math
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from config.errors import CxrnodeError
+from benchmarks.dicom_images import decodable
 from cxrnode.phantom import View, draw
-from inference.pixels import Picture, implausible, read_picture, to_model_input
+from inference.evidence import wilson
+from inference.pixels import Picture, implausible, to_model_input
 from inference.verdict.decide import decide
 from inference.verdict.network import VerdictNetwork
 from training.data import pictures
-from training.verdict.films import known_wrong, read_films
+from training.data.examples import Example
+from training.data.examples import View as StatedView
+from training.data.films import all_films, known_wrong
 
 RESULTS = Path(__file__).parent / "results" / "verdict.json"
 WRONG = Path(__file__).parent / "verdict_known_wrong.csv"
@@ -47,9 +49,6 @@ GOALS = {
     "other files": 0.99, "detail": 0.99, "drawn": 0.99,
 }  # fmt: skip
 Gray = NDArray[np.float32]
-_MAX_PIXELS = 100_000_000
-_UPSIDE_DOWN = "03f075e3-c8e8-4401-882e-645ad489926f"
-"""A file among ``dicom/rsna`` that ``known-wrong.csv`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,22 @@ class Answer:
     mirrored: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network under its name in the figures: ``shipped`` or ``twin``."""
+
+    name: str
+    network: VerdictNetwork
+
+    def answer(self, source: str, kind: str, file: str, image: Picture | Gray) -> Answer:
+        """Ask about one image."""
+        if not isinstance(image, Picture):
+            image = Picture(np.ascontiguousarray(image, np.float32))
+        answers = self.network.answers(image)
+        verdict = decide(answers, self.network.margin)
+        return Answer(self.name, source, kind, file, answers.usable, verdict.kind.value, answers.mirrored)
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="benchmarks.verdict", description="Measure the verdict on unseen sources.")
@@ -81,43 +96,45 @@ def main() -> None:
     if options.twin is not None:
         networks["twin"] = VerdictNetwork.open(options.twin)
     answers = [
-        answer for name, network in networks.items() for answer in measure(name, network, options.data, options.each)
+        answer
+        for name, network in networks.items()
+        for answer in measure(Candidate(name, network), options.data, options.each)
     ]
     if options.rows is not None:
         with options.rows.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
-            for a in answers:
-                writer.writerow([*astuple(a)])
+            writer.writerows(astuple(answer) for answer in answers)
     document = report(networks, answers, timing(networks["shipped"]))
     print(shown(document))
     options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(name: str, network: VerdictNetwork, data: Path, each: int) -> Iterator[Answer]:
+def measure(candidate: Candidate, data: Path, each: int) -> Iterator[Answer]:
     """Ask one network about everything that it never saw."""
-    wrong = known_wrong(WRONG)
-    films = [film for film in read_films(data) if film.adult]
-    for source in UNSEEN[name]:
-        listed = [film for film in films if film.source == source and (film.frontal or source == "bimcv")]
-        good = [film for film in listed if film.file not in wrong]
+    left_out = {data / file for file in known_wrong(WRONG)}
+    wrong = known_wrong(data / "known-wrong.csv")
+    films = [film for film in all_films(data) if film.is_adult]
+    for source in UNSEEN[candidate.name]:
+        listed = [film for film in films if film.source == source and (film.is_frontal_adult or source == "bimcv")]
+        good = [film for film in listed if film.path not in left_out]
         for film in listed:
-            if film.file in wrong:
-                yield _answer(name, network, source, "left out", film.file, pictures.read_grey(film.path))
+            if film.path in left_out:
+                yield candidate.answer(source, "left out", _below(data, film), pictures.read_grey(film.path))
         step = max(1, len(good) // each)
         for number, film in enumerate(good):
             gray = pictures.read_grey(film.path)
-            yield _answer(name, network, source, "good", film.file, gray)
+            yield candidate.answer(source, "good", _below(data, film), gray)
             if number % step == 0:
-                for kind, made in variants(gray, np.random.default_rng(number)):
-                    yield _answer(name, network, source, kind, film.file, made)
+                for kind, variant in variants(gray, np.random.default_rng(number)):
+                    yield candidate.answer(source, kind, _below(data, film), variant)
     for film in films:
-        if film.view == "L" and film.fold in LATERAL_FOLDS[name]:
-            yield _answer(name, network, "laterals kept apart", "lateral", film.file, pictures.read_grey(film.path))
-    for file in known_wrong(data / "known-wrong.csv"):
-        yield _answer(name, network, "known-wrong.csv", "known wrong", file, pictures.read_grey(data / file))
-    yield from _dicom(name, network, data)
+        if film.view is StatedView.LATERAL and film.fold in LATERAL_FOLDS[candidate.name]:
+            yield candidate.answer("laterals kept apart", "lateral", _below(data, film), pictures.read_grey(film.path))
+    for file in wrong:
+        yield candidate.answer("known-wrong.csv", "known wrong", file, pictures.read_grey(data / file))
+    yield from _dicom(candidate, data / "dicom", {data / file for file in wrong})
     for kind, gray in drawn_others():
-        yield _answer(name, network, "drawn", "drawn", kind, gray)
+        yield candidate.answer("drawn", "drawn", kind, gray)
 
 
 def variants(gray: Gray, rng: np.random.Generator) -> Iterator[tuple[str, Gray]]:
@@ -172,39 +189,21 @@ def _rings(rng: np.random.Generator) -> Gray:
     return np.asarray(np.clip(gray + rng.normal(0, 0.03, gray.shape), 0, 1), np.float32)
 
 
-def _dicom(name: str, network: VerdictNetwork, data: Path) -> Iterator[Answer]:
+def _below(data: Path, film: Example) -> str:
+    """Return a film's path below the data folder, as lists of wrong films name it."""
+    return film.path.relative_to(data).as_posix()
+
+
+def _dicom(candidate: Candidate, folder: Path, wrong: Collection[Path]) -> Iterator[Answer]:
     """Ask about real DICOM files: other things, and chest films of other machines."""
-    for path in sorted((data / "dicom" / "other").glob("*.dcm")):
-        picture = _decoded(path)
-        if picture is not None and implausible(picture) is None:
-            yield _ask(name, network, "dicom/other", "other files", path.name, picture)
-    for path in sorted((data / "dicom" / "chest").glob("*.dcm")):
-        picture = _decoded(path)
-        if picture is not None:
-            yield _ask(name, network, "dicom/chest", "good", path.name, picture)
-
-    for path in sorted((data / "dicom" / "rsna").glob("*.dcm")):
-        picture = _decoded(path)
-        if picture is not None and path.stem != _UPSIDE_DOWN:
-            yield _ask(name, network, "dicom/rsna", "good, origin seen", path.name, picture)
-
-
-def _decoded(path: Path) -> Picture | None:
-    """Return a file's image; None where the node refuses it before any verdict."""
-    try:
-        return read_picture(path, _MAX_PIXELS)
-    except CxrnodeError:
-        return None
-
-
-def _answer(name: str, network: VerdictNetwork, source: str, kind: str, file: str, gray: Gray) -> Answer:
-    return _ask(name, network, source, kind, file, Picture(np.ascontiguousarray(gray, np.float32)))
-
-
-def _ask(name: str, network: VerdictNetwork, source: str, kind: str, file: str, picture: Picture) -> Answer:
-    answers = network.answers(picture)
-    verdict = decide(answers, network.margin)
-    return Answer(name, source, kind, file, answers.usable, verdict.kind.value, answers.mirrored)
+    for path, image in decodable(folder / "other"):
+        if implausible(image) is None:
+            yield candidate.answer("dicom/other", "other files", path.name, image)
+    for path, image in decodable(folder / "chest"):
+        yield candidate.answer("dicom/chest", "good", path.name, image)
+    for path, image in decodable(folder / "rsna"):
+        if path not in wrong:
+            yield candidate.answer("dicom/rsna", "good, origin seen", path.name, image)
 
 
 def report(
@@ -228,10 +227,10 @@ def report(
                 "kind": key[2],
                 "images": len(group),
                 "stopped": [
-                    {"accept": accept, **wilson(sum(answer.usable < accept for answer in group), len(group))}
+                    {"accept": accept, **share(sum(answer.usable < accept for answer in group), len(group))}
                     for accept in sorted({*MARGINS, margin.accept})
                 ],
-                "mirrored": wilson(sum(answer.mirrored >= 0.98 for answer in group), len(group)),
+                "mirrored": share(sum(answer.mirrored >= 0.98 for answer in group), len(group)),
                 "named": sum(_named(answer) for answer in group),
             }
             for key, group in rows.items()
@@ -251,17 +250,10 @@ def _named(answer: Answer) -> bool:
     return answer.verdict == kinds.get(answer.kind, "other")
 
 
-def wilson(count: int, of: int) -> dict[str, Any]:
-    """Return a share with its 95 % interval after Wilson (1927)."""
-    if not of:
-        return {"count": 0, "share": 0.0, "low": 0.0, "high": 1.0}
-    z, share = 1.959964, count / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return {
-        "count": count, "share": round(share, 5), "low": round(max(0.0, middle - half), 5),
-        "high": round(min(1.0, middle + half), 5),
-    }  # fmt: skip
+def share(count: int, of: int) -> dict[str, Any]:
+    """Return a share with its 95 % interval."""
+    low, high = wilson(count, of)
+    return {"count": count, "share": round(count / of if of else 0.0, 5), "low": round(low, 5), "high": round(high, 5)}
 
 
 def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
@@ -270,7 +262,7 @@ def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
     picture = Picture(np.random.default_rng(0).random((2048, 2048), np.float32))
     batch = to_model_input(picture, size.rows, size.columns, size.contrast)[0][None]
     calls: dict[str, Callable[[], object]] = {
-        "forward": lambda: network._engine.forward(batch),
+        "forward": lambda: network.run(batch),
         "whole": lambda: network.verdict(picture),
     }
     times = {}

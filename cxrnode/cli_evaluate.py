@@ -139,10 +139,10 @@ def _asked(names: tuple[str, str], choice: "Choice | None") -> "tuple[list[Predi
     from functools import reduce
 
     from inference.model import Model
-    from training.evaluation.evaluate import choose, record_of
+    from training.evaluation.evaluate import choose
     from training.evaluation.predict import predict
     from training.evaluation.predictions import load_predictions
-    from training.evaluation.protocol import Record
+    from training.evaluation.protocol import Record, record_of
 
     models = [None if Path(name).is_file() else Model.open(name) for name in names]
     records = [None if model is None else record_of(model.package) for model in models]

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from benchmarks.verdict import GOALS, RESULTS, wilson
+from benchmarks.verdict import GOALS, RESULTS, share
 from inference.package import load_verdict
 
 
-@pytest.mark.parametrize(("count", "of", "low", "high"), [(0, 100, 0.0, 0.037), (50, 100, 0.4038, 0.5962)])
+@pytest.mark.parametrize(
+    ("count", "of", "low", "high"), [(0, 100, 0.0, 0.037), (50, 100, 0.4038, 0.5962), (0, 0, 0.0, 1.0)]
+)
 def test_intervals_are_those_of_wilson(count: int, of: int, low: float, high: float) -> None:
-    figure = wilson(count, of)
-    assert figure["share"] == count / of
+    figure = share(count, of)
+    assert figure["share"] == (count / of if of else 0)
     assert figure["low"] == pytest.approx(low, abs=5e-4)
     assert figure["high"] == pytest.approx(high, abs=5e-4)
 

@@ -65,9 +65,14 @@ class Example:
     """The labels for which somebody drew all the boxes there are, so that no box means there is none."""
 
     @property
+    def is_adult(self) -> bool:
+        """Whether nothing says that it is a child's."""
+        return self.age is None or self.age >= ADULT_YEARS
+
+    @property
     def is_frontal_adult(self) -> bool:
         """Whether this is a picture the node would analyse: frontal, and an adult's (unknown age counts as one)."""
-        return self.view in FRONTAL and (self.age is None or self.age >= ADULT_YEARS)
+        return self.view in FRONTAL and self.is_adult
 
     def class_of(self, classes: Sequence[str]) -> int | None:
         """Return the index of the one class among exclusive ones that is true; None where none is known to be."""

@@ -7,14 +7,13 @@ from typing import Any
 
 from config.errors import DataError
 from inference.model import Model
-from inference.package import AnyPackage
 from training.data.examples import Example
 from training.data.lists import restrict
 from training.data.open import open_data
 from training.evaluation.figures import figures
 from training.evaluation.predict import Progress, predict
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import TRAINING, VALIDATION, Record, record_in
+from training.evaluation.protocol import Record, record_of
 from training.measures import RESAMPLES
 
 Document = dict[str, Any]
@@ -35,16 +34,6 @@ class Choice:
     """A CSV file of pictures and labels, relative to the data folder; the package's own without it, "" for none."""
     any_view: bool = False
     """Lateral pictures and children's too, which a node would not analyse."""
-
-
-def record_of(package: AnyPackage) -> Record:
-    """Return what a package remembers of the pictures it was made from; of an ensemble, what its members do."""
-    records = [record_in(member) for member in package.members]
-    joined = records[0]
-    for record in records[1:]:
-        joined = joined.joined(record)
-    own = record_in(package)
-    return joined if own.rsna_thresholds is None else replace(joined, rsna_thresholds=own.rsna_thresholds)
 
 
 def choose(record: Record, choice: Choice) -> tuple[Example, ...]:
@@ -112,7 +101,7 @@ def _part(examples: Sequence[Example], record: Record, choice: Choice) -> tuple[
     elif choice.fold is not None:
         chosen = tuple(one for one in examples if one.fold == choice.fold or (apart and one.file.startswith(apart)))
     else:
-        chosen = tuple(one for one in examples if record.part_of(one) not in (TRAINING, VALIDATION))
+        chosen = tuple(one for one in examples if not record.learnt(one))
     if chosen:
         return chosen
     if choice.fold is not None:

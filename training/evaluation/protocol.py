@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config.errors import PackageError
@@ -105,6 +105,18 @@ def record_in(package: AnyPackage) -> "Record":
         raise _unread(package) from error
 
 
+def record_of(package: AnyPackage) -> "Record":
+    """Return what a package remembers of the pictures it was made from; of an ensemble, what its members do.
+
+    Raises :class:`PackageError` as :func:`record_in` does.
+    """
+    joined, *others = (record_in(member) for member in package.members)
+    for record in others:
+        joined = joined.joined(record)
+    own = record_in(package)
+    return joined if own.rsna_thresholds is None else replace(joined, rsna_thresholds=own.rsna_thresholds)
+
+
 def _unread(package: AnyPackage) -> PackageError:
     manifest = package.manifest
     return PackageError(
@@ -187,6 +199,10 @@ class Record:
         if self.dealt:
             return TRAINING  # nobody can tell, so suppose the worst
         return next((name for name, numbers in self.folds.items() if example.fold in numbers), "")
+
+    def learnt(self, example: Example) -> bool:
+        """Say whether this example's patient was fitted or chosen on, as far as the package remembers."""
+        return self.part_of(example) in (TRAINING, VALIDATION)
 
     def _by_fold(self, example: Example) -> str:
         """Suppose the worst of folds that are the data set's own; of other pictures nothing can be said."""

@@ -11,7 +11,7 @@ from config.errors import DataError
 from inference.package import AnyPackage
 from training.data.examples import Example
 from training.data.films import films
-from training.evaluation.protocol import TRAINING, VALIDATION, Record, record_in
+from training.evaluation.protocol import record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,6 @@ class Parts:
     """Of patients that the package's networks learnt from."""
     held_out: tuple[Example, ...]
     """Of patients that they did not learn from."""
-
-
-def record_of(package: AnyPackage) -> Record:
-    """Return whom the networks of a package learnt from; see :func:`training.evaluation.protocol.record_in`."""
-    first, *others = (record_in(member) for member in package.members)
-    for other in others:
-        first = first.joined(other)
-    return first
-
-
-def was_learnt(record: Record, film: Example) -> bool:
-    """Say whether the patient of a film was learnt from."""
-    return record.part_of(film) in (TRAINING, VALIDATION)
 
 
 def choose(
@@ -65,21 +52,21 @@ def choose(
     record = record_of(package)
     adults = [film for root in (data, *outside) for film in films(root) if film.is_frontal_adult]
     random = np.random.default_rng(seed)
-    known = _some([film for film in adults if was_learnt(record, film)], learnt, random)
+    fitted_on = _some([film for film in adults if record.learnt(film)], learnt, random)
     sources: dict[str, list[Example]] = defaultdict(list)
     for film in adults:
-        if not was_learnt(record, film):
+        if not record.learnt(film):
             sources[film.source].append(film)
     kept = [film for name in sorted(sources) for film in _some(sources[name], held_out, random)]
-    if len(known) < 100 or not kept:
+    if len(fitted_on) < 100 or not kept:
         raise DataError(
-            f"{len(known)} films were learnt from and {len(kept)} are held out: give the folder that the package "
+            f"{len(fitted_on)} films were learnt from and {len(kept)} are held out: give the folder that the package "
             "learnt from, and others that it did not"
         )
-    return Parts(known, tuple(kept))
+    return Parts(fitted_on, tuple(kept))
 
 
-def _some(films_: Iterable[Example], most: int, random: np.random.Generator) -> tuple[Example, ...]:
-    given = sorted(films_, key=lambda film: film.file)
-    chosen = sorted(random.permutation(len(given))[:most].tolist())
-    return tuple(given[index] for index in chosen)
+def _some(candidates: Iterable[Example], most: int, random: np.random.Generator) -> tuple[Example, ...]:
+    by_file = sorted(candidates, key=lambda film: film.file)
+    indices = sorted(random.permutation(len(by_file))[:most].tolist())
+    return tuple(by_file[index] for index in indices)

@@ -19,11 +19,13 @@ from inference.verdict.decide import Answers
 from inference.verdict.heads import VERDICT_HEADS
 from inference.verdict.manifest import VerdictManifest
 from inference.verdict.network import VerdictNetwork
+from training.data.examples import FRONTAL, Example, View
+from training.data.films import all_films
 from training.export import TOLERANCE, keras_bytes, litert_bytes, round_to_half
 from training.learnt import Progress, silent
 from training.package import INTENDED_USE, LICENCE, require_place
 from training.verdict.draw_samples import Films, draw_samples
-from training.verdict.films import Film, chosen, read_films, small
+from training.verdict.films import chosen, small
 from training.verdict.fit import fit
 from training.verdict.network import HEADS, with_heads
 from training.verdict.recipe import VerdictRecipe
@@ -45,20 +47,20 @@ class Drawn:
 class Parts:
     """Which films a recipe learns from and which it keeps apart."""
 
-    frontals: tuple[Film, ...]
-    laterals: tuple[Film, ...]
-    validation: tuple[Film, ...]
+    frontals: tuple[Example, ...]
+    laterals: tuple[Example, ...]
+    validation: tuple[Example, ...]
 
     def counts(self) -> dict[str, int]:
         """Return how many films each source teaches, laterals by themselves."""
         counts: dict[str, int] = {}
         for film in (*self.frontals, *self.laterals):
-            name = film.source if film.frontal else f"{film.source} (lateral)"
+            name = film.source if film.view in FRONTAL else f"{film.source} (lateral)"
             counts[name] = counts.get(name, 0) + 1
         return dict(sorted(counts.items()))
 
 
-def parts(recipe: VerdictRecipe, films: Sequence[Film]) -> Parts:
+def parts(recipe: VerdictRecipe, films: Sequence[Example]) -> Parts:
     """Deal films out as a recipe says; a patient of the validation part teaches nothing."""
     data = recipe.data
     kept = [film for film in films if film.source in data.validation_sources and film.fold == data.validation_fold]
@@ -68,9 +70,9 @@ def parts(recipe: VerdictRecipe, films: Sequence[Film]) -> Parts:
         for sources in (data.sources, data.lateral_sources or data.sources)
     )
     return Parts(
-        tuple(film for film in frontals if film.frontal),
-        tuple(film for film in laterals if film.view == "L" and film.fold in data.lateral_folds),
-        tuple(film for film in chosen(kept, data.validation_sources) if film.frontal),
+        tuple(film for film in frontals if film.view in FRONTAL),
+        tuple(film for film in laterals if film.view is View.LATERAL and film.fold in data.lateral_folds),
+        tuple(film for film in chosen(kept, data.validation_sources) if film.view in FRONTAL),
     )
 
 
@@ -91,7 +93,7 @@ def produce(
     recipe
         What is learnt from what.
     data
-        A folder as :func:`training.verdict.films.read_films` takes it.
+        A folder as :func:`training.data.films.all_films` takes it.
     out
         Where the package goes; one that is there is replaced.
     drawn
@@ -107,7 +109,7 @@ def produce(
     """
     require_place(out)
     recipe, drawn = (recipe.quick() if quick else recipe), drawn or Drawn()
-    dealt = parts(recipe, read_films(data))
+    dealt = parts(recipe, all_films(data))
     if len(dealt.frontals) < _FEWEST_FRONTALS or len(dealt.laterals) + len(drawn.laterals) < _FEWEST_LATERALS:
         raise DataError("a verdict network needs frontal and lateral films of adults: give a folder that holds both")
     if quick:
@@ -264,7 +266,7 @@ def _numbers(answers: Answers) -> list[float]:
     ]
 
 
-def _small(films: Sequence[Film], what: str, progress: Progress) -> list[NDArray[np.uint8]]:
+def _small(films: Sequence[Example], what: str, progress: Progress) -> list[NDArray[np.uint8]]:
     kept = []
     for number, film in enumerate(films, 1):
         kept.append(small(film.path))

@@ -14,10 +14,10 @@ from inference.model import Model
 from inference.package import BUILT_IN, load_network, write_ensemble
 from training.data.examples import Example
 from training.data.pictures import read_picture
-from training.evaluation.evaluate import record_of
 from training.evaluation.figures import figures
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions, load_predictions, save_predictions
+from training.evaluation.protocol import record_of
 
 Make = Callable[..., Predictions]
 

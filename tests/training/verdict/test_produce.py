@@ -13,7 +13,7 @@ from config.errors import DataError, SettingsError
 from inference.package import FIGURES, load_verdict
 from inference.pixels import Picture
 from inference.verdict.network import VerdictNetwork
-from training.verdict.films import read_films
+from training.data.films import all_films
 from training.verdict.produce import Drawn, parts, produce
 from training.verdict.recipe import find_recipe
 
@@ -45,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 def test_children_kept_folds_and_films_known_to_be_wrong_teach_nothing(data: Path) -> None:
     recipe = find_recipe("verdict")
     assert recipe is not None
-    dealt = parts(recipe, read_films(data))
+    dealt = parts(recipe, all_films(data))
     numbers = {int(film.path.stem) for film in dealt.frontals}
     assert numbers == {number for number in range(20) if number % 5 != 4 and number not in {3, 7}}
     assert {film.fold for film in dealt.validation} == {4}
