@@ -24,7 +24,7 @@ LEFT_OUT = "attribute-left-out"
 class DocumentRecord:
     """One document on disk.
 
-    ``kind`` is ``sr``, ``sc`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
+    ``kind`` is ``sr``, ``sc``, ``map`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
     relative to the document store; ``quarantined`` is the reason why it must not be sent, or None.
     """
 
@@ -318,8 +318,10 @@ def record_not_taken(tx: Session, delivery_id: int) -> None:
 def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
     """Say whether the destination has a document of this kind from a later revision of the study already.
 
-    A receiver that keeps what came last would otherwise end with the older result.
+    A receiver that keeps what came last would otherwise end with the older result. A later revision may have no score
+    map any more, so that a map is overtaken by any later DICOM document.
     """
+    kinds = ("map", "sc", "sr") if delivery.document.kind == "map" else (delivery.document.kind,)
     ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
     later = (
         select(Delivery.id)
@@ -330,7 +332,7 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
             Analysis.study_uid == delivery.study_uid,
             Delivery.destination == delivery.destination,
             Delivery.state == "delivered",
-            Document.kind == delivery.document.kind,
+            Document.kind.in_(kinds),
         )
     )
     return read.execute(later.limit(1)).first() is not None
