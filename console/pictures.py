@@ -17,7 +17,8 @@ LONGEST_SIDE = 1400
 """Pixels of the picture on a study's page; a larger capture is made smaller."""
 
 _MOST_BYTES = 512 * 1024 * 1024
-_drawing = threading.BoundedSemaphore(2)
+drawing = threading.BoundedSemaphore(2)
+"""Held while a picture is drawn: a page of many captures must not take all memory and processors."""
 
 
 def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_SIDE) -> bytes:
@@ -32,7 +33,7 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
     UndecodablePixels
         It holds no 8-bit picture.
     """
-    with _drawing:  # a page of many captures must not take all memory and processors
+    with drawing:
         picture = _picture(_read(folder, file), file.uid)
         if longest_side is not None and max(picture.size) > longest_side:
             picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)

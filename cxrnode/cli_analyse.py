@@ -1,7 +1,7 @@
 """The command ``analyse``: what the model says about image files; it needs no running node and no database."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +34,8 @@ class Answer:
     """Relative to the folder that was named, if one was."""
     file: "FileAnalysis"
     overlay: Path | None
+    maps: dict[str, Path] = field(default_factory=dict)
+    """The score maps that were written, by the label of their findings."""
 
 
 def analyse(
@@ -41,7 +43,7 @@ def analyse(
     files: Annotated[list[Path], typer.Argument(help="PNG, JPEG or DICOM files, or folders of them.", exists=True)],
     overlay: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write each analysed image with its findings drawn on it, as PNG."),
+        typer.Option(metavar="FOLDER", help="Write each analysed image as PNG, with its findings and its score maps."),
     ] = None,
     package: Annotated[str | None, typer.Option(help="Model package, by name or folder; else the settings'.")] = None,
     as_json: Json = False,
@@ -121,12 +123,17 @@ def _answer(
     answer = analyse_content(analyser, content, max_pixels)
     if overlay is None or answer.image is None or answer.analysis.refused:
         return Answer(name, answer, None)
-    from reporting.image_answer import draw_overlay
+    from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
 
-    when = datetime.now().astimezone()
-    target = _free_name(overlay, path.stem)
-    target.write_bytes(draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side))
-    return Answer(name, answer, target)
+    when, model = datetime.now().astimezone(), analyser.identity
+    target = _free_name(overlay, f"{path.stem}-ai")
+    target.write_bytes(draw_overlay(answer.image, answer.analysis, model, when, longest_side))
+    maps: dict[str, Path] = {}
+    for entry in mapped(answer.analysis):
+        label = entry.finding.label
+        maps[label] = _free_name(overlay, f"{path.stem}-ai-map-{label}")
+        maps[label].write_bytes(draw_map_overlay(answer.image, answer.analysis, entry, model, when, longest_side))
+    return Answer(name, answer, target, maps)
 
 
 def _read(path: Path) -> bytes:
@@ -140,10 +147,10 @@ def _read(path: Path) -> bytes:
 
 def _free_name(folder: Path, stem: str) -> Path:
     """Return a path for an overlay at which nothing lies: no file of anybody's is written over."""
-    path, number = folder / f"{stem}-ai.png", 1
+    path, number = folder / f"{stem}.png", 1
     while path.exists():
         number += 1
-        path = folder / f"{stem}-ai-{number}.png"
+        path = folder / f"{stem}-{number}.png"
     return path
 
 
@@ -163,6 +170,8 @@ def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
     for answer in answers:
         if answer.overlay is not None:
             out.print(f"overlay: {answer.overlay}", markup=False, highlight=False, soft_wrap=True)
+        for drawn in answer.maps.values():
+            out.print(f"score map: {drawn}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _text(analysis: "ImageAnalysis") -> str:
@@ -205,5 +214,6 @@ def _file_as_json(answer: Answer) -> dict[str, Any]:
         "verdict": analysis.verdict,
         "distance": analysis.distance,
         "overlay": answer.overlay,
+        "maps": answer.maps,
         "seconds": round(answer.file.seconds, 3),
     }
