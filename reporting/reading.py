@@ -195,7 +195,7 @@ def map_words(score_map: ScoreMap) -> tuple[str, ...]:
     pointing = score_map.pointing
     if pointing is None:
         return (_MAP_WORDS[score_map.kind],)
-    right, constant = (f"{100 * share:.0f} %" for share in (pointing.right, pointing.constant))
+    right, constant = (f"{100 * share:.0f}\N{NO-BREAK SPACE}%" for share in (pointing.right, pointing.constant))
     measured = (
         f"The strongest place lay inside a radiologist's box on {right} of {pointing.images} images, "
         f"the best constant point on {constant}"
