@@ -168,6 +168,7 @@ class ReportSettings(Section):
 
     sr_series_number: int = Field(default=9001, ge=1, le=2147483647)
     capture_series_number: int = Field(default=9002, ge=1, le=2147483647)
+    map_series_number: int = Field(default=9003, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
 
 
@@ -180,7 +181,7 @@ class DicomDestination(Section):
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
-    documents: tuple[Literal["sr", "sc"], ...] = ("sr", "sc")
+    documents: tuple[Literal["sr", "sc", "map"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60

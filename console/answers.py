@@ -7,7 +7,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from config.errors import RetriableError
 from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import Finding, ImageAnalysis, NotAnalysed, Reason, finding_to_json
-from reporting.image_answer import draw_overlay
+from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
 from reporting.reading import ClaimedFinding, claims_of
 from tracking.worklist import FindingDetail
 
@@ -34,6 +34,15 @@ class Busy(RetriableError):
 
 
 @dataclass(frozen=True, slots=True)
+class ShownMap:
+    """A finding's score map over the image."""
+
+    name: str
+    address: str
+    """A ``data:`` address of a PNG."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageAnswer:
     """What is shown of one file."""
 
@@ -45,6 +54,7 @@ class ImageAnswer:
     overlay: str | None
     """The image with its findings drawn on it, as a ``data:`` address of a PNG."""
     seconds: float = 0.0
+    maps: tuple[ShownMap, ...] = ()
 
 
 class Answers:
@@ -87,8 +97,16 @@ class Answers:
             if found.image is None or found.analysis.refused:
                 return _as_shown(name, found.analysis, None, found.seconds)
             when = datetime.now().astimezone()
-            overlay = draw_overlay(found.image, found.analysis, analyser.identity, when, LONGEST_SIDE)
-        return _as_shown(name, found.analysis, overlay, found.seconds)
+            model = analyser.identity
+            overlay = draw_overlay(found.image, found.analysis, model, when, LONGEST_SIDE)
+            maps = tuple(
+                ShownMap(
+                    entry.finding.code.meaning,
+                    _address(draw_map_overlay(found.image, found.analysis, entry, model, when, LONGEST_SIDE)),
+                )
+                for entry in mapped(found.analysis)
+            )
+        return replace(_as_shown(name, found.analysis, overlay, found.seconds), maps=maps)
 
     def too_large(self, name: str) -> ImageAnswer:
         """Return the answer to a file that is not even looked at."""
@@ -113,9 +131,13 @@ def _as_shown(name: str, analysis: ImageAnalysis, overlay: bytes | None, seconds
         because=analysis.outcome.because if isinstance(analysis.outcome, NotAnalysed) else None,
         claims=() if refused else tuple(claims_of([_detail(finding) for finding in findings])),
         remarks=tuple(remark.text for remark in analysis.remarks),
-        overlay=None if overlay is None else f"data:image/png;base64,{base64.b64encode(overlay).decode()}",
+        overlay=None if overlay is None else _address(overlay),
         seconds=seconds,
     )
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _detail(finding: Finding) -> FindingDetail:

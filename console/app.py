@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from config.errors import CxrnodeError, PermanentError
 from config.logs import get_logger
 from config.settings import Settings
-from console import pictures, words
+from console import maps, pictures, words
 from console.access import NOBODY, Gate, Login, address_of
 from console.answers import Answers, Busy, ImageAnswer
 from console.refusal_log import refusal_log
@@ -94,11 +94,15 @@ class Pages:
         self._note_view(request, uid, {"what": "study"})
         with self.database.reading() as read:
             study = worklist.study_page(read, uid)
+            standing = worklist.standing_analysis(read, uid)
             history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
             raise HTTPException(404)
-        return self.show(request, "study.html", study=study, history=history, views=views[::-1], most=AUDIT_LINES)
+        return self.show(
+            request, "study.html", study=study, maps=maps.by_capture(standing), history=history, views=views[::-1],
+            most=AUDIT_LINES,
+        )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
         """Show a secondary capture as a picture, and note who looked; the database alone says which file it is."""
@@ -112,7 +116,23 @@ class Pages:
         except PermanentError as error:
             log.warning("capture-not-shown", document_uid=file.uid, error=str(error))
             raise HTTPException(410) from None
-        return StreamingResponse(_chunks(png), media_type="image/png", headers={"Content-Length": str(len(png))})
+        return _png(png)
+
+    def score_map(self, request: Request, uid: str, instance: str, label: str, full: bool = False) -> Response:
+        """Show a finding's score map over its image, and note who looked."""
+        with self.database.reading() as read:
+            analysis = worklist.standing_analysis(read, _printable(uid))
+        found = maps.find(analysis, instance, label)
+        if found is None:
+            raise HTTPException(404)
+        self._note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
+        try:
+            with pictures.drawing:
+                png = maps.draw(self.settings, found, shown_side=None if full else pictures.LONGEST_SIDE)
+        except (PermanentError, OSError) as error:
+            log.warning("score-map-not-shown", instance_uid=instance, error=type(error).__name__)
+            raise HTTPException(410) from None
+        return _png(png)
 
     def audit_log(self, request: Request, study: Word = "", before: int = 0, verify: bool = False) -> HTMLResponse:
         """Show the newest lines of the audit log, on demand with the check of all of it; note who read."""
@@ -245,6 +265,7 @@ def make_app(settings: Settings, database: Database, login: Login | None) -> Gat
     app.api_route("/", **html)(pages.worklist)
     app.api_route("/study/{uid}", **html)(pages.study)
     app.api_route("/study/{uid}/captures/{document}.png", **reading)(pages.capture)
+    app.api_route("/study/{uid}/maps/{instance}/{label}.png", **reading)(pages.score_map)
     app.api_route("/audit", **html)(pages.audit_log)
     app.api_route("/destinations", **html)(pages.destinations)
     app.api_route("/refusals", **html)(pages.refusals)
@@ -292,6 +313,10 @@ def _who(request: Request) -> audit.Detail:
 def _printable(text: str) -> str:
     """Return what was typed without blanks around it and without what no identifier holds (a database refuses NUL)."""
     return "".join(character for character in text.strip() if character.isprintable())
+
+
+def _png(content: bytes) -> StreamingResponse:
+    return StreamingResponse(_chunks(content), media_type="image/png", headers={"Content-Length": str(len(content))})
 
 
 def _chunks(content: bytes) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ LONGEST_SIDE = 1400
 """Pixels of the image on a study's page; a larger capture is made smaller."""
 
 _MOST_BYTES = 512 * 1024 * 1024
-_drawing = threading.BoundedSemaphore(2)
+drawing = threading.BoundedSemaphore(2)
+"""Held while a picture is drawn: a page of many captures must not take all memory and processors."""
 
 
 def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_SIDE) -> bytes:
@@ -32,7 +33,7 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
     UndecodablePixels
         It is not in the form that captures are written in.
     """
-    with _drawing:  # a page of many captures must not take all memory and processors
+    with drawing:
         image = _image(_read(folder, file), file.uid)
         if longest_side is not None and max(image.size) > longest_side:
             image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)

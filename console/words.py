@@ -39,7 +39,7 @@ REFUSED = {
     "association": "Association", "context": "Presentation context", "instance": "Image",
     "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
-KINDS = {"sr": "Structured report", "sc": "Secondary capture", "hl7": "HL7 result"}
+KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map", "hl7": "HL7 result"}
 REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _SHOWN_OF_A_HASH = 12
@@ -167,6 +167,13 @@ def boxes(entry: ClaimedFinding[FindingDetail]) -> int:
     if not isinstance(regions, list) or not entry.claimed:
         return 0
     return sum(not isinstance(box, dict) or box.get("level") != "absent" for box in regions)
+
+
+def layer_alt(layer: Any) -> str:
+    """Return what an image of a page shows, for those who do not see it: a score map, or the capture where None."""
+    if layer is None:
+        return "Radiograph with the findings of the model drawn on it"
+    return f"Radiograph with the score map of {layer.name} over it"
 
 
 def ways_out(study: StudySummary) -> list[str]:

@@ -1,7 +1,7 @@
 """The command ``analyse``: what the model says about image files; it needs no running node and no database."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +36,8 @@ class Answer:
     """Relative to the folder that was named, if one was."""
     file: "FileAnalysis"
     overlay: Path | None
+    maps: dict[str, Path] = field(default_factory=dict)
+    """The score maps that were written, by the label of their findings."""
 
 
 def analyse(
@@ -43,7 +45,7 @@ def analyse(
     files: Annotated[list[Path], typer.Argument(help="PNG, JPEG or DICOM files, or folders of them.", exists=True)],
     overlay: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write each analysed image with its findings drawn on it, as PNG."),
+        typer.Option(metavar="FOLDER", help="Write each analysed image as PNG, with its findings and its score maps."),
     ] = None,
     package: Annotated[str | None, typer.Option(help="Model package, by name or folder; else the settings'.")] = None,
     as_json: Json = False,
@@ -123,17 +125,17 @@ def _answer(
     answer = analyse_content(analyser, content, max_pixels)
     if overlay is None or answer.image is None or answer.analysis.refused:
         return Answer(name, answer, None)
-    from reporting.image_answer import draw_overlay
+    from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
 
-    when = datetime.now().astimezone()
-    png = draw_overlay(answer.image, answer.analysis, analyser.identity, when, longest_side)
-    target = free_path(overlay / f"{path.stem}-ai.png")
-    try:
-        target.write_bytes(png)
-    except OSError as error:
-        msg = f"{target} cannot be written: {error.strerror}; name another folder with --overlay"
-        raise PermanentError(msg) from None
-    return Answer(name, answer, target)
+    when, model = datetime.now().astimezone(), analyser.identity
+    png = draw_overlay(answer.image, answer.analysis, model, when, longest_side)
+    target = _write(overlay / f"{path.stem}-ai.png", png)
+    maps: dict[str, Path] = {}
+    for entry in mapped(answer.analysis):
+        label = entry.finding.label
+        png = draw_map_overlay(answer.image, answer.analysis, entry, model, when, longest_side)
+        maps[label] = _write(overlay / f"{path.stem}-ai-map-{label}.png", png)
+    return Answer(name, answer, target, maps)
 
 
 def _read(path: Path) -> bytes:
@@ -143,6 +145,17 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
         return head if file_kind(head) is None else head + stream.read()
+
+
+def _write(path: Path, png: bytes) -> Path:
+    """Write an overlay where nothing lies, so that no file of anybody's is written over; return where."""
+    target = free_path(path)
+    try:
+        target.write_bytes(png)
+    except OSError as error:
+        msg = f"{target} cannot be written: {error.strerror}; name another folder with --overlay"
+        raise PermanentError(msg) from None
+    return target
 
 
 def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
@@ -161,6 +174,8 @@ def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
     for answer in answers:
         if answer.overlay is not None:
             out.print(f"overlay: {answer.overlay}", markup=False, highlight=False, soft_wrap=True)
+        for drawn in answer.maps.values():
+            out.print(f"score map: {drawn}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _text(analysis: "ImageAnalysis") -> str:
@@ -203,5 +218,6 @@ def _file_as_json(answer: Answer) -> dict[str, Any]:
         "verdict": analysis.verdict,
         "distance": analysis.distance,
         "overlay": answer.overlay,
+        "maps": answer.maps,
         "seconds": round(answer.file.seconds, 3),
     }

@@ -52,6 +52,9 @@ def demonstrate(
     if outcome.captures:
         more = f" and {len(outcome.captures) - 1} more" if len(outcome.captures) > 1 else ""
         _say(f"pictures with overlay: {outcome.captures[0]}{more}")
+    if outcome.maps:
+        more = f" and {len(outcome.maps) - 1} more" if len(outcome.maps) > 1 else ""
+        _say(f"score maps: {outcome.maps[0]}{more}")
     settings = shlex.quote(str(outcome.folder / "cxrnode.toml"))
     _say(f"all of it is in {outcome.folder}/; what its node has on record: cxrnode -c {settings} studies")
     png = outcome.folder / "sent" / f"{AS_PNG}.png"

@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from PIL import Image
-from pydicom import dcmread
 from pydicom.misc import is_dicom
 
 from config.errors import CxrnodeError, PermanentError
 from config.load import PREFIX, load_settings
 from config.settings import Settings
 from cxrnode import demo_phantoms
+from cxrnode.demo_export import export_pictures
 from cxrnode.demo_peers import DemoPacs, DemoRis
-from cxrnode.free_path import free_path
 from dicom_node import send
-from tracking import audit, queries
+from inference.findings import finding_from_json
+from reporting.reading import mapped_of
+from tracking import audit, queries, worklist
 from tracking.database import Database
 from tracking.summaries import DocumentSummary, StudySummary
 
@@ -64,6 +64,7 @@ class Outcome:
 
     expectations: list[Expectation] = field(default_factory=list)
     captures: list[Path] = field(default_factory=list)
+    maps: list[Path] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -102,7 +103,8 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
         files_of = _files_of_instances(source, outcome.sent)
         outcome.names, outcome.notes = _tell_files(outcome.studies, files_of, settings)
         outcome.expectations = list(_check(outcome, settings, pacs, ris))
-        outcome.captures = sorted(_export_picture(path, files_of) for path in sorted(folder.glob("capture-*.dcm")))
+        outcome.captures = export_pictures(folder, "capture", files_of)
+        outcome.maps = export_pictures(folder, "map", files_of)
     finally:
         pacs.stop()
         ris.stop()
@@ -171,7 +173,14 @@ def _write_settings(folder: Path, pacs_port: int, ris_port: int) -> Path:
         "work": {"poll_seconds": 0.05},
         "delivery": {"first_retry_seconds": 0.5, "longest_retry_seconds": 5.0},
         "destinations": [
-            {"kind": "dicom", "name": "demo-pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "DEMOPACS"},
+            {
+                "kind": "dicom",
+                "name": "demo-pacs",
+                "host": "127.0.0.1",
+                "port": pacs_port,
+                "ae_title": "DEMOPACS",
+                "documents": ["sr", "sc", "map"],
+            },
             {"kind": "hl7", "name": "demo-ris", "host": "127.0.0.1", "port": ris_port},
         ],
     }
@@ -285,9 +294,10 @@ def _check(outcome: Outcome, settings: Settings, pacs: DemoPacs, ris: DemoRis) -
     for kind, label, arrived in (
         ("sr", "structured reports", pacs.times_received),
         ("sc", "secondary captures", pacs.times_received),
+        ("map", "score maps", pacs.times_received),
         ("hl7", "HL7 messages", ris.times_received),
     ):
-        expected = _expected(outcome.studies, kind)
+        expected = _expected(outcome.studies, kind, settings)
         got = [document for document in documents if document.kind == kind and arrived.get(document.uid) == 1]
         yield Expectation(f"{label} arrived exactly once", len(got) == expected, f"{len(got)} of {expected}")
     bad = list(_nonconforming(documents, settings))
@@ -299,12 +309,29 @@ def _check(outcome: Outcome, settings: Settings, pacs: DemoPacs, ris: DemoRis) -
     yield Expectation("the audit log is intact", verdict.intact, f"{verdict.lines} lines")
 
 
-def _expected(studies: Sequence[StudySummary], kind: str) -> int:
-    """Count documents that must exist: one SR and one message a study with findings, one capture an image."""
+def _expected(studies: Sequence[StudySummary], kind: str, settings: Settings) -> int:
+    """Count documents that must exist: one SR and one message a study with findings, one capture an image.
+
+    Of score maps there is one for each finding that is claimed and has one.
+    """
     analysed = [study for study in studies if study.findings]
+    if kind == "map":
+        return _maps_on_record(analysed, settings)
     if kind == "sc":
         return sum(len({finding.instance_uid for finding in study.findings}) for study in analysed)
     return len(analysed)
+
+
+def _maps_on_record(studies: Sequence[StudySummary], settings: Settings) -> int:
+    """Count the findings that are claimed and have a score map."""
+    database = Database.open(settings.database_url())
+    try:
+        with database.reading() as read:
+            analyses = [worklist.standing_analysis(read, study.study_uid) for study in studies]
+    finally:
+        database.close()
+    outcomes = [outcome for analysis in analyses if analysis is not None for outcome in analysis.outcomes]
+    return sum(len(mapped_of([finding_from_json(record.detail) for record in found.findings])) for found in outcomes)
 
 
 def _nonconforming(documents: Sequence[DocumentSummary], settings: Settings) -> Iterator[str]:
@@ -357,13 +384,3 @@ def _shared(files: Sequence[str], conflicts: int, duplicates: int) -> str:
     if duplicates:
         parts.append(f"{duplicates} with the same bytes changed nothing")
     return ", ".join(parts)
-
-
-def _export_picture(capture: Path, files_of: Mapping[str, Sequence[Path]]) -> Path:
-    """Write a secondary capture as PNG, for eyes without a viewer, named after the file of the radiograph."""
-    dataset = dcmread(capture)
-    files = files_of.get(dataset.SourceImageSequence[0].ReferencedSOPInstanceUID, ())
-    stem = f"capture-{files[0].stem}" if files else capture.stem
-    path = free_path(capture.with_name(f"{stem}.png"))
-    Image.fromarray(dataset.pixel_array).save(path)
-    return path

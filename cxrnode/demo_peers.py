@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, VerificationPresentationContexts, evt
 from pynetdicom.transport import ThreadedAssociationServer
+
+from config.settings import ReportSettings
 
 _START, _END = b"\x0b", b"\x1c\r"
 _LONGEST_MESSAGE = 1 << 20
@@ -49,11 +51,18 @@ class DemoPacs:
         encoded = event.encoded_dataset()
         header = dcmread(DicomBytesIO(encoded), stop_before_pixels=True)
         uid = str(header.SOPInstanceUID)
-        path = self.folder / f"{'report' if header.Modality == 'SR' else 'capture'}-{uid}.dcm"
+        path = self.folder / f"{_kind_of(header)}-{uid}.dcm"
         path.write_bytes(encoded)
         self.received[uid] = path
         self.times_received[uid] = self.times_received.get(uid, 0) + 1
         return 0x0000
+
+
+def _kind_of(header: Dataset) -> str:
+    """Return what a file of a document is named after; the node's own settings number its series."""
+    if header.Modality == "SR":
+        return "report"
+    return "map" if header.SeriesNumber == ReportSettings().map_series_number else "capture"
 
 
 class _Conversation(socketserver.StreamRequestHandler):

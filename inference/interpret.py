@@ -1,7 +1,7 @@
 """From raw outputs to findings: margins, calibration, what rests on what, operating points, boxes. Pure numpy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,7 +156,7 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
     level = points.level(score)
     evidence = None if spec.evidence is None else spec.evidence.evidence()
     stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
-    mapped = spec.map is not None and stated and level is not Level.ABSENT
+    mapped = stated and level is not Level.ABSENT
     boxes: tuple[Box, ...] = ()
     if spec.boxes and level is not Level.ABSENT:
         boxes = tuple(box for box in boxes_of(package, answers, spec.label) if box.level is not Level.ABSENT)
@@ -172,5 +172,11 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
         note=spec.note,
         stated=stated,
         evidence=evidence,
-        map=heat_map_of(package, answers, spec.label) if mapped else None,
+        map=_measured_map(package, spec, answers) if mapped else None,
     )
+
+
+def _measured_map(package: AnyPackage, spec: ReportedFinding, answers: Sequence[Answer]) -> ScoreMap | None:
+    """Return a finding's map with how well it points; None where no map of it was measured to point."""
+    drawn = None if spec.map is None else heat_map_of(package, answers, spec.label)
+    return None if spec.map is None or drawn is None else replace(drawn, pointing=spec.map.measured())

@@ -1,6 +1,10 @@
 """The secondary capture: what the structured report says, as a picture that any viewer shows."""
 
+from dataclasses import dataclass
+
 import highdicom as hd
+import numpy as np
+import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -12,7 +16,7 @@ from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import quiet
 from reporting.drawing import Caption
 from reporting.encode import encode
-from reporting.identity import document_uid
+from reporting.identity import capture_uid, document_uid
 from reporting.overlay import draw_capture
 from reporting.report import BuiltObject, equipment
 
@@ -21,8 +25,21 @@ def capture_uids(account: Account, image: AnalysedImage) -> tuple[str, str]:
     """Return (Series Instance UID, SOP Instance UID) of an image's capture; a study's captures share a series."""
     return (
         document_uid("sc-series", account.source_uids, account.model, account.revision),
-        document_uid("sc", account.source_uids, account.model, account.revision, image.source.sop_instance_uid),
+        capture_uid(account.source_uids, account.model, account.revision, image.source.sop_instance_uid),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesEntry:
+    """What tells one secondary capture from the others: where it stands, and what is said of it in words."""
+
+    series_uid: str
+    series_number: int
+    series_description: str
+    instance_uid: str
+    instance_number: int
+    derivation: str
+    """Derivation Description (0008,2111)."""
 
 
 def build_capture(
@@ -48,12 +65,29 @@ def build_capture(
     UndecodablePixels
         The picture is not the size that its header says.
     """
-    source = image.source
-    _check_size(image, picture)
+    check_size(image, picture)
     series_uid, instance_uid = capture_uids(account, image)
+    pixels = draw_capture(picture, image.findings, caption_of(account, image), longest_side)
+    model = account.model
+    entry = SeriesEntry(
+        series_uid=series_uid,
+        series_number=series_number,
+        series_description="AI findings on the image (not verified)",
+        instance_uid=instance_uid,
+        instance_number=account.analysed.index(image) + 1,
+        derivation=f"Radiograph in 8 bits with findings drawn by {model.name} {model.version}, "
+        "not verified by a radiologist",
+    )
+    return encode_capture(account, image, pixels, entry)
+
+
+def encode_capture(
+    account: Account, image: AnalysedImage, pixels: npt.NDArray[np.uint8], entry: SeriesEntry
+) -> BuiltObject:
+    """Return a Secondary Capture Image object of what was drawn of one analysed image, (rows, columns, 3) RGB."""
+    source = image.source
     when = account.local_time()
     fit = account.lead.character_set.fit
-    pixels = draw_capture(picture, image.findings, _caption(account, image), longest_side)
     with quiet():
         capture = hd.sc.SCImage(
             pixel_array=pixels,
@@ -61,16 +95,16 @@ def build_capture(
             bits_allocated=8,
             coordinate_system="PATIENT",
             study_instance_uid=source.study_uid,
-            series_instance_uid=series_uid,
-            series_number=series_number,
-            sop_instance_uid=instance_uid,
-            instance_number=account.analysed.index(image) + 1,
+            series_instance_uid=entry.series_uid,
+            series_number=entry.series_number,
+            sop_instance_uid=entry.instance_uid,
+            instance_number=entry.instance_number,
             manufacturer=MANUFACTURER,
             manufacturer_model_name=fit(account.model.name, 64),
             software_versions=fit(account.model.version, 64),
             device_serial_number=account.model.digest[:16] or "0",
             institution_name=fit(account.institution, 64) or None,
-            series_description="AI findings on the image (not verified)",
+            series_description=fit(entry.series_description, 64),
             patient_orientation=("L", "F"),  # highdicom knows no oblique ones; the source's own follows
             transfer_syntax_uid=ExplicitVRLittleEndian,
             contributing_equipment=[equipment(account)],
@@ -80,12 +114,13 @@ def build_capture(
             series_time=when.time(),
         )
         capture["PixelData"].VR = "OB"
-        _complete(capture, account, image)
+        _complete(capture, account, image, entry.derivation)
         content = encode(capture, account.lead.identity(), account.lead.character_set)
-    return BuiltObject(instance_uid, series_uid, SecondaryCaptureImageStorage, content)
+    return BuiltObject(entry.instance_uid, entry.series_uid, SecondaryCaptureImageStorage, content)
 
 
-def _check_size(image: AnalysedImage, picture: Picture) -> None:
+def check_size(image: AnalysedImage, picture: Picture) -> None:
+    """Compare an image's pixels with its header. Raises UndecodablePixels where their sizes differ."""
     source = image.source
     if (picture.rows, picture.columns) != (source.rows, source.columns):
         msg = (
@@ -95,7 +130,7 @@ def _check_size(image: AnalysedImage, picture: Picture) -> None:
         raise UndecodablePixels(msg)
 
 
-def _complete(capture: Dataset, account: Account, image: AnalysedImage) -> None:
+def _complete(capture: Dataset, account: Account, image: AnalysedImage, derivation: str) -> None:
     """Set what highdicom leaves out or takes from the clock (PS3.3 A.8.1, C.7.6.1, C.8.6.2)."""
     source = image.source
     when = account.local_time()
@@ -113,11 +148,7 @@ def _complete(capture: Dataset, account: Account, image: AnalysedImage) -> None:
     capture.SecondaryCaptureDeviceSoftwareVersions = fit(account.model.version, 64)
     capture.BurnedInAnnotation = "YES"
     capture.RecognizableVisualFeatures = "NO"
-    capture.DerivationDescription = fit(
-        f"Radiograph in 8 bits with findings drawn by {account.model.name} {account.model.version}, "
-        "not verified by a radiologist",
-        1024,
-    )
+    capture.DerivationDescription = fit(derivation, 1024)
     capture.SourceImageSequence = [_reference(image)]
     capture.LossyImageCompression = "01" if source.lossy else "00"
     if source.lossy and source.lossy_ratio:
@@ -142,7 +173,8 @@ def _code_item(code: Code) -> Dataset:
     return item
 
 
-def _caption(account: Account, image: AnalysedImage) -> Caption:
+def caption_of(account: Account, image: AnalysedImage) -> Caption:
+    """Return the words on an image's captures that are not findings."""
     model = account.model
     details = ["Scores are one model's estimates, not a diagnosis."]
     if account.corrects:

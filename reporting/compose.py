@@ -5,23 +5,27 @@ and delivered. Only what is wrong with this node (no disk, no database) fails th
 """
 
 import errno
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydicom.uid import SecondaryCaptureImageStorage
 from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError, StorageFull
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
-from inference.findings import Remark, remarks_to_json
+from inference.findings import Finding, Remark, remarks_to_json
 from inference.pixels import Picture, read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
 from reporting.capture import build_capture, capture_uids
-from reporting.conformance import check_capture, check_message, check_report
+from reporting.conformance import check_capture, check_map_capture, check_message, check_report
 from reporting.documents import StoredFile, write_document
+from reporting.map_capture import build_map_capture, map_uids
 from reporting.message import ReportReference, build_message, message_id
+from reporting.reading import ClaimedFinding, mapped_of
 from reporting.report import BuiltObject, ReportClass, build_report, report_uids
 from reporting.report_classes import ORDER, expected_class
 from tracking import conflicts
@@ -34,6 +38,7 @@ from tracking.taken_classes import taken_classes
 log = get_logger(__name__)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOTHING = StoredFile("", "", 0)
+_SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
 _MILLISECONDS_AN_HOUR = 3_600_000
 LEAST_DECODED = 1024
 """Pixels of the longest side that are decoded for a capture, at least: more than a model wants, so that an image that
@@ -107,7 +112,7 @@ class ReportHandler:
         self._add_reports(documents, subject, account, taken)
         for image in account.analysed:
             path = self._settings.instance_dir / paths[image.source.sop_instance_uid]
-            self._add_capture(documents, account, image, path)
+            self._add_captures(documents, account, image, path)
         for destination in self._settings.destinations:
             if isinstance(destination, Hl7Destination):
                 self._add_message(documents, account, destination, taken)
@@ -132,18 +137,46 @@ class ReportHandler:
 
             self._keep(documents, "sr", uids[1], ".dcm", build, uids[0], report_class.value, routes=names)
 
-    def _add_capture(self, documents: Documents, account: Account, image: AnalysedImage, path: Path) -> None:
+    def _add_captures(self, documents: Documents, account: Account, image: AnalysedImage, path: Path) -> None:
+        """Build an image's capture, and its score maps where a destination takes them; it is decoded once for all."""
         series_uid, uid = capture_uids(account, image)
         report = self._settings.report
 
-        def build() -> bytes:
+        @functools.cache
+        def decoded() -> Picture:
             at_least = max(report.capture_longest_side, LEAST_DECODED)
-            picture = self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels, at_least)
-            built = build_capture(account, image, picture, report.capture_series_number, report.capture_longest_side)
+            return self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels, at_least)
+
+        def build() -> bytes:
+            built = build_capture(account, image, decoded(), report.capture_series_number, report.capture_longest_side)
             check_capture(built, account, image)
             return built.content
 
-        self._keep(documents, "sc", uid, ".dcm", build, series_uid, "1.2.840.10008.5.1.4.1.1.7")
+        self._keep(documents, "sc", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
+        if self._takers("map"):
+            for entry in mapped_of(image.findings):
+                self._add_map(documents, account, image, entry, decoded)
+
+    def _add_map(
+        self,
+        documents: Documents,
+        account: Account,
+        image: AnalysedImage,
+        entry: ClaimedFinding[Finding],
+        decoded: Callable[[], Picture],
+    ) -> None:
+        label = entry.finding.label
+        series_uid, uid = map_uids(account, image, label)
+        report = self._settings.report
+
+        def build() -> bytes:
+            built = build_map_capture(
+                account, image, entry, decoded(), report.map_series_number, report.capture_longest_side
+            )
+            check_map_capture(built, account, image, label)
+            return built.content
+
+        self._keep(documents, "map", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
 
     def _add_message(
         self, documents: Documents, account: Account, destination: Hl7Destination, taken: Mapping[str, str | None]

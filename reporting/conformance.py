@@ -22,9 +22,10 @@ from reporting.capture import capture_uids
 from reporting.charset import quiet
 from reporting.er7 import FIELD, SEGMENT_END
 from reporting.identity import CONTROL_ID_LENGTH
+from reporting.map_capture import map_uids
 from reporting.message import CODECS, BuiltMessage
 from reporting.nodes import Node
-from reporting.reading import Claim, claims_of, region_claim, regions_of
+from reporting.reading import Claim, claims_of, mapped_of, region_claim, regions_of
 from reporting.report import BuiltObject, ReportClass, report_uids
 from reporting.source import SourceImage
 from reporting.verdict import judge
@@ -73,8 +74,21 @@ def check_report(built: BuiltObject, account: Account) -> None:
 @quiet()
 def check_capture(built: BuiltObject, account: Account, image: AnalysedImage) -> None:
     """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
+    _check_secondary_capture(built, account, image, capture_uids(account, image))
+
+
+@quiet()
+def check_map_capture(built: BuiltObject, account: Account, image: AnalysedImage, label: str) -> None:
+    """Check a finding's score map capture against its account. Raises DocumentRejected with the first thing wrong."""
+    _demand(
+        label in {entry.finding.label for entry in mapped_of(image.findings)}, "the finding has no score map to show"
+    )
+    _check_secondary_capture(built, account, image, map_uids(account, image, label))
+
+
+def _check_secondary_capture(built: BuiltObject, account: Account, image: AnalysedImage, uids: tuple[str, str]) -> None:
     document = _read_back(built.content)
-    _check_identity(document, built, account.lead, capture_uids(account, image))
+    _check_identity(document, built, account.lead, uids)
     _check_capture_alone(document)
     _demand(
         document.SourceImageSequence[0].ReferencedSOPInstanceUID == image.source.sop_instance_uid,
@@ -98,7 +112,7 @@ def check_file(path: Path, kind: str) -> str | None:
     path
         The file.
     kind
-        ``sr``, ``sc`` or ``hl7``.
+        ``sr``, ``sc``, ``map`` or ``hl7``.
     """
     try:
         content = path.read_bytes()

@@ -92,9 +92,12 @@ def shorten(text: str, face: ImageFont.FreeTypeFont, width: float) -> str:
 
 
 def wrap(text: str, face: ImageFont.FreeTypeFont, width: float, later: float | None = None) -> list[str]:
-    """Break ``text`` at spaces into lines no wider than ``width`` pixels; those after the first than ``later``."""
+    """Break ``text`` at spaces into lines no wider than ``width`` pixels; those after the first than ``later``.
+
+    A no-break space stays within its line.
+    """
     lines: list[str] = []
-    for word in text.split():
+    for word in filter(None, text.split(" ")):
         if lines and face.getlength(f"{lines[-1]} {word}") <= (width if len(lines) == 1 or later is None else later):
             lines[-1] += f" {word}"
         else:

@@ -45,6 +45,11 @@ def document_uid(kind: str, source_uids: Iterable[str], model: ModelIdentity, re
     return derived_uid("document", kind, *_model(model), str(revision), *sorted(source_uids), "", *more)
 
 
+def capture_uid(source_uids: Iterable[str], model: ModelIdentity, revision: int, sop_instance_uid: str) -> str:
+    """Return the SOP Instance UID of the secondary capture of one image."""
+    return document_uid("sc", source_uids, model, revision, sop_instance_uid)
+
+
 def device_uid(model: ModelIdentity) -> str:
     """Return the Device UID (0018,1002) of a model: a new one for each name, version and content."""
     return derived_uid("device", *_model(model))

@@ -1,15 +1,21 @@
-"""Image answer: what is said of one image that belongs to no study, in lines and as an overlay."""
+"""Image answer: what is said of one image that belongs to no study, in lines, as an overlay and as score maps.
+
+The maps of a study's images are drawn the same way for the console.
+"""
 
 import io
 from datetime import datetime
 
 from PIL import Image
 
-from inference.findings import ImageAnalysis, ModelIdentity, NotAnalysed
+from inference.findings import Finding, ImageAnalysis, ModelIdentity, NotAnalysed
 from inference.pixels import Picture
 from reporting.drawing import Caption
+from reporting.map_overlay import draw_map
 from reporting.overlay import draw_capture
-from reporting.reading import claims_of, gist, summary
+from reporting.reading import ClaimedFinding, claims_of, gist, mapped_of, summary
+
+_NO_STUDY = "Of a file that belongs to no study."
 
 
 def answer_lines(analysis: ImageAnalysis) -> list[str]:
@@ -50,17 +56,68 @@ def draw_overlay(
     if isinstance(analysis.outcome, NotAnalysed):
         msg = "there is no overlay of an image that was not analysed"
         raise ValueError(msg)
-    caption = Caption(
+    caption = _caption(analysis, model, completed_at, _NO_STUDY)
+    return _as_png(Image.fromarray(draw_capture(image, analysis.outcome, caption, longest_side)))
+
+
+def mapped(analysis: ImageAnalysis) -> list[ClaimedFinding[Finding]]:
+    """Return the findings that have a score map to show; none of an image that was not analysed."""
+    return [] if isinstance(analysis.outcome, NotAnalysed) else mapped_of(analysis.outcome)
+
+
+def draw_map_overlay(
+    image: Picture,
+    analysis: ImageAnalysis,
+    entry: ClaimedFinding[Finding],
+    model: ModelIdentity,
+    completed_at: datetime,
+    longest_side: int,
+    *,
+    origin: str = _NO_STUDY,
+    shown_side: int | None = None,
+) -> bytes:
+    """Return the image with one finding's score map over it as a score map capture has it, as PNG.
+
+    Parameters
+    ----------
+    image
+        The decoded image.
+    analysis
+        What came of it.
+    entry
+        Which of its findings, one of :func:`mapped`.
+    model
+        Which model spoke.
+    completed_at
+        When, with its time zone.
+    longest_side
+        No side of what is drawn is longer than this many pixels.
+    origin
+        A sentence about where the image is from.
+    shown_side
+        Make the result smaller, to at most this many pixels a side; None for the size it was drawn in.
+    """
+    drawn = Image.fromarray(draw_map(image, entry, _caption(analysis, model, completed_at, origin), longest_side))
+    if shown_side is not None:
+        drawn.thumbnail((shown_side, shown_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return _as_png(drawn)
+
+
+def _caption(analysis: ImageAnalysis, model: ModelIdentity, completed_at: datetime, origin: str) -> Caption:
+    return Caption(
         model=f"{model.name} {model.version}",
         completed=completed_at.isoformat(" ", "seconds"),
         details=(
             "Scores are one model's estimates, not a diagnosis.",
-            "Of a file that belongs to no study.",
+            origin,
             f"Package SHA-256 {model.digest[:16]}",
             f"Engine {model.engine}",
         ),
         remarks=tuple(remark.text.rstrip(".") for remark in analysis.remarks),
     )
+
+
+def _as_png(drawn: Image.Image) -> bytes:
     png = io.BytesIO()
-    Image.fromarray(draw_capture(image, analysis.outcome, caption, longest_side)).save(png, "PNG", compress_level=3)
+    drawn.save(png, "PNG", compress_level=3)
     return png.getvalue()

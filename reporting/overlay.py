@@ -59,17 +59,17 @@ def draw_capture(
     """
     layout = Layout.of(picture.rows, picture.columns, picture.pixel_aspect, longest_side)
     canvas = Image.new("RGB", (layout.width, layout.height), BLACK)
-    canvas.paste(_shades(picture, layout.picture).convert("RGB"), (layout.picture.left, layout.picture.top))
+    canvas.paste(shades_of(picture, layout.picture).convert("RGB"), (layout.picture.left, layout.picture.top))
     claims = claims_of(findings)
     marks = marks_of(claims)
     _draw_boxes(canvas, layout, claims, marks)
     draw = ImageDraw.Draw(canvas)
-    _draw_header(draw, layout, caption)
+    draw_header(draw, layout, caption)
     Panel(draw, layout, caption).draw(claims, marks)
     return np.asarray(canvas, dtype=np.uint8)
 
 
-def _shades(picture: Picture, area: Area) -> Image.Image:
+def shades_of(picture: Picture, area: Area) -> Image.Image:
     """Return the radiograph in the size of its area, 8 bits deep."""
     gray, box = picture.resampling_source()
     image = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32))
@@ -152,7 +152,8 @@ def _join(draw: ImageDraw.ImageDraw, label: Area, box: Area, hue: Colour, stroke
     draw.line((*start, *end), fill=hue, width=max(1, stroke // 2))
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> None:
+def draw_header(draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> None:
+    """Draw the banner: an AI result, not verified by a radiologist, research use only."""
     header = layout.header
     draw.rectangle((header.left, header.top, header.right - 1, header.bottom - 1), fill=PANEL)
     draw.rectangle((header.left, header.bottom - 1, header.right - 1, header.bottom - 1), fill=RULE)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from inference.findings import Box, Finding, Level
+from inference.findings import Box, Finding, Level, MapKind, ScoreMap
 
 
 class Scored(Protocol):
@@ -104,6 +104,9 @@ _CLAIMS = {Level.PRESENT: Claim.PRESENT, Level.POSSIBLE: Claim.UNDETERMINED, Lev
 _WORDS = {Claim.PRESENT: "present", Claim.UNDETERMINED: "undetermined", Claim.ABSENT: "not found",
           Claim.WITHHELD: "not stated", Claim.SCORED_ONLY: "scored only"}  # fmt: skip
 _GOOD_WORDS = {**_WORDS, Claim.PRESENT: "likely", Claim.ABSENT: "unlikely"}
+_MAP_WORDS = {
+    MapKind.HEAT: "The stronger the colour, the likelier the model's detector finds the middle of such a region there",
+}
 _MOST_NAMED = 3
 _MOST_DECIMALS = 6
 
@@ -180,6 +183,24 @@ def regions_of(entry: ClaimedFinding[Finding]) -> tuple[Box, ...]:
 def shown_regions(entry: ClaimedFinding[Finding]) -> list[Box]:
     """Return the regions of :func:`regions_of`, the likeliest first."""
     return sorted(regions_of(entry), key=lambda box: -box.score)
+
+
+def mapped_of(findings: Sequence[Finding]) -> list[ClaimedFinding[Finding]]:
+    """Return one image's findings that have a score map to show: those that are claimed, in the order of the rules."""
+    return [entry for entry in claims_of(findings) if entry.claimed and entry.finding.map is not None]
+
+
+def map_words(score_map: ScoreMap) -> tuple[str, ...]:
+    """Return what a score map is and how well such maps point, sentences without their full stops."""
+    pointing = score_map.pointing
+    if pointing is None:
+        return (_MAP_WORDS[score_map.kind],)
+    right, constant = (f"{100 * share:.0f}\N{NO-BREAK SPACE}%" for share in (pointing.right, pointing.constant))
+    measured = (
+        f"The strongest place lay inside a radiologist's box on {right} of {pointing.images} images, "
+        f"the best constant point on {constant}"
+    )
+    return _MAP_WORDS[score_map.kind], measured
 
 
 def claim_words(claim: Claim, *, abnormal: bool) -> str:

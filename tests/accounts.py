@@ -13,7 +13,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 
 from inference.evidence import Evidence, Share
-from inference.findings import Box, Code, Finding, ModelIdentity, OperatingPoints
+from inference.findings import Box, Code, Finding, MapKind, ModelIdentity, OperatingPoints, Pointing, ScoreMap
 from inference.pixels import Picture
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import describe
@@ -69,6 +69,30 @@ def finding(label: str, score: float, *boxes: tuple[float, float, float, float, 
         evidence=EVIDENCE,
     )
     return replace(made, **changes)
+
+
+POINTING = Pointing(138, 0.9348, 0.5725)
+
+
+def hot_map(row: int = 20, column: int = 6, rows: int = 32, columns: int = 26) -> ScoreMap:
+    """Return a map of zeros with one hot cell."""
+    values = np.zeros((rows, columns), int)
+    values[row, column] = 200
+    return ScoreMap(MapKind.HEAT, rows, columns, tuple(values.ravel().tolist()), POINTING)
+
+
+def mapped_findings(score: float = 0.91) -> tuple[Finding, ...]:
+    """Return a finding with a score map, and normal without one."""
+    return (
+        finding("lung_opacity", score, (180, 150, 260, 280, score), map=hot_map()),
+        finding("normal", 0.03, code=Code("17621005", "SCT", "Normal"), abnormal=False),
+    )
+
+
+def mapped_account(*headers: Dataset, **changes: Any) -> Account:
+    """Return an account of these images, each with :func:`mapped_findings`."""
+    made = account(*headers, **changes)
+    return replace(made, analysed=tuple(replace(image, findings=mapped_findings()) for image in made.analysed))
 
 
 def findings() -> tuple[Finding, ...]:

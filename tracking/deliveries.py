@@ -116,8 +116,10 @@ def record_not_taken(tx: Session, delivery_id: int) -> None:
 def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
     """Say whether the destination has a document of this kind from a later revision of the study already.
 
-    A receiver that keeps what came last would otherwise end with the older result.
+    A receiver that keeps what came last would otherwise end with the older result. A later revision may have no score
+    map any more, so that a map is overtaken by any later DICOM document.
     """
+    kinds = ("map", "sc", "sr") if delivery.document.kind == "map" else (delivery.document.kind,)
     ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
     later = (
         select(Delivery.id)
@@ -128,7 +130,7 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
             Analysis.study_uid == delivery.study_uid,
             Delivery.destination == delivery.destination,
             Delivery.state == "delivered",
-            Document.kind == delivery.document.kind,
+            Document.kind.in_(kinds),
         )
     )
     return read.execute(later.limit(1)).first() is not None

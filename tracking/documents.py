@@ -21,7 +21,7 @@ LEFT_OUT = "attribute-left-out"
 class DocumentRecord:
     """One document on disk.
 
-    ``kind`` is ``sr``, ``sc`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
+    ``kind`` is ``sr``, ``sc``, ``map`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
     relative to the document store; ``quarantined`` is the reason why it must not be sent, or None.
     """
 

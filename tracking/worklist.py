@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 from sqlalchemy.orm import Session
 
 from tracking import conflicts, queries
-from tracking.analyses import load_study
+from tracking.analyses import StoredAnalysis, load_analysis, load_study
 from tracking.clock import to_datetime
 from tracking.deliveries import SETTLED
 from tracking.instances import StudyHeader
@@ -180,6 +180,18 @@ def find_capture(read: Session, study_uid: str, document_uid: str) -> StoredFile
         .where(Document.kind == "sc", Document.quarantined.is_(None))
     ).first()
     return None if row is None else StoredFile(*row)
+
+
+def standing_analysis(read: Session, study_uid: str) -> StoredAnalysis | None:
+    """Return the latest analysis of a study that holds, or None; in a conflict there is none."""
+    rows = read.execute(
+        select(Analysis.id, Analysis.revision)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+    )
+    standing = (row.id for row in rows if not conflicts.is_withheld(read, study_uid, row.revision))
+    analysis_id = next(standing, None)
+    return None if analysis_id is None else load_analysis(read, analysis_id)
 
 
 def stopped_deliveries(read: Session, *, limit: int = 50) -> list[StoppedDelivery]:

@@ -1,7 +1,7 @@
 """What ``package.toml`` says as a whole: of a network, and of an ensemble of networks."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,7 +27,7 @@ from inference.manifest.tables import (
     Version,
 )
 
-FORMAT = 2
+FORMAT: Final = 2
 MOST_MEMBERS = 20
 
 

@@ -7,7 +7,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inference.evidence import Evidence, Share
-from inference.findings import Code, MapKind, OperatingPoints
+from inference.findings import Code, MapKind, OperatingPoints, Pointing
 from inference.pixels import Contrast
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -111,6 +111,10 @@ class ScoreMapSpec(Table):
     """The same share for the best constant point."""
     margin_low: float = Field(gt=0, le=1)
     """Lower bound of the 95 % interval of the paired difference, by patient; a map that has none above 0 is none."""
+
+    def measured(self) -> Pointing:
+        """Return how well the map points, in the terms of the findings."""
+        return Pointing(self.images, self.pointing, self.constant)
 
 
 class ShareSpec(Table):

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from config.settings import Settings
 from console.access import read_login
 from console.app import make_app
+from inference.findings import Finding, finding_to_json
 from tracking import documents
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
@@ -50,12 +51,19 @@ def receive(database: Database) -> Callable[..., None]:
 def analyse(database: Database) -> Callable[..., None]:
     """Return a function that records an analysis of a study revision; ``because`` when an image was not analysed."""
 
-    def record(study: str, revision: int, *instance_uids: str, because: str | None = None, score: float = 0.8) -> None:
+    def record(
+        study: str, revision: int, *instance_uids: str, because: str | None = None, score: float = 0.8,
+        findings: Sequence[Finding] = (),
+    ) -> None:  # fmt: skip
         points = {"points": {"sensitive": 0.25, "specific": 0.75}, "boxes": [{}, {}], "stated": True}
-        found = (
+        found = tuple(
+            FindingRecord(made.label, made.code.value, made.code.scheme, made.code.meaning, made.score,
+                          made.level.value, made.abnormal, finding_to_json(made))
+            for made in findings
+        ) or (
             FindingRecord("lung_opacity", "112001", "DCM", "Opacity", score, "present", True, points),
             FindingRecord("normal", "17621005", "SCT", "Normal", 0.1, "absent", False, {"stated": True}),
-        )
+        )  # fmt: skip
         outcomes = tuple(
             OutcomeRecord(uid, "view" if because else None, because, () if because else found) for uid in instance_uids
         )

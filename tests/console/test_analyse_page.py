@@ -110,6 +110,13 @@ def test_the_kind_is_told_by_content_and_the_name_is_escaped(page: TestClient) -
     assert "alert(1)" not in answer.text
 
 
+def test_the_score_map_is_a_layer_of_the_answer_without_a_script(page: TestClient) -> None:
+    answer = page.post("/analyse", files=sent(png()), headers=SAME_SITE)
+    assert "Score map: Opacity</label>" in answer.text
+    assert answer.text.count('type="radio" name="file-1"') == 2
+    assert len(re.findall(r'<img src="data:image/png;base64,', answer.text)) == 2
+
+
 def test_no_file_name_is_written_into_the_audit_log(page: TestClient, database: Database) -> None:
     page.post("/analyse", files=sent(b"x", name="DOE-JANE.png"), headers=SAME_SITE)
     assert "DOE" not in str(noted(database))

@@ -87,9 +87,25 @@ def test_of_a_folder_the_images_are_taken_by_their_content(run: Run) -> None:
 def test_overlays_are_written_and_nothing_is_written_over(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert run("chest.png", "hand.png", "--overlay", "out/here")[0] == 0
-    assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == ["chest-ai-2.png", "chest-ai.png"]
-    with Image.open(tmp_path / "out" / "here" / "chest-ai.png") as png:
-        assert png.format == "PNG"
+    assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == [
+        "chest-ai-2.png", "chest-ai-map-lung_opacity-2.png", "chest-ai-map-lung_opacity.png", "chest-ai.png",
+    ]  # fmt: skip
+    sizes = set()
+    for name in ("chest-ai.png", "chest-ai-map-lung_opacity.png"):
+        with Image.open(tmp_path / "out" / "here" / name) as png:
+            assert png.format == "PNG"
+            sizes.add(png.size)
+    assert len(sizes) == 1
+
+
+def test_json_names_the_files_that_were_written(run: Run) -> None:
+    code, output, _ = run("--json", "chest.png", "hand.png", "--overlay", "out")
+    chest, hand = json.loads(output)["files"]
+    assert code == 0
+    assert (chest["overlay"], chest["maps"]) == (
+        "out/chest-ai.png", {"lung_opacity": "out/chest-ai-map-lung_opacity.png"},
+    )  # fmt: skip
+    assert (hand["overlay"], hand["maps"]) == (None, {})
 
 
 @pytest.mark.parametrize(

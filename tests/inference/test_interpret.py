@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
-from inference.findings import Level, MapKind, OperatingPoints, finding_from_json, finding_to_json
+from inference.findings import Level, MapKind, OperatingPoints, Pointing, finding_from_json, finding_to_json
 from inference.interpret import Answer, boxes_of, class_margin, evidence_of, findings_of, interpret, scores_of
 from inference.manifest import EvidenceSpec, ScoreMapSpec, ShareSpec
 from inference.package import EnsemblePackage, ModelPackage
@@ -209,12 +209,15 @@ def test_a_finding_has_a_map_of_its_heat_where_the_package_says_so(hollow_packag
     present, normal = findings_of(package, outputs([0.0, 0.0, 2.0], heat=1.5), PLACEMENT)
     assert normal.map is None
     assert present.map is not None
-    row, column = divmod(int(np.argmax(present.map.values)), present.map.columns)
+    assert present.map.pointing == Pointing(9, 0.9, 0.5)
     (box,) = present.boxes
-    x, y = (column + 0.5) / present.map.columns * 960, (row + 0.5) / present.map.rows * 640
+    x, y = present.map.peak[0] * 960, present.map.peak[1] * 640
     assert box.x0 < x < box.x1
     assert box.y0 < y < box.y1
     assert finding_from_json(finding_to_json(present)) == present
+    earlier = finding_to_json(present)
+    earlier["map"].pop("pointing")
+    assert finding_from_json(earlier).map == replace(present.map, pointing=None)
     absent, _ = findings_of(package, outputs([9.0, 0.0, -9.0], heat=1.5), PLACEMENT)
     assert absent.map is None
     scored = (opacity.model_copy(update={"map": spec}), *others)

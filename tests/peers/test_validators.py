@@ -16,9 +16,11 @@ from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.capture import build_capture
 from reporting.conformance import check_report
+from reporting.map_capture import build_map_capture
+from reporting.reading import mapped_of
 from reporting.report import ReportClass, build_report
 from reporting.source import describe, read_source
-from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, picture
+from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, mapped_account, picture
 
 pytestmark = pytest.mark.peers
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
@@ -94,10 +96,12 @@ def but_the_term_that_the_source_declared(found: list[str]) -> list[str]:
 def test_documents_of_sloppy_sources_are_valid(
     make: Callable[[], Dataset], tmp_path: Path, dciodvfy: Callable[[Path], list[str]]
 ) -> None:
-    made = account(make())
+    made = mapped_account(make())
+    (mapped,) = mapped_of(made.analysed[0].findings)
     for name, content in (
         ("sr.dcm", build_report(made, 9001).content),
         ("sc.dcm", build_capture(made, made.analysed[0], picture(), 9002, 512).content),
+        ("map.dcm", build_map_capture(made, made.analysed[0], mapped, picture(), 9003, 512).content),
     ):
         path = tmp_path / name
         path.write_bytes(content)

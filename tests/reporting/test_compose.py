@@ -18,6 +18,7 @@ from inference.findings import Finding
 from inference.pixels import read_picture
 from inference.shelf import Shelf
 from reporting.compose import ReportHandler
+from tests.accounts import mapped_findings
 from tracking import audit, maintenance, queries, queue
 from tracking.documents import left_out_by_study
 from tracking.models import Delivery, Document
@@ -60,6 +61,29 @@ def test_each_kind_goes_to_whoever_wants_it(
     assert structured.PatientID == first.PatientID
     assert "it is a lateral view" in (settings.document_dir / documents[2].path).read_text()
     assert str(documents[0].uid) in (settings.document_dir / documents[2].path).read_text()
+
+
+def test_a_score_map_is_built_for_whoever_takes_it_and_only_where_there_is_one(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any
+) -> None:
+    first = phantom(1)
+    study_uid, uid = str(first.StudyInstanceUID), studies.receive(first)
+    other = studies.receive(phantom(1, study_uid=study_uid, instance_number=2))
+    job = studies.analyse(study_uid, {uid: mapped_findings(), other: mapped_findings(0.1)})
+    settings = with_destinations()
+    pacs, *others = settings.destinations
+    wanting = pacs.model_copy(update={"documents": ("sr", "map")})
+    report(studies, settings, job)
+    assert [document.kind for document in rows(studies.database)[0]] == ["sr", "sc", "sc", "hl7"]
+    report(studies, settings.model_copy(update={"destinations": (wanting, *others)}), job)
+    documents, routes = rows(studies.database)
+    (built,) = (document for document in documents if document.kind == "map")
+    assert built.quarantined is None
+    assert ("map", "pacs") in routes
+    assert ("map", "viewer") not in routes
+    document = read(settings, built)
+    assert document.SourceImageSequence[0].ReferencedSOPInstanceUID == uid
+    assert (document.SeriesNumber, document.PatientID) == (9003, first.PatientID)
 
 
 def test_without_destinations_report_and_capture_are_kept_and_no_message_is_made(

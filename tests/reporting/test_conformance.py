@@ -13,10 +13,12 @@ from config.errors import DocumentRejected
 from config.settings import Hl7Destination
 from reporting.account import Account
 from reporting.capture import build_capture
-from reporting.conformance import check_capture, check_file, check_message, check_report
+from reporting.conformance import check_capture, check_file, check_map_capture, check_message, check_report
+from reporting.map_capture import build_map_capture
 from reporting.message import build_message
+from reporting.reading import mapped_of
 from reporting.report import BuiltObject, build_report
-from tests.accounts import account, good_header, picture, walk
+from tests.accounts import account, good_header, mapped_account, mapped_findings, picture, walk
 
 Damage = Callable[[Dataset], object]
 
@@ -151,6 +153,20 @@ def test_what_is_no_dicom_is_rejected(report: BuiltObject, made: Account) -> Non
         check_report(replace(report, content=b"hello"), made)
 
 
+def test_a_score_map_of_another_finding_or_of_none_is_rejected() -> None:
+    made = mapped_account()
+    image = made.analysed[0]
+    (entry,) = mapped_of(image.findings)
+    built = build_map_capture(made, image, entry, picture(), 9003, 600)
+    check_map_capture(built, made, image, "lung_opacity")
+    with pytest.raises(DocumentRejected, match="no score map to show"):
+        check_map_capture(built, made, image, "normal")
+    with pytest.raises(DocumentRejected, match="no score map to show"):
+        check_map_capture(built, made, replace(image, findings=mapped_findings(0.1)), "lung_opacity")
+    with pytest.raises(DocumentRejected, match="SOP Instance UID differs"):
+        check_capture(built, made, image)
+
+
 def test_a_report_of_another_patient_is_rejected(report: BuiltObject) -> None:
     with pytest.raises(DocumentRejected, match="PatientID"):
         check_report(report, account(good_header(PatientID=b"OTHER")))
@@ -164,6 +180,7 @@ def test_a_file_on_disk_is_checked_without_its_analysis(
     for kind, content, wrong in (
         ("sr", report.content, None),
         ("sc", capture.content, None),
+        ("map", capture.content, None),
         ("hl7", message, None),
         ("sr", broken, "the template is not TID 1500"),
         ("hl7", b"hello", "MSH-18 names no known character set"),

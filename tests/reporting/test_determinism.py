@@ -8,18 +8,22 @@ import time
 
 from config.settings import Hl7Destination
 from reporting.capture import build_capture
+from reporting.map_capture import build_map_capture
 from reporting.message import build_message
+from reporting.reading import mapped_of
 from reporting.report import build_report
-from tests.accounts import account, good_header, lateral, picture
+from tests.accounts import good_header, lateral, mapped_account, picture
 
 
 def build() -> list[bytes]:
     """Build one document of each kind, with everything that a document may hold."""
-    made = account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
+    made = mapped_account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
+    (mapped,) = mapped_of(made.analysed[0].findings)
     destination = Hl7Destination(kind="hl7", name="ris", host="h", port=1)
     return [
         build_report(made, 9001).content,
         build_capture(made, made.analysed[0], picture(), 9002, 800).content,
+        build_map_capture(made, made.analysed[0], mapped, picture(), 9003, 800).content,
         build_message(made, destination, None).content,
     ]
 
@@ -45,8 +49,9 @@ def test_another_process_at_another_time_builds_the_same() -> None:
 
 def test_no_document_holds_the_day_it_was_built() -> None:
     today = time.strftime("%Y%m%d").encode()
-    report, capture, message = build()
-    header, _, _ = capture.partition(b"\xe0\x7f\x10\x00OB")  # among pixels, any eight bytes may be found
-    for content in (report, header, message):
+    report, *captures, message = build()
+    # among pixels, any eight bytes may be found
+    headers = [capture.partition(b"\xe0\x7f\x10\x00OB")[0] for capture in captures]
+    for content in (report, *headers, message):
         assert today not in content
         assert b"20260102" in content

@@ -20,8 +20,9 @@ from inference.findings import (
     RemarkKind,
 )
 from inference.pixels import Picture
-from reporting.image_answer import answer_lines, draw_overlay
+from reporting.image_answer import answer_lines, draw_map_overlay, draw_overlay, mapped
 from reporting.reading import NOTHING_STATED, SCORED_ONLY
+from tests.accounts import mapped_findings
 
 MODEL = ModelIdentity("tiny", "1.0.0", "ab" * 32, "steady 1 cpu")
 WHEN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -59,6 +60,23 @@ def test_an_overlay_is_a_png_of_bounded_size_on_which_something_is_drawn() -> No
         assert png.format == "PNG"
         assert max(png.size) <= 600
         assert len(set(np.asarray(png.convert("RGB")).reshape(-1, 3).view("u1,u1,u1").ravel().tolist())) > 3
+
+
+def test_a_map_overlay_is_laid_out_as_the_overlay_and_is_made_smaller_where_it_is_shown_smaller() -> None:
+    image = Picture(np.full((300, 200), 0.5, np.float32))
+    analysis = ImageAnalysis(mapped_findings())
+    (entry,) = mapped(analysis)
+    sizes = []
+    for content in (
+        draw_overlay(image, analysis, MODEL, WHEN, 600),
+        draw_map_overlay(image, analysis, entry, MODEL, WHEN, 600),
+        draw_map_overlay(image, analysis, entry, MODEL, WHEN, 600, shown_side=300),
+    ):
+        with Image.open(io.BytesIO(content)) as png:
+            sizes.append(png.size)
+    assert sizes[0] == sizes[1]
+    assert max(sizes[2]) == 300
+    assert mapped(ImageAnalysis(NotAnalysed(Reason.VIEW, "…"))) == []
 
 
 def test_there_is_no_overlay_of_a_refusal() -> None:

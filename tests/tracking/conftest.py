@@ -62,8 +62,9 @@ def analyse(database: Database) -> Callable[..., None]:
 def build(database: Database) -> Callable[..., None]:
     """Return a function that records the documents of an analysis, with routes to destinations."""
 
-    def record(analysis_id: int, *destinations: str, quarantined: str | None = None) -> None:
-        record = DocumentRecord("sr", f"2.25.{analysis_id}", "2.25.1", "1.2", "x.dcm", "s" * 64, 9, quarantined)
+    def record(analysis_id: int, *destinations: str, quarantined: str | None = None, kind: str = "sr") -> None:
+        uid = f"2.25.{analysis_id}" if kind == "sr" else f"2.25.{analysis_id}.{kind}"
+        record = DocumentRecord(kind, uid, "2.25.1", "1.2", "x.dcm", "s" * 64, 9, quarantined)
         with database.transaction() as tx:
             documents.record_documents(tx, analysis_id, [record], [(record.uid, name) for name in destinations])
 

@@ -93,6 +93,23 @@ def test_a_later_revision_supersedes_and_an_overtaken_one_is_not_reported(
     assert due == ["report:1", "report:2", "report:3"]
 
 
+def test_a_score_map_is_overtaken_by_a_later_revision_that_has_none(
+    database: Database, receive: Callable[..., Registered], analyse: Build, build: Build
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs", kind="map")
+    build(1, "pacs", kind="sc")
+    analyse("1.9", 2, "1.1")
+    build(2, "pacs")
+    with database.transaction() as tx:
+        record_delivered(tx, 3, "0000")
+    with database.reading() as read:
+        stored = {found.document.kind: found for number in (1, 2) if (found := load_delivery(read, number))}
+        assert deliveries.is_overtaken(read, stored["map"])
+        assert not deliveries.is_overtaken(read, stored["sc"])
+
+
 def test_a_quarantined_document_goes_nowhere_and_asks_for_attention(
     database: Database, receive: Callable[..., Registered], analyse: Build, build: Build
 ) -> None:
