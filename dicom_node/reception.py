@@ -19,7 +19,7 @@ from tracking.audit import AuditEventType
 from tracking.instances import (
     IncomingInstance,
     Registered,
-    find_instance,
+    recorded_path,
     register_conflict,
     register_instance,
 )
@@ -158,20 +158,22 @@ class Reception:
 
     def _register(self, incoming: IncomingInstance) -> Registered:
         """Record what is now on disk; what is on disk for nothing is put where it belongs."""
-        registered, known_path = self._commits.run(lambda tx: self._register_in(tx, incoming))
+        registered, path = self._commits.run(lambda tx: self._register_in(tx, incoming))
         if registered is Registered.CONFLICT:
-            kept = replace(incoming, path=self._store.keep_aside(incoming.path))
+            kept = incoming
+            if path != incoming.path:  # bytes that once stood are kept where they lie, and on record there
+                kept = replace(incoming, path=self._store.keep_aside(incoming.path))
             self._commits.run(lambda tx: register_conflict(tx, kept))
-        elif known_path != incoming.path:
+        elif path != incoming.path:
             self._store.remove(incoming.path)
         return registered
 
-    def _register_in(self, tx: Session, incoming: IncomingInstance) -> tuple[Registered, str]:
+    def _register_in(self, tx: Session, incoming: IncomingInstance) -> tuple[Registered, str | None]:
+        """Return what registering came to, and where these bytes are on record now."""
         registered = register_instance(tx, incoming, settle_seconds=self._settle_seconds)
-        if registered is Registered.DUPLICATE:
-            known = find_instance(tx, incoming.instance_uid)
-            return registered, known.path if known is not None else incoming.path
-        return registered, incoming.path
+        if registered is Registered.NEW:
+            return registered, incoming.path
+        return registered, recorded_path(tx, incoming.instance_uid, incoming.sha256)
 
     def _out_of_space(self, error: StorageFull) -> None:
         _log.error("instance refused", error=str(error), address=self._association.address)

@@ -165,6 +165,14 @@ def find_instance(read: Session, instance_uid: str) -> KnownInstance | None:
     return KnownInstance(*rows[0]) if rows else None
 
 
+def recorded_path(read: Session, instance_uid: str, sha256: str) -> str | None:
+    """Return where bytes lie that stand for an instance or are kept aside under its UID; None when they are unknown."""
+    known = find_instance(read, instance_uid)
+    if known is not None and known.sha256 == sha256:
+        return known.path
+    return read.scalar(select(Conflict.path).where(Conflict.instance_uid == instance_uid, Conflict.sha256 == sha256))
+
+
 def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
     """Record an instance, its study, its audit line, and the examination and the analysis that it makes due.
 

@@ -160,6 +160,33 @@ def test_other_bytes_under_a_known_uid_are_kept_aside_and_audited(
     assert node.events() == ["instance-received", "instance-conflict"]
 
 
+def test_bytes_that_once_stood_stay_where_they_are_on_record_when_they_come_again(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was moved before its record would be lost to a crash in between."""
+    ds = make_dataset()
+    first = save_file(ds, name="first.dcm")
+    store([first], node.target)
+    [original] = node.files()
+    ds.PatientID = "CORRECTED"
+    store([save_file(ds, name="corrected.dcm")], node.target)
+    with node.database.transaction() as tx:
+        corrections.accept_instance(tx, ds.StudyInstanceUID, ds.SOPInstanceUID, user="operator")
+
+    def crash(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dicom_node.reception.register_conflict", crash)
+        assert store([first], node.target)[0].status == 0xA700
+    assert original.exists()
+    assert store([first], node.target)[0].status == 0
+    with node.database.reading() as read:
+        [replaced] = read.scalars(select(Conflict)).all()
+    assert (replaced.state, node.settings.instance_dir / replaced.path) == ("replaced", original)
+    assert len(node.files()) == 2
+
+
 def test_release_brings_the_analysis_forward(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
