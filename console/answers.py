@@ -93,26 +93,26 @@ class Answers:
 
         with self._one_at_a_time:
             analyser = self._opened()
-            found = analyse_content(analyser, content, self._settings.inference.max_pixels)
-            if found.image is None or found.analysis.refused:
-                return _as_shown(name, found.analysis, None, found.seconds)
+            answer = analyse_content(analyser, content, self._settings.inference.max_pixels)
+            if answer.image is None or answer.analysis.refused:
+                return _image_answer(name, answer.analysis, None, answer.seconds)
             when = datetime.now().astimezone()
             model = analyser.identity
-            overlay = draw_overlay(found.image, found.analysis, model, when, LONGEST_SIDE)
+            overlay = draw_overlay(answer.image, answer.analysis, model, when, LONGEST_SIDE)
             maps = tuple(
                 ShownMap(
                     entry.finding.code.meaning,
-                    _address(draw_map_overlay(found.image, found.analysis, entry, model, when, LONGEST_SIDE)),
+                    _address(draw_map_overlay(answer.image, answer.analysis, entry, model, when, LONGEST_SIDE)),
                 )
-                for entry in mapped(found.analysis)
+                for entry in mapped(answer.analysis)
             )
-        return replace(_as_shown(name, found.analysis, overlay, found.seconds), maps=maps)
+        return replace(_image_answer(name, answer.analysis, overlay, answer.seconds), maps=maps)
 
     def too_large(self, name: str) -> ImageAnswer:
         """Return the answer to a file that is not even looked at."""
         most = self._settings.console.upload_bytes // 1_000_000
         refusal = NotAnalysed(Reason.UNREADABLE, f"the file is larger than {most} MB; export it smaller")
-        return _as_shown(name, ImageAnalysis(refusal), None, 0.0)
+        return _image_answer(name, ImageAnalysis(refusal), None, 0.0)
 
     def _opened(self) -> "Analyser":
         if self._analyser is None:
@@ -123,13 +123,13 @@ class Answers:
         return self._analyser
 
 
-def _as_shown(name: str, analysis: ImageAnalysis, overlay: bytes | None, seconds: float) -> ImageAnswer:
-    refused = isinstance(analysis.outcome, NotAnalysed)
+def _image_answer(name: str, analysis: ImageAnalysis, overlay: bytes | None, seconds: float) -> ImageAnswer:
+    refusal = analysis.outcome if isinstance(analysis.outcome, NotAnalysed) else None
     findings = () if isinstance(analysis.outcome, NotAnalysed) else analysis.outcome
     return ImageAnswer(
         name=name,
-        because=analysis.outcome.because if isinstance(analysis.outcome, NotAnalysed) else None,
-        claims=() if refused else tuple(claims_of([_detail(finding) for finding in findings])),
+        because=None if refusal is None else refusal.because,
+        claims=tuple(claims_of([_detail(finding) for finding in findings])),
         remarks=tuple(remark.text for remark in analysis.remarks),
         overlay=None if overlay is None else _address(overlay),
         seconds=seconds,

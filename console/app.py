@@ -79,7 +79,7 @@ class Pages:
 
     def worklist(self, request: Request, q: Word = "", status: Word = "", page: int = 1) -> HTMLResponse:
         """Show the studies in which something arrived last."""
-        search, page = _printable(q), max(1, min(page, _LAST_PAGE))
+        search, page = words.printable(q), max(1, min(page, _LAST_PAGE))
         status = status if status in worklist.STATUSES else ""
         with self.database.reading() as read:
             found = worklist.find_studies(read, status=status, search=search, offset=(page - 1) * ROWS, limit=ROWS)
@@ -107,7 +107,7 @@ class Pages:
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
         """Show a secondary capture as a picture, and note who looked; the database alone says which file it is."""
         with self.database.reading() as read:
-            file = worklist.find_capture(read, _printable(uid), _printable(document))
+            file = worklist.find_capture(read, words.printable(uid), words.printable(document))
         if file is None:
             raise HTTPException(404)
         self._note_view(request, uid, {"what": "capture", "document_uid": file.uid})
@@ -121,7 +121,7 @@ class Pages:
     def score_map(self, request: Request, uid: str, instance: str, label: str, full: bool = False) -> Response:
         """Show a finding's score map over its image, and note who looked."""
         with self.database.reading() as read:
-            analysis = worklist.standing_analysis(read, _printable(uid))
+            analysis = worklist.standing_analysis(read, words.printable(uid))
         found = maps.find(analysis, instance, label)
         if found is None:
             raise HTTPException(404)
@@ -136,7 +136,7 @@ class Pages:
 
     def audit_log(self, request: Request, study: Word = "", before: int = 0, verify: bool = False) -> HTMLResponse:
         """Show the newest lines of the audit log, on demand with the check of all of it; note who read."""
-        uid = _printable(study)
+        uid = words.printable(study)
         limit = min(before, _HIGHEST_LINE) if before > 0 else None
         with self.database.reading() as read:
             lines = audit.last_lines(read, AUDIT_LINES, study_uid=uid or None, before=limit)
@@ -246,7 +246,7 @@ class Pages:
 
     def _note_view(self, request: Request, uid: str, detail: audit.Detail) -> None:
         """Write who looks before anything is shown; a study that is not on record leaves no line."""
-        if uid != _printable(uid):
+        if uid != words.printable(uid):
             raise HTTPException(404)
         with self.database.transaction() as tx:
             try:
@@ -308,11 +308,6 @@ def _kind(status: int) -> str:
 
 def _who(request: Request) -> audit.Detail:
     return {"user": str(request.state.user), "address": address_of(request.scope)}
-
-
-def _printable(text: str) -> str:
-    """Return what was typed without blanks around it and without what no identifier holds (a database refuses NUL)."""
-    return "".join(character for character in text.strip() if character.isprintable())
 
 
 def _png(content: bytes) -> StreamingResponse:

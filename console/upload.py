@@ -9,6 +9,7 @@ from starlette.formparsers import MultiPartParser
 
 from config.errors import PermanentError
 from config.settings import ConsoleSettings
+from console.words import printable
 
 _FORM_BYTES_PER_FILE = 16 * 1024
 """What a form adds to each file: boundary, names, types."""
@@ -48,7 +49,7 @@ async def read_files(request: Request, settings: ConsoleSettings) -> list[SentFi
     files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
     if not files:
         raise UploadRefused(400, "No file was chosen: choose one first.")
-    return [SentFile(_shown(file.filename or ""), file.size or 0, file) for file in files]
+    return [SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files]
 
 
 async def _form(request: Request, settings: ConsoleSettings) -> Any:
@@ -70,6 +71,5 @@ async def _form(request: Request, settings: ConsoleSettings) -> Any:
         ) from None
 
 
-def _shown(name: str) -> str:
-    printable = "".join(character for character in name if character.isprintable())
-    return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}…"
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

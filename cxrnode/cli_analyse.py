@@ -187,8 +187,8 @@ def _text(analysis: "ImageAnalysis") -> str:
     first, *rest = (escape(line) for line in answer_lines(analysis))
     if isinstance(analysis.outcome, NotAnalysed):
         return "\n".join([first, *(f"[dim]{line}[/]" for line in rest)])
-    found = [entry.claim.value for entry in claims_of(analysis.outcome) if entry.found]
-    colour = show.COLOURS[found[0]] if found else "bold"
+    claims = [entry.claim.value for entry in claims_of(analysis.outcome) if entry.found]
+    colour = show.COLOURS[claims[0]] if claims else "bold"
     return "\n".join([f"[{colour}]{first}[/]", *(f"[dim]{line}[/]" for line in rest)])
 
 
