@@ -27,6 +27,7 @@ from dicom_node.dicom_file import open_file
 from dicom_node.send import Association, echo, store
 from dicom_node.sop_classes import VERIFICATION
 from dicom_node.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
+from tracking import corrections
 from tracking.models import Conflict, Job, Study
 
 Node = Any
