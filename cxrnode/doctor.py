@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, refusals, schema, worklist
+from tracking import audit, documents, queries, queue, refusals, schema
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
@@ -266,7 +266,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         waiting = queries.destinations(read)
         taken = taken_classes(read)
         halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
-        latest = worklist.stopped_deliveries(read, limit=1) if halted else []
+        latest = queries.stopped_deliveries(read, limit=1) if halted else []
     stopped = sum(count for (name, state), count in depth.items() if state == "stopped" and name != "deliver")
     due = sum(count for (_, state), count in depth.items() if state == "open")
     yield Check(
@@ -324,7 +324,7 @@ def _first_of(uids: list[str]) -> str:
     return f"study {uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else "")
 
 
-def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) -> Check:
+def _deliveries(halted: dict[str, int], latest: list[queries.StoppedDelivery]) -> Check:
     """Say how much nobody tries again, by destination, and why the latest of it stopped."""
     if not latest:
         return Check("deliveries", "ok", "none stopped for good")

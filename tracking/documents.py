@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document, ImageOutcome
@@ -55,6 +56,7 @@ def record_documents(
     if not conflicts.may_speak(tx, study_uid, revision):
         conflicts.note_withheld(tx, study_uid, revision, f"documents of analysis {analysis_id}")
         return
+    study_changed(tx, study_uid)
     for document in documents:
         keep_document(tx, study_uid, analysis_id, document)
     blocked = {document.uid for document in documents if document.quarantined is not None}
@@ -79,6 +81,7 @@ def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Seq
     outcome.remarks = [*present, *added]
     tx.flush()
     study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
+    study_changed(tx, study_uid)
     audit.append(
         tx,
         AuditEventType.DOCUMENTS_BUILT,
@@ -123,6 +126,7 @@ def keep_document(
     )
     if written is None:
         return
+    study_changed(tx, study_uid)
     quarantined = document.quarantined is not None
     audit.append(
         tx,
