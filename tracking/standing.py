@@ -91,12 +91,15 @@ def drift(read: Session, *, newest: int | None = None) -> Iterator[str]:
     query = query.order_by(Study.study_uid) if newest is None else _newest_first(newest)
     uids = read.scalars(query).all()
     for first in range(0, len(uids), AT_ONCE):
-        chunk = uids[first : first + AT_ONCE]
-        stored = _stored(read, chunk)
-        for record in study_records(read, chunk):
-            if stored.get(record.header.study_uid) != columns_of(record):
-                yield record.header.study_uid
+        yield from differing(read, uids[first : first + AT_ONCE])
         read.expunge_all()
+
+
+def differing(read: Session, study_uids: Sequence[str]) -> list[str]:
+    """Return those of the studies whose rows are not what follows from the other tables."""
+    stored = _stored(read, study_uids)
+    derived = {record.header.study_uid: columns_of(record) for record in study_records(read, study_uids)}
+    return [uid for uid, columns in derived.items() if stored.get(uid) != columns]
 
 
 def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
