@@ -80,7 +80,8 @@ def test_several_files_are_answered_on_the_same_page(page: TestClient, database:
     assert re.search(FOUND, answer.text)
     assert "does not show a chest radiograph" in answer.text
     assert "neither PNG nor JPEG nor DICOM" in answer.text
-    assert answer.text.count('src="data:image/png;base64,') == 1
+    assert answer.text.count('alt="Radiograph with the findings of the model drawn on it"') == 1
+    assert answer.text.count('alt="Radiograph with the score map of Opacity over it"') == 1
     assert answer.headers["Cache-Control"] == "no-store"
     assert noted(database) == [
         {"files": 3, "analysed": 1, "refused": 2, "user": "not logged in", "address": "192.0.2.55"}
