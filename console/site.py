@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from config.settings import Settings
 from console import words
 from console.access import NOBODY, address_of
-from tracking import audit, worklist
+from tracking import audit
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
@@ -35,7 +35,7 @@ class Site:
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self._templates.globals.update(words=words, node=settings.node.ae_title, statuses=worklist.STATUSES,
+        self._templates.globals.update(words=words, node=settings.node.ae_title,
                                        may_analyse=settings.console.analyse)  # fmt: skip
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
 

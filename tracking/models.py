@@ -263,11 +263,11 @@ Index(
     "ix_standing_urgent", Standing.received_at, Standing.study_uid, sqlite_where=text("urgent = 1"),
     postgresql_where=text("urgent"),
 )  # fmt: skip
-for _column, _operators in (
-    ("study_uid", "varchar_pattern_ops"), ("patient_id", "text_pattern_ops"), ("patient_name", "text_pattern_ops"),
-    ("accession_number", "text_pattern_ops"),
-):  # fmt: skip
-    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: _operators})
+for _column in ("patient_id", "patient_name", "accession_number"):
+    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: "text_pattern_ops"})
+Index("ix_standing_study_uid", Standing.study_uid, postgresql_ops={"study_uid": "varchar_pattern_ops"}).ddl_if(
+    "postgresql"
+)  # SQLite's primary key is in the order of its bytes
 for _count in ("kept_aside", "left_out"):
     _some = text(f"{_count} > 0")
     Index(f"ix_standing_{_count}", Standing.received_at, sqlite_where=_some, postgresql_where=_some)

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Executable, Select, bindparam, delete, exists, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from tracking import queue, search_forms
@@ -48,6 +59,8 @@ class Shown:
 
 
 NOTHING = Shown()
+_WAITING: ColumnElement[str] = literal_column("'waiting'")
+"""Not a parameter, for which SQLite would look for a partial index anew, and prepare the statement, each time."""
 
 
 def write(tx: Session, study_uids: Sequence[str]) -> None:
@@ -221,7 +234,7 @@ def _build_bare_study(_: str) -> Executable:
         .order_by(Instance.received_at.desc(), Instance.instance_uid.desc())
         .limit(1)
     )
-    kept_aside = exists().where(Conflict.instance_uid == Instance.instance_uid, Conflict.state == "waiting")
+    kept_aside = exists().where(Conflict.instance_uid == Instance.instance_uid, Conflict.state == _WAITING)
     return select(
         *(getattr(Study, field.name) for field in fields(StudyHeader)), Study.urgent, Study.first_received_at,
         Study.last_received_at, images.scalar_subquery(),

@@ -163,6 +163,11 @@ def list_studies(
     return [record.summary for record in study_records(read, uids)]
 
 
+def count_studies(read: Session, which: StudyFilter = StudyFilter(), *, order: Order = Order.ARRIVAL) -> int:
+    """Return how many studies match, ``COUNTED_UP_TO + 1`` where it is more than that."""
+    return read.scalar(Condition(which, order, read.get_bind().dialect.name).count()) or 0
+
+
 class Condition:
     """A filter as SQL: over stated findings where it names one, else over where studies stand."""
 
@@ -183,11 +188,15 @@ class Condition:
             query = query.where(tuple_(at, uid) < tuple_(*after))
         return query.order_by(at.desc(), uid.desc()).limit(limit)
 
+    def count(self) -> Select[Any]:
+        """Count what matches, up to a bound."""
+        matching = self._select(self._of.study_uid).limit(COUNTED_UP_TO + 1).subquery("matching")
+        return select(func.count()).select_from(matching)
+
     def around(self) -> Select[Any]:
         """Count what matches, up to a bound; find what can be chosen by; and ask what time it is."""
-        matching = self._select(self._of.study_uid).limit(COUNTED_UP_TO + 1).subquery("matching")
         return select(
-            select(func.count()).select_from(matching).scalar_subquery(),
+            self.count().scalar_subquery(),
             _different(StatedFinding.label),
             _different(Standing.calling_ae),
             now_ms(),

@@ -66,11 +66,11 @@ def _create_standing() -> None:
         "ix_standing_calling_ae_received_at_study_uid", "standing", ["calling_ae", "received_at", "study_uid"]
     )
     _create_partial_index("ix_standing_urgent", "standing", ["received_at", "study_uid"], "urgent", "urgent = 1")
-    for column, operators in (
-        ("study_uid", "varchar_pattern_ops"), ("patient_id", "text_pattern_ops"), ("patient_name", "text_pattern_ops"),
-        ("accession_number", "text_pattern_ops"),
-    ):  # fmt: skip
-        op.create_index(f"ix_standing_{column}", "standing", [column], postgresql_ops={column: operators})
+    for column in ("patient_id", "patient_name", "accession_number"):
+        op.create_index(f"ix_standing_{column}", "standing", [column], postgresql_ops={column: "text_pattern_ops"})
+    if op.get_bind().dialect.name == "postgresql":
+        operators = {"study_uid": "varchar_pattern_ops"}
+        op.create_index("ix_standing_study_uid", "standing", ["study_uid"], postgresql_ops=operators)
     for column in ("kept_aside", "left_out"):
         _create_partial_index(f"ix_standing_{column}", "standing", ["received_at"], f"{column} > 0")
 
