@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
@@ -91,23 +91,6 @@ def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Seq
     )
 
 
-def left_out_by_study(read: Session) -> dict[str, int]:
-    """Return how many remarks say that documents leave an attribute empty, by study UID, the latest study first.
-
-    Those of an analysis that a later one took the place of do not count. Walks all outcomes.
-    """
-    rows = read.execute(
-        select(Analysis.study_uid, ImageOutcome.remarks)
-        .join(ImageOutcome, ImageOutcome.analysis_id == Analysis.id)
-        .where(cast(ImageOutcome.remarks, String).contains(LEFT_OUT), ~_replaced())
-        .order_by(Analysis.id.desc())
-    )
-    counts: dict[str, int] = {}
-    for study_uid, remarks in rows:
-        counts[study_uid] = counts.get(study_uid, 0) + sum(remark.get("kind") == LEFT_OUT for remark in remarks)
-    return counts
-
-
 def keep_document(
     tx: Session, study_uid: str, analysis_id: int, document: DocumentRecord, *, reason: str | None = None
 ) -> None:
@@ -181,7 +164,7 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
 def quarantined_by_study(read: Session) -> dict[str, int]:
     """Return how many documents are quarantined by study UID, the study whose were built last first.
 
-    Those of an analysis that a later one took the place of are nobody's concern any more. Walks all documents.
+    Those of an analysis that a later one took the place of are nobody's concern any more.
     """
     rows = read.execute(
         select(Analysis.study_uid, func.count())

@@ -193,7 +193,7 @@ class ImageOutcome(Base):
     """What came of one instance in one analysis: findings, or the reason why it was not analysed."""
 
     __tablename__ = "image_outcome"
-    __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"),)
+    __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"), Index(None, "instance_uid"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id))

@@ -4,16 +4,20 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
 from tracking.deliveries import NOT_TAKEN
+from tracking.distinct import distinct_values
 from tracking.keys import study_keys
-from tracking.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Study
+from tracking.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Standing, Study
 from tracking.summaries import DestinationSummary, InstanceSummary, StudySummary
 from tracking.summarise import kept_aside, study_records
+
+COUNTED_UP_TO = 10_000
+"""What a destination has is counted no further than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +72,44 @@ def studies_with_files_kept_aside(read: Session) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def left_out_by_study(read: Session) -> dict[str, int]:
+    """Return how many attributes the documents leave empty by study UID, the study that arrived last first."""
+    some = Standing.left_out > literal_column("0")  # no parameter, so that the partial index serves
+    rows = read.execute(select(Standing.study_uid, Standing.left_out).where(some).order_by(Standing.received_at.desc()))
+    return {row[0]: row[1] for row in rows}
+
+
 def destinations(read: Session) -> list[DestinationSummary]:
     """Return every destination that was ever delivered to, with what waits for it."""
-    counts: dict[str, dict[str, int]] = {}
-    for name, state, count in read.execute(
-        select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
-    ):
-        counts.setdefault(name, {})[state] = count
     breakers = {row.destination: row for row in read.scalars(select(Breaker))}
-    return [
-        DestinationSummary(
-            name=name,
-            waiting=states.get("waiting", 0),
-            stopped=states.get("stopped", 0),
-            delivered=states.get("delivered", 0),
-            failures=breakers[name].failures if name in breakers else 0,
-            paused_until=to_datetime(breakers[name].paused_until)
-            if name in breakers and breakers[name].failures
-            else None,
-            error=breakers[name].error if name in breakers else None,
-            not_taken=states.get(NOT_TAKEN, 0),
+    names = read.scalars(distinct_values(Delivery.destination)).all()
+    return [_destination(read, name, breakers.get(name)) for name in names]
+
+
+def _destination(read: Session, name: str, breaker: Breaker | None) -> DestinationSummary:
+    def count(state: str, most: int | None) -> ScalarSelect[int]:
+        found = select(Delivery.id).where(Delivery.destination == name, Delivery.state == state).limit(most)
+        return select(func.count()).select_from(found.subquery()).scalar_subquery()
+
+    waiting, stopped, delivered, not_taken = read.execute(
+        select(
+            count("waiting", None),
+            count("stopped", None),
+            count("delivered", COUNTED_UP_TO + 1),
+            count(NOT_TAKEN, COUNTED_UP_TO + 1),
         )
-        for name, states in sorted(counts.items())
-    ]
+    ).one()
+    paused = breaker is not None and breaker.failures
+    return DestinationSummary(
+        name=name,
+        waiting=waiting,
+        stopped=stopped,
+        delivered=delivered,
+        failures=breaker.failures if breaker else 0,
+        paused_until=to_datetime(breaker.paused_until) if breaker and paused else None,
+        error=breaker.error if breaker else None,
+        not_taken=not_taken,
+    )
 
 
 def stopped_deliveries(read: Session, *, limit: int = 50) -> list[StoppedDelivery]:

@@ -90,8 +90,11 @@ def fill(tx: Session) -> int:
     )
     after = ""
     while uids := tx.scalars(missing.where(Study.study_uid > after).limit(AT_ONCE)).all():
-        for record in study_records(tx, uids):
-            _store(tx, record)
+        rows = [columns_of(record) for record in study_records(tx, uids)]
+        findings = [finding for _, found in rows for finding in found]
+        tx.execute(insert(Standing), [row for row, _ in rows])
+        if findings:
+            tx.execute(insert(StatedFinding), findings)
         tx.expunge_all()
         filled += len(uids)
         after = uids[-1]

@@ -29,6 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
+from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader
 from tracking.models import Breaker, Delivery, Document, Instance, Job, Standing, StatedFinding, Study
 from tracking.standing import Shown, read_shown
@@ -40,9 +41,6 @@ STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delive
 
 COUNTED_UP_TO = 1_000
 """Matching studies are counted no further than this."""
-
-MOST_CHOICES = 100
-"""Findings and calling systems to choose from, at most."""
 
 _LAST_CHARACTER = "\U0010ffff"
 _UID = re.compile(r"[0-9][0-9.]*")
@@ -197,8 +195,8 @@ class Condition:
         """Count what matches, up to a bound; find what can be chosen by; and ask what time it is."""
         return select(
             self.count().scalar_subquery(),
-            _different(StatedFinding.label),
-            _different(Standing.calling_ae),
+            _joined(StatedFinding.label),
+            _joined(Standing.calling_ae),
             now_ms(),
         )
 
@@ -241,11 +239,15 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
             Instance.patient_id.istartswith(patient_id, autoescape=True),
             func.replace(Instance.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
         )
-        in_conflict = exists().where(Instance.study_uid == Standing.study_uid, named)
+        in_conflict = (
+            select(Instance.study_uid)
+            .join(Study, Study.study_uid == Instance.study_uid)
+            .where(Study.conflict_since.is_not(None), named)
+        )
         return [
             begins(Standing.patient_id, patient_id),
             *([begins(Standing.patient_name, name)] if name else []),
-            and_(Standing.status == "conflict", in_conflict),
+            and_(Standing.status == "conflict", Standing.study_uid.in_(in_conflict)),
         ]
 
     if which.search:
@@ -263,12 +265,9 @@ def _midnight(day: date) -> int:
     return to_milliseconds(datetime(day.year, day.month, day.day).astimezone().timestamp())
 
 
-def _different(column: InstrumentedAttribute[str]) -> ColumnElement[str | None]:
-    """Find the values of an indexed column, one look at the index a value; joined by line feeds."""
-    values = select(func.min(column).label("value")).cte(f"different_{column.key}", recursive=True)
-    later = select(func.min(column)).where(column > values.c.value).correlate(values).scalar_subquery()
-    values = values.union_all(select(later).select_from(values).where(values.c.value.is_not(None)))
-    found = select(values.c.value).where(values.c.value > "").limit(MOST_CHOICES).subquery()
+def _joined(column: InstrumentedAttribute[str]) -> ColumnElement[str | None]:
+    """Return the values of an indexed column, joined by line feeds."""
+    found = distinct_values(column).subquery()
     return select(func.aggregate_strings(found.c.value, "\n")).scalar_subquery()
 
 

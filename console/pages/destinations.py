@@ -24,7 +24,7 @@ def routes(site: Site) -> APIRouter:
             now = to_datetime(read.scalar(select(now_ms())) or 0)
         return site.show(
             request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
-            errors=errors, stopped=stopped, depth=depth, now=now,
+            errors=errors, stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
             reports={entry.name: report_words(entry, taken) for entry in configured.values()},
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.create_index("ix_delivery_state_finished_at", "delivery", ["state", "finished_at"])
     op.drop_index("ix_audit_event_study_uid", "audit_event")
     op.create_index("ix_audit_event_study_uid_seq", "audit_event", ["study_uid", "seq"])
+    op.create_index("ix_image_outcome_instance_uid", "image_outcome", ["instance_uid"])
     _create_partial_index("ix_job_stopped", "job", ["queue"], "state = 'stopped'")
     _create_partial_index("ix_document_quarantined", "document", ["analysis_id"], "quarantined IS NOT NULL")
     _create_partial_index("ix_conflict_waiting", "conflict", ["instance_uid"], "state = 'waiting'")

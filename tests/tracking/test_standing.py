@@ -339,6 +339,7 @@ DOWN_TO_0007 = (
     "DROP INDEX ix_delivery_destination_state",
     "DROP INDEX ix_delivery_state_finished_at",
     "DROP INDEX ix_audit_event_study_uid_seq",
+    "DROP INDEX ix_image_outcome_instance_uid",
     "DROP INDEX ix_job_stopped",
     "DROP INDEX ix_document_quarantined",
     "DROP INDEX ix_conflict_waiting",
