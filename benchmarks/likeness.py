@@ -27,6 +27,7 @@ from inference.pixels import Picture, implausible
 from training.data import pictures
 from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
+from training.evaluation.package_identity import package_identity
 from training.evaluation.protocol import record_of
 from training.evaluation.resample import Resamples
 from training.likeness.fit import quantiles
@@ -154,9 +155,8 @@ def main() -> None:
         flags = measured.unlike([measured.of_film(film) for film in chosen])
         others[name] = share(flags, [film.patient for film in chosen])
     bases = [film for some in good.values() for film in some[: given.altered]]
-    manifest = measured.model.package.manifest
     result = {
-        "package": f"{manifest.name} {manifest.version}",
+        "package": package_identity(measured.model.package),
         "threshold": measured.likeness.threshold,
         "good films": table,
         "other films": others,

@@ -31,6 +31,7 @@ from inference.package import KERAS_MODEL, ModelPackage
 from training.data.examples import Example, TruthBox
 from training.data.films import boxes, films
 from training.data.pictures import read_picture
+from training.evaluation.package_identity import package_identity
 from training.evaluation.protocol import record_of
 from training.explanation.pointing import Point, Pointing, cells_of, measure, peak
 from training.export import litert_bytes
@@ -151,9 +152,8 @@ class Game:
 
     def keep(self, done: str) -> dict[str, Any]:
         """Write and return all figures so far."""
-        manifest = self.model.package.manifest
         result = {
-            "package": f"{manifest.name} {manifest.version}",
+            "package": package_identity(self.model.package),
             "films": done,
             "findings": {
                 label: {method: _json(_measured(entries)) for method, entries in self.found[label].items()}

@@ -12,7 +12,6 @@ the repository's root:
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +28,7 @@ from training.data.films import all_films
 from training.data.pictures import read_picture
 from training.data.tables import rows
 from training.data.terms import LUNG_OPACITY, NO_FINDING, NORMAL
+from training.evaluation.package_identity import package_identity
 from training.evaluation.protocol import Record, record_of
 
 RESULTS = Path(__file__).parent / "results" / "stated.json"
@@ -59,21 +59,22 @@ class Scores:
     """Scores by file and label, kept in a JSON file if one is named."""
 
     path: Path | None
-    digest: str
+    members: tuple[str, ...]
+    """Digests of the networks with their calibration, whose scores these are."""
     by_file: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path | None, digest: str) -> "Scores":
-        """Read what an earlier run of the same package kept."""
+    def open(cls, path: Path | None, members: tuple[str, ...]) -> "Scores":
+        """Read what an earlier run of the same networks kept."""
         if path is None or not path.exists():
-            return cls(path, digest)
+            return cls(path, members)
         document = json.loads(path.read_text(encoding="utf-8"))
-        return cls(path, digest, document["scores"] if document["weights"] == digest else {})
+        return cls(path, members, document["scores"] if document["members"] == list(members) else {})
 
     def save(self) -> None:
         """Keep them."""
         if self.path is not None:
-            self.path.write_text(json.dumps({"weights": self.digest, "scores": self.by_file}), encoding="utf-8")
+            self.path.write_text(json.dumps({"members": self.members, "scores": self.by_file}), encoding="utf-8")
 
 
 def evidence_films(data: Path, record: Record) -> list[Example]:
@@ -104,14 +105,6 @@ def chestxdet_reads(data: Path) -> dict[str, frozenset[str]]:
     return {
         row["file"]: frozenset(row["finding"].split("|")) - {"none"} for _, row in reads if row["reader"] == "chestxdet"
     }
-
-
-def weights_of(package: Any) -> str:
-    """Return a digest of every network's weights and calibration, which a new version of the manifest leaves alone."""
-    sums = hashlib.sha256()
-    for member in package.members:
-        sums.update(member.digest.encode())
-    return sums.hexdigest()
 
 
 def score(model: Model, films: Sequence[Example], scores: Scores, progress: Callable[[int], None]) -> None:
@@ -232,13 +225,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     package = load_package(options.package)
     films, chestxdet = evidence_films(options.data, record_of(package)), chestxdet_reads(options.data)
-    scores = Scores.open(options.scores, weights_of(package))
+    scores = Scores.open(options.scores, tuple(member.digest for member in package.members))
     score(Model.open(package), films, scores, lambda done: print(f"{done} of {len(films)}", file=sys.stderr))
     findings = {
         spec.label: measure(spec.label, package.points(spec).specific, films, chestxdet, scores.by_file)
         for spec in package.manifest.findings
     }
-    document = {"weights": weights_of(package), "films": len(films), "findings": findings}
+    document = {"package": package_identity(package), "films": len(films), "findings": findings}
     options.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.into is not None:
         put_into(options.into, findings)

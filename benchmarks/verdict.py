@@ -35,6 +35,7 @@ from training.data import pictures
 from training.data.examples import Example
 from training.data.examples import View as StatedView
 from training.data.films import all_films, known_wrong
+from training.evaluation.package_identity import package_identity
 
 RESULTS = Path(__file__).parent / "results" / "verdict.json"
 WRONG = Path(__file__).parent / "verdict_known_wrong.csv"
@@ -217,7 +218,7 @@ def report(
     return {
         "machine": {"processor": platform.processor() or platform.machine(), "system": platform.system()},
         "margin": {"accept": margin.accept, "sure": margin.sure},
-        "package": {"version": package.manifest.version, "digest": package.digest},
+        "package": {**package_identity(package), "digest": package.digest},
         "milliseconds": dict(times),
         "goals": GOALS,
         "rows": [

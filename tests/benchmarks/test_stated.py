@@ -130,11 +130,11 @@ def test_of_a_finding_that_nobody_read_only_normals_and_elsewhere_are_counted(da
 
 
 def test_scores_of_another_package_are_not_taken_over(tmp_path: Path) -> None:
-    kept = Scores.open(tmp_path / "scores.json", "a")
+    kept = Scores.open(tmp_path / "scores.json", ("a", "b"))
     kept.by_file["a.jpg"] = {"mass": 0.25}
     kept.save()
-    assert Scores.open(tmp_path / "scores.json", "a").by_file == {"a.jpg": {"mass": 0.25}}
-    assert Scores.open(tmp_path / "scores.json", "b").by_file == {}
+    assert Scores.open(tmp_path / "scores.json", ("a", "b")).by_file == {"a.jpg": {"mass": 0.25}}
+    assert Scores.open(tmp_path / "scores.json", ("a", "c")).by_file == {}
 
 
 def test_a_data_folder_without_reads_is_refused(data: Path) -> None:
