@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     package = load_package(options.package)
     films, chestxdet = evidence_films(options.data, record_of(package)), chestxdet_reads(options.data)
     scores = Scores.open(options.scores, tuple(member.digest for member in package.members))
-    score(Model.open(package), films, scores, lambda done: print(f"{done} of {len(films)}", file=sys.stderr))
+    score(Model.open(package), films, scores, lambda count: print(f"{count} of {len(films)}", file=sys.stderr))
     findings = {
         spec.label: measure(spec.label, package.points(spec).specific, films, chestxdet, scores.by_file)
         for spec in package.manifest.findings

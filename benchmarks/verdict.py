@@ -106,7 +106,7 @@ def main() -> None:
             writer = csv.writer(stream)
             writer.writerows(astuple(answer) for answer in answers)
     document = report(networks, answers, timing(networks["shipped"]))
-    print(shown(document))
+    print(summary(document))
     options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
@@ -278,7 +278,7 @@ def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
     return times
 
 
-def shown(document: Mapping[str, Any]) -> str:
+def summary(document: Mapping[str, Any]) -> str:
     """Return the figures as lines for a terminal: stopped, by margin."""
     accepts = [entry["accept"] for entry in document["rows"][0]["stopped"]]
     lines = [f"{'network':8} {'source':20} {'kind':14} {'n':>5} " + " ".join(f"{accept:>8}" for accept in accepts)]

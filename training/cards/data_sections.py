@@ -34,7 +34,7 @@ def protocol_section(figures: Figures) -> str:
     parts = {name: part for name, part in protocol["parts"].items() if part["pictures"]}
     rows = [(names.get(name, name), folds(part), part["patients"], part["pictures"]) for name, part in parts.items()]
     labels = list(dict.fromkeys(label for part in parts.values() for label in part["labels"]))
-    known = [
+    label_rows = [
         (label.replace("_", " "), *(_label_cell(part["labels"].get(label)) for part in parts.values()))
         for label in labels
     ]
@@ -55,7 +55,7 @@ def protocol_section(figures: Figures) -> str:
             f"{frontal}Split {protocol['split']}; seed {protocol['seed']}. {patients} {_chosen(protocol)}{history}",
             table(("used for", "folds", "patients", "pictures"), rows),
             "Pictures with / without each label, and how many of them radiologists read:",
-            table(("label", *(names.get(name, name) for name in parts)), known),
+            table(("label", *(names.get(name, name) for name in parts)), label_rows),
             f"Left out: {left or 'nothing'}.",
             f"LiteRT and TensorFlow differ in probabilities and box coordinates by at most "
             f"{figures['engines_differ_at_most']:.0e}." if "engines_differ_at_most" in figures else "",

@@ -18,8 +18,8 @@ def figures_section(figures: Figures) -> str:
         table(FINDING_HEADER, finding_rows(test)),
         "### Operating points\n\nChosen on the validation pictures; measured on the test pictures, each finding "
         "against all pictures known not to have it.\n\n" + _points(test),
-        *(_boxes(one) for one in test["boxes"].values()),
-        *(_classes(name, one) for name, one in test["classes"].items()),
+        *(_boxes(metrics) for metrics in test["boxes"].values()),
+        *(_classes(name, metrics) for name, metrics in test["classes"].items()),
         _apart(test),
         _dicom(figures),
     ]
@@ -28,41 +28,41 @@ def figures_section(figures: Figures) -> str:
 
 def _points(test: Figures) -> str:
     rows = [
-        (part["title"], name, f"{point['threshold']:.3f}",
+        (finding["title"], name, f"{point['threshold']:.3f}",
          *(shown(point[figure], 2) for figure in ("sensitivity", "specificity", "precision")))
-        for part in test["findings"].values()
-        for name, point in part["points"].items()
+        for finding in test["findings"].values()
+        for name, point in finding["points"].items()
     ]  # fmt: skip
     return table(("finding", "point", "threshold", "sensitivity", "specificity", "precision"), rows)
 
 
-def _boxes(part: Figures) -> str:
+def _boxes(metrics: Figures) -> str:
     points = table(
         ("point", "threshold", "true boxes found", "boxes that are true", "false boxes a picture"),
         [
             (name, f"{point['threshold']:.3f}",
              *(shown(point[figure], 2) for figure in ("found", "precision", "false_a_picture")))
-            for name, point in part["points"].items()
+            for name, point in metrics["points"].items()
         ],
     )  # fmt: skip
-    found = part["froc"]["found"]
+    shares = metrics["froc"]["found"]
     froc = table(
-        ("false boxes a picture", *found), [("true boxes found", *(shown(figure, 2) for figure in found.values()))]
+        ("false boxes a picture", *shares), [("true boxes found", *(shown(figure, 2) for figure in shares.values()))]
     )
     return (
-        f"### Boxes: {part['title']}\n\n{part['true_boxes']} true boxes on {part['pictures']} pictures. A box "
-        f"counts as true from an overlap (intersection over union) of {part['froc']['overlap']:g} on."
+        f"### Boxes: {metrics['title']}\n\n{metrics['true_boxes']} true boxes on {metrics['pictures']} pictures. A box "
+        f"counts as true from an overlap (intersection over union) of {metrics['froc']['overlap']:g} on."
         f"\n\n{points}\n\n{froc}"
     )
 
 
-def _classes(name: str, part: Figures) -> str:
-    classes = [one.replace("_", " ") for one in part["classes"]]
-    rows = [(classes[index], *row) for index, row in enumerate(part["truth_by_row_call_by_column"])]
+def _classes(name: str, metrics: Figures) -> str:
+    classes = [label.replace("_", " ") for label in metrics["classes"]]
+    rows = [(classes[index], *row) for index, row in enumerate(metrics["truth_by_row_call_by_column"])]
     return (
-        f"### Exclusive classes: {name}\n\nThe likeliest class is the call; {part['pictures']} pictures, accuracy "
-        f"{shown(part['accuracy'])}, mean F1 {shown(part['f1'])}.\n\n"
-        + table(("true class", *(f"called {one}" for one in classes)), rows)
+        f"### Exclusive classes: {name}\n\nThe likeliest class is the call; {metrics['pictures']} pictures, accuracy "
+        f"{shown(metrics['accuracy'])}, mean F1 {shown(metrics['f1'])}.\n\n"
+        + table(("true class", *(f"called {label}" for label in classes)), rows)
     )
 
 
@@ -112,22 +112,23 @@ def _dicom(figures: Figures) -> str:
 
 
 def _pair(measured: Figures) -> str:
-    part = at(measured, "contrasts", "opacity_normal")
-    return "–" if part is None else f"{part['positives']} / {part['negatives']}"
+    contrast = at(measured, "contrasts", "opacity_normal")
+    return "–" if contrast is None else f"{contrast['positives']} / {contrast['negatives']}"
 
 
 def subgroups_section(figures: Figures) -> str:
     """Return AUROC, sensitivity and specificity by view, sex and age."""
     findings = figures["test"]["findings"]
-    groups = [name for name in _GROUPS if any(at(part, "subgroups", name, "auroc") for part in findings.values())]
+    groups = [name for name in _GROUPS if any(at(finding, "subgroups", name, "auroc") for finding in findings.values())]
     if not groups:
         return "No subgroup has five pictures with a finding and five without it."
     auroc = [
-        (part["title"], *(shown(at(part, "subgroups", name, "auroc"), 2) for name in groups))
-        for part in findings.values()
+        (finding["title"], *(shown(at(finding, "subgroups", name, "auroc"), 2) for name in groups))
+        for finding in findings.values()
     ]
     points = [
-        (part["title"], *(_point_cell(at(part, "subgroups", name)) for name in groups)) for part in findings.values()
+        (finding["title"], *(_point_cell(at(finding, "subgroups", name)) for name in groups))
+        for finding in findings.values()
     ]
     return (
         "AUROC; a dash where fewer than five pictures have the finding, or have it not. By source and by who read the "

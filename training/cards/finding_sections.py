@@ -66,8 +66,8 @@ def _switched_off(label: str, networks: Sequence[Manifest]) -> str:
     who = (
         "the network's own answer" if len(specs) == 1 else f"the own answer of {len(off)} of the {len(specs)} networks"
     )
-    known = CATALOGUE.get(off[0].given or "")
-    base = off[0].given and (known.title if known else off[0].given.replace("_", " "))
+    given = CATALOGUE.get(off[0].given or "")
+    base = off[0].given and (given.title if given else off[0].given.replace("_", " "))
     left = (
         "what is left is how often it stood on the validation pictures"
         + (f", and how likely {base[0].lower()}{base[1:]} is" if base else ", the same number for every picture")

@@ -69,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.explanation", description="Say which findings have a score map.")
     parser.add_argument("package", type=Path, help="the package's folder; it is replaced")
     parser.add_argument("figures", type=Path, help="what benchmarks.maps measured of it")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        package = with_maps(given.package, json.loads(given.figures.read_text(encoding="utf-8")))
+        package = with_maps(options.package, json.loads(options.figures.read_text(encoding="utf-8")))
     except (CxrnodeError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
