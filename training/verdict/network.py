@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from inference.verdict.heads import CONTENTS, MISSING, TURNS
+from inference.verdict.heads import CONTENTS, TURNS
 from training.verdict.truth import TARGETS
 
 layers = keras.layers
@@ -17,7 +17,6 @@ _SLICES = {
 }
 """Which of a truth's numbers each head learns; see :func:`training.verdict.truth.targets`."""
 HEADS = tuple(_SLICES)
-FLAWS = ("negative", *MISSING, "mirrored")
 
 
 def build(side: int, widths: Sequence[int], dropout: float) -> keras.Model:
