@@ -45,7 +45,7 @@ def test_results_that_name_no_networks_are_of_none(results: dict[str, object]) -
     assert not is_measured_on(load_package("chest-default"), results)
 
 
-@pytest.mark.parametrize("name", ["likeness", "maps"])
+@pytest.mark.parametrize("name", ["likeness", "maps", "stated"])
 def test_the_recorded_results_are_of_the_shipped_networks(name: str) -> None:
     assert is_measured_on(load_package("chest-default"), json.loads((RESULTS / f"{name}.json").read_text()))
 
