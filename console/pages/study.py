@@ -86,7 +86,7 @@ class StudyPages:
     def radiograph(self, request: Request, uid: str, instance: str) -> Response:
         """Show an image of the study itself, as a reader is meant to see it."""
         with self._site.database.reading() as read:
-            analysis = worklist.standing_analysis(read, words.printable(uid))
+            analysis = study_page.standing_analysis(read, words.printable(uid))
         stored = {image.instance_uid: image for image in analysis.instances} if analysis is not None else {}
         if instance not in stored:
             raise HTTPException(404)
@@ -102,7 +102,7 @@ class StudyPages:
     def map_layer(self, request: Request, uid: str, instance: str, label: str) -> Response:
         """Show a finding's score map alone, to lie over its image."""
         with self._site.database.reading() as read:
-            found = maps.find(worklist.standing_analysis(read, words.printable(uid)), instance, label)
+            found = maps.find(study_page.standing_analysis(read, words.printable(uid)), instance, label)
         if found is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
