@@ -19,6 +19,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("study", sa.Column("urgent", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.drop_index("ix_study_last_received_at", "study")
+    op.drop_index("ix_study_conflict_since", "study")
+    _create_partial_index("ix_study_in_conflict", "study", ["conflict_since"], "conflict_since IS NOT NULL")
     _create_standing()
     _create_stated_finding()
     op.drop_index("ix_delivery_destination", "delivery")
@@ -59,6 +61,7 @@ def _create_standing() -> None:
         sa.ForeignKeyConstraint(
             ["study_uid"], ["study.study_uid"], name="fk_standing_study_uid_study", ondelete="CASCADE"
         ),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_standing_received_at_study_uid", "standing", ["received_at", "study_uid"])
     op.create_index("ix_standing_study_date_study_uid", "standing", ["study_date", "study_uid"])

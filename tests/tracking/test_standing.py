@@ -343,6 +343,8 @@ DOWN_TO_0007 = (
     "DROP INDEX ix_job_stopped",
     "DROP INDEX ix_document_quarantined",
     "DROP INDEX ix_conflict_waiting",
+    "DROP INDEX ix_study_in_conflict",
+    "CREATE INDEX ix_study_conflict_since ON study (conflict_since)",
     "CREATE INDEX ix_study_last_received_at ON study (last_received_at)",
     "CREATE INDEX ix_delivery_destination ON delivery (destination)",
     "CREATE INDEX ix_audit_event_study_uid ON audit_event (study_uid)",
