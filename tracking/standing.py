@@ -84,20 +84,18 @@ def write(tx: Session, study_uids: Sequence[str]) -> None:
 
 def fill(tx: Session) -> int:
     """Write the rows of all studies that have none, some at a time; return how many."""
-    filled = 0
-    missing = (
-        select(Study.study_uid).where(~exists().where(Standing.study_uid == Study.study_uid)).order_by(Study.study_uid)
-    )
-    after = ""
-    while uids := tx.scalars(missing.where(Study.study_uid > after).limit(AT_ONCE)).all():
-        rows = [columns_of(record) for record in study_records(tx, uids)]
-        findings = [finding for _, found in rows for finding in found]
-        tx.execute(insert(Standing), [row for row, _ in rows])
-        if findings:
-            tx.execute(insert(StatedFinding), findings)
-        tx.expunge_all()
-        filled += len(uids)
+    filled, after = 0, ""
+    studies = select(Study.study_uid).order_by(Study.study_uid).limit(AT_ONCE)
+    while uids := tx.scalars(studies.where(Study.study_uid > after)).all():
         after = uids[-1]
+        there = set(tx.scalars(select(Standing.study_uid).where(Standing.study_uid.in_(uids))))
+        rows = [columns_of(record) for record in study_records(tx, [uid for uid in uids if uid not in there])]
+        findings = [finding for _, found in rows for finding in found]
+        for table, made in ((Standing, [row for row, _ in rows]), (StatedFinding, findings)):
+            if made:
+                tx.connection().execute(insert(table.__table__), made)  # type: ignore[arg-type]  # it is a table
+        tx.expunge_all()
+        filled += len(rows)
     return filled
 
 
