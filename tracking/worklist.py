@@ -239,11 +239,8 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
             Instance.patient_id.istartswith(patient_id, autoescape=True),
             func.replace(Instance.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
         )
-        in_conflict = (
-            select(Instance.study_uid)
-            .join(Study, Study.study_uid == Instance.study_uid)
-            .where(Study.conflict_since.is_not(None), named)
-        )
+        conflicts = select(Study.study_uid).where(Study.conflict_since.is_not(None))
+        in_conflict = select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), named)
         return [
             begins(Standing.patient_id, patient_id),
             *([begins(Standing.patient_name, name)] if name else []),
@@ -280,12 +277,13 @@ def _retrying() -> ColumnElement[bool]:
     analysis = literal("analyse:").concat(Standing.study_uid).concat(":").concat(cast(Standing.revision, String))
     report = literal("report:").concat(cast(Standing.analysis_id, String))
     own = exists().where(Job.key.in_([analysis, report]), Job.state == "open", failed)
+    waiting = Delivery.state.concat("")  # no column, or SQLite would go through all that waits anywhere
     sending = (
         select(Delivery.id)
         .join(Document, Delivery.document_id == Document.id)
         .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
         .outerjoin(Breaker, Breaker.destination == Delivery.destination)
-        .where(Document.analysis_id == Standing.analysis_id, Delivery.state == "waiting")
+        .where(Document.analysis_id == Standing.analysis_id, waiting == "waiting")
         .where(or_(failed, Breaker.failures > 0))
     )
     return or_(own, sending.exists()).label("retrying")
