@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +205,16 @@ def phantoms(tmp_path: Path) -> Callable[[int], list[Path]]:
         paths = []
         for seed in range(count):
             path = folder / f"{seed}.dcm"
-            phantom_dataset(1000 + seed, size=512, opacity=seed % 2 == 1).save_as(path, enforce_file_format=True)
+            path.write_bytes(_phantom(seed))
             paths.append(path)
         return paths
 
     return draw
+
+
+@cache
+def _phantom(seed: int) -> bytes:
+    """Return the file of one small phantom, drawn once for all tests of a process."""
+    buffer = BytesIO()
+    phantom_dataset(1000 + seed, size=512, opacity=seed % 2 == 1).save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
