@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ from config.errors import CxrnodeError
 from config.load import load_settings
 from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
-from cxrnode.phantom import phantom_dataset
 from dicom_node import send
+from tests.phantoms import phantom_dataset
 from tracking import audit, queries
 from tracking.database import Database
 from tracking.summaries import StudySummary
@@ -205,16 +203,8 @@ def phantoms(tmp_path: Path) -> Callable[[int], list[Path]]:
         paths = []
         for seed in range(count):
             path = folder / f"{seed}.dcm"
-            path.write_bytes(_phantom(seed))
+            phantom_dataset(1000 + seed, size=512, opacity=seed % 2 == 1).save_as(path, enforce_file_format=True)
             paths.append(path)
         return paths
 
     return draw
-
-
-@cache
-def _phantom(seed: int) -> bytes:
-    """Return the file of one small phantom, drawn once for all tests of a process."""
-    buffer = BytesIO()
-    phantom_dataset(1000 + seed, size=512, opacity=seed % 2 == 1).save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()

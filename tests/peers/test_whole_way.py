@@ -14,8 +14,9 @@ from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
 from cxrnode.demo_peers import DemoRis
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import View
 from tests.codestreams import compress
+from tests.phantoms import phantom_dataset
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
 IDENTITY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "AccessionNumber")
