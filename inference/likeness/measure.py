@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from config.errors import PackageError
 
-_BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error)
-"""What numpy and the standard library raise on a file that is no such archive, or a damaged one."""
+_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
+"""What numpy and the standard library raise on a file that is no such archive, or a damaged one.
+
+RuntimeError is of a member that says it is encrypted, and the base of NotImplementedError."""
 _ARRAYS = ("mean", "directions", "deviations", "rest")
 
 

@@ -21,9 +21,10 @@ from config.errors import PackageError
 from config.settings import InferenceSettings, Settings
 from console import answers
 from console.access import is_same_origin
-from cxrnode.phantom import View, draw, phantom_dataset
+from cxrnode.phantom import View
 from inference.analyse import Analyser
 from reporting.reading import DISCLAIMER
+from tests.phantoms import draw, phantom_dataset
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.models import AuditEvent

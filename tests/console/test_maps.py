@@ -9,11 +9,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from cxrnode.phantom import phantom_dataset
 from inference.findings import Finding, ModelIdentity
 from reporting.identity import capture_uid
 from reporting.layout import Layout
 from tests.accounts import finding, mapped_findings
+from tests.phantoms import phantom_dataset
 from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.database import Database

@@ -15,8 +15,9 @@ from PIL import Image
 from config.errors import PermanentError
 from config.settings import Settings
 from cxrnode import demo, demo_phantoms
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import View
 from dicom_node.send import StoreOutcome
+from tests.phantoms import phantom_dataset
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
 
