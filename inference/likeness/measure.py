@@ -69,7 +69,8 @@ class LearntFeatures:
         Raises :class:`PackageError` when the file is not such a measure.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            content = io.BytesIO(path.read_bytes())  # numpy leaves a file open that it refuses
+            with np.load(content, allow_pickle=False) as arrays:
                 mean, directions, deviations, rest = (np.asarray(arrays[name], np.float32) for name in _ARRAYS)
         except _BROKEN as error:
             raise _refusal(path) from error
