@@ -72,6 +72,7 @@ def _assemble() -> None:
         cli_services,
         cli_studies,
         cli_train,
+        cli_users,
     )
 
     rooms = (
@@ -85,7 +86,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_data,
     )
-    for commands in (*rooms, cli_admin, cli_demo):
+    for commands in (*rooms, cli_admin, cli_users, cli_demo):
         commands.register(app)
 
 

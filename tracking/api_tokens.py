@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import or_, select
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from config.errors import ActionRefused
 from tracking import audit, users
 from tracking.audit import AuditEventType
-from tracking.clock import now_ms
+from tracking.clock import now_ms, to_datetime
 from tracking.user_models import ApiToken, User
 from tracking.user_sessions import digest, new_token
 from tracking.users import Actor, Identity, Role
@@ -39,15 +40,15 @@ class TokenHolder:
 
 @dataclass(frozen=True, slots=True)
 class TokenSummary:
-    """A token as lists show it; times are milliseconds since 1970 UTC."""
+    """A token as lists show it."""
 
     id: int
     user: str
     scopes: tuple[Scope, ...]
     purpose: str
-    created_at: int
-    expires_at: int | None
-    revoked_at: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
 
 
 def add(
@@ -93,8 +94,8 @@ def every(read: Session) -> list[TokenSummary]:
     rows = read.execute(select(ApiToken, User.name).join(User, ApiToken.user_id == User.id).order_by(ApiToken.id))
     return [
         TokenSummary(
-            token.id, name, tuple(map(Scope, token.scopes.split())), token.purpose, token.created_at,
-            token.expires_at, token.revoked_at,
+            token.id, name, tuple(map(Scope, token.scopes.split())), token.purpose, to_datetime(token.created_at),
+            *(None if at is None else to_datetime(at) for at in (token.expires_at, token.revoked_at)),
         )
         for token, name in rows
     ]  # fmt: skip

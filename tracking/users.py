@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import delete, select
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from config.errors import ActionRefused
 from tracking import audit, lockout, passwords
 from tracking.audit import AuditEventType
-from tracking.clock import now_ms
+from tracking.clock import now_ms, to_datetime
 from tracking.database import Database
 from tracking.user_models import User, UserSession
 
@@ -57,7 +58,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """A user as lists show them; times are milliseconds since 1970 UTC."""
+    """A user as lists show them."""
 
     name: str
     role: Role
@@ -65,9 +66,9 @@ class UserSummary:
     must_change: bool
     waits_seconds: int
     """How long failed logins keep this user out yet."""
-    created_at: int
-    password_at: int
-    last_login_at: int | None
+    created_at: datetime
+    password_at: datetime
+    last_login_at: datetime | None
 
 
 def folded(name: str) -> str:
@@ -167,7 +168,8 @@ def every(read: Session) -> list[UserSummary]:
     return [
         UserSummary(
             row.name, Role(row.role), row.disabled_at is not None, row.must_change, waiting.get(row.name, 0),
-            row.created_at, row.password_at, row.last_login_at,
+            to_datetime(row.created_at), to_datetime(row.password_at),
+            None if row.last_login_at is None else to_datetime(row.last_login_at),
         )
         for row in rows
     ]  # fmt: skip
