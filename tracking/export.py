@@ -55,6 +55,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.DELIVERY_DONE: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_FAILED: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_STOPPED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.REPORT_CLASS_CHANGED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
