@@ -42,17 +42,22 @@ def wait_seconds(failures: int, free: int) -> int:
     return min(LONGEST_WAIT_SECONDS, 1 << min(failures - free - 1, 20))
 
 
+def wait_left(read: Session, name: str, address: str) -> int:
+    """Return how many seconds a login is refused yet; a flood of refused ones thus takes no write lock."""
+    now = _now(read)
+    return _wait_left(_rows(read, name, address, now), now)
+
+
 def begin(tx: Session, name: str, address: str) -> Attempt:
     """Count an attempt as failed, unless user or address have to wait; then nothing is written."""
     _take_turns(tx)
     now = _now(tx)
-    subjects = _subjects(name, address)
-    known = {kind: _row(tx, kind, subject, now) for kind, subject in subjects.items()}
-    locked = max((row.locked_until for row in known.values() if row is not None), default=0)
-    if locked > now:
-        return Attempt(math.ceil((locked - now) / 1000))
+    known = _rows(tx, name, address, now)
+    wait = _wait_left(known, now)
+    if wait:
+        return Attempt(wait)
     before = {kind: row.count if row is not None else 0 for kind, row in known.items()}
-    for kind, subject in subjects.items():
+    for kind, subject in _subjects(name, address).items():
         count = before[kind] + 1
         _write(tx, kind, subject, count, now, now + 1000 * wait_seconds(count, FREE_ATTEMPTS[kind]))
     return Attempt(0, before["user"])
@@ -130,8 +135,17 @@ def _now(read: Session) -> int:
     return read.scalar(select(now_ms())) or 0
 
 
-def _row(tx: Session, kind: str, subject: str, now: int) -> LoginFailures | None:
-    return tx.scalar(
+def _rows(read: Session, name: str, address: str, now: int) -> dict[str, LoginFailures | None]:
+    return {kind: _row(read, kind, subject, now) for kind, subject in _subjects(name, address).items()}
+
+
+def _wait_left(rows: dict[str, LoginFailures | None], now: int) -> int:
+    locked = max((row.locked_until for row in rows.values() if row is not None), default=0)
+    return max(0, math.ceil((locked - now) / 1000))
+
+
+def _row(read: Session, kind: str, subject: str, now: int) -> LoginFailures | None:
+    return read.scalar(
         select(LoginFailures)
         .where(
             LoginFailures.kind == kind,

@@ -111,6 +111,10 @@ def change_password(
 def _compare(database: Database, name: str, password: str, address: str) -> _Proof | LoginRefused:
     """Compare a password outside of any transaction, as it takes long, between counting and answering."""
     kept = users.folded(name)
+    with database.reading() as read:
+        wait = lockout.wait_left(read, kept, address)
+    if wait:
+        return LoginRefused(wait)
     with database.transaction() as tx:
         attempt = lockout.begin(tx, kept, address)
         user = users.find(tx, kept)
