@@ -42,8 +42,9 @@ def user_add(
     """Add a user; the password is asked for, or read from the first line of standard input."""
     kept = users.check_name(name)
     password = _password(kept, one_time)
+    hashed = passwords.hash_password(password)
     with _changing(ctx) as (tx, actor):
-        users.add(tx, kept, role, passwords.hash_password(password), by=actor, must_change=one_time)
+        users.add(tx, kept, role, hashed, by=actor, must_change=one_time)
     _say(f"user {kept} added as {role.value}")
     _show_one_time(password, one_time)
 
@@ -55,8 +56,9 @@ def user_passwd(ctx: typer.Context, name: Name, one_time: OneTime = False) -> No
     with context.database().reading() as read:
         kept = users.named(read, name).name
     password = _password(kept, one_time)
+    hashed = passwords.hash_password(password)
     with _changing(ctx) as (tx, actor):
-        users.set_password(tx, kept, passwords.hash_password(password), by=actor, must_change=one_time)
+        users.set_password(tx, kept, hashed, by=actor, must_change=one_time)
     _say(f"password of {kept} changed; sessions of this user have ended")
     _show_one_time(password, one_time)
 

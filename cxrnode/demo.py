@@ -116,10 +116,10 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
 def add_user(folder: Path) -> tuple[str, str]:
     """Make a user for the demonstration's web pages; return name and password."""
     password = passwords.one_time_password()
+    hashed = passwords.hash_password(password)
     database = Database.open(own_settings(folder / "cxrnode.toml").database_url())
     try:
         with database.transaction() as tx:
-            hashed = passwords.hash_password(password)
             users.add(tx, USER, Role.ADMINISTRATOR, hashed, by=users.Actor("demo"))
     finally:
         database.close()

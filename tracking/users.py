@@ -186,13 +186,13 @@ def add_first_administrator(database: Database) -> str | None:
     Consoles that start together make one.
     """
     password = passwords.one_time_password()
+    hashed = passwords.hash_password(password)
     try:
         with database.transaction() as tx:
             if there_are_users(tx):
                 return None
-            hashed = passwords.hash_password(password)
             add(tx, FIRST_NAME, Role.ADMINISTRATOR, hashed, by=Actor(database.service), must_change=True)
-    except IntegrityError:
+    except (ActionRefused, IntegrityError):  # another console was quicker
         return None
     return password
 
