@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from inference.findings import Box, Finding
-from inference.pixels import Picture
+from inference.pixels import Picture, to_display
 from reporting.drawing import (
     BLACK,
     PANEL,
@@ -71,10 +71,7 @@ def draw_capture(
 
 def shades_of(picture: Picture, area: Area) -> Image.Image:
     """Return the radiograph in the size of its area, 8 bits deep."""
-    gray, box = picture.resampling_source()
-    image = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32))
-    resized = image.resize((area.width, area.height), Image.Resampling.LANCZOS, box=box)
-    return Image.fromarray(np.clip(np.rint(np.asarray(resized) * 255), 0, 255).astype(np.uint8))
+    return Image.fromarray(to_display(picture, area.width, area.height))
 
 
 def _draw_boxes(

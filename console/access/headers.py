@@ -26,4 +26,4 @@ _WITH_SCRIPT: Mapping[str, str] = {
 
 def headers_of(path: str) -> Mapping[str, str]:
     """Return the headers of an answer under a path."""
-    return _WITH_SCRIPT if path in _PAGES_WITH_SCRIPT else HEADERS
+    return _WITH_SCRIPT if path in _PAGES_WITH_SCRIPT or path.startswith("/study/") else HEADERS

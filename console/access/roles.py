@@ -43,6 +43,8 @@ ROUTES: Routes = {
     ("GET", "/study/{uid}"): _VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): _VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,
+    ("GET", "/study/{uid}/images/{instance}.png"): _VIEWER,
+    ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): _VIEWER,
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
     ("GET", "/destinations"): _RADIOLOGIST,

@@ -9,7 +9,11 @@ from starlette.exceptions import HTTPException
 from console.site import READ, Site
 
 _FOLDER = Path(__file__).parents[1] / "static"
-_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "analyse.js": "text/javascript"}
+_FILES = {
+    "style.css": "text/css", "icon.svg": "image/svg+xml", "analyse.js": "text/javascript",
+    "viewer.js": "text/javascript", "openseadragon.js": "text/javascript",
+}  # fmt: skip
+_VENDORED = {"openseadragon.js": "vendor/openseadragon.min.js"}
 
 
 def routes(_: Site) -> APIRouter:
@@ -22,4 +26,4 @@ def routes(_: Site) -> APIRouter:
 def _file(name: str) -> FileResponse:
     if name not in _FILES:
         raise HTTPException(404)
-    return FileResponse(_FOLDER / name, media_type=_FILES[name])
+    return FileResponse(_FOLDER / _VENDORED.get(name, name), media_type=_FILES[name])

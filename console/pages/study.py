@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 
 from config.errors import PermanentError
 from config.logs import get_logger
-from console import maps, pictures, words
+from console import maps, pictures, radiographs, words
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, worklist
 from tracking.audit import AuditEventType
@@ -25,6 +25,8 @@ def routes(site: Site) -> APIRouter:
     router.api_route("", **READ_PAGE)(pages.study)
     router.api_route("/captures/{document}.png", **READ)(pages.capture)
     router.api_route("/maps/{instance}/{label}.png", **READ)(pages.score_map)
+    router.api_route("/images/{instance}.png", **READ)(pages.radiograph)
+    router.api_route("/images/{instance}/maps/{label}.png", **READ)(pages.map_layer)
     return router
 
 
@@ -45,8 +47,9 @@ class StudyPages:
         if study is None:
             raise HTTPException(404)
         return self._site.show(
-            request, "study.html", study=study, maps=maps.by_capture(standing), history=history, views=views[::-1],
-            most=AUDIT_LINES,
+            request, "study.html", study=study, maps=maps.by_capture(standing),
+            radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history,
+            views=views[::-1], most=AUDIT_LINES,
         )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
@@ -79,3 +82,28 @@ class StudyPages:
             log.warning("score-map-not-shown", instance_uid=instance, error=type(error).__name__)
             raise HTTPException(410) from None
         return png_response(png)
+
+    def radiograph(self, request: Request, uid: str, instance: str) -> Response:
+        """Show an image of the study itself, as a reader is meant to see it."""
+        with self._site.database.reading() as read:
+            analysis = worklist.standing_analysis(read, words.printable(uid))
+        stored = {image.instance_uid: image for image in analysis.instances} if analysis is not None else {}
+        if instance not in stored:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "image", "instance_uid": instance})
+        try:
+            with pictures.drawing:
+                png = radiographs.draw(self._site.settings, stored[instance].path)
+        except (PermanentError, OSError) as error:
+            log.warning("image-not-shown", instance_uid=instance, error=type(error).__name__)
+            raise HTTPException(410) from None
+        return png_response(png)
+
+    def map_layer(self, request: Request, uid: str, instance: str, label: str) -> Response:
+        """Show a finding's score map alone, to lie over its image."""
+        with self._site.database.reading() as read:
+            found = maps.find(worklist.standing_analysis(read, words.printable(uid)), instance, label)
+        if found is None:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
+        return png_response(radiographs.draw_map(found.entry.finding))

@@ -28,6 +28,8 @@ LEAST = {
     ("GET", "/study/{uid}"): VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): VIEWER,
+    ("GET", "/study/{uid}/images/{instance}.png"): VIEWER,
+    ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): VIEWER,
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
     ("GET", "/destinations"): RADIOLOGIST,
