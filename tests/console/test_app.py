@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from console.access.headers import HEADERS
+from console.access.headers import HEADERS, headers_of
 from tracking.database import Database
 
 Record = Callable[..., None]
@@ -18,7 +18,7 @@ PAGES = ("/", "/study/1.9", "/audit", "/destinations", "/health", "/static/style
 def test_every_answer_carries_the_strict_headers(browser: TestClient, receive: Record, page: str) -> None:
     receive("1.1")
     headers = browser.get(page).headers
-    assert {name: headers.get(name) for name in HEADERS} == dict(HEADERS)
+    assert {name: headers.get(name) for name in HEADERS} == headers_of(page)
     assert headers["content-security-policy"].startswith("default-src 'self'")
     assert headers["cache-control"] == "no-store"
 
