@@ -10,8 +10,7 @@ from starlette.testclient import TestClient
 from console.access import csrf
 from console.pages import login
 from tests.console.visitors import PASSWORD, SAME_SITE, begin_session
-from tests.tracking.test_lockout import pass_time
-from tests.tracking.test_logins import noted
+from tests.logins import noted, pass_time
 from tracking import users
 from tracking.audit import AuditEventType
 from tracking.database import Database

@@ -17,7 +17,7 @@ from console import connections
 from console.server import Console
 from console.tls import make_context
 from tests.console.visitors import PASSWORD, begin_session
-from tests.tracking.test_logins import noted
+from tests.logins import noted
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.users import Role

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import select
 
+from tests.logins import pass_time
 from tracking import lockout
 from tracking.database import Database
 from tracking.user_models import LoginFailures
@@ -15,17 +16,6 @@ from tracking.user_models import LoginFailures
 def fail(database: Database, name: str = "jane", address: str = "192.0.2.7") -> lockout.Attempt:
     with database.transaction() as tx:
         return lockout.begin(tx, name, address)
-
-
-def pass_time(database: Database, seconds: float) -> None:
-    """Move what is on record into the past."""
-    by = int(1000 * seconds)
-    with database.transaction() as tx:
-        tx.execute(
-            update(LoginFailures).values(
-                last_at=LoginFailures.last_at - by, locked_until=LoginFailures.locked_until - by
-            )
-        )
 
 
 def test_the_wait_doubles_up_to_a_quarter_of_an_hour() -> None:

@@ -1,6 +1,5 @@
 """Logging in: who gets a session, when it ends, and what the audit log says."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,19 +8,16 @@ import pytest
 from sqlalchemy import select, update
 
 from config.errors import ActionRefused
-from tests.tracking.test_lockout import pass_time
+from tests.logins import LIMITS, OPERATOR, noted, pass_time
 from tracking import logins, passwords, user_sessions, users
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.logins import LoggedIn, LoginRefused
-from tracking.models import AuditEvent
 from tracking.user_models import User, UserSession
 from tracking.user_sessions import Limits, OpenSession
-from tracking.users import Actor, Identity, Role
+from tracking.users import Identity, Role
 
 RIGHT = "a long enough secret"
-LIMITS = Limits(600, 3600)
-OPERATOR = Actor("root")
 
 
 @pytest.fixture
@@ -43,11 +39,6 @@ def token_of(result: LoggedIn | LoginRefused) -> str:
 def session_of(database: Database, token: str, limits: Limits = LIMITS) -> OpenSession | None:
     with database.reading() as read:
         return user_sessions.find(read, token, limits)
-
-
-def noted(database: Database, kind: AuditEventType) -> list[dict[str, Any]]:
-    with database.reading() as read:
-        return [json.loads(line.detail) for line in read.scalars(select(AuditEvent).where(AuditEvent.type == kind))]
 
 
 def test_a_right_login_yields_an_identity_and_a_session(database: Database, jane: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from config.errors import ActionRefused
-from tests.tracking.test_logins import LIMITS, OPERATOR, noted
+from tests.logins import LIMITS, OPERATOR, noted
 from tracking import api_tokens, logins, passwords, users
 from tracking.api_tokens import Scope
 from tracking.audit import AuditEventType
