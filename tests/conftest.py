@@ -79,7 +79,8 @@ def _own_logs() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with the least work there is; what is tested does not depend on how much it is."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
     passwords._nobodys_hash.cache_clear()
 
 

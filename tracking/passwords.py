@@ -9,11 +9,12 @@ import string
 import unicodedata
 from functools import cache
 from importlib.resources import files
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from config.errors import ActionRefused
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST = 12
 LONGEST = 256
@@ -21,8 +22,6 @@ _FEWEST_DIFFERENT = 5
 _ONE_TIME_CHARACTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without letters and digits that are read as one another."""
 _ONE_TIME_GROUPS, _ONE_TIME_GROUP = 4, 5
-_hasher = PasswordHasher()
-"""With the library's parameters: RFC 9106's second recommendation, 64 MiB and 3 passes."""
 
 
 def check(password: str, name: str) -> None:
@@ -48,7 +47,7 @@ def check_differs(old: str, new: str) -> None:
 
 def hash_password(password: str) -> str:
     """Return the hash to keep: Argon2id with a salt of its own, in the PHC format."""
-    return _hasher.hash(_normal(password))
+    return _hasher().hash(_normal(password))
 
 
 def is_right(password_hash: str | None, password: str) -> bool:
@@ -56,16 +55,18 @@ def is_right(password_hash: str | None, password: str) -> bool:
 
     Without a hash, as for a user who does not exist, the answer is no after the same work.
     """
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     given = _normal(password) if len(password) <= LONGEST else ""
     try:
-        return _hasher.verify(password_hash or _nobodys_hash(), given) and bool(password_hash)
+        return _hasher().verify(password_hash or _nobodys_hash(), given) and bool(password_hash)
     except (VerificationError, InvalidHashError):
         return False
 
 
 def is_outdated(password_hash: str) -> bool:
     """Say whether a hash was made with other parameters than those in force."""
-    return _hasher.check_needs_rehash(password_hash)
+    return _hasher().check_needs_rehash(password_hash)
 
 
 def one_time_password() -> str:
@@ -102,5 +103,13 @@ def _common() -> frozenset[str]:
 
 
 @cache
+def _hasher() -> "PasswordHasher":
+    """Return the hasher, with the library's parameters: RFC 9106's second recommendation, 64 MiB and 3 passes."""
+    from argon2 import PasswordHasher  # which brings a C library that few commands need
+
+    return PasswordHasher()
+
+
+@cache
 def _nobodys_hash() -> str:
-    return _hasher.hash(secrets.token_urlsafe())
+    return _hasher().hash(secrets.token_urlsafe())

@@ -66,7 +66,7 @@ def test_the_database_holds_no_token_and_no_password(database: Database, jane: s
 def counted_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Yield the hashes that a password is compared with."""
     compared: list[str] = []
-    hasher = passwords._hasher
+    hasher = passwords._hasher()
 
     class Counting:
         hash, check_needs_rehash = hasher.hash, hasher.check_needs_rehash
@@ -75,7 +75,7 @@ def counted_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             compared.append(kept.rpartition("$")[0].rpartition("$")[0])
             return hasher.verify(kept, given)
 
-    monkeypatch.setattr(passwords, "_hasher", Counting())
+    monkeypatch.setattr(passwords, "_hasher", Counting)
     yield compared
 
 
