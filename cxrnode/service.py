@@ -102,9 +102,11 @@ def deliverer(settings: Settings, database: Database) -> Service:
 
 
 def console(settings: Settings, database: Database) -> Service:
-    """Build the web pages."""
+    """Build the web pages; a node without a user gets its first one."""
     from console.server import Console
+    from cxrnode import first_login
 
+    first_login.announce(database)
     return Console(settings, database)
 
 

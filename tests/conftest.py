@@ -24,11 +24,12 @@ from typing import Any
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, text
 
 from config.settings import Settings
-from tracking import schema
+from tracking import passwords, schema
 from tracking.database import Database
 
 pytest_plugins = ["tests.nodes"]
@@ -76,6 +77,14 @@ def _own_logs() -> Iterator[None]:
         logger = getattr(module, "_log", None)
         if logger is not None:
             vars(logger).pop("bind", None)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with the least work there is; what is tested does not depend on how much it is."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
+    passwords._nobodys_hash.cache_clear()
 
 
 @pytest.fixture(scope="session")
