@@ -17,7 +17,7 @@ from config.settings import Settings
 from inference.findings import Finding, ImageAnalysis, NotAnalysed, Reason, finding_to_json
 from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
 from reporting.reading import ClaimedFinding, claims_of
-from tracking.worklist import FindingDetail
+from tracking.study_page import FindingDetail
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser

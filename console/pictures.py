@@ -11,7 +11,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian
 
 from config.errors import UndecodablePixels, UnreadableInstance
-from tracking.worklist import StoredFile
+from tracking.study_page import StoredFile
 
 LONGEST_SIDE = 1400
 """Pixels of the image on a study's page; a larger capture is made smaller."""

@@ -15,7 +15,7 @@ from console import words
 from console.access import roles
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
-from tracking import audit, worklist
+from tracking import audit
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
@@ -45,9 +45,7 @@ class Site:
             lstrip_blocks=True,
         )  # fmt: skip
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
-        self._templates.globals.update(
-            words=words, node=settings.node.ae_title, statuses=worklist.STATUSES, pages=pages
-        )
+        self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
 
     def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:

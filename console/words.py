@@ -25,8 +25,8 @@ from reporting.reading import (
 from reporting.reading import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
+from tracking.study_page import FindingDetail
 from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept
-from tracking.worklist import FindingDetail
 
 __all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept"]
 

@@ -88,6 +88,29 @@ def db_upgrade(ctx: typer.Context) -> None:
     out.print(f"{database.dialect}: schema {before or 'none'} → {schema.current(database)}")
 
 
+@db_app.command("check")
+def db_check(
+    ctx: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Make the rows that differ anew.")] = False,
+) -> None:
+    """Compare what lists say of every study with all that is on record. Exit 1 if anything differs."""
+    from tracking import standing
+
+    context: Context = ctx.obj
+    database = context.database()
+    with database.reading() as read:
+        differing = list(standing.drift(read))
+    for uid in differing:
+        out.print(uid, markup=False, highlight=False)
+    if repair:
+        for uid in differing:
+            with database.transaction() as tx:
+                standing.write(tx, [uid])
+    said = f"{len(differing)} differ" if differing else "every study is listed as it stands"
+    out.print(f"{said}{'; made anew' if differing and repair else ''}", markup=False, highlight=False)
+    raise typer.Exit(1 if differing and not repair else 0)
+
+
 @db_app.command("current")
 def db_current(ctx: typer.Context) -> None:
     """Show the schema of the database and the one this version needs. Exit 1 if they differ."""

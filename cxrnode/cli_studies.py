@@ -1,5 +1,6 @@
 """Commands about studies: what there is, what happened to one, starting again what stopped; and the audit log."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,12 @@ from rich.table import Table
 
 from cxrnode import show
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
-from tracking import audit, corrections, deliveries, maintenance, queries
+from tracking import audit, corrections, deliveries, maintenance, queries, worklist
 from tracking.audit import AuditEventType
 from tracking.summaries import StudySummary
+from tracking.worklist import Order, StudyFilter
+
+_DAY = "%Y-%m-%d"
 
 study_app = typer.Typer(
     cls=WithDefault, help="Show one study (`cxrnode study UID`), or decide whose images it holds.", no_args_is_help=True
@@ -28,21 +32,48 @@ def register(app: typer.Typer) -> None:
     app.add_typer(audit_app, name="audit", rich_help_panel="Studies")
 
 
+def _status(value: str) -> str:
+    if value and value not in worklist.STATUSES:
+        msg = f"{value!r} is none of {', '.join(worklist.STATUSES)}"
+        raise typer.BadParameter(msg)
+    return value
+
+
 def studies(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    patient: Annotated[str, typer.Option(help="How the Patient ID or the patient's name begins.")] = "",
+    accession: Annotated[str, typer.Option(help="How the accession number begins.")] = "",
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=[_DAY], help="Arrived on this day or later.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=[_DAY], help="Arrived on this day or earlier.")
+    ] = None,
+    status: Annotated[
+        str, typer.Option(callback=_status, help=f"Where it stands: {', '.join(worklist.STATUSES)}.")
+    ] = "",
+    finding: Annotated[str, typer.Option(help="Label of a stated finding, present or undetermined.")] = "",
+    urgent: Annotated[bool, typer.Option("--urgent", help="Urgent studies only.")] = False,
+    order: Annotated[Order, typer.Option(help="Order, and what --from and --to are dates of.")] = Order.ARRIVAL,
     as_json: Json = False,
 ) -> None:
     """List studies: what came in, what was found, where it stands."""
     context: Context = ctx.obj
+    which = StudyFilter(
+        patient=patient, accession=accession, status=status, finding=finding, urgent=urgent,
+        first=first.date() if first else None, last=last.date() if last else None,
+    )  # fmt: skip
     with context.database().reading() as read:
-        found = queries.recent_studies(read, limit=limit)
-        total = queries.count_studies(read)
+        found = worklist.list_studies(read, which, order=order, limit=limit)
+        total = worklist.count_studies(read, which, order=order)
     if as_json:
         show.as_json(found)
         return
     out.print(show.studies_table(found))
-    out.print(f"{len(found)} of {total} studies · findings are AI results, not verified; research use")
+    most = worklist.COUNTED_UP_TO
+    count = f"more than {most}" if total > most else str(total)
+    out.print(f"{len(found)} of {count} studies · findings are AI results, not verified; research use")
 
 
 @study_app.command("show")

@@ -29,7 +29,7 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node import send
 from inference.findings import finding_from_json
 from reporting.reading import mapped_of
-from tracking import audit, passwords, queries, users, worklist
+from tracking import audit, passwords, queries, study_page, users, worklist
 from tracking.database import Database
 from tracking.summaries import DocumentSummary, StudySummary
 from tracking.users import Role
@@ -285,7 +285,7 @@ def _wait(
         deadline = time.monotonic() + timeout_seconds
         while True:
             with database.reading() as read:
-                studies = queries.recent_studies(read, limit=len(instances) + 1)
+                studies = worklist.list_studies(read, limit=len(instances) + 1)
             settled = [study for study in studies if study.status in _SETTLED]
             arrived = sum(study.instances + study.conflicts for study in studies)
             progress("analysing, reporting, delivering", len(settled), max(1, len(studies)))
@@ -342,7 +342,7 @@ def _maps_on_record(studies: Sequence[StudySummary], settings: Settings) -> int:
     database = Database.open(settings.database_url())
     try:
         with database.reading() as read:
-            analyses = [worklist.standing_analysis(read, study.study_uid) for study in studies]
+            analyses = [study_page.standing_analysis(read, study.study_uid) for study in studies]
     finally:
         database.close()
     outcomes = [outcome for analysis in analyses if analysis is not None for outcome in analysis.outcomes]

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, refusals, schema, users, worklist
+from tracking import audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
@@ -32,6 +32,7 @@ DECODER = "decode "
 _SLOW_FSYNC_SECONDS = 0.05
 _CLOCK_SKEW_SECONDS = 2.0
 _REFUSAL_DAYS = 7
+_STUDIES_CHECKED = 1000
 _MOST_REFUSALS = 10
 
 
@@ -135,12 +136,21 @@ def _database(settings: Settings, *, quick: bool) -> Iterator[Check]:
         with database.reading() as read:
             yield _clock(to_datetime(read.scalars(select(now_ms())).one()))
             if not quick:
+                yield _lists(list(standing.drift(read, newest=_STUDIES_CHECKED)))
                 yield _audit_log(audit.verify(read))
     except DBAPIError as error:
         cure = "is it running, is database.url right, may this user connect?"
         yield Check("database", "failed", f"{database.dialect}: {in_words(error)}", cure)
     finally:
         database.close()
+
+
+def _lists(differing: list[str]) -> Check:
+    """Compare the rows that lists read with what follows from the other tables, for the studies that came last."""
+    if not differing:
+        return Check("lists", "ok", f"the rows of the last {_STUDIES_CHECKED} studies are as they should be")
+    found = f"{len(differing)} studies stand elsewhere than the lists say ({_first_of(differing)})"
+    return Check("lists", "failed", found, "`cxrnode db check --repair` makes their rows anew; please report this")
 
 
 def _clock(theirs: datetime) -> Check:
@@ -268,7 +278,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         waiting = queries.destinations(read)
         taken = taken_classes(read)
         halted = {entry.name: entry.stopped for entry in waiting if entry.stopped}
-        latest = worklist.stopped_deliveries(read, limit=1) if halted else []
+        latest = queries.stopped_deliveries(read, limit=1) if halted else []
     stopped = sum(count for (name, state), count in depth.items() if state == "stopped" and name != "deliver")
     due = sum(count for (_, state), count in depth.items() if state == "open")
     yield Check(
@@ -326,7 +336,7 @@ def _first_of(uids: list[str]) -> str:
     return f"study {uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else "")
 
 
-def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) -> Check:
+def _deliveries(halted: dict[str, int], latest: list[queries.StoppedDelivery]) -> Check:
     """Say how much nobody tries again, by destination, and why the latest of it stopped."""
     if not latest:
         return Check("deliveries", "ok", "none stopped for good")
@@ -343,7 +353,7 @@ def _deliveries(halted: dict[str, int], latest: list[worklist.StoppedDelivery]) 
 def _documents(settings: Settings) -> Iterator[Check]:
     with _reading(settings) as read:
         quarantined = documents.quarantined_by_study(read)
-        left_out = documents.left_out_by_study(read)
+        left_out = queries.left_out_by_study(read)
     if left_out:
         study_uid = next(iter(left_out))
         yield Check(

@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from inference.findings import Box, Finding, Level, MapKind, ScoreMap
+from tracking.worst_news import worst_news
 
 
 class Scored(Protocol):
@@ -154,12 +155,7 @@ def study_claims(findings: Iterable[S]) -> list[ClaimedFinding[S]]:
 
     A study is no more normal than its least normal image. The package's order is that of the first image.
     """
-    worst: dict[str, S] = {}
-    for finding in findings:
-        known = worst.setdefault(finding.label, finding)
-        if finding.score > known.score if finding.abnormal else finding.score < known.score:
-            worst[finding.label] = finding
-    return claims_of(list(worst.values()))
+    return claims_of(worst_news(findings))
 
 
 def stated_of(claims: Iterable[ClaimedFinding[S]]) -> list[ClaimedFinding[S]]:

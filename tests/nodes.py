@@ -20,7 +20,7 @@ from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
 from dicom_node import send
 from tests.phantoms import phantom_dataset
-from tracking import audit, queries
+from tracking import audit, worklist
 from tracking.database import Database
 from tracking.summaries import StudySummary
 
@@ -98,7 +98,7 @@ class Node:
     def studies(self) -> list[StudySummary]:
         """Return every study on record."""
         with self._database() as database, database.reading() as read:
-            return queries.recent_studies(read, limit=1000)
+            return worklist.list_studies(read, limit=1000)
 
     def await_settled(self, count: int, seconds: float = 120) -> list[StudySummary]:
         """Wait until so many studies are delivered or not analysed."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import to_datetime
 from tracking.instances import StudyHeader
 from tracking.keys import report_key
@@ -159,6 +160,7 @@ def record_analysis(tx: Session, record: AnalysisRecord) -> None:
         .returning(Analysis.id)
     ).scalar_one()
     _insert_outcomes(tx, analysis_id, record.outcomes)
+    study_changed(tx, record.study_uid)
     analysed = [outcome for outcome in record.outcomes if outcome.findings]
     audit.append(
         tx,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import study_keys
 from tracking.models import Analysis, Conflict, Delivery, Document, ImageOutcome, Instance, Study
@@ -73,6 +74,7 @@ def refresh(tx: Session, study_uid: str) -> bool:
     twice = sorted({name for row in rows if row[-1] for name in json.loads(row[-1])})
     if not fields and not twice:
         _end(tx, uid=study_uid)
+        study_changed(tx, study_uid)
         return False
     entered = tx.execute(
         update(Study)
@@ -80,6 +82,7 @@ def refresh(tx: Session, study_uid: str) -> bool:
         .values(conflict_since=now_ms())
         .returning(Study.study_uid)
     ).first()
+    study_changed(tx, study_uid)
     queue.retire(tx, study_keys(tx, study_uid), WITHHELD)
     if entered is not None:
         delivered = tx.scalar(

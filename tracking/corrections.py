@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from config.errors import ActionRefused
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.instances import StudyHeader, describe_study, make_due
 from tracking.keys import study_keys
 from tracking.models import Conflict, Instance, Study
@@ -180,6 +181,7 @@ def dismiss_kept_aside(tx: Session, study_uid: str, instance_uid: str, *, user: 
         .values(state="dismissed")
         .returning(Conflict.sha256)
     ).all()
+    study_changed(tx, study_uid)
     for digest in dismissed:
         detail: audit.Detail = {"user": user, "instance_uid": instance_uid, "sha256": digest}
         audit.append(tx, AuditEventType.INSTANCE_DISMISSED, study_uid=study_uid, detail=detail)
@@ -304,6 +306,7 @@ def _make_study(tx: Session, source: Conflict) -> None:
 
 def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:
     row.rejected = reason
+    study_changed(tx, row.study_uid)
     audit.append(
         tx,
         AuditEventType.INSTANCE_REJECTED,
@@ -315,6 +318,7 @@ def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:
 def _restore(tx: Session, row: Instance, user: str) -> None:
     detail: audit.Detail = {"user": user, "instance_uid": row.instance_uid, "was_rejected": row.rejected}
     row.rejected = None
+    study_changed(tx, row.study_uid)
     audit.append(tx, AuditEventType.INSTANCE_RESTORED, study_uid=row.study_uid, detail=detail)
 
 
@@ -323,6 +327,7 @@ def _begin_revision(tx: Session, study_uid: str, revision: int | None = None) ->
 
     ``revision`` is the number of the new one, the next unless given.
     """
+    study_changed(tx, study_uid)
     queue.retire(tx, study_keys(tx, study_uid), _SUPERSEDED)
     number = Study.revision + 1 if revision is None else literal(revision)
     begun = tx.scalars(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from config.errors import SettingsError
-from tracking import audit, prepared
+from tracking import audit, changes, prepared, standing
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 _POSTGRESQL_BOUNDS = {
@@ -77,10 +77,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Write: everything in the block and its audit lines commit together, or nothing does."""
+        """Write: all of the block, where its studies stand and its audit lines commit together, or nothing does."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             session.flush()
+            standing.write(session, changes.changed_studies(session))
             audit.write_pending(session, self.service)
 
     @contextmanager
@@ -100,6 +101,7 @@ class Database:
             yield session
             if session.in_transaction():
                 session.flush()
+            standing.write(session, changes.changed_studies(session))
             audit.write_pending(session, self.service)
             if session.in_transaction():
                 session.commit()

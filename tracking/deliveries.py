@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.documents import DocumentRecord, keep_document
 from tracking.keys import delivery_key
@@ -101,6 +102,7 @@ def replace_document(tx: Session, delivery: StoredDelivery, document: DocumentRe
         .where(Delivery.id == delivery.id)
         .values(document_id=document_id, state="waiting", error=None, finished_at=None)
     )
+    study_changed(tx, delivery.study_uid)
     queue.retry(tx, key=delivery_key(delivery.id), done=True)
 
 
@@ -175,6 +177,7 @@ def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: 
         if queue.retry(tx, key=delivery_key(delivery_id), done=state == NOT_TAKEN):
             started += 1
             tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(state="waiting", finished_at=None))
+            study_changed(tx, study)
             audit.append(
                 tx,
                 AuditEventType.JOB_RETRIED,
@@ -188,6 +191,7 @@ def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: 
 
 def _audit_delivery(tx: Session, delivery_id: int, event: AuditEventType, outcome: str, detail: audit.Detail) -> None:
     delivery = load_delivery(tx, delivery_id)
+    study_changed(tx, delivery.study_uid)
     audit.append(
         tx,
         event,

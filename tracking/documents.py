@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document, ImageOutcome
@@ -55,6 +56,7 @@ def record_documents(
     if not conflicts.may_speak(tx, study_uid, revision):
         conflicts.note_withheld(tx, study_uid, revision, f"documents of analysis {analysis_id}")
         return
+    study_changed(tx, study_uid)
     for document in documents:
         keep_document(tx, study_uid, analysis_id, document)
     blocked = {document.uid for document in documents if document.quarantined is not None}
@@ -79,6 +81,7 @@ def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Seq
     outcome.remarks = [*present, *added]
     tx.flush()
     study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == analysis_id)).one()
+    study_changed(tx, study_uid)
     audit.append(
         tx,
         AuditEventType.DOCUMENTS_BUILT,
@@ -86,23 +89,6 @@ def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Seq
         study_uid=study_uid,
         detail={"analysis": analysis_id, "left_out": "; ".join(str(remark["text"]) for remark in added)},
     )
-
-
-def left_out_by_study(read: Session) -> dict[str, int]:
-    """Return how many remarks say that documents leave an attribute empty, by study UID, the latest study first.
-
-    Those of an analysis that a later one took the place of do not count. Walks all outcomes.
-    """
-    rows = read.execute(
-        select(Analysis.study_uid, ImageOutcome.remarks)
-        .join(ImageOutcome, ImageOutcome.analysis_id == Analysis.id)
-        .where(cast(ImageOutcome.remarks, String).contains(LEFT_OUT), ~_replaced())
-        .order_by(Analysis.id.desc())
-    )
-    counts: dict[str, int] = {}
-    for study_uid, remarks in rows:
-        counts[study_uid] = counts.get(study_uid, 0) + sum(remark.get("kind") == LEFT_OUT for remark in remarks)
-    return counts
 
 
 def keep_document(
@@ -123,6 +109,7 @@ def keep_document(
     )
     if written is None:
         return
+    study_changed(tx, study_uid)
     quarantined = document.quarantined is not None
     audit.append(
         tx,
@@ -177,7 +164,7 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
 def quarantined_by_study(read: Session) -> dict[str, int]:
     """Return how many documents are quarantined by study UID, the study whose were built last first.
 
-    Those of an analysis that a later one took the place of are nobody's concern any more. Walks all documents.
+    Those of an analysis that a later one took the place of are nobody's concern any more.
     """
     rows = read.execute(
         select(Analysis.study_uid, func.count())

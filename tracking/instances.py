@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms, to_milliseconds
 from tracking.keys import analysis_key, examination_key
 from tracking.models import Conflict, Instance, Job, Study
@@ -109,7 +110,7 @@ def _build_insert_study(dialect: str) -> Executable:
     header: dict[str, Any] = {entry.name: bindparam(entry.name) for entry in fields(StudyHeader)}
     statement: Executable = (
         queue.insert_of(dialect)(Study)
-        .values(**header, revision=1, valid_from=1)
+        .values(**header, revision=1, valid_from=1, urgent=False)
         .on_conflict_do_nothing(index_elements=["study_uid"])
         .returning(Study.study_uid)
     )
@@ -209,6 +210,7 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
             **_from_whom(incoming),
         },
     )
+    study_changed(tx, study_uid)
     if not described:
         describe_study(tx, study_uid)
     if not in_conflict:  # one more image ends no conflict, and each comparison is with all patients of the study
@@ -231,6 +233,8 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
         .values(**values)
         .on_conflict_do_update(index_elements=["instance_uid", "sha256"], set_=values)
     )
+    if known is not None:
+        study_changed(tx, known.study_uid)
     audit.append(
         tx,
         AuditEventType.INSTANCE_CONFLICT,
@@ -263,6 +267,7 @@ def describe_study(tx: Session, study_uid: str) -> None:
     ).one_or_none()
     if first is not None:
         tx.execute(update(Study).where(Study.study_uid == study_uid).values(dict(zip(names, first, strict=True))))
+    study_changed(tx, study_uid)
 
 
 def _register_again(tx: Session, incoming: IncomingInstance, known: KnownInstance) -> Registered:

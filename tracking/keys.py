@@ -1,5 +1,7 @@
 """The keys of jobs: what work a study can have, by the names the queue knows it under."""
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -37,3 +39,11 @@ def study_keys(read: Session, study_uid: str) -> list[str]:
         *(analysis_key(study_uid, number) for number in range(1, revision + 1)),
         *(report_key(analysis_id) for analysis_id in analyses),
     ]
+
+
+def study_of_work(read: Session, payload: dict[str, Any]) -> str | None:
+    """Return the study that a job examines, analyses or builds the documents of; None for any other job."""
+    if "analysis_id" in payload:
+        return read.scalar(select(Analysis.study_uid).where(Analysis.id == payload["analysis_id"]))
+    study_uid: str | None = payload.get("study_uid")
+    return study_uid

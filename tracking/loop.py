@@ -24,8 +24,10 @@ from config.logs import get_logger
 from config.settings import DeliverySettings, WorkSettings
 from tracking import audit, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import to_milliseconds
 from tracking.database import Database
+from tracking.keys import study_of_work
 from tracking.queue import Job, LeaseLost, RetryPolicy
 from tracking.wake import Wake
 
@@ -295,10 +297,13 @@ class WorkLoop:
             if job.destination is not None and isinstance(error, PeerUnavailable):
                 queue.open_breaker(tx, job.destination, text, self._retry)
             if stopped:
+                study_uid = study_of_work(tx, job.payload)
                 audit.append(
                     tx, AuditEventType.JOB_STOPPED, outcome="serious-failure",
-                    study_uid=job.payload.get("study_uid"), detail={"job": job.key, "error": text},
+                    study_uid=study_uid, detail={"job": job.key, "error": text},
                 )  # fmt: skip
+                if study_uid is not None:
+                    study_changed(tx, study_uid)
             self.handlers[job.queue].failed(tx, job, error, stopped)
 
     def _beat(self) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from tracking import audit, queue
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.models import Analysis, Document, Job
 from tracking.queries import work_on
 
@@ -23,6 +24,7 @@ def retry_study(tx: Session, study_uid: str) -> int:
     fell_short = _report_that_fell_short(tx, study_uid)
     if fell_short is not None and fell_short not in started and queue.retry(tx, key=fell_short, done=True):
         started.append(fell_short)
+    study_changed(tx, study_uid)
     for key in started:
         audit.append(tx, AuditEventType.JOB_RETRIED, study_uid=study_uid, detail={"job": key})
     return len(started)

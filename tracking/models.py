@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -84,9 +85,16 @@ class Study(Base):
     description: Mapped[str] = mapped_column(Text)
     revision: Mapped[int] = mapped_column(default=1)
     valid_from: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-    conflict_since: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    conflict_since: Mapped[int | None] = mapped_column(BigInteger)
     first_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
-    last_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
+    last_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+Index(
+    "ix_study_in_conflict", Study.conflict_since, sqlite_where=Study.conflict_since.is_not(None),
+    postgresql_where=Study.conflict_since.is_not(None),
+)  # fmt: skip
 
 
 class Instance(Described, Base):
@@ -143,6 +151,12 @@ class Conflict(Described, Base):
     received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
+Index(
+    "ix_conflict_waiting", Conflict.instance_uid, sqlite_where=Conflict.state == "waiting",
+    postgresql_where=Conflict.state == "waiting",
+)  # fmt: skip
+
+
 class ImageResult(Base):
     """What an analyser said about one instance, kept so that no later revision of the study asks again.
 
@@ -185,7 +199,7 @@ class ImageOutcome(Base):
     """What came of one instance in one analysis: findings, or the reason why it was not analysed."""
 
     __tablename__ = "image_outcome"
-    __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"),)
+    __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"), Index(None, "instance_uid"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id))
@@ -215,6 +229,79 @@ class Finding(Base):
     detail: Mapped[dict[str, Any]]
 
 
+class Standing(Base):
+    """Where one study stands: what lists show, filter and sort by, derived from the rows of the other tables.
+
+    Written by :mod:`tracking.standing` alone, in the transaction that changes one of those rows. ``patient_id``,
+    ``patient_name``, ``accession_number`` and ``study_date`` are in the form in which they are searched. ``score`` is
+    the highest of the stated abnormal findings. ``shown`` is the JSON text of what only the screen needs.
+    """
+
+    __tablename__ = "standing"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # a page less to write for each image
+
+    study_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_uid, ondelete="CASCADE"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(12))
+    received_at: Mapped[int] = mapped_column(BigInteger)
+    study_date: Mapped[str] = mapped_column(String(8))
+    patient_id: Mapped[str] = mapped_column(Text)
+    patient_name: Mapped[str] = mapped_column(Text)
+    accession_number: Mapped[str] = mapped_column(Text)
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    urgent: Mapped[bool]
+    revision: Mapped[int]
+    analysis_id: Mapped[int | None] = mapped_column(BigId)
+    model: Mapped[str | None] = mapped_column(String(130))
+    score: Mapped[float | None] = mapped_column(Float)
+    images: Mapped[int]
+    rejected: Mapped[int]
+    kept_aside: Mapped[int]
+    left_out: Mapped[int]
+    deliveries: Mapped[int]
+    delivered: Mapped[int]
+    shown: Mapped[str] = mapped_column(Text)
+
+
+Index(None, Standing.received_at, Standing.study_uid)
+Index(None, Standing.study_date, Standing.study_uid)
+Index(None, Standing.status, Standing.received_at, Standing.study_uid)
+Index(None, Standing.calling_ae, Standing.received_at, Standing.study_uid)
+Index(
+    "ix_standing_urgent", Standing.received_at, Standing.study_uid, sqlite_where=text("urgent = 1"),
+    postgresql_where=text("urgent"),
+)  # fmt: skip
+for _column in ("patient_id", "patient_name", "accession_number"):
+    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: "text_pattern_ops"})
+Index("ix_standing_study_uid", Standing.study_uid, postgresql_ops={"study_uid": "varchar_pattern_ops"}).ddl_if(
+    "postgresql"
+)  # SQLite's primary key is in the order of its bytes
+for _count in ("kept_aside", "left_out"):
+    _some = text(f"{_count} > 0")
+    Index(f"ix_standing_{_count}", Standing.received_at, sqlite_where=_some, postgresql_where=_some)
+
+
+class StatedFinding(Base):
+    """One stated abnormal finding of a study at or above a point, with the columns that lists filter and sort by."""
+
+    __tablename__ = "stated_finding"
+
+    study_uid: Mapped[str] = mapped_column(ForeignKey(Standing.study_uid, ondelete="CASCADE"), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    level: Mapped[str] = mapped_column(String(16))
+    score: Mapped[float] = mapped_column(Float)
+    received_at: Mapped[int] = mapped_column(BigInteger)
+    study_date: Mapped[str] = mapped_column(String(8))
+    status: Mapped[str] = mapped_column(String(12))
+    calling_ae: Mapped[str] = mapped_column(AETitle)
+    urgent: Mapped[bool]
+
+
+Index(
+    "ix_stated_finding_label", StatedFinding.label, StatedFinding.received_at, StatedFinding.study_uid,
+    StatedFinding.study_date, StatedFinding.status, StatedFinding.calling_ae, StatedFinding.urgent,
+)  # fmt: skip
+
+
 class Document(Base):
     """One document built from an analysis; ``path`` is relative to the document store."""
 
@@ -233,15 +320,25 @@ class Document(Base):
     built_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
+Index(
+    "ix_document_quarantined", Document.analysis_id, sqlite_where=Document.quarantined.is_not(None),
+    postgresql_where=Document.quarantined.is_not(None),
+)  # fmt: skip
+
+
 class Delivery(Base):
     """One document on its way to one destination: the outbox."""
 
     __tablename__ = "delivery"
-    __table_args__ = (UniqueConstraint("document_id", "destination"),)
+    __table_args__ = (
+        UniqueConstraint("document_id", "destination"),
+        Index(None, "destination", "state"),
+        Index(None, "state", "finished_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     document_id: Mapped[int] = mapped_column(ForeignKey(Document.id))
-    destination: Mapped[str] = mapped_column(String(40), index=True)
+    destination: Mapped[str] = mapped_column(String(40))
     state: Mapped[str] = mapped_column(String(12), default="waiting")
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
@@ -285,6 +382,7 @@ Index(
     sqlite_where=Job.state == "open",
     postgresql_where=Job.state == "open",
 )
+Index("ix_job_stopped", Job.queue, sqlite_where=Job.state == "stopped", postgresql_where=Job.state == "stopped")
 
 
 class Breaker(Base):
@@ -337,13 +435,14 @@ class AuditEvent(Base):
     """One line of the audit log: append-only (triggers), each hash covers the one before."""
 
     __tablename__ = "audit_event"
+    __table_args__ = (Index(None, "study_uid", "seq"),)
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[int] = mapped_column(BigInteger)
     type: Mapped[str] = mapped_column(String(40))
     outcome: Mapped[str] = mapped_column(String(16))
     service: Mapped[str] = mapped_column(String(40))
-    study_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    study_uid: Mapped[str | None] = mapped_column(UID)
     detail: Mapped[str] = mapped_column(Text)
     hash: Mapped[str] = mapped_column(Digest)
 

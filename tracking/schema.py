@@ -9,8 +9,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.orm import Session
 
 from config.errors import SettingsError
+from tracking import standing
 from tracking.database import Database
 
 _UPGRADE_LOCK = 0x63787272
@@ -18,6 +20,8 @@ _UPGRADE_LOCK = 0x63787272
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Create the tables, or bring older ones up to date; one transaction where the database allows it.
+
+    At the newest schema every study that has no row of where it stands gets one.
 
     Raises
     ------
@@ -27,6 +31,10 @@ def upgrade(database: Database, revision: str = "head") -> None:
     _require_utf8(database)
     with _taking_turns(database) as connection:
         _run(connection, revision)
+        if _revision(connection) == head():
+            with Session(connection) as tx:
+                standing.fill(tx)
+                tx.commit()
 
 
 def current(database: Database) -> str | None:

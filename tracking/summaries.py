@@ -159,7 +159,10 @@ class StudySummary:
 
 @dataclass(frozen=True, slots=True)
 class DestinationSummary:
-    """What waits for a destination, and whether it is paused."""
+    """What waits for a destination, and whether it is paused.
+
+    What it has, ``delivered`` and ``not_taken``, is counted up to a bound (:data:`tracking.queries.COUNTED_UP_TO`).
+    """
 
     name: str
     waiting: int

@@ -1,290 +1,308 @@
-"""Read models of the web pages: worklist, one study whole, one capture, what stopped. Nothing here changes anything.
+"""The list of studies: filtered, searched and ordered, a page at a time, in two statements however many there are.
 
-Columns and texts that hold patient data (:class:`WorklistRow`, :class:`StudyPage`) are for the screen of somebody
-who may see them, never for a log.
+Pages follow one another by the last study shown, never by counting: the thousandth costs what the first does. The
+columns are those of :mod:`tracking.standing`. Rows hold patient data, for the screen of somebody who may see it,
+never for a log.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from tracking import conflicts, queries
-from tracking.analyses import StoredAnalysis, load_analysis, load_study
-from tracking.clock import to_datetime
-from tracking.deliveries import SETTLED
+from tracking import search_forms
+from tracking.clock import now_ms, to_datetime, to_milliseconds
+from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader
-from tracking.models import Analysis, Delivery, Document, Finding, Instance, Job, Study
-from tracking.summaries import InstanceSummary, StudySummary
+from tracking.models import Breaker, Delivery, Document, Instance, Job, Standing, StatedFinding, Study
+from tracking.standing import Shown, read_shown
+from tracking.summaries import StudySummary
+from tracking.summarise import header_of, study_records
 
 STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
-"""Every status a study can have, as :func:`tracking.queries.find_study` names them."""
+"""Every status a study can have, as :mod:`tracking.summarise` names them."""
 
-COUNTED_UP_TO = 10_000
+COUNTED_UP_TO = 1_000
 """Matching studies are counted no further than this."""
+
+_LAST_CHARACTER = "\U0010ffff"
+_UID = re.compile(r"[0-9][0-9.]*")
+
+Key = tuple[int | str, str]
+"""Where a page begins or ends: when a study arrived (milliseconds since 1970 UTC) or its date, and its UID."""
+
+
+class Order(StrEnum):
+    """What the list is ordered by, the newest first; the dates of a filter are of the same kind."""
+
+    ARRIVAL = "arrival"
+    STUDY_DATE = "study-date"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilter:
+    """Which studies are listed; what is empty filters nothing.
+
+    ``search`` is how a study UID, an accession number, a Patient ID or a patient's name begins, ``patient`` and
+    ``accession`` how those alone do; of a study in conflict the patient of any image counts. ``finding`` is the label
+    of a stated abnormal finding that is present or undetermined; ``calling_ae`` is who sent the last image. ``first``
+    and ``last`` are days, both inclusive.
+    """
+
+    search: str = ""
+    patient: str = ""
+    accession: str = ""
+    status: str = ""
+    finding: str = ""
+    calling_ae: str = ""
+    urgent: bool = False
+    first: date | None = None
+    last: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistRow:
-    """One study of the worklist."""
+    """One study of the worklist; ``received_at`` is when its last image arrived."""
 
     header: StudyHeader
-    summary: StudySummary
+    status: str
+    received_at: datetime
+    urgent: bool
+    calling_ae: str
+    model: str | None
+    images: int
+    rejected: int
+    deliveries: int
+    delivered: int
+    retrying: bool
+    shown: Shown
 
 
 @dataclass(frozen=True, slots=True)
 class Worklist:
-    """One page of the worklist; ``total`` is ``COUNTED_UP_TO + 1`` when there are more matches than that."""
+    """One page of the worklist.
+
+    ``total`` is ``COUNTED_UP_TO + 1`` where more match. ``newer`` and ``older`` are the keys that the pages beside
+    this one go on from, None where there is none. ``findings`` and ``callers`` are what can be chosen by.
+    """
 
     rows: tuple[WorklistRow, ...]
     total: int
+    newer: Key | None
+    older: Key | None
+    findings: tuple[str, ...]
+    callers: tuple[str, ...]
+    now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class FindingDetail:
-    """One finding on one image; ``detail`` is the whole of it as the model said it (operating points, boxes, codes)."""
-
-    instance_uid: str
-    label: str
-    meaning: str
-    score: float
-    level: str
-    abnormal: bool
-    detail: dict[str, Any]
-
-    @property
-    def stated(self) -> bool:
-        """Tell whether words may be made of it; otherwise it is scored only."""
-        return self.detail.get("stated") is True
-
-    @property
-    def marks(self) -> tuple[float, ...]:
-        """Return the operating points it was read against, 0 to 1, the sensitive one first."""
-        return queries.marks_of(self.detail)
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisDetail:
-    """One analysis of a study, the latest or one that a later one took the place of.
-
-    ``void`` when nothing of it holds: the study is in conflict, or its instances changed since.
-    """
-
-    id: int
-    revision: int
-    model: str
-    digest: str
-    engine: str
-    seconds: float
-    completed_at: datetime
-    documents: int
-    findings: tuple[FindingDetail, ...]
-    void: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPage:
-    """One study with everything that is on record about it; ``analyses`` begin with the latest."""
-
-    header: StudyHeader
-    summary: StudySummary
-    images: tuple[InstanceSummary, ...]
-    analyses: tuple[AnalysisDetail, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A document on disk; ``path`` is relative to the document store and never comes from a peer."""
-
-    uid: str
-    path: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoppedDelivery:
-    """A delivery that waits for a person."""
-
-    study_uid: str
-    kind: str
-    destination: str
-    attempts: int
-    error: str
-    stopped_at: datetime | None
-
-
-def find_studies(read: Session, *, status: str = "", search: str = "", offset: int = 0, limit: int = 25) -> Worklist:
-    """Return studies, those in which something arrived last first.
-
-    ``status`` is one of :data:`STATUSES`; ``search`` is how a study UID, an accession number or a patient ID begins,
-    in a conflict that of any image.
-    """
-    query = select(Study.study_uid)
-    if search:
-        named = exists().where(
-            Instance.study_uid == Study.study_uid, Instance.patient_id.istartswith(search, autoescape=True)
-        )
-        query = query.where(
-            or_(
-                and_(Study.conflict_since.is_not(None), named),
-                *(
-                    column.istartswith(search, autoescape=True)
-                    for column in (Study.study_uid, Study.accession_number, Study.patient_id)
-                ),
-            )
-        )
-    if status:
-        query = query.where(_status() == status)
-    ordered = query.order_by(Study.last_received_at.desc(), Study.study_uid).offset(offset).limit(limit)
-    uids = read.scalars(ordered).all()
-    if len(uids) < limit and (uids or not offset):
-        total = offset + len(uids)  # the last page says how many there are
-    else:
-        total = read.scalar(select(func.count()).select_from(query.limit(COUNTED_UP_TO + 1).subquery())) or 0
-    rows = (
-        WorklistRow(load_study(read, uid), summary)
-        for uid in uids
-        if (summary := queries.find_study(read, uid)) is not None
-    )
-    return Worklist(tuple(rows), total)
-
-
-def study_page(read: Session, study_uid: str) -> StudyPage | None:
-    """Return a study with its images and all its analyses, or None when there is no such study."""
-    summary = queries.find_study(read, study_uid)
-    if summary is None:
-        return None
-    analyses = read.scalars(
-        select(Analysis).where(Analysis.study_uid == study_uid).order_by(Analysis.revision.desc(), Analysis.id.desc())
+def find_studies(
+    read: Session,
+    which: StudyFilter = StudyFilter(),
+    *,
+    order: Order = Order.ARRIVAL,
+    after: Key | None = None,
+    before: Key | None = None,
+    limit: int = 25,
+) -> Worklist:
+    """Return a page of the studies that match, the newest first: older than ``after``, or newer than ``before``."""
+    on = Condition(which, order, read.get_bind().dialect.name)
+    keys = on.keys(after=after, before=before, limit=limit + 1).subquery("page")
+    direction = keys.c.at.asc() if before else keys.c.at.desc()
+    uid_direction = keys.c.study_uid.asc() if before else keys.c.study_uid.desc()
+    found = read.execute(
+        select(keys.c.at, Standing, Study, _retrying())
+        .join(Standing, Standing.study_uid == keys.c.study_uid)
+        .join(Study, Study.study_uid == keys.c.study_uid)
+        .order_by(direction, uid_direction)
     ).all()
-    study = read.get_one(Study, study_uid)
-    return StudyPage(
-        header=load_study(read, study_uid),
-        summary=summary,
-        images=tuple(queries.instances(read, study_uid)),
-        analyses=tuple(
-            _analysis(read, analysis, void=conflicts.is_void(study, analysis.revision)) for analysis in analyses
-        ),
+    more = len(found) > limit
+    found = found[:limit]
+    if before:
+        found = found[::-1]
+    total, findings, callers, now = read.execute(on.around()).one()
+    ends: list[Key] = [(row[0], row[1].study_uid) for row in found]
+    return Worklist(
+        rows=tuple(_row(*row[1:]) for row in found),
+        total=total,
+        newer=ends[0] if ends and (more if before else after is not None) else None,
+        older=ends[-1] if ends and (before is not None or more) else None,
+        findings=tuple((findings or "").split("\n")) if findings else (),
+        callers=tuple((callers or "").split("\n")) if callers else (),
+        now=to_datetime(now),
     )
 
 
-def find_capture(read: Session, study_uid: str, document_uid: str) -> StoredFile | None:
-    """Return a secondary capture of a study that passed its checks, or None: the only files that pages may show."""
-    row = read.execute(
-        select(Document.uid, Document.path, Document.sha256, Document.size)
-        .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Analysis.study_uid == study_uid, Document.uid == document_uid)
-        .where(Document.kind == "sc", Document.quarantined.is_(None))
-    ).first()
-    return None if row is None else StoredFile(*row)
+def list_studies(
+    read: Session,
+    which: StudyFilter = StudyFilter(),
+    *,
+    order: Order = Order.ARRIVAL,
+    limit: int,
+) -> list[StudySummary]:
+    """Return the newest studies that match, each with all that is on record about it."""
+    uids = [uid for _, uid in read.execute(Condition(which, order, read.get_bind().dialect.name).keys(limit=limit))]
+    return [record.summary for record in study_records(read, uids)]
 
 
-def standing_analysis(read: Session, study_uid: str) -> StoredAnalysis | None:
-    """Return the latest analysis of a study that holds, or None; in a conflict there is none."""
-    rows = read.execute(
-        select(Analysis.id, Analysis.revision)
-        .where(Analysis.study_uid == study_uid)
-        .order_by(Analysis.revision.desc(), Analysis.id.desc())
-    )
-    standing = (row.id for row in rows if not conflicts.is_withheld(read, study_uid, row.revision))
-    analysis_id = next(standing, None)
-    return None if analysis_id is None else load_analysis(read, analysis_id)
+def count_studies(read: Session, which: StudyFilter = StudyFilter(), *, order: Order = Order.ARRIVAL) -> int:
+    """Return how many studies match, ``COUNTED_UP_TO + 1`` where it is more than that."""
+    return read.scalar(Condition(which, order, read.get_bind().dialect.name).count()) or 0
 
 
-def stopped_deliveries(read: Session, *, limit: int = 50) -> list[StoppedDelivery]:
-    """Return the deliveries that wait for a person, the latest first."""
-    rows = read.execute(
-        select(Delivery, Document.kind, Analysis.study_uid)
-        .join(Document, Delivery.document_id == Document.id)
-        .join(Analysis, Document.analysis_id == Analysis.id)
-        .where(Delivery.state == "stopped")
-        .order_by(Delivery.finished_at.desc(), Delivery.id.desc())
-        .limit(limit)
-    )
-    return [
-        StoppedDelivery(
-            study_uid, kind, delivery.destination, delivery.attempts, delivery.error or "",
-            to_datetime(delivery.finished_at) if delivery.finished_at is not None else None,
+class Condition:
+    """A filter as SQL: over stated findings where it names one, else over where studies stand."""
+
+    def __init__(self, which: StudyFilter, order: Order, dialect: str) -> None:
+        self._of: Any = StatedFinding if which.finding else Standing
+        self._at = self._of.received_at if order is Order.ARRIVAL else self._of.study_date
+        searched = list(_searched(which, dialect))
+        self._joined = bool(searched and which.finding)
+        self._where = [*self._chosen(which), *self._within(which, order), *searched]
+
+    def keys(self, *, after: Key | None = None, before: Key | None = None, limit: int) -> Select[Any]:
+        """Choose date and UID of the studies of a page; those newer than ``before`` come in the other direction."""
+        at, uid = self._at, self._of.study_uid
+        query = self._select(at.label("at"), uid.label("study_uid"))
+        if before is not None:
+            return query.where(tuple_(at, uid) > tuple_(*before)).order_by(at, uid).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(at, uid) < tuple_(*after))
+        return query.order_by(at.desc(), uid.desc()).limit(limit)
+
+    def count(self) -> Select[Any]:
+        """Count what matches, up to a bound."""
+        matching = self._select(self._of.study_uid).limit(COUNTED_UP_TO + 1).subquery("matching")
+        return select(func.count()).select_from(matching)
+
+    def around(self) -> Select[Any]:
+        """Count what matches, up to a bound; find what can be chosen by; and ask what time it is."""
+        return select(
+            self.count().scalar_subquery(),
+            _joined(StatedFinding.label),
+            _joined(Standing.calling_ae),
+            now_ms(),
         )
-        for delivery, kind, study_uid in rows
-    ]  # fmt: skip
+
+    def _select(self, *columns: Any) -> Select[Any]:
+        query = select(*columns).where(*self._where)
+        return query.join(Standing, Standing.study_uid == self._of.study_uid) if self._joined else query
+
+    def _chosen(self, which: StudyFilter) -> Iterator[ColumnElement[bool]]:
+        if which.finding:
+            yield StatedFinding.label == which.finding
+        if which.status:
+            yield self._of.status == which.status
+        if which.calling_ae:
+            yield self._of.calling_ae == which.calling_ae
+        if which.urgent:
+            yield self._of.urgent
+
+    def _within(self, which: StudyFilter, order: Order) -> Iterator[ColumnElement[bool]]:
+        by_arrival = order is Order.ARRIVAL
+        if which.first is not None:
+            yield self._at >= (_midnight(which.first) if by_arrival else f"{which.first:%Y%m%d}")
+        if which.last is not None and by_arrival:
+            yield self._at < _midnight(which.last + timedelta(days=1))
+        if which.last is not None and not by_arrival:
+            yield self._at.between("0", f"{which.last:%Y%m%d}")  # what has no date lies before the first
 
 
-def last_errors(read: Session) -> dict[str, str]:
-    """Return, for each destination for which something waits or stopped, what its latest delivery failed with."""
-    latest = (
-        select(func.max(Delivery.id))
-        .where(Delivery.state.in_(("waiting", "stopped")), Delivery.error.is_not(None))
-        .group_by(Delivery.destination)
+def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]:
+    """Yield a condition for each text that something has to begin with."""
+
+    def begins(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
+        """Choose by a prefix in the way in which each database uses an index."""
+        if dialect == "postgresql":
+            return column.like(re.sub(r"([\\%_])", r"\\\1", prefix) + "%")
+        return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
+
+    def patient(text: str) -> list[ColumnElement[bool]]:
+        name, patient_id = search_forms.person(text), search_forms.identifier(text)
+        named = or_(
+            Instance.patient_id.istartswith(patient_id, autoescape=True),
+            func.replace(Instance.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
+        )
+        in_conflict = (
+            select(Instance.study_uid)
+            .join(Study, Study.study_uid == Instance.study_uid)
+            .where(Study.conflict_since.is_not(None), named)
+        )
+        return [
+            begins(Standing.patient_id, patient_id),
+            *([begins(Standing.patient_name, name)] if name else []),
+            and_(Standing.status == "conflict", Standing.study_uid.in_(in_conflict)),
+        ]
+
+    if which.search:
+        number = search_forms.identifier(which.search)
+        arms = [*patient(which.search), begins(Standing.accession_number, number)]
+        yield or_(*arms, *([begins(Standing.study_uid, number)] if _UID.fullmatch(number) else []))
+    if which.patient:
+        yield or_(*patient(which.patient))
+    if which.accession:
+        yield begins(Standing.accession_number, search_forms.identifier(which.accession))
+
+
+def _midnight(day: date) -> int:
+    """Return when a day begins here, in milliseconds since 1970 UTC."""
+    return to_milliseconds(datetime(day.year, day.month, day.day).astimezone().timestamp())
+
+
+def _joined(column: InstrumentedAttribute[str]) -> ColumnElement[str | None]:
+    """Return the values of an indexed column, joined by line feeds."""
+    found = distinct_values(column).subquery()
+    return select(func.aggregate_strings(found.c.value, "\n")).scalar_subquery()
+
+
+def _retrying() -> ColumnElement[bool]:
+    """Tell whether work on the newest revision or analysis of a study failed and is tried again, or waits.
+
+    Asked of the queue for the studies of one page: a destination that goes away concerns thousands at once.
+    """
+    failed = or_(Job.attempts > 0, Job.crashes > 0)
+    analysis = literal("analyse:").concat(Standing.study_uid).concat(":").concat(cast(Standing.revision, String))
+    report = literal("report:").concat(cast(Standing.analysis_id, String))
+    own = exists().where(Job.key.in_([analysis, report]), Job.state == "open", failed)
+    sending = (
+        select(Delivery.id)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
+        .outerjoin(Breaker, Breaker.destination == Delivery.destination)
+        .where(Document.analysis_id == Standing.analysis_id, Delivery.state == "waiting")
+        .where(or_(failed, Breaker.failures > 0))
     )
-    rows = read.execute(select(Delivery.destination, Delivery.error).where(Delivery.id.in_(latest)))
-    return {name: error for name, error in rows if error is not None}
+    return or_(own, sending.exists()).label("retrying")
 
 
-def _analysis(read: Session, analysis: Analysis, *, void: bool) -> AnalysisDetail:
-    findings = read.scalars(select(Finding).where(Finding.analysis_id == analysis.id).order_by(Finding.id))
-    documents = select(func.count()).select_from(Document).where(Document.analysis_id == analysis.id)
-    return AnalysisDetail(
-        id=analysis.id,
-        revision=analysis.revision,
-        model=f"{analysis.model_name} {analysis.model_version}",
-        digest=analysis.model_digest,
-        engine=analysis.engine,
-        seconds=analysis.seconds,
-        completed_at=to_datetime(analysis.completed_at),
-        documents=read.scalar(documents) or 0,
-        findings=tuple(
-            FindingDetail(row.instance_uid, row.label, row.code_meaning, row.score, row.level, row.abnormal, row.detail)
-            for row in findings
-        ),
-        void=void,
+def _row(standing: Standing, study: Study, retrying: bool) -> WorklistRow:
+    return WorklistRow(
+        header=header_of(study),
+        status=standing.status,
+        received_at=to_datetime(standing.received_at),
+        urgent=standing.urgent,
+        calling_ae=standing.calling_ae,
+        model=standing.model,
+        images=standing.images,
+        rejected=standing.rejected,
+        deliveries=standing.deliveries,
+        delivered=standing.delivered,
+        retrying=bool(retrying),
+        shown=read_shown(standing.shown),
     )
-
-
-def _status() -> ColumnElement[str]:
-    """Say in SQL what :func:`tracking.queries.find_study` says of one study, so that a database can choose by it."""
-    latest = (
-        select(Analysis.id)
-        .where(Analysis.study_uid == Study.study_uid)
-        .order_by(Analysis.revision.desc(), Analysis.id.desc())
-        .limit(1)
-        .correlate(Study)
-        .scalar_subquery()
-    )
-    analysed = exists().where(Analysis.study_uid == Study.study_uid, Analysis.revision >= Study.revision)
-    documents = select(Document.id).where(Document.analysis_id == latest)
-    deliveries = select(Delivery.id).join(Document, Delivery.document_id == Document.id)
-    deliveries = deliveries.where(Document.analysis_id == latest)
-    valid = exists().where(Analysis.id == latest, Analysis.revision >= Study.valid_from)
-    standing = exists().where(Instance.study_uid == Study.study_uid, Instance.rejected.is_(None))
-    return case(
-        (Study.conflict_since.is_not(None), "conflict"),
-        (~standing, "rejected"),
-        (
-            or_(
-                Study.study_uid.in_(_stopped_analyses()),
-                Study.study_uid.in_(_stopped_reports()),
-                and_(valid, documents.where(Document.quarantined.is_not(None)).exists()),
-                and_(valid, deliveries.where(Delivery.state == "stopped").exists()),
-            ),
-            "attention",
-        ),
-        (~analysed, "received"),
-        (~exists().where(Finding.analysis_id == latest), "not-analysed"),
-        (~documents.exists(), "analysed"),
-        (deliveries.where(Delivery.state.not_in(SETTLED)).exists(), "reported"),
-        else_="delivered",
-    )
-
-
-def _stopped_analyses() -> Select[Any]:
-    uid: ColumnElement[str] = Job.payload["study_uid"].as_string()
-    return select(uid).where(Job.queue == "analyse", Job.state == "stopped")
-
-
-def _stopped_reports() -> Select[Any]:
-    job = Job.payload["analysis_id"].as_integer() == Analysis.id
-    return select(Analysis.study_uid).join(Job, job).where(Job.queue == "report", Job.state == "stopped")

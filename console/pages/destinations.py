@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from console.site import READ_PAGE, Site
-from tracking import queries, queue, worklist
+from tracking import queries, queue
 from tracking.clock import now_ms, to_datetime
 from tracking.taken_classes import report_words, taken_classes
 
@@ -18,13 +18,13 @@ def routes(site: Site) -> APIRouter:
         with site.database.reading() as read:
             known = {summary.name: summary for summary in queries.destinations(read)}
             taken = taken_classes(read)
-            errors = worklist.last_errors(read)
-            stopped = worklist.stopped_deliveries(read)
+            errors = queries.last_errors(read)
+            stopped = queries.stopped_deliveries(read)
             depth = queue.depth(read)
             now = to_datetime(read.scalar(select(now_ms())) or 0)
         return site.show(
             request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
-            errors=errors, stopped=stopped, depth=depth, now=now,
+            errors=errors, stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
             reports={entry.name: report_words(entry, taken) for entry in configured.values()},
         )  # fmt: skip
 

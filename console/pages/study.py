@@ -8,7 +8,7 @@ from config.errors import PermanentError
 from config.logs import get_logger
 from console import maps, pictures, radiographs, words
 from console.site import READ, READ_PAGE, Site, png_response
-from tracking import audit, worklist
+from tracking import audit, study_page
 from tracking.audit import AuditEventType
 
 log = get_logger(__name__)
@@ -40,8 +40,8 @@ class StudyPages:
         """Show one study with all that is on record about it."""
         self._site.note_view(request, uid, {"what": "study"})
         with self._site.database.reading() as read:
-            study = worklist.study_page(read, uid)
-            standing = worklist.standing_analysis(read, uid)
+            study = study_page.study_page(read, uid)
+            standing = study_page.standing_analysis(read, uid)
             history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
@@ -55,7 +55,7 @@ class StudyPages:
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
         """Show a secondary capture; the database alone says which file it is."""
         with self._site.database.reading() as read:
-            file = worklist.find_capture(read, words.printable(uid), words.printable(document))
+            file = study_page.find_capture(read, words.printable(uid), words.printable(document))
         if file is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "capture", "document_uid": file.uid})
@@ -70,7 +70,7 @@ class StudyPages:
     def score_map(self, request: Request, uid: str, instance: str, label: str, full: bool = False) -> Response:
         """Show a finding's score map over its image."""
         with self._site.database.reading() as read:
-            analysis = worklist.standing_analysis(read, words.printable(uid))
+            analysis = study_page.standing_analysis(read, words.printable(uid))
         found = maps.find(analysis, instance, label)
         if found is None:
             raise HTTPException(404)
@@ -86,7 +86,7 @@ class StudyPages:
     def radiograph(self, request: Request, uid: str, instance: str) -> Response:
         """Show an image of the study itself, as a reader is meant to see it."""
         with self._site.database.reading() as read:
-            analysis = worklist.standing_analysis(read, words.printable(uid))
+            analysis = study_page.standing_analysis(read, words.printable(uid))
         stored = {image.instance_uid: image for image in analysis.instances} if analysis is not None else {}
         if instance not in stored:
             raise HTTPException(404)
@@ -102,7 +102,7 @@ class StudyPages:
     def map_layer(self, request: Request, uid: str, instance: str, label: str) -> Response:
         """Show a finding's score map alone, to lie over its image."""
         with self._site.database.reading() as read:
-            found = maps.find(worklist.standing_analysis(read, words.printable(uid)), instance, label)
+            found = maps.find(study_page.standing_analysis(read, words.printable(uid)), instance, label)
         if found is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})

@@ -17,7 +17,7 @@ from dicom_node.receive import Receiver
 from dicom_node.send import Target
 from tests.mixtures import SYNTAXES, mixtures
 from tests.phantoms import phantom_dataset
-from tracking import audit, corrections, queries
+from tracking import audit, corrections, queries, worklist
 from tracking.analyses import load_analysis
 from tracking.audit import Line
 from tracking.database import Database
@@ -52,7 +52,7 @@ class Node:
 
     def studies(self) -> list[StudySummary]:
         with self.database.reading() as read:
-            return queries.recent_studies(read)
+            return worklist.list_studies(read, limit=50)
 
     def study(self) -> StudySummary:
         (found,) = self.studies()

@@ -1,6 +1,8 @@
 """Every page: what it shows, to whom, and what it writes into the audit log."""
 
+import html
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,16 +80,59 @@ def test_the_worklist_is_filtered_by_status_and_searched_by_what_a_number_begins
 def test_the_worklist_turns_pages(browser: TestClient, receive: Record) -> None:
     for number in range(30):
         receive(f"1.{number}", study=f"5.{number}")
-    first, second = browser.get("/", params={"q": "pat5"}).text, browser.get("/?page=2&q=pat5").text
-    assert (first.count('class="open"'), second.count('class="open"')) == (25, 5)
+    first = browser.get("/", params={"q": "pat5"}).text
+    assert first.count('class="open"') == 25
     assert "30 studies" in first
-    assert "page=2" in first
-    assert "q=pat5" in first
     assert "← newer" not in first
-    assert "← newer" in second
+    older = address(first, "next")
+    assert "q=pat5" in older
+    second = browser.get(f"/{older}").text
+    assert second.count('class="open"') == 5
     assert "older →" not in second
-    assert browser.get("/?page=99999999999999999999999").status_code == 200
-    assert browser.get("/?page=-5").text.count('class="open"') == 25
+    back = browser.get(f"/{address(second, 'prev')}").text
+    assert back.count('class="open"') == 25
+    assert "← newer" not in back
+
+
+def address(page: str, rel: str) -> str:
+    """Return where the link to the next or previous page leads."""
+    (found,) = re.findall(rf'rel="{rel}" href="([^"]*)"', page)
+    return html.unescape(found)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["after=x", "after=~", "after=1~", f"before={10**30}~1", "after=-5~1.2", "page=2", "first=x&last=9999-12-31",
+     "first=0001-01-01", "order=nonsense", "order=study-date&after=zz~1", f"after=1~{'9' * 80}", "urgent=",
+     "before=99%00~1.2"],
+)  # fmt: skip
+def test_an_address_that_no_page_wrote_is_no_fault(browser: TestClient, receive: Record, query: str) -> None:
+    receive("1.1")
+    assert browser.get(f"/?{query}").status_code == 200
+
+
+def test_the_worklist_is_filtered_by_finding_caller_urgency_and_dates(
+    browser: TestClient, receive: Record, analyse: Record
+) -> None:
+    receive("1.1", study="1.9", study_date="20260105")
+    receive("1.2", study="2.9", study_date="20260205")
+    analyse("1.9", 1, "1.1")
+
+    def found(**query: str) -> list[str]:
+        page = browser.get("/", params=query).text
+        return re.findall(r'href="/study/([0-9.]+)"', page)
+
+    page = browser.get("/").text
+    assert '<option value="lung_opacity">lung opacity</option>' in page
+    assert '<option value="MODALITY">MODALITY</option>' in page
+    assert found(finding="lung_opacity") == ["1.9"]
+    assert found(caller="MODALITY") == ["2.9", "1.9"]
+    assert found(caller="CT") == []
+    assert found(urgent="1") == []
+    assert found(order="study-date", first="2026-02-01") == ["2.9"]
+    assert found(order="study-date", last="2026-02-01") == ["1.9"]
+    assert found(first="2099-01-01") == []
+    assert 'value="2099-01-01"' in browser.get("/?first=2099-01-01").text
 
 
 def test_a_study_shows_findings_operating_points_documents_and_history(

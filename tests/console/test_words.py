@@ -92,7 +92,7 @@ def test_a_study_with_nothing_found_says_whether_it_is_normal(browser: TestClien
 
 
 def test_a_finding_recorded_without_meaning_or_note_still_reads() -> None:
-    from tracking.worklist import FindingDetail
+    from tracking.study_page import FindingDetail
 
     old = FindingDetail("1.1", "lung_opacity", "", 0.9, "present", True, {"boxes": [{}, {}]})
     (entry,) = words.image_claims([old], "1.1")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from config.settings import Settings
 from cxrnode import doctor
@@ -18,6 +19,7 @@ from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.models import Standing
 
 
 @dataclass(frozen=True)
@@ -375,3 +377,39 @@ def test_a_study_is_shown_whether_or_not_the_word_show_is_said(run: Run, node: S
     ]
     assert said == ["1.9"] * 3
     assert "resolve" in run("study", "--help").stdout
+
+
+def test_studies_are_found_by_patient_accession_date_status_and_finding(run: Run, node: Settings) -> None:
+    two_patients(node)
+
+    def found(*options: str) -> list[str]:
+        result = run("studies", "--json", *options)
+        assert result.returncode == 0, result.stderr
+        return [study["study_uid"] for study in json.loads(result.stdout)]
+
+    assert found("--patient", "pat-b") == ["1.9"], "of a study in conflict every patient counts"
+    assert found("--patient", "Doe, J", "--status", "conflict", "--from", "2020-01-01") == ["1.9"]
+    for nobody in (
+        ("--patient", "nobody"), ("--accession", "A"), ("--to", "2020-01-01"), ("--status", "delivered"),
+        ("--finding", "lung_opacity"), ("--urgent",), ("--order", "study-date", "--from", "2020-01-01"),
+    ):  # fmt: skip
+        assert found(*nobody) == [], nobody
+    assert "1 of 1 studies" in run("studies", "--limit", "5").stdout
+    for wrong in (("--status", "done"), ("--from", "yesterday"), ("--order", "size")):
+        assert run("studies", *wrong).returncode == 2
+    assert "not-analysed" in run("studies", "--status", "done").stderr
+
+
+def test_rows_of_lists_that_somebody_else_changed_are_found_and_made_anew(run: Run, node: Settings) -> None:
+    two_patients(node)
+    assert run("db", "check").returncode == 0
+    database = Database.open(node.database_url())
+    with database.transaction() as tx:
+        tx.execute(update(Standing).values(status="delivered"))
+    database.close()
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)}
+    assert (checks["lists"]["state"], "db check --repair" in checks["lists"]["cure"]) == ("failed", True)
+    result = run("db", "check")
+    assert (result.returncode, result.stdout.split("\n")[0]) == (1, "1.9")
+    assert run("db", "check", "--repair").returncode == 0
+    assert run("db", "check").returncode == 0

@@ -20,8 +20,8 @@ from inference.shelf import Shelf
 from reporting.compose import ReportHandler
 from tests.accounts import mapped_findings
 from tracking import audit, maintenance, queries, queue
-from tracking.documents import left_out_by_study
 from tracking.models import Delivery, Document
+from tracking.queries import left_out_by_study
 
 
 def rows(database: Any) -> tuple[list[Document], list[tuple[str, str]]]:

@@ -30,9 +30,9 @@ from reporting.overlay import draw_capture
 from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
 from reporting.report import build_report
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
-from tracking.queries import marks_of
+from tracking.study_page import FindingDetail
 from tracking.summaries import FindingSummary
-from tracking.worklist import FindingDetail
+from tracking.summarise import marks_of
 
 CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ())
 RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)

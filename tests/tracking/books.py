@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from tracking import audit, corrections, queries, queue, worklist
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
 from tracking.database import Database
+from tracking.deliveries import record_delivered
 from tracking.documents import DocumentRecord, record_documents
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.models import Delivery
@@ -21,7 +22,9 @@ USER = "operator"
 
 def finding(score: float = 0.8) -> FindingRecord:
     """Return a finding."""
-    return FindingRecord("lung_opacity", "112001", "DCM", "Opacity", score, "present", True, {"boxes": [{}]})
+    return FindingRecord(
+        "lung_opacity", "112001", "DCM", "Opacity", score, "present", True, {"boxes": [{}], "stated": True}
+    )
 
 
 class Books:
@@ -96,7 +99,8 @@ class Books:
 
     def deliver(self) -> None:
         with self.database.transaction() as tx:
-            tx.execute(update(Delivery).values(state="delivered"))
+            for delivery_id in tx.scalars(select(Delivery.id)).all():
+                record_delivered(tx, delivery_id, "0000")
 
     def study(self, uid: str = "1.9") -> StudySummary:
         with self.database.reading() as read:
@@ -107,7 +111,7 @@ class Books:
 
     def worklist(self, status: str) -> tuple[worklist.WorklistRow, ...]:
         with self.database.reading() as read:
-            return worklist.find_studies(read, status=status).rows
+            return worklist.find_studies(read, worklist.StudyFilter(status=status)).rows
 
     def events(self) -> list[str]:
         with self.database.reading() as read:

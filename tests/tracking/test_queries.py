@@ -169,3 +169,18 @@ def test_quarantined_documents_are_counted_by_study_until_a_later_analysis_or_a_
     assert study(database).status != "attention"
     build(2)
     assert quarantined() == {}
+
+
+def test_what_failed_last_is_told_for_each_destination(
+    database: Database, receive: Receive, analyse: Build, build: Build
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs", "ris")
+    with database.transaction() as tx:
+        deliveries.record_attempt_failed(tx, 1, "away", stopped=False)
+        deliveries.record_attempt_failed(tx, 2, "refused", stopped=True)
+    with database.reading() as read:
+        assert queries.last_errors(read) == {"pacs": "away", "ris": "refused"}
+        [stopped] = queries.stopped_deliveries(read)
+    assert (stopped.destination, stopped.study_uid, stopped.error) == ("ris", "1.9", "refused")

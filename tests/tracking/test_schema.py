@@ -22,8 +22,13 @@ from tracking.patient import PatientIdentity
 
 
 def test_the_models_and_the_migrations_agree(database: Database) -> None:
+    def is_here(item: Any, _name: str | None, _kind: str, reflected: bool, _other: Any) -> bool:
+        """Leave out what a model asks for on the other database only."""
+        only = None if reflected else getattr(item, "_ddl_if", None)
+        return only is None or only.dialect == database.dialect
+
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_here})
         assert compare_metadata(context, Base.metadata) == []
 
 

@@ -1,0 +1,352 @@
+"""How fast the console's pages are with a million studies: the first byte of every page, filter and search.
+
+    .venv/bin/python -m benchmarks.console                                   full: minutes to fill, 20 GB of disk
+    .venv/bin/python -m benchmarks.console --studies 20000 --lines 200000    under two minutes
+
+A database of its own is filled (:mod:`benchmarks.many_studies`), ``cxrnode console`` is started on it, and each page
+is asked for over HTTP, one request at a time. Every statement behind the pages is also explained: on PostgreSQL none
+may walk a large table from end to end. Goal: 200 ms at the 95th percentile. ``--sqlite`` measures SQLite, where the
+default is 100,000 studies.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import event, text
+
+from benchmarks import many_studies
+from benchmarks.postgresql import postgresql
+from benchmarks.receive import machine
+from benchmarks.receivers import free_port
+from tracking import audit, documents, queries, queue, schema, study_page, worklist
+from tracking.database import Database
+from tracking.worklist import Order, StudyFilter
+
+RESULTS = Path(__file__).parent / "results" / "console.json"
+GOAL_MS = 200.0
+LARGE = (
+    "study", "standing", "stated_finding", "instance", "analysis", "image_outcome", "finding", "document", "delivery",
+    "job", "audit_event",
+)  # fmt: skip
+PAGES_TURNED = 10
+_MANY = 300_000
+
+
+@dataclass(frozen=True)
+class PageTime:
+    """First bytes of one kind of page, in milliseconds."""
+
+    page: str
+    requests: int
+    p50: float
+    p95: float
+
+
+def addresses(studies: int, lines: int) -> dict[str, Callable[[random.Random], str]]:
+    """Return by its name how each kind of page is asked for."""
+
+    def uid(chance: random.Random) -> str:
+        return f"{many_studies.ROOT}.{chance.randint(1, studies)}"
+
+    def day(chance: random.Random) -> date:
+        arrival = many_studies.FIRST_ARRIVAL + chance.randint(1, studies) * many_studies.EVERY_MS
+        return datetime.fromtimestamp(arrival / 1000, UTC).date()
+
+    def listed(**asked: object) -> Callable[[random.Random], str]:
+        def address(chance: random.Random) -> str:
+            return "/?" + urlencode(
+                {name: value(chance) if callable(value) else value for name, value in asked.items()}
+            )
+
+        return address
+
+    def fixed(address: str) -> Callable[[random.Random], str]:
+        return lambda _: address
+
+    by_date = {"order": "study-date"}
+    pages: dict[str, Callable[[random.Random], str]] = {
+        "worklist": listed(),
+        "worklist, in the middle": listed(
+            after=lambda c: f"{many_studies.FIRST_ARRIVAL + c.randint(1, studies) * many_studies.EVERY_MS}~1"
+        ),
+        "worklist by study date": listed(**by_date),
+        "worklist by study date, in the middle": listed(**by_date, after=lambda c: f"{day(c):%Y%m%d}~1"),
+        **{f"status {status}": listed(status=status) for status in worklist.STATUSES},
+        **{f"status {status}, by study date": listed(status=status, **by_date) for status in worklist.STATUSES},
+        **{f"finding {label}": listed(finding=label) for label in ("lung_opacity", "effusion", "pneumothorax", "none")},
+        "finding lung_opacity, by study date": listed(finding="lung_opacity", **by_date),
+        "finding lung_opacity, not analysed (none)": listed(finding="lung_opacity", status="not-analysed"),
+        "finding lung_opacity, attention": listed(finding="lung_opacity", status="attention"),
+        "calling system": listed(caller=lambda c: f"CR{c.randint(0, 11)}"),
+        "calling system, by study date": listed(caller=lambda c: f"CR{c.randint(0, 11)}", **by_date),
+        "calling system that never called": listed(caller="NOBODY"),
+        "calling system, status attention": listed(caller=lambda c: f"CR{c.randint(0, 11)}", status="attention"),
+        "urgent": listed(urgent="1"),
+        "urgent, by study date": listed(urgent="1", **by_date),
+        "one day": listed(first=day, last="2099-01-01"),
+        "one study day": listed(first=day, **by_date),
+        "a day long ago": listed(first="2024-01-01", last="2024-01-02"),
+        "a day without studies": listed(first="2010-01-01", last="2010-01-02"),
+        "search Patient ID": listed(q=lambda c: f"PAT{c.randint(0, 299_999)}"),
+        "search Patient ID, 4 digits": listed(q=lambda c: f"pat{c.randint(1000, 9999)}"),
+        "search Patient ID, all": listed(q="PAT"),
+        "search name": listed(q=lambda c: f"name{c.randint(0, 4999)}, given{c.randint(0, 299)}"),
+        "search family name": listed(q=lambda c: f"NAME{c.randint(0, 4999)}"),
+        "search one letter": listed(q="n"),
+        "search accession number": listed(q=lambda c: f"ACC{c.randint(1, studies)}"),
+        "search accession number, 2 digits": listed(q=lambda c: f"acc{c.randint(10, 99)}"),
+        "search study UID": listed(q=uid),
+        "search study UID, all": listed(q="1.2.826"),
+        "search nothing that is there": listed(q="ZZZ"),
+        "search and status": listed(q=lambda c: f"PAT{c.randint(10, 99)}", status="attention"),
+        "search and finding": listed(q=lambda c: f"NAME{c.randint(10, 99)}", finding="effusion"),
+        "search by study date": listed(q=lambda c: f"PAT{c.randint(10, 99)}", **by_date),
+        "study": lambda c: f"/study/{uid(c)}",
+        "audit log": fixed("/audit"),
+        "audit log, in the middle": lambda c: f"/audit?before={c.randint(1, lines)}",
+        "audit log of a study": lambda c: f"/audit?study={quote(uid(c))}",
+        "audit log of no study": fixed("/audit?study=1.2.3"),
+        "destinations": fixed("/destinations"),
+        "refusals": fixed("/refusals"),
+        "health": fixed("/health"),
+    }
+    return pages
+
+
+def measure(port: int, pages: dict[str, Callable[[random.Random], str]], requests: int) -> list[PageTime]:
+    """Ask for every kind of page, all taking turns; the first round does not count."""
+    chance = random.Random(1)
+    times: dict[str, list[float]] = {name: [] for name in pages}
+    for turn in range(requests + 1):
+        for name, address in pages.items():
+            seconds, _ = first_byte(port, address(chance))
+            if turn:
+                times[name].append(1000 * seconds)
+    times["worklist, turned page by page"] = list(turned(port))
+    return [
+        PageTime(name, len(found), *(round(float(np.percentile(found, share)), 1) for share in (50, 95)))
+        for name, found in times.items()
+    ]
+
+
+def turned(port: int) -> Iterator[float]:
+    """Yield the milliseconds of pages that follow one another."""
+    address = "/"
+    for _ in range(PAGES_TURNED):
+        seconds, body = first_byte(port, address)
+        yield 1000 * seconds
+        link = re.search(r'rel="next" href="([^"]*)"', body)
+        if link is None:
+            return
+        address = "/" + link[1].replace("&amp;", "&")
+
+
+def first_byte(port: int, address: str) -> tuple[float, str]:
+    """Return the seconds until a page's first byte, and the page."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.connect()
+        start = time.perf_counter()
+        connection.request("GET", address)
+        answer = connection.getresponse()
+        seconds = time.perf_counter() - start
+        body = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        msg = f"{address} answered {answer.status}"
+        raise RuntimeError(msg)
+    return seconds, body
+
+
+def walks(database: Database, studies: int) -> list[str]:
+    """Explain every statement behind the pages; return those that walk a large table from end to end.
+
+    With few studies PostgreSQL rightly prefers to walk, so it is asked not to where it has any other way.
+    """
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        with database.reading() as read:
+            _every_read(read, studies)
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    found = []
+    with database.engine.connect() as connection:
+        if studies < _MANY:
+            connection.execute(text("SET enable_seqscan = off"))
+        for statement, parameters in asked:
+            if not statement.lstrip().upper().startswith(("SELECT", "WITH")):
+                continue
+            plan = [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)]
+            found += [f"{line.strip()}: {statement[:300]}" for line in plan if _is_walk(line)]
+    return list(dict.fromkeys(found))
+
+
+def _is_walk(line: str) -> bool:
+    walked = re.search(r"Seq Scan on \"?(\w+)", line)
+    return walked is not None and walked[1] in LARGE
+
+
+def _every_read(read: Any, studies: int) -> None:
+    uid = f"{many_studies.ROOT}.{studies // 2}"
+    middle = many_studies.FIRST_ARRIVAL + studies // 2 * many_studies.EVERY_MS
+    recent = datetime.fromtimestamp(middle / 1000, UTC).date()
+    filters = [
+        StudyFilter(), *(StudyFilter(status=status) for status in worklist.STATUSES),
+        StudyFilter(finding="lung_opacity"), StudyFilter(finding="lung_opacity", status="attention"),
+        StudyFilter(calling_ae="CR1"), StudyFilter(calling_ae="CR1", status="conflict"), StudyFilter(urgent=True),
+        StudyFilter(first=recent, last=recent + timedelta(days=1)), StudyFilter(search="PAT12345"),
+        StudyFilter(search="name12, given1"), StudyFilter(search="ACC1234"), StudyFilter(search=uid),
+        StudyFilter(search="zzz"), StudyFilter(patient="PAT77", status="attention"), StudyFilter(accession="ACC99"),
+        StudyFilter(search="NAME77", finding="effusion"),
+    ]  # fmt: skip
+    for which in filters:
+        worklist.find_studies(read, which)
+        worklist.find_studies(read, which, order=Order.STUDY_DATE)
+        worklist.list_studies(read, which, limit=20)
+        worklist.count_studies(read, which)
+    worklist.find_studies(read, after=(middle, uid))
+    worklist.find_studies(read, before=(middle, uid))
+    study_page.study_page(read, uid)
+    study_page.standing_analysis(read, uid)
+    for seen in (None, uid):
+        audit.last_lines(read, 100, study_uid=seen)
+        audit.last_lines(read, 20, study_uid=seen, before=1000)
+    audit.last_lines(read, 20, study_uid=uid, types={audit.AuditEventType.STUDY_VIEWED})
+    queries.destinations(read)
+    queries.last_errors(read)
+    queries.stopped_deliveries(read)
+    queries.studies_in_conflict(read)
+    queries.studies_with_files_kept_aside(read)
+    queries.left_out_by_study(read)
+    documents.quarantined_by_study(read)
+    queue.depth(read)
+
+
+@contextmanager
+def console_on(url: str, folder: Path) -> Iterator[int]:
+    """Run ``cxrnode console``; yield its port."""
+    port = free_port()
+    environment = os.environ | {
+        "CXRNODE_NODE__DATA_DIR": str(folder / "data"), "CXRNODE_DATABASE__URL": url,
+        "CXRNODE_CONSOLE__ENABLED": "true", "CXRNODE_CONSOLE__PORT": str(port), "CXRNODE_LOG__LEVEL": "warning",
+    }  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "cxrnode", "console"], env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                first_byte(port, "/health")
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def database_for(options: argparse.Namespace, folder: Path) -> Iterator[str]:
+    """Yield the URL of an empty database: one that is named, SQLite, or a PostgreSQL of our own."""
+    if options.database:
+        yield options.database
+    elif options.sqlite:
+        yield f"sqlite:///{folder / 'cxrnode.db'}"
+    else:
+        with postgresql(folder / "postgresql") as url:
+            yield url
+
+
+def show(times: list[PageTime], walked: list[str] | None, out: Console) -> None:
+    """Print the table."""
+    table = Table("page", "requests", "p50 ms", "p95 ms", "", title="first byte")
+    for entry in sorted(times, key=lambda entry: -entry.p95):
+        table.add_row(
+            entry.page, str(entry.requests), f"{entry.p50:.1f}", f"{entry.p95:.1f}",
+            "" if entry.p95 <= GOAL_MS else "[red]missed[/]",
+        )  # fmt: skip
+    out.print(table)
+    if walked is not None:
+        out.print(f"statements that walk a large table: {len(walked) or 'none'}")
+        for line in walked:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, help="default 1,000,000; with --sqlite 100,000")
+    parser.add_argument("--lines", type=int, help="audit lines, default 20 for each study")
+    parser.add_argument("--requests", type=int, default=30, help="of each kind of page (default 30)")
+    parser.add_argument("--sqlite", action="store_true", help="measure SQLite instead of PostgreSQL")
+    parser.add_argument("--database", help="URL of an empty PostgreSQL database; else one is started")
+    parser.add_argument("--work", type=Path, help="folder for the database, on the disk to be measured")
+    parser.add_argument("--write", action="store_true", help=f"write the figures to {RESULTS.name}")
+    options = parser.parse_args()
+    studies = options.studies or (100_000 if options.sqlite else 1_000_000)
+    lines = options.lines or 20 * studies
+    out = Console()
+    about = machine()
+    folder = Path(tempfile.mkdtemp(prefix="cxrnode-console-", dir=options.work))
+    folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
+    try:
+        with database_for(options, folder) as url:
+            database = Database.open(url)
+            schema.upgrade(database)
+            filled: dict[str, float] = {}
+
+            def tell(what: str, seconds: float) -> None:
+                filled[what] = round(seconds, 1)
+                out.print(f"  {what}: {seconds:.1f} s")
+
+            many_studies.fill(database, studies, lines, tell)
+            walked = walks(database, studies) if database.dialect == "postgresql" else None
+            with console_on(url, folder) as port:
+                times = measure(port, addresses(studies, lines), options.requests)
+            dialect = database.dialect
+            database.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    show(times, walked, out)
+    about["busy_at_end"] = round(os.getloadavg()[0], 1)
+    missed = [entry.page for entry in times if entry.p95 > GOAL_MS]
+    if options.write:
+        known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        known[dialect] = {
+            "measured": datetime.now(UTC).date().isoformat(), "machine": about, "studies": studies, "lines": lines,
+            "filled_in_seconds": filled, "goal_ms": GOAL_MS, "missed": missed, "walks": walked,
+            "pages": [asdict(entry) for entry in times],
+        }  # fmt: skip
+        RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    return 1 if missed or walked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
