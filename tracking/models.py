@@ -262,19 +262,26 @@ class Standing(Base):
     shown: Mapped[str] = mapped_column(Text)
 
 
-Index(None, Standing.received_at, Standing.study_uid)
-Index(None, Standing.study_date, Standing.study_uid)
-Index(None, Standing.status, Standing.received_at, Standing.study_uid)
 Index(None, Standing.calling_ae, Standing.received_at, Standing.study_uid)
-Index(
-    "ix_standing_urgent", Standing.received_at, Standing.study_uid, sqlite_where=text("urgent = 1"),
-    postgresql_where=text("urgent"),
-)  # fmt: skip
-for _column in ("patient_id", "patient_name", "accession_number"):
-    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: "text_pattern_ops"})
-Index("ix_standing_study_uid", Standing.study_uid, postgresql_ops={"study_uid": "varchar_pattern_ops"}).ddl_if(
+# SQLite, which is for tens of thousands of studies, writes a page of every index for each image: there two indexes hold
+# all that lists filter and search by.
+for _order in ("received_at", "study_date"):
+    Index(
+        f"ix_standing_by_{_order}", getattr(Standing, _order), Standing.study_uid, Standing.status, Standing.calling_ae,
+        Standing.urgent, Standing.patient_id, Standing.patient_name, Standing.accession_number,
+    ).ddl_if("sqlite")  # fmt: skip
+    Index(None, getattr(Standing, _order), Standing.study_uid).ddl_if("postgresql")
+Index(None, Standing.status, Standing.received_at, Standing.study_uid).ddl_if("postgresql")
+Index("ix_standing_urgent", Standing.received_at, Standing.study_uid, postgresql_where=text("urgent")).ddl_if(
     "postgresql"
-)  # SQLite's primary key is in the order of its bytes
+)
+for _column, _operators in (
+    ("study_uid", "varchar_pattern_ops"), ("patient_id", "text_pattern_ops"), ("patient_name", "text_pattern_ops"),
+    ("accession_number", "text_pattern_ops"),
+):  # fmt: skip
+    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: _operators}).ddl_if(
+        "postgresql"
+    )
 for _count in ("kept_aside", "left_out"):
     _some = text(f"{_count} > 0")
     Index(f"ix_standing_{_count}", Standing.received_at, sqlite_where=_some, postgresql_where=_some)

@@ -8,7 +8,7 @@ make it anew.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from tracking import queue, search_forms
 from tracking.clock import to_datetime
 from tracking.documents import LEFT_OUT
-from tracking.instances import StudyHeader
+from tracking.instances import HEADER_COLUMNS, StudyHeader
 from tracking.keys import analysis_key
 from tracking.models import Analysis, Conflict, Instance, Job, Standing, StatedFinding, Study
 from tracking.prepared import Prepared
@@ -237,7 +237,7 @@ def _build_bare_study(_: str) -> Executable:
     )
     kept_aside = exists().where(Conflict.instance_uid == Instance.instance_uid, Conflict.state == _WAITING)
     return select(
-        *(getattr(Study, field.name) for field in fields(StudyHeader)), Study.urgent, Study.first_received_at,
+        *(getattr(Study, name) for name in HEADER_COLUMNS), Study.urgent, Study.first_received_at,
         Study.last_received_at, images.scalar_subquery(),
         images.where(Instance.rejected.is_not(None)).scalar_subquery(), last.scalar_subquery(),
     ).where(

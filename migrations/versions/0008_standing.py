@@ -63,20 +63,29 @@ def _create_standing() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_standing_received_at_study_uid", "standing", ["received_at", "study_uid"])
-    op.create_index("ix_standing_study_date_study_uid", "standing", ["study_date", "study_uid"])
-    op.create_index("ix_standing_status_received_at_study_uid", "standing", ["status", "received_at", "study_uid"])
     op.create_index(
         "ix_standing_calling_ae_received_at_study_uid", "standing", ["calling_ae", "received_at", "study_uid"]
     )
-    _create_partial_index("ix_standing_urgent", "standing", ["received_at", "study_uid"], "urgent", "urgent = 1")
-    for column in ("patient_id", "patient_name", "accession_number"):
-        op.create_index(f"ix_standing_{column}", "standing", [column], postgresql_ops={column: "text_pattern_ops"})
-    if op.get_bind().dialect.name == "postgresql":
-        operators = {"study_uid": "varchar_pattern_ops"}
-        op.create_index("ix_standing_study_uid", "standing", ["study_uid"], postgresql_ops=operators)
+    if op.get_bind().dialect.name == "sqlite":
+        for order in ("received_at", "study_date"):
+            filtered = ["status", "calling_ae", "urgent", "patient_id", "patient_name", "accession_number"]
+            op.create_index(f"ix_standing_by_{order}", "standing", [order, "study_uid", *filtered])
+    else:
+        _index_standing_on_postgresql()
     for column in ("kept_aside", "left_out"):
         _create_partial_index(f"ix_standing_{column}", "standing", ["received_at"], f"{column} > 0")
+
+
+def _index_standing_on_postgresql() -> None:
+    op.create_index("ix_standing_received_at_study_uid", "standing", ["received_at", "study_uid"])
+    op.create_index("ix_standing_study_date_study_uid", "standing", ["study_date", "study_uid"])
+    op.create_index("ix_standing_status_received_at_study_uid", "standing", ["status", "received_at", "study_uid"])
+    op.create_index("ix_standing_urgent", "standing", ["received_at", "study_uid"], postgresql_where=sa.text("urgent"))
+    for column, operators in (
+        ("study_uid", "varchar_pattern_ops"), ("patient_id", "text_pattern_ops"), ("patient_name", "text_pattern_ops"),
+        ("accession_number", "text_pattern_ops"),
+    ):  # fmt: skip
+        op.create_index(f"ix_standing_{column}", "standing", [column], postgresql_ops={column: operators})
 
 
 def _create_stated_finding() -> None:
@@ -102,5 +111,5 @@ def _create_stated_finding() -> None:
     )  # fmt: skip
 
 
-def _create_partial_index(name: str, table: str, columns: list[str], where: str, on_sqlite: str = "") -> None:
-    op.create_index(name, table, columns, sqlite_where=sa.text(on_sqlite or where), postgresql_where=sa.text(where))
+def _create_partial_index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
