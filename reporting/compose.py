@@ -17,7 +17,7 @@ from config.errors import CxrnodeError, StorageFull
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
 from inference.findings import Finding, Remark, remarks_to_json
-from inference.pixels import Picture, read_picture
+from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
 from reporting.capture import build_capture, capture_uids
@@ -25,6 +25,7 @@ from reporting.conformance import check_capture, check_map_capture, check_messag
 from reporting.documents import StoredFile, write_document
 from reporting.map_capture import build_map_capture, map_uids
 from reporting.message import ReportReference, build_message, message_id
+from reporting.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, mapped_of
 from reporting.report import BuiltObject, ReportClass, build_report, report_uids
 from reporting.report_classes import ORDER, expected_class
@@ -60,14 +61,14 @@ class Documents:
 class ReportHandler:
     """Turns an analysis into documents on disk and rows in the outbox. Safe to share between threads.
 
-    ``at_hand`` gives the picture of a file if somebody has it decoded already; all others are drawn from their files.
+    ``at_hand`` gives the radiograph of a file if somebody has drawn it already; all others are drawn from their files.
     """
 
     def __init__(
         self,
         settings: Settings,
         database: Database,
-        at_hand: Callable[[Path], Picture | None] = lambda _: None,
+        at_hand: Callable[[Path], Radiograph | None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -138,24 +139,22 @@ class ReportHandler:
             self._keep(documents, "sr", uids[1], ".dcm", build, uids[0], report_class.value, routes=names)
 
     def _add_captures(self, documents: Documents, account: Account, image: AnalysedImage, path: Path) -> None:
-        """Build an image's capture, and its score maps where a destination takes them; it is decoded once for all."""
+        """Build an image's capture, and its score maps where a destination takes them; it is drawn once for all."""
         series_uid, uid = capture_uids(account, image)
-        report = self._settings.report
 
         @functools.cache
-        def decoded() -> Picture:
-            at_least = max(report.capture_longest_side, LEAST_DECODED)
-            return self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels, at_least)
+        def radiograph() -> Radiograph:
+            return self._at_hand(path) or self._draw(path)
 
         def build() -> bytes:
-            built = build_capture(account, image, decoded(), report.capture_series_number, report.capture_longest_side)
+            built = build_capture(account, image, radiograph(), self._settings.report.capture_series_number)
             check_capture(built, account, image)
             return built.content
 
         self._keep(documents, "sc", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
         if self._takers("map"):
             for entry in mapped_of(image.findings):
-                self._add_map(documents, account, image, entry, decoded)
+                self._add_map(documents, account, image, entry, radiograph)
 
     def _add_map(
         self,
@@ -163,20 +162,22 @@ class ReportHandler:
         account: Account,
         image: AnalysedImage,
         entry: ClaimedFinding[Finding],
-        decoded: Callable[[], Picture],
+        radiograph: Callable[[], Radiograph],
     ) -> None:
         label = entry.finding.label
         series_uid, uid = map_uids(account, image, label)
-        report = self._settings.report
 
         def build() -> bytes:
-            built = build_map_capture(
-                account, image, entry, decoded(), report.map_series_number, report.capture_longest_side
-            )
+            built = build_map_capture(account, image, entry, radiograph(), self._settings.report.map_series_number)
             check_map_capture(built, account, image, label)
             return built.content
 
         self._keep(documents, "map", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
+
+    def _draw(self, path: Path) -> Radiograph:
+        longest_side = self._settings.report.capture_longest_side
+        at_least = max(longest_side, LEAST_DECODED)
+        return Radiograph.of(read_picture(path, self._settings.inference.max_pixels, at_least), longest_side)
 
     def _add_message(
         self, documents: Documents, account: Account, destination: Hl7Destination, taken: Mapping[str, str | None]

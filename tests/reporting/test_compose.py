@@ -16,8 +16,8 @@ from config.errors import DocumentRejected, StorageFull
 from config.settings import Settings
 from inference.findings import Finding
 from inference.pixels import read_picture
-from inference.shelf import Shelf
 from reporting.compose import ReportHandler
+from reporting.shelf import Shelf
 from tests.accounts import mapped_findings
 from tracking import audit, maintenance, queries, queue
 from tracking.documents import left_out_by_study
@@ -278,7 +278,7 @@ def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
     job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
     report(studies, settings, job)
     path = settings.instance_dir / f"{uid}.dcm"
-    shelf = Shelf()
+    shelf = Shelf(settings.report.capture_longest_side)
     shelf.put(path, read_picture(path, 10_000_000))
     with monkeypatch.context() as patch:
         patch.setattr(reporting.compose, "read_picture", None)  # nobody asks the file
