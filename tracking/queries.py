@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts
 from tracking.clock import to_datetime
 from tracking.deliveries import NOT_TAKEN, SETTLED
-from tracking.keys import study_keys
+from tracking.keys import report_key, study_keys
 from tracking.models import (
     Analysis,
     Breaker,
@@ -83,7 +83,7 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
             if rejected == images
             else "attention"
             if problems
-            else _stage(analysis, study.revision, findings, documents, deliveries)
+            else _stage(read, analysis, study.revision, findings, documents, deliveries)
         ),
         model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
         analysed_at=to_datetime(analysis.completed_at) if analysis else None,
@@ -331,6 +331,7 @@ def _waiting_for(name: str, entries: list[tuple[Delivery, Job, Breaker | None]])
 
 
 def _stage(
+    read: Session,
     analysis: Analysis | None,
     revision: int,
     findings: tuple[FindingSummary, ...],
@@ -344,4 +345,11 @@ def _stage(
         return "not-analysed"
     if not documents:
         return "analysed"
-    return "delivered" if all(delivery.state in SETTLED for delivery in deliveries) else "reported"
+    settled = all(delivery.state in SETTLED for delivery in deliveries) and not _is_being_reported(read, analysis.id)
+    return "delivered" if settled else "reported"
+
+
+def _is_being_reported(read: Session, analysis_id: int) -> bool:
+    """Tell whether more documents of an analysis are still to come."""
+    due = select(Job.id).where(Job.key == report_key(analysis_id), Job.state == "open")
+    return read.execute(due).first() is not None

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from tracking import conflicts, queries
@@ -275,9 +288,15 @@ def _status() -> ColumnElement[str]:
         (~analysed, "received"),
         (~exists().where(Finding.analysis_id == latest), "not-analysed"),
         (~documents.exists(), "analysed"),
-        (deliveries.where(Delivery.state.not_in(SETTLED)).exists(), "reported"),
+        (or_(deliveries.where(Delivery.state.not_in(SETTLED)).exists(), _is_being_reported(latest)), "reported"),
         else_="delivered",
     )
+
+
+def _is_being_reported(analysis_id: ScalarSelect[int]) -> ColumnElement[bool]:
+    """Choose analyses of which more documents are still to come."""
+    key = literal("report:").concat(cast(analysis_id, String))
+    return exists().where(Job.key == key, Job.state == "open")
 
 
 def _stopped_analyses() -> Select[Any]:

@@ -17,6 +17,11 @@ def stop_job(database: Database, key: str) -> None:
         tx.execute(update(Job).where(Job.key == key).values(state="stopped", error="broken"))
 
 
+def end_job(database: Database, key: str) -> None:
+    with database.transaction() as tx:
+        tx.execute(update(Job).where(Job.key == key).values(state="done"))
+
+
 def make_every_status(database: Database, receive: Record, analyse: Record, build: Record) -> None:
     """Put one study into every state there is; study 3.N has instance 3.N.1."""
     for number in range(1, 12):
@@ -30,6 +35,8 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
     for number in range(5, 11):
         build(ids[f"3.{number}"], *(("pacs",) if number != 9 else ()), quarantined="bad" if number == 8 else None)
     stop_job(database, f"report:{ids['3.11']}")
+    for uid in ("3.6", "3.10"):  # of 3.9 more documents are still to come
+        end_job(database, f"report:{ids[uid]}")
     ways = {uid: _delivery_of(database, ids[uid]) for uid in ("3.6", "3.7", "3.10")}
     with database.transaction() as tx:
         deliveries.record_delivered(tx, ways["3.6"], "0000")
@@ -64,6 +71,7 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     for row in everything.rows:
         expected[row.summary.status].add(row.header.study_uid)
     assert by_status == expected
+    assert "3.9" in by_status["reported"]
     assert all(expected.values()), "every status was tried"
     assert expected["attention"] == {"3.2", "3.7", "3.8", "3.11"}
     assert (expected["conflict"], expected["rejected"]) == ({"3.12"}, {"3.13"})
