@@ -1,7 +1,7 @@
 # make help says what there is. Everything is installed into .venv; nothing else on the machine changes, but that
 # root on Debian gets the missing Debian packages (Python's venv module; for the tests, the peers).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint lock clean
+.PHONY: help demo test test-long docs lint lock clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
@@ -15,6 +15,9 @@ test: .venv/dev.stamp ## set up what is missing and run every check and test (PY
 
 test-long: .venv/dev.stamp ## the tests that prove for every recipe what `make test` proves for one of each kind
 	@.venv/bin/python -m pytest -m long
+
+docs: .venv/dev.stamp ## build the documentation as a site, in build/site
+	@.venv/bin/mkdocs build --quiet --clean
 
 lint: .venv/dev.stamp ## only the checks: ruff, mypy, import-linter
 	@scripts/check lint

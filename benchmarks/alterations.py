@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 Gray = NDArray[np.float32]
 
 
-def _part(down: slice, across: slice) -> Callable[[Gray], Gray]:
+def _crop(down: slice, across: slice) -> Callable[[Gray], Gray]:
     def cut(gray: Gray) -> Gray:
         rows, columns = gray.shape
         return gray[
@@ -35,11 +35,11 @@ ALTERATIONS: dict[str, Callable[[Gray], Gray]] = {
     "turned by 180 degrees": lambda gray: np.rot90(gray, 2),
     "turned by 270 degrees": lambda gray: np.rot90(gray, 3),
     "mirrored": lambda gray: gray[:, ::-1],
-    "left half": _part(_WHOLE, slice(0, 0.5)),
-    "right half": _part(_WHOLE, slice(0.5, 1)),
-    "upper half": _part(slice(0, 0.5), _WHOLE),
-    "lower half": _part(slice(0.5, 1), _WHOLE),
-    "a detail, a fifth of each side": _part(slice(0.35, 0.55), slice(0.2, 0.4)),
+    "left half": _crop(_WHOLE, slice(0, 0.5)),
+    "right half": _crop(_WHOLE, slice(0.5, 1)),
+    "upper half": _crop(slice(0, 0.5), _WHOLE),
+    "lower half": _crop(slice(0.5, 1), _WHOLE),
+    "a detail, a fifth of each side": _crop(slice(0.35, 0.55), slice(0.2, 0.4)),
     "gamma 3": lambda gray: gray**3,
     "gamma 0.33": lambda gray: gray**0.33,
     "two tones": lambda gray: (gray > np.median(gray)).astype(np.float32),

@@ -119,22 +119,22 @@ def _altered(data: bytes, chance: random.Random, reach: int) -> bytes:
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
         if not altered:
             break
-        where = chance.randrange(min(len(altered), reach) if reach else len(altered))
+        offset = chance.randrange(min(len(altered), reach) if reach else len(altered))
         action = chance.random()
         if action < 0.4:
-            altered[where] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+            altered[offset] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
         elif action < 0.6:
-            altered[where] ^= 1 << chance.randrange(8)
+            altered[offset] ^= 1 << chance.randrange(8)
         elif action < 0.75:
             size = chance.choice((2, 4))
             value = chance.choice((0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)) & ((1 << 8 * size) - 1)
-            altered[where : where + size] = value.to_bytes(size, "big")
+            altered[offset : offset + size] = value.to_bytes(size, "big")
         elif action < 0.85:
-            del altered[where : where + chance.randint(1, 64)]
+            del altered[offset : offset + chance.randint(1, 64)]
         elif action < 0.95:
-            altered[where:where] = chance.randbytes(chance.randint(1, 32))
+            altered[offset:offset] = chance.randbytes(chance.randint(1, 32))
         else:
-            del altered[where:]
+            del altered[offset:]
     return bytes(altered)
 
 

@@ -124,9 +124,9 @@ class Subject:
 
     def prepare_kernel(self) -> None:
         """Look up every decoded pixel and resize once, without strips, windows or placement."""
-        shown = np.take(np.zeros(1 << 16, np.float32), self.reduced.array)
+        gray = np.take(np.zeros(1 << 16, np.float32), self.reduced.array)
         placement = self.inputs[0].placement
-        Image.fromarray(shown).resize((placement.width, placement.height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        Image.fromarray(gray).resize((placement.width, placement.height), Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
 @dataclass(frozen=True)

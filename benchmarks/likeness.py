@@ -27,6 +27,7 @@ from inference.pixels import Picture, implausible
 from training.data import pictures
 from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
+from training.evaluation.package_identity import package_identity
 from training.evaluation.protocol import record_of
 from training.evaluation.resample import Resamples
 from training.likeness.fit import quantiles
@@ -71,19 +72,19 @@ class Measured:
 
 def share(flags: np.ndarray, patients: Sequence[str]) -> dict[str, Any]:
     """Return the share of true flags with its interval by patient, and how many there are."""
-    drawn = Resamples.of(patients, 1).on(np.arange(len(flags)))
-    figure = drawn.measure(lambda weights: weights @ flags.astype(float) / weights.sum(axis=1)).figure()
+    resamples = Resamples.of(patients, 1).on(np.arange(len(flags)))
+    figure = resamples.measure(lambda weights: weights @ flags.astype(float) / weights.sum(axis=1)).figure()
     return {"images": len(flags), "unlike": int(flags.sum()), **figure.as_json()}
 
 
 def sources_of(measured: Measured, chosen: dict[str, list[Example]]) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """Return the table of good films by source, and their distances."""
-    distances = {name: [measured.of_film(film) for film in some] for name, some in chosen.items()}
+    distances = {name: [measured.of_film(film) for film in of_source] for name, of_source in chosen.items()}
     table = {}
-    for name, some in chosen.items():
-        patients = [film.patient for film in some]
-        others = [(value, other) for other, values in distances.items() if other != name for value in values]
-        scale = quantiles([value for value, _ in others], [other for _, other in others])
+    for name, of_source in chosen.items():
+        patients = [film.patient for film in of_source]
+        others = [(value, source) for source, values in distances.items() if source != name for value in values]
+        scale = quantiles([value for value, _ in others], [source for _, source in others])
         limit = np.interp(measured.likeness.threshold, np.linspace(0, 1, len(scale)), scale)
         table[name] = {
             "at the package's threshold": share(measured.unlike(distances[name]), patients),
@@ -135,13 +136,13 @@ def main() -> None:
     parser.add_argument("--altered", type=int, default=8, help="films of a source that are altered in each way")
     parser.add_argument("--kept", type=Path, help="what training.likeness --keep kept of this very package")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    given = parser.parse_args()
-    measured = Measured(given.package, given.kept)
+    options = parser.parse_args()
+    measured = Measured(options.package, options.kept)
     record = record_of(measured.model.package)
     random = np.random.default_rng(2)
-    everything = [film for root in (given.data, *given.outside) for film in films(root)]
+    everything = [film for root in (options.data, *options.outside) for film in films(root)]
     unseen = [film for film in everything if not record.learnt(film)]
-    good = _by_source([film for film in unseen if film.is_frontal_adult], given.most, random)
+    good = _by_source([film for film in unseen if film.is_frontal_adult], options.most, random)
     table, _ = sources_of(measured, good)
     rest = {
         "children": [film for film in unseen if film.age is not None and film.age < ADULT_YEARS],
@@ -149,31 +150,30 @@ def main() -> None:
         "view and age unknown": [film for film in unseen if film.view is View.UNKNOWN],
     }
     others = {}
-    for name, some in rest.items():
-        chosen = [some[index] for index in random.permutation(len(some))[: given.most]]
+    for name, candidates in rest.items():
+        chosen = [candidates[index] for index in random.permutation(len(candidates))[: options.most]]
         flags = measured.unlike([measured.of_film(film) for film in chosen])
         others[name] = share(flags, [film.patient for film in chosen])
-    bases = [film for some in good.values() for film in some[: given.altered]]
-    manifest = measured.model.package.manifest
+    bases = [film for of_source in good.values() for film in of_source[: options.altered]]
     result = {
-        "package": f"{manifest.name} {manifest.version}",
+        "package": package_identity(measured.model.package),
         "threshold": measured.likeness.threshold,
         "good films": table,
         "other films": others,
-        "odd images": odd(measured, given.data, bases),
+        "odd images": odd(measured, options.data, bases),
         "milliseconds": round(1e3 * float(np.median(measured.seconds)), 3),
     }
-    given.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1, ensure_ascii=False))
 
 
-def _by_source(given: Sequence[Example], most: int, random: np.random.Generator) -> dict[str, list[Example]]:
-    found: dict[str, list[Example]] = defaultdict(list)
-    for index in random.permutation(len(given)):
-        film = given[index]
-        if len(found[film.source]) < most:
-            found[film.source].append(film)
-    return dict(sorted(found.items()))
+def _by_source(candidates: Sequence[Example], most: int, random: np.random.Generator) -> dict[str, list[Example]]:
+    by_source: dict[str, list[Example]] = defaultdict(list)
+    for index in random.permutation(len(candidates)):
+        film = candidates[index]
+        if len(by_source[film.source]) < most:
+            by_source[film.source].append(film)
+    return dict(sorted(by_source.items()))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from inference.package import KERAS_MODEL, ModelPackage
 from training.data.examples import Example, TruthBox
 from training.data.films import boxes, films
 from training.data.pictures import read_picture
+from training.evaluation.package_identity import package_identity
 from training.evaluation.protocol import record_of
 from training.explanation.pointing import Point, Pointing, cells_of, measure, peak
 from training.export import litert_bytes
@@ -78,14 +79,14 @@ class Gradient:
         grid, start = np.zeros((CELLS, CELLS)), 0
         for number, level in enumerate(levels):
             height, width, channels = level.shape
-            part = weights[start : start + channels]
+            of_level = weights[start : start + channels]
             start += channels
             if number < len(LEVELS):
-                share = level @ part * (CELLS * CELLS / (height * width))
+                share = level @ of_level * (CELLS * CELLS / (height * width))
             else:
                 share = np.zeros((height, width))
                 flat = level.reshape(-1, channels)
-                np.add.at(share.ravel(), flat.argmax(axis=0), flat.max(axis=0) * part * CELLS * CELLS)
+                np.add.at(share.ravel(), flat.argmax(axis=0), flat.max(axis=0) * of_level * CELLS * CELLS)
             grid += np.asarray(Image.fromarray(share.astype(np.float32)).resize((CELLS, CELLS), Image.Resampling.BOX))
         return np.asarray(Image.fromarray(grid.astype(np.float32)).resize((CELLS, CELLS)))
 
@@ -120,15 +121,15 @@ def _log_odds(model: Model, inputs: Sequence[ModelInput]) -> dict[str, float]:
 def boxed(package: Any, roots: Sequence[Path]) -> list[Example]:
     """Return the films with boxes whose patients were not learnt from, with the boxes of all folders."""
     record = record_of(package)
-    drawn: dict[str, tuple[TruthBox, ...]] = {}
+    boxes_by_file: dict[str, tuple[TruthBox, ...]] = {}
     for root in roots:
-        for file, some in boxes(root).items():
-            drawn[file] = (*drawn.get(file, ()), *some)
+        for file, of_folder in boxes(root).items():
+            boxes_by_file[file] = (*boxes_by_file.get(file, ()), *of_folder)
     return [
-        Example(film.file, film.path, film.patient, film.source, boxes=drawn[film.file])
+        Example(film.file, film.path, film.patient, film.source, boxes=boxes_by_file[film.file])
         for root in roots
         for film in films(root)
-        if film.file in drawn and film.is_frontal_adult and not record.learnt(film)
+        if film.file in boxes_by_file and film.is_frontal_adult and not record.learnt(film)
     ]
 
 
@@ -144,26 +145,25 @@ class Game:
     def play(self, method: str, film: Example, maps: dict[str, NDArray[np.float64]], seconds: float) -> None:
         """Note where the maps of one film point, for the findings that it has boxes of."""
         self.seconds[method].append(seconds)
-        for label in _shown(film):
+        for label in _boxed_labels(film):
             if label in maps:
                 true = [box for box in film.boxes if box.label == label]
                 self.found[label][method].append((peak(maps[label]), true, film.patient))
 
-    def keep(self, done: str) -> dict[str, Any]:
+    def keep(self, progress: str) -> dict[str, Any]:
         """Write and return all figures so far."""
-        manifest = self.model.package.manifest
         result = {
-            "package": f"{manifest.name} {manifest.version}",
-            "films": done,
+            "package": package_identity(self.model.package),
+            "films": progress,
             "findings": {
                 label: {method: _json(_measured(entries)) for method, entries in self.found[label].items()}
                 for label in self.labels
                 if label in self.found
             },
-            "milliseconds": {method: round(1e3 * float(np.median(some)), 2) for method, some in self.seconds.items()},
+            "milliseconds": {name: round(1e3 * float(np.median(times)), 2) for name, times in self.seconds.items()},
         }
         self.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(done, flush=True)
+        print(progress, flush=True)
         return result
 
 
@@ -197,9 +197,9 @@ def few(films_: Sequence[Example], most: int) -> list[Example]:
     counts: Counter[str] = Counter()
     chosen = []
     for film in films_:
-        if any(counts[label] < most for label in _shown(film)):
+        if any(counts[label] < most for label in _boxed_labels(film)):
             chosen.append(film)
-            counts.update(_shown(film))
+            counts.update(_boxed_labels(film))
     return chosen
 
 
@@ -211,9 +211,9 @@ def main() -> None:
     parser.add_argument("--outside", type=Path, action="append", default=[])
     parser.add_argument("--occluded", type=int, default=8, help="films of a finding that are occluded")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    given = parser.parse_args()
-    game = Game(Model.open(given.package), given.out)
-    chosen = boxed(game.model.package, (given.data, *given.outside))
+    options = parser.parse_args()
+    game = Game(Model.open(options.package), options.out)
+    chosen = boxed(game.model.package, (options.data, *options.outside))
     shuffled = [chosen[index] for index in np.random.default_rng(3).permutation(len(chosen))]
     with tempfile.TemporaryDirectory() as scratch:
         gradients = [Gradient(member, Path(scratch)) for member in game.model.package.members]
@@ -221,7 +221,7 @@ def main() -> None:
         cheap(game, film, gradients)
         if count % 50 == 0:
             game.keep(f"{count} of {len(shuffled)}")
-    occluded = few(shuffled, given.occluded)
+    occluded = few(shuffled, options.occluded)
     for count, film in enumerate(occluded, 1):
         dear(game, film)
         if count % 20 == 0:
@@ -229,7 +229,7 @@ def main() -> None:
     print(json.dumps(game.keep(f"{len(shuffled)}, of which {len(occluded)} occluded"), indent=1))
 
 
-def _shown(film: Example) -> list[str]:
+def _boxed_labels(film: Example) -> list[str]:
     return sorted({box.label for box in film.boxes})
 
 

@@ -36,7 +36,7 @@ from rich.table import Table
 
 from benchmarks.floors import DurableWrites, Sink, both_at_once, emptied
 from benchmarks.images import LARGE, MEDIUM, SMALL, Images
-from benchmarks.readme import GOAL
+from benchmarks.performance_page import GOAL
 from benchmarks.receivers import RECEIVERS, Cxrnode, Receiver
 from benchmarks.senders import LeanSenders, Load, send_with_storescu
 

@@ -12,7 +12,6 @@ the repository's root:
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import sys
@@ -24,15 +23,18 @@ from typing import Any
 from inference.evidence import may_be_stated
 from inference.manifest import EvidenceSpec
 from inference.model import Model
-from inference.package import load_package
+from inference.package import CARD, FIGURES, MANIFEST, EnsemblePackage, load_package
+from training.cards.model_card import card
+from training.data.examples import FRONTAL, Example, View
+from training.data.films import all_films
 from training.data.pictures import read_picture
-from training.evaluation.protocol import TRAINING, VALIDATION, record_in
+from training.data.tables import rows
+from training.data.terms import LUNG_OPACITY, NO_FINDING, NORMAL
+from training.evaluation.package_identity import package_identity
+from training.evaluation.protocol import Record, record_of
 
 RESULTS = Path(__file__).parent / "results" / "stated.json"
-YOUNGEST = 18
-_FRONTAL = frozenset({"PA", "AP", "AP Supine"})
-_RSNA = {"Lung Opacity": "opacity", "Normal": "normal", "No Lung Opacity / Not Normal": "other"}
-READ_AS = {
+CHESTXDET_TERMS = {
     "atelectasis": frozenset({"Atelectasis"}),
     "cardiomegaly": frozenset({"Cardiomegaly"}),
     "effusion": frozenset({"Effusion"}),
@@ -42,29 +44,16 @@ READ_AS = {
     "pneumothorax": frozenset({"Pneumothorax"}),
 }
 """What ChestX-Det's readers call each finding; they have no infiltration, and draw consolidation for it."""
-RSNA_READ_AS = {"lung_opacity": "opacity", "normal": "normal"}
-"""Which exclusive read of RSNA's makes a finding right. An opacity there is no diagnosis, so nothing is read of
-pneumonia; nor is anything of COVID-19, which no radiograph shows."""
+RSNA_FINDINGS = frozenset({LUNG_OPACITY, NORMAL})
+"""The findings that RSNA's readers judged. An opacity there is no diagnosis, so nothing is read of pneumonia; nor is
+anything of COVID-19, which no radiograph shows."""
+EXTRA_NORMALS = "rsnanormal"
+"""Normals of RSNA's that were chosen for being normal: with them every finding would be rarer than among all reads."""
+CONFOUNDED = "ieee8023"
+"""The one collection of COVID-19, whose films differ from all others in more than the disease."""
 NOT_EXPECTED = {"lung_opacity": ("jsrt normal", "shenzhen normal"),
                 "normal": ("bimcv", "jsrt nodule", "shenzhen tuberculosis")}  # fmt: skip
 """Films of other hospitals that are known not to show a finding; of the other findings, COVID-19 wards."""
-
-
-@dataclass(frozen=True, slots=True)
-class Film:
-    """One image of the data, and what radiologists said of it."""
-
-    file: str
-    path: Path
-    part: str
-    patient: str
-    fold: str
-    rsna: str = ""
-    """``opacity``, ``normal`` or ``other``; empty where nobody read it for RSNA."""
-    chestxdet: frozenset[str] | None = None
-    """All that ChestX-Det's readers saw; None where they did not read it."""
-    nothing: bool = False
-    """Whether its collection calls it normal."""
 
 
 @dataclass
@@ -72,158 +61,165 @@ class Scores:
     """Scores by file and label, kept in a JSON file if one is named."""
 
     path: Path | None
-    digest: str
-    known: dict[str, dict[str, float]] = field(default_factory=dict)
+    members: tuple[str, ...]
+    """Digests of the networks with their calibration, whose scores these are."""
+    by_file: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path | None, digest: str) -> "Scores":
-        """Read what an earlier run of the same package kept."""
+    def open(cls, path: Path | None, members: tuple[str, ...]) -> "Scores":
+        """Read what an earlier run of the same networks kept."""
         if path is None or not path.exists():
-            return cls(path, digest)
+            return cls(path, members)
         document = json.loads(path.read_text(encoding="utf-8"))
-        return cls(path, digest, document["scores"] if document["weights"] == digest else {})
+        return cls(path, members, document["scores"] if document["members"] == list(members) else {})
 
     def save(self) -> None:
         """Keep them."""
         if self.path is not None:
-            self.path.write_text(json.dumps({"weights": self.digest, "scores": self.known}), encoding="utf-8")
+            self.path.write_text(json.dumps({"members": self.members, "scores": self.by_file}), encoding="utf-8")
 
 
-def read_films(data: Path) -> list[Film]:
-    """Return the frontal films of adults in both sets of the data folder, children's collections left out."""
-    chestxdet = {
-        row["file"]: frozenset() if row["finding"] == "none" else frozenset(row["finding"].split("|"))
-        for row in _rows(data / "more" / "reads.csv")
-        if row["reader"] == "chestxdet"
+def evidence_films(data: Path, record: Record) -> list[Example]:
+    """Return the films of a data folder that count as evidence for a package with this record.
+
+    Raises :class:`DataError` for a data folder without the tables it needs.
+    """
+    return [film for film in all_films(data) if is_evidence(film, record)]
+
+
+def is_evidence(film: Example, record: Record) -> bool:
+    """Say whether nothing says that a film is lateral, a child's, or of a patient that the package learnt from.
+
+    Collections from outside state no view, and some no age; their films are frontal ones of adults.
+    """
+    frontal = film.view in FRONTAL or film.view is View.UNKNOWN
+    return frontal and film.is_adult and film.source != CONFOUNDED and not record.learnt(film)
+
+
+def chestxdet_reads(data: Path) -> dict[str, frozenset[str]]:
+    """Return all that ChestX-Det's readers saw on each film they read, in their own words, by file.
+
+    Raises :class:`DataError` when the data folder has no ``more/reads.csv``, or one without the columns.
+    """
+    reads = rows(
+        data / "more" / "reads.csv", ("file", "reader", "finding"), "give a data folder with radiologists' reads"
+    )
+    return {
+        row["file"]: frozenset(row["finding"].split("|")) - {"none"} for _, row in reads if row["reader"] == "chestxdet"
     }
-    wrong = {row["file"] for row in _rows(data / "known-wrong.csv")}
-    films = []
-    for root in (data, data / "more"):
-        for row in _rows(root / "manifest.csv"):
-            part = row.get("part") or row["source"]
-            if part == "kermany" or row["file"] in wrong or row.get("children") == "yes" or not _frontal_adult(row):
-                continue
-            films.append(
-                Film(
-                    file=row["file"],
-                    path=root / "images" / row["file"],
-                    part=part,
-                    patient=row["patient"],
-                    fold=row["fold"],
-                    rsna=_RSNA.get(row["rsna_class"], "normal" if part == "rsnanormal" else ""),
-                    chestxdet=chestxdet.get(row["file"]),
-                    nothing=row.get("findings") == "none",
-                )
-            )
-    return films
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _frontal_adult(row: Mapping[str, str]) -> bool:
-    """Tell whether nothing says that a film is lateral or a child's; outside collections state neither."""
-    if row["view"] and row["view"] not in _FRONTAL:
-        return False
-    try:
-        return float(row["age"]) >= YOUNGEST
-    except ValueError:
-        return True
-
-
-def weights_of(package: Any) -> str:
-    """Return a digest of every network's weights and calibration, which a new version of the manifest leaves alone."""
-    sums = hashlib.sha256()
-    for member in package.members:
-        sums.update(member.digest.encode())
-    return sums.hexdigest()
-
-
-def score(model: Model, films: Sequence[Film], scores: Scores, progress: Callable[[int], None]) -> None:
+def score(model: Model, films: Sequence[Example], scores: Scores, progress: Callable[[int], None]) -> None:
     """Score every film that has no scores yet; keep them from time to time."""
-    for done, film in enumerate(films, 1):
-        if film.file not in scores.known:
-            found = model.scores(model.raw(read_picture(film.path)))
-            scores.known[film.file] = {label: round(value, 6) for label, value in found.items()}
-        if done % 200 == 0:
+    for count, film in enumerate(films, 1):
+        if film.file not in scores.by_file:
+            by_label = model.scores(model.raw(read_picture(film.path)))
+            scores.by_file[film.file] = {label: round(value, 6) for label, value in by_label.items()}
+        if count % 200 == 0:
             scores.save()
-            progress(done)
+            progress(count)
     scores.save()
 
 
-def outside(films: Iterable[Film]) -> dict[str, list[Film]]:
+def outside(films: Iterable[Example]) -> dict[str, list[Example]]:
     """Return the films of hospitals that the package did not learn from, by what they are known to be."""
-    kinds = {
+    groups = {
         "bimcv": ("bimcv", None), "jsrt normal": ("jsrt", True), "jsrt nodule": ("jsrt", False),
         "shenzhen normal": ("shenzhen", True), "shenzhen tuberculosis": ("shenzhen", False),
     }  # fmt: skip
     listed = list(films)
     return {
-        name: [film for film in listed if film.part == part and nothing in {None, film.nothing}]
-        for name, (part, nothing) in kinds.items()
+        name: [
+            film
+            for film in listed
+            if film.source == source and (is_normal is None or film.truths.get(NO_FINDING) is is_normal)
+        ]
+        for name, (source, is_normal) in groups.items()
     }
 
 
 def measure(
-    label: str, point: float, films: Sequence[Film], scores: Mapping[str, Mapping[str, float]]
+    label: str,
+    point: float,
+    films: Sequence[Example],
+    chestxdet: Mapping[str, frozenset[str]],
+    scores: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
-    """Return one finding's counts at its specific point; ``evidence`` is what a manifest holds of them."""
+    """Return one finding's counts at its specific point; ``evidence`` is what a manifest holds of them.
 
-    def called(film: Film) -> bool:
+    Parameters
+    ----------
+    label
+        The finding, in the catalogue's terms.
+    point
+        A score at or above it is a call.
+    films
+        Films that count as evidence.
+    chestxdet
+        What ChestX-Det's readers saw, by file.
+    scores
+        By file and label.
+    """
+
+    def is_called(film: Example) -> bool:
         return scores[film.file][label] >= point
 
-    def share(kept: Sequence[Film]) -> dict[str, int]:
-        return {"calls": sum(map(called, kept)), "images": len(kept)}
+    def share(group: Sequence[Example]) -> dict[str, int]:
+        return {"calls": sum(map(is_called, group)), "images": len(group)}
 
-    normals = share([film for film in films if film.rsna == "normal"])
-    elsewhere = {name: share(kept) for name, kept in outside(films).items()}
-    found = {"point": point, "normals": normals, "elsewhere": elsewhere}
-    truth = truth_of(label, films)
-    if not truth:
-        return found
-    read = [film for film in films if film.file in truth]
-    chosen = [film for film in read if called(film)]
+    normals = share([film for film in films if film.truths.get(NORMAL)])
+    elsewhere = {name: share(group) for name, group in outside(films).items()}
+    counts = {"point": point, "normals": normals, "elsewhere": elsewhere}
+    truths = read_truths_of(label, films, chestxdet)
+    if not truths:
+        return counts
+    read = [film for film in films if film.file in truths]
+    called = [film for film in read if is_called(film)]
     patients = len({film.patient for film in read})
     worst = max(
         (elsewhere[name] for name in NOT_EXPECTED.get(label, ("bimcv",))),
         key=lambda entry: (entry["calls"] / max(entry["images"], 1), entry["images"]),
     )
-    reader = "RSNA 2018" if label in RSNA_READ_AS else "ChestX-Det"
+    reader = "RSNA 2018" if label in RSNA_FINDINGS else "ChestX-Det"
     evidence = EvidenceSpec.model_validate({
-        "point": point, "images": len(read), "positives": sum(truth.values()), "calls": len(chosen),
-        "right": sum(truth[film.file] for film in chosen), "normals": normals, "elsewhere": worst,
+        "point": point, "images": len(read), "positives": sum(truths.values()), "calls": len(called),
+        "right": sum(truths[film.file] for film in called), "normals": normals, "elsewhere": worst,
         "source": f"{reader} reads of {len(read)} images of {patients} patients of the hospital learnt from, none of "
         "whom a network was fitted or chosen on",
     })  # fmt: skip
-    return {**found, "evidence": evidence.model_dump()}
+    return {**counts, "evidence": evidence.model_dump()}
 
 
-def truth_of(label: str, films: Iterable[Film]) -> dict[str, bool]:
-    """Return what radiologists read of a finding, by file; empty where nobody read it.
+def read_truths_of(label: str, films: Iterable[Example], chestxdet: Mapping[str, frozenset[str]]) -> dict[str, bool]:
+    """Return whether radiologists saw a finding, by file; empty where nobody read it.
 
-    The many extra normals of RSNA's are left out: they would make the finding rarer, and good news commoner, than in
-    the rest of what was read.
+    The extra normals of RSNA's are left out: they would make the finding rarer, and good news commoner, than in the
+    rest of what was read.
     """
-    if label in RSNA_READ_AS:
-        read = [film for film in films if film.rsna and film.part != "rsnanormal"]
-        return {film.file: film.rsna == RSNA_READ_AS[label] for film in read}
-    if label not in READ_AS:
+    if label in RSNA_FINDINGS:
+        return {film.file: film.truths[label] for film in films if label in film.read and film.source != EXTRA_NORMALS}
+    terms = CHESTXDET_TERMS.get(label)
+    if terms is None:
         return {}
-    return {film.file: bool(film.chestxdet & READ_AS[label]) for film in films if film.chestxdet is not None}
+    return {film.file: bool(chestxdet[film.file] & terms) for film in films if film.file in chestxdet}
 
 
 def put_into(folder: Path, findings: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the evidence into a package's manifest."""
+    """Write the evidence into a package's manifest, and its card, which quotes it, anew."""
     package = load_package(folder)
     specs = tuple(
         spec.model_copy(update={"evidence": EvidenceSpec.model_validate(evidence) if evidence else None})
         for spec in package.manifest.findings
         for evidence in [findings[spec.label].get("evidence")]
     )
-    text = package.manifest.model_copy(update={"findings": specs}).toml()
-    (folder / "package.toml").write_text(text, encoding="utf-8")
+    manifest = package.manifest.model_copy(update={"findings": specs})
+    figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+    several = isinstance(package, EnsemblePackage)
+    members = tuple(member.manifest for member in package.members) if several else ()
+    content = card(manifest, figures, members).encode()
+    (folder / CARD).write_bytes(content)
+    files = {**manifest.files, CARD: hashlib.sha256(content).hexdigest()}
+    (folder / MANIFEST).write_text(manifest.model_copy(update={"files": files}).toml(), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,20 +232,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, help="a package's folder, into whose manifest the evidence is written")
     options = parser.parse_args(arguments)
     package = load_package(options.package)
-    record = record_in(package)
-    films = [
-        film
-        for film in read_films(options.data)
-        if film.part != "ieee8023"
-        and not any(m.has(p, film.patient) for m in record.patients for p in (TRAINING, VALIDATION))
-    ]
-    scores = Scores.open(options.scores, weights_of(package))
-    score(Model.open(package), films, scores, lambda done: print(f"{done} of {len(films)}", file=sys.stderr))
+    films, chestxdet = evidence_films(options.data, record_of(package)), chestxdet_reads(options.data)
+    scores = Scores.open(options.scores, tuple(member.digest for member in package.members))
+    score(Model.open(package), films, scores, lambda count: print(f"{count} of {len(films)}", file=sys.stderr))
     findings = {
-        spec.label: measure(spec.label, package.points(spec).specific, films, scores.known)
+        spec.label: measure(spec.label, package.points(spec).specific, films, chestxdet, scores.by_file)
         for spec in package.manifest.findings
     }
-    document = {"weights": weights_of(package), "films": len(films), "findings": findings}
+    document = {"package": package_identity(package), "films": len(films), "findings": findings}
     options.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.into is not None:
         put_into(options.into, findings)
@@ -261,13 +251,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _line(label: str, evidence: Mapping[str, Any] | None, *, abnormal: bool) -> str:
     if evidence is None:
         return f"{label:14} nobody read it: scored only"
-    found = EvidenceSpec.model_validate(evidence).evidence()
-    low, high = found.interval()
-    stated = may_be_stated(found, found.point, abnormal=abnormal)
+    counts = EvidenceSpec.model_validate(evidence).evidence()
+    low, high = counts.interval()
+    stated = may_be_stated(counts, counts.point, abnormal=abnormal)
     return (
-        f"{label:14} right {found.right:3} of {found.calls:3}, {found.predictive_value:.2f} [{low:.2f}-{high:.2f}] at "
-        f"prevalence {found.prevalence:.2f}; normals {found.normals.value:.3f}, elsewhere {found.elsewhere.value:.3f}: "
-        f"{'stated' if stated else 'scored only'}"
+        f"{label:14} right {counts.right:3} of {counts.calls:3}, {counts.predictive_value:.2f} [{low:.2f}-{high:.2f}] "
+        f"at prevalence {counts.prevalence:.2f}; normals {counts.normals.value:.3f}, elsewhere "
+        f"{counts.elsewhere.value:.3f}: {'stated' if stated else 'scored only'}"
     )
 
 

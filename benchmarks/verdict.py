@@ -35,6 +35,7 @@ from training.data import pictures
 from training.data.examples import Example
 from training.data.examples import View as StatedView
 from training.data.films import all_films, known_wrong
+from training.evaluation.package_identity import package_identity
 
 RESULTS = Path(__file__).parent / "results" / "verdict.json"
 WRONG = Path(__file__).parent / "verdict_known_wrong.csv"
@@ -105,7 +106,7 @@ def main() -> None:
             writer = csv.writer(stream)
             writer.writerows(astuple(answer) for answer in answers)
     document = report(networks, answers, timing(networks["shipped"]))
-    print(shown(document))
+    print(summary(document))
     options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
@@ -217,7 +218,7 @@ def report(
     return {
         "machine": {"processor": platform.processor() or platform.machine(), "system": platform.system()},
         "margin": {"accept": margin.accept, "sure": margin.sure},
-        "package": {"version": package.manifest.version, "digest": package.digest},
+        "package": {**package_identity(package), "digest": package.digest},
         "milliseconds": dict(times),
         "goals": GOALS,
         "rows": [
@@ -277,7 +278,7 @@ def timing(network: VerdictNetwork, repeats: int = 60) -> dict[str, float]:
     return times
 
 
-def shown(document: Mapping[str, Any]) -> str:
+def summary(document: Mapping[str, Any]) -> str:
     """Return the figures as lines for a terminal: stopped, by margin."""
     accepts = [entry["accept"] for entry in document["rows"][0]["stopped"]]
     lines = [f"{'network':8} {'source':20} {'kind':14} {'n':>5} " + " ".join(f"{accept:>8}" for accept in accepts)]

@@ -11,12 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceError
 
 from config.errors import SettingsError
+from config.files import DEFAULT_FILE, FILE_VARIABLE
 from config.settings import Settings
 
-DEFAULT_FILE = Path("cxrnode.toml")
-FILE_VARIABLE = "CXRNODE_CONFIG"
 PREFIX = "CXRNODE_"
-REFERENCE_FILE = Path(__file__).with_name("cxrnode.toml")
 
 
 def load_settings(path: Path | None = None) -> Settings:

@@ -42,6 +42,11 @@ _POST_HEADERS: Mapping[str, str] = {
 _LOCAL_NAMES = frozenset({"localhost", "[::1]"})
 
 
+def headers_of(path: str) -> Mapping[str, str]:
+    """Return the headers of an answer under a path."""
+    return _POST_HEADERS if path in POST_PATHS or path.startswith("/study/") else HEADERS
+
+
 class Verdict(StrEnum):
     """What to do with a request."""
 
@@ -147,7 +152,7 @@ class Gate:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in (_POST_HEADERS if scope["path"] in POST_PATHS else HEADERS).items():
+                for name, value in headers_of(scope["path"]).items():
                     headers[name] = value
             await send(message)
 

@@ -8,22 +8,13 @@ is full) · 130 interrupted.
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from config.errors import CxrnodeError, SettingsError
-from config.logs import configure_logs
-from config.settings import LogSettings
 from cxrnode.command import Context, err, out
-from cxrnode.supervise import SETTINGS_EXIT_CODE
-from tracking.database import in_words
-
-PERMANENT_EXIT_CODE = 1
-RETRIABLE_EXIT_CODE = 4
-INTERRUPTED_EXIT_CODE = 130
+from cxrnode.failures import INTERRUPTED_EXIT_CODE, failure_of
 
 app = typer.Typer(
     name="cxrnode",
@@ -52,6 +43,9 @@ def root(
     _version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
 ) -> None:
     """Hold the options that all commands share."""
+    from config.logs import configure_logs
+    from config.settings import LogSettings
+
     # What a command prints is its answer: only errors are logged beside it, and never into it.
     configure_logs(LogSettings(level="error"), "cli")
     ctx.obj = Context(config)
@@ -94,21 +88,11 @@ def main() -> None:
     _assemble()
     try:
         app()
-    except SettingsError as error:
-        _stop("settings", str(error), SETTINGS_EXIT_CODE)
-    except CxrnodeError as error:
-        _stop("error", str(error), RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)
-    except DBAPIError as error:
-        away = isinstance(error, OperationalError | InterfaceError)
-        _stop(
-            "database",
-            f"{in_words(error)}; `cxrnode doctor` says more",
-            RETRIABLE_EXIT_CODE if away else PERMANENT_EXIT_CODE,
-        )
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT_CODE)
-
-
-def _stop(kind: str, message: str, code: int) -> NoReturn:
-    err.print(f"[bold red]{kind}:[/] {escape(message)}", highlight=False, soft_wrap=True)
-    sys.exit(code)
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        err.print(f"[bold red]{failure.kind}:[/] {escape(failure.message)}", highlight=False, soft_wrap=True)
+        sys.exit(failure.exit_code)

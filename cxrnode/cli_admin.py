@@ -1,17 +1,18 @@
 """Commands for the administrator: settings, database, doctor."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from config.errors import SettingsError
-from config.load import DEFAULT_FILE, REFERENCE_FILE
-from cxrnode import show
+from config.files import DEFAULT_FILE, REFERENCE_FILE
 from cxrnode.command import Context, Json, err, out
-from cxrnode.doctor import DECODER, Check, examine
+
+if TYPE_CHECKING:
+    from cxrnode.doctor import Check
 
 config_app = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
 db_app = typer.Typer(help="The tracking database.", no_args_is_help=True)
@@ -68,6 +69,8 @@ def config_check(ctx: typer.Context) -> None:
 @config_app.command("show")
 def config_show(ctx: typer.Context) -> None:
     """Print the settings in force as JSON: file, environment and defaults together; secrets are masked."""
+    from cxrnode import show
+
     context: Context = ctx.obj
     show.as_json(context.settings().model_dump(mode="json"))
 
@@ -109,6 +112,9 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Try out disk, clock, database, audit log, decoders, model and every peer; say what to do about what fails."""
+    from cxrnode import show
+    from cxrnode.doctor import examine
+
     context: Context = ctx.obj
     checks = list(examine(context.settings(), quick=quick))
     if as_json:
@@ -121,8 +127,11 @@ def doctor(
     raise typer.Exit(1 if failed else 0)
 
 
-def _table(checks: list[Check]) -> Table:
+def _table(checks: "list[Check]") -> Table:
     """Show each check; decoders that work are one row (``--json`` lists each)."""
+    from cxrnode import show
+    from cxrnode.doctor import DECODER
+
     table = Table("check", "state", "found, and what to do", header_style="bold")
     working = [check for check in checks if check.name.startswith(DECODER) and check.state == "ok"]
     for check in checks:

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from config.errors import PermanentError
-from cxrnode import show
 from cxrnode.command import Context, Json, err, out
 from cxrnode.free_path import free_path
 from cxrnode.progress import shown_progress
@@ -63,6 +62,7 @@ def analyse(
         raise typer.BadParameter(msg, param_hint="FILES")
     if overlay is not None:
         _make_folder(overlay)
+    from cxrnode import show
     from inference.analyse import Analyser
 
     analyser = Analyser(inference)
@@ -159,6 +159,7 @@ def _write(path: Path, png: bytes) -> Path:
 
 
 def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
+    from cxrnode import show
     from reporting.reading import DISCLAIMER
 
     out.print(f"[bold yellow]{DISCLAIMER}.[/]", soft_wrap=True)
@@ -180,6 +181,7 @@ def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
 
 def _text(analysis: "ImageAnalysis") -> str:
     """Return an answer as Rich markup: what is stated in the colour of the worst claim, then the rest."""
+    from cxrnode import show
     from inference.findings import NotAnalysed
     from reporting.image_answer import answer_lines
     from reporting.reading import claims_of

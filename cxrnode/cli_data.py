@@ -10,8 +10,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from config.logs import configure_logs
-from config.settings import LogSettings
 from cxrnode.command import Json, err, out, train_extra
 from cxrnode.progress import shown_progress
 
@@ -45,6 +43,9 @@ def register(app: typer.Typer) -> None:
 @data.callback()
 def root() -> None:
     """Show what readers warn of: what they left out, and what they could not know."""
+    from config.logs import configure_logs
+    from config.settings import LogSettings
+
     configure_logs(LogSettings(level="warning"), "cli")
 
 

@@ -8,7 +8,6 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cxrnode import show
 from cxrnode.command import out
 
 
@@ -24,7 +23,7 @@ def demonstrate(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the last study.")] = 600,
 ) -> None:
     """Start a node with a small PACS and RIS of its own, send radiographs, check what comes back; exit 1 on a lack."""
-    from cxrnode import demo
+    from cxrnode import demo, show
     from cxrnode.demo_phantoms import AS_PNG
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -5,16 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from config.settings import AETitle, Host, PeerPort
-from cxrnode import show
 from cxrnode.command import Context, Json, out
-from cxrnode.service import SERVICES, run
-from cxrnode.supervise import Supervisor
 
 if TYPE_CHECKING:
     from dicom_node.send import StoreOutcome, Target
@@ -32,6 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def serve(ctx: typer.Context) -> None:
     """Run all services on this machine; restart any that dies."""
+    from cxrnode.supervise import Supervisor
+
     context: Context = ctx.obj
     raise typer.Exit(Supervisor(context.settings(), context.config_file()).run())
 
@@ -57,6 +54,8 @@ def console(ctx: typer.Context) -> None:
 
 
 def _run(ctx: typer.Context, name: str) -> None:
+    from cxrnode.service import SERVICES, run
+
     context: Context = ctx.obj
     run(name, context.settings(), SERVICES[name])
 
@@ -69,6 +68,10 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send DICOM files with C-STORE, as a modality would, in the transfer syntax they are in."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from config.settings import AETitle, Host, PeerPort
+    from cxrnode import show
     from dicom_node import send as storage
 
     name, _, number = to.rpartition(":")

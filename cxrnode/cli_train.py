@@ -7,8 +7,6 @@ import typer
 from rich.table import Table
 
 from config.errors import SettingsError
-from config.logs import configure_logs
-from config.settings import LogSettings
 from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
 
@@ -42,6 +40,9 @@ def train(
 
     A run that was stopped goes on where it was when it is started again with the same recipe, data and cache.
     """
+    from config.logs import configure_logs
+    from config.settings import LogSettings
+
     with train_extra():
         from training.production import produce
         from training.recipe import load_recipe, with_by, with_reader

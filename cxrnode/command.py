@@ -13,11 +13,10 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from config.errors import SettingsError
-from config.load import find_file, load_settings
-from config.settings import Settings
-from tracking.database import Database
 
 if TYPE_CHECKING:
+    from config.settings import Settings
+    from tracking.database import Database
     from training.ensemble import Made
     from training.run import Trained
 
@@ -31,18 +30,23 @@ class Context:
 
     config: Path | None
 
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """Return the settings."""
+        from config.load import load_settings
+
         return load_settings(self.config)
 
     def config_file(self) -> Path | None:
         """Return the settings file in use, absolute, or None for the defaults."""
+        from config.load import find_file
+
         found = find_file(self.config)
         return found.absolute() if found is not None else None
 
-    def database(self) -> Database:
+    def database(self) -> "Database":
         """Return the tracking database, with its schema ready."""
         from tracking import schema
+        from tracking.database import Database
 
         database = Database.open(self.settings().database_url(), service="cli")
         schema.ensure(database)

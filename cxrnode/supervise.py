@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
+from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking import schema
 from tracking.database import Database, in_words
@@ -21,7 +22,6 @@ log = get_logger(__name__)
 _SHORT_LIFE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _DATABASE_PAUSE_SECONDS = 2.0
-SETTINGS_EXIT_CODE = 3
 
 
 @dataclass

@@ -6,10 +6,9 @@ Drawing it takes most of the time of a capture and asks for the image alone: no 
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
 from PIL import Image
 
-from inference.pixels import Picture
+from inference.pixels import Picture, to_display
 from reporting.layout import Layout
 
 
@@ -34,11 +33,7 @@ class Radiograph:
             No side of the captures is longer than this many pixels.
         """
         layout = Layout.of(picture.rows, picture.columns, picture.pixel_aspect, longest_side)
-        gray, box = picture.resampling_source()
-        image = Image.fromarray(np.ascontiguousarray(gray, dtype=np.float32))
-        size = (layout.picture.width, layout.picture.height)
-        resized = np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box))
-        return cls(layout, Image.fromarray(np.clip(np.rint(resized * 255), 0, 255).astype(np.uint8)))
+        return cls(layout, Image.fromarray(to_display(picture, layout.picture.width, layout.picture.height)))
 
     @property
     def nbytes(self) -> int:

@@ -42,7 +42,10 @@ hypothesis.load_profile("busy-machine")
 ROOMS = ("config.", "console.", "cxrnode.", "dicom_node.", "inference.", "reporting.", "tracking.", "training.")
 
 
-LONGEST_FIRST = ("test_recipes_served.py", "test_kill.py", "test_whole_way.py", "test_demo.py", "test_run.py")
+LONGEST_FIRST = (
+    "test_recipes_served.py", "test_kill.py", "test_fit_trunk.py", "test_fit_pictures.py", "test_again.py",
+    "test_curve.py", "test_run.py", "test_whole_way.py", "test_demo.py", "test_production.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

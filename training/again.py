@@ -16,7 +16,7 @@ from inference.engines import open_engine
 from inference.model import Model
 from inference.package import CARD, FIGURES, EnsemblePackage, load_package, write_ensemble, write_package
 from training import export
-from training.card import described
+from training.cards.model_card import described
 from training.data.examples import Split
 from training.data.pictures import read_picture, require_readable
 from training.ensemble import Made, Member, document_of, open_member

@@ -21,7 +21,7 @@ from inference.manifest import EnsembleManifest, PointsSpec
 from inference.model import Model
 from inference.package import FIGURES, EnsemblePackage, ModelPackage, load_network, write_ensemble
 from training import measures
-from training.card import described
+from training.cards.model_card import described
 from training.choose import TRUE_BOX_OVERLAP, box_points_of, points_of
 from training.data.examples import Example
 from training.data.pictures import require_readable

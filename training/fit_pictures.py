@@ -130,11 +130,6 @@ def build(recipe: Recipe, weights: Path | None) -> keras.Model:
     return _BUILDERS[recipe.network.kind](recipe.network, recipe.heads, weights)
 
 
-def kinds() -> frozenset[str]:
-    """Return the kinds of network that are fitted here."""
-    return frozenset(_BUILDERS)
-
-
 def model_input(recipe: Recipe, example: Example) -> NDArray[np.float32]:
     """Return an example's picture as serving gives it to the network, (side, side, 1), 0..1.
 

@@ -21,7 +21,6 @@ _MACRO = ("precision", "recall", "specificity", "f1")
 _COMPARED = ("accuracy", "f1", "auroc")
 
 Indices = NDArray[np.intp]
-Numbers = NDArray[np.float64]
 
 
 def figures(

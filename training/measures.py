@@ -59,16 +59,6 @@ def bootstrap(
     return Figure(measure(np.arange(len(patients))), float(low), float(high))
 
 
-def auroc(scores: Numbers, truth: Truths) -> float:
-    """Return the area under the ROC curve; NaN when one class is absent. Ties count half."""
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
 def average_precision(scores: Numbers, truth: Truths, positives: int | None = None) -> float:
     """Return the area under the precision-recall curve, precision made monotone (PASCAL VOC, all points).
 

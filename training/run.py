@@ -18,7 +18,7 @@ from inference.interpret import Answer
 from inference.model import Model
 from inference.package import CARD, FIGURES, KERAS_MODEL, LITERT_MODEL, ModelPackage, write_package
 from training import export
-from training.card import described
+from training.cards.model_card import described
 from training.choose import choose, require_known
 from training.data.examples import Example, Split
 from training.data.pictures import read_picture, require_readable

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Cells = tuple[str, str]
+Figures = Mapping[str, Any]
+"""What stands in a package's ``figures.json``, or a table of it."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -29,6 +31,14 @@ def at(figures: Mapping[str, Any] | None, *path: str) -> Any:
             return None
         part = part[step]
     return part
+
+
+def folds(part: Figures) -> str:
+    """Return the folds of a part of the data; a dash where the data set's folds were not used."""
+    numbers = part.get("folds", ())
+    if not numbers:
+        return "–"
+    return ("fold " if len(numbers) == 1 else "folds ") + ", ".join(str(number) for number in numbers)
 
 
 def headline_rows(measured: Mapping[str, Any]) -> list[Cells]:

@@ -4,6 +4,7 @@ The order is that of PS3.4 N.2: stored values, modality LUT, padding, VOI LUT, p
 aspect. Training takes the same way, for JPEG files from :func:`to_model_input` on.
 """
 
+from inference.pixels.display import display_size, to_display
 from inference.pixels.model_input import Contrast, to_model_input
 from inference.pixels.picture import Gray, Picture
 from inference.pixels.plausible import implausible
@@ -14,10 +15,12 @@ __all__ = [
     "Contrast",
     "Gray",
     "Picture",
+    "display_size",
     "implausible",
     "parse_dataset",
     "read_dataset",
     "read_picture",
     "render",
+    "to_display",
     "to_model_input",
 ]

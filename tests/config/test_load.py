@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from config.errors import SettingsError
-from config.load import REFERENCE_FILE, load_settings
+from config.files import REFERENCE_FILE
+from config.load import load_settings
 from config.settings import DicomDestination, Hl7Destination, PeerSettings, Settings
 
 

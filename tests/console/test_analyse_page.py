@@ -21,9 +21,10 @@ from config.errors import PackageError
 from config.settings import InferenceSettings, Settings
 from console import answers
 from console.access import is_same_origin
-from cxrnode.phantom import View, draw, phantom_dataset
+from cxrnode.phantom import View
 from inference.analyse import Analyser
 from reporting.reading import DISCLAIMER
+from tests.phantoms import draw, phantom_dataset
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.models import AuditEvent
@@ -80,7 +81,8 @@ def test_several_files_are_answered_on_the_same_page(page: TestClient, database:
     assert re.search(FOUND, answer.text)
     assert "does not show a chest radiograph" in answer.text
     assert "neither PNG nor JPEG nor DICOM" in answer.text
-    assert answer.text.count('src="data:image/png;base64,') == 1
+    assert answer.text.count('alt="Radiograph with the findings of the model drawn on it"') == 1
+    assert answer.text.count('alt="Radiograph with the score map of Opacity over it"') == 1
     assert answer.headers["Cache-Control"] == "no-store"
     assert noted(database) == [
         {"files": 3, "analysed": 1, "refused": 2, "user": "not logged in", "address": "192.0.2.55"}

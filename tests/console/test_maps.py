@@ -9,11 +9,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from cxrnode.phantom import phantom_dataset
 from inference.findings import Finding, ModelIdentity
 from reporting.identity import capture_uid
 from reporting.layout import Layout
 from tests.accounts import finding, mapped_findings
+from tests.phantoms import phantom_dataset
 from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.database import Database
@@ -55,7 +55,6 @@ def test_a_map_is_a_layer_that_is_switched_without_a_script(browser: TestClient,
         f'<img src="{PLACE}" alt="Radiograph with the score map of Lung opacity over it" loading="lazy">' in answer.text
     )
     assert answer.text.count('type="radio" name="capture-1"') == 2
-    assert "script-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "<script" not in answer.text
 
 

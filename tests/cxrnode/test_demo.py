@@ -15,8 +15,9 @@ from PIL import Image
 from config.errors import PermanentError
 from config.settings import Settings
 from cxrnode import demo, demo_phantoms
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import View
 from dicom_node.send import StoreOutcome
+from tests.phantoms import phantom_dataset
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
 
@@ -145,8 +146,9 @@ def test_one_phantom_is_also_written_as_png(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_study_of_two_patients_is_not_waited_for(
-    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = Settings(database={"url": database_url})
     for uid, patient in (("1.1", "PAT-A"), ("1.2", "PAT-B")):
         incoming = IncomingInstance(
             instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",

@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
 from cxrnode import supervise
-from cxrnode.supervise import SETTINGS_EXIT_CODE, Supervisor
+from cxrnode.failures import SETTINGS_EXIT_CODE
+from cxrnode.supervise import Supervisor
 from tracking import schema
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
-from cxrnode.phantom import draw
 from inference import model
 from inference.analyse import Analyser, StageTimes, outcome_record
 from inference.findings import (
@@ -31,6 +30,7 @@ from inference.package import ModelPackage
 from inference.pixels import Picture, read_picture
 from inference.worker import AnalyseHandler, Examiner
 from tests.codestreams import compress
+from tests.phantoms import draw
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance

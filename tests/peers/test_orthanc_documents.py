@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
 
-from cxrnode.phantom import phantom_dataset
 from dicom_node.send import Target, store
 from inference.pixels import read_picture
 from reporting.account import Account
@@ -20,6 +19,7 @@ from reporting.radiograph import Radiograph
 from reporting.report import build_report
 from reporting.source import read_source
 from tests.accounts import account
+from tests.phantoms import phantom_dataset
 
 pytestmark = pytest.mark.peers
 

@@ -9,10 +9,10 @@ from pydicom import Dataset
 from sqlalchemy import func, select
 
 from config.settings import DicomDestination, Hl7Destination, Settings
-from cxrnode.phantom import phantom_dataset
 from inference.findings import Finding, finding_to_json
 from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding
+from tests.phantoms import phantom_dataset
 from tracking import queue
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database

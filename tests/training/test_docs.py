@@ -8,7 +8,7 @@ import pytest
 
 from config.errors import DataError
 from inference.package import load_package
-from training.card import card
+from training.cards.model_card import card
 from training.docs import (
     CURVES,
     FOLDS,

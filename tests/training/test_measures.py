@@ -4,19 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score
 
 from training import measures
-
-labelled = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=4, max_size=60).filter(
-    lambda pairs: {flag for _, flag in pairs} == {True, False}
-)
-
-
-@given(labelled)
-def test_auroc_is_what_scikit_learn_says_with_ties(pairs: list[tuple[int, bool]]) -> None:
-    scores, truth = np.asarray([score for score, _ in pairs], float), np.asarray([flag for _, flag in pairs])
-    assert measures.auroc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
 
 
 @given(st.lists(st.booleans(), min_size=3, max_size=60).filter(any))

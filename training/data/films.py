@@ -46,8 +46,8 @@ def all_films(data: Path) -> tuple[Example, ...]:
     """
     wrong = {data / file for file in known_wrong(data / "known-wrong.csv")}
     more = data / "more"
-    found = (*films(data), *(films(more) if (more / "manifest.csv").is_file() else ()))
-    return tuple(film for film in found if film.path not in wrong)
+    listed = (*films(data), *(films(more) if (more / "manifest.csv").is_file() else ()))
+    return tuple(film for film in listed if film.path not in wrong)
 
 
 def known_wrong(path: Path) -> dict[str, str]:

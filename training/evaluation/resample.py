@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from training.measures import RESAMPLES, Figure
 
 Numbers = NDArray[np.float64]
-Truths = NDArray[np.bool_]
 Measure = Callable[[Numbers], Numbers]
 """From weights (k, n) to one value a row (k); NaN where it is undefined."""
 

@@ -19,6 +19,7 @@ from config.errors import CxrnodeError, DataError
 from inference.findings import MapKind
 from inference.manifest import ReportedFinding, ScoreMapSpec
 from inference.package import AnyPackage, ModelPackage, load_package, write_ensemble, write_package
+from training.evaluation.package_identity import is_measured_on
 
 Figures = Mapping[str, Any]
 
@@ -29,13 +30,14 @@ def with_maps(folder: Path, figures: Figures) -> AnyPackage:
     Raises
     ------
     DataError
-        When the figures are of another package.
+        When the figures are of other networks.
     """
     package = load_package(folder)
     manifest = package.manifest
-    who = f"{manifest.name} {manifest.version}"
-    if str(figures.get("package", "")).split(" ")[0] != manifest.name:
-        raise DataError(f"the figures are of {figures.get('package')!r}, not of {who}: measure this package first")
+    if not is_measured_on(package, figures):
+        raise DataError(
+            f"the figures are not of the networks of {manifest.name} {manifest.version}: measure this package first"
+        )
     own: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in manifest.files if "/" not in name}
     findings = [
         finding.model_copy(update={"map": spec_of(finding, figures["findings"].get(finding.label, {}))})
@@ -67,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.explanation", description="Say which findings have a score map.")
     parser.add_argument("package", type=Path, help="the package's folder; it is replaced")
     parser.add_argument("figures", type=Path, help="what benchmarks.maps measured of it")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        package = with_maps(given.package, json.loads(given.figures.read_text(encoding="utf-8")))
+        package = with_maps(options.package, json.loads(options.figures.read_text(encoding="utf-8")))
     except (CxrnodeError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -78,17 +78,17 @@ def measure(
 ) -> Pointing:
     """Return how often these points, one an image, lie in a box of their image, with 95 % intervals by patient."""
     constant = best_constant(boxes)
-    found = np.asarray([hits(point, of_image) for point, of_image in zip(points, boxes, strict=True)], np.float64)
-    fixed = np.asarray([hits(constant, of_image) for of_image in boxes], np.float64)
-    drawn = Resamples.of(patients, seed).on(np.arange(len(found)))
+    map_hits = np.asarray([hits(point, of_image) for point, of_image in zip(points, boxes, strict=True)], np.float64)
+    constant_hits = np.asarray([hits(constant, of_image) for of_image in boxes], np.float64)
+    resamples = Resamples.of(patients, seed).on(np.arange(len(map_hits)))
     return Pointing(
-        images=len(found),
+        images=len(map_hits),
         patients=len(set(patients)),
-        pointing=_share(drawn, found),
-        constant=_share(drawn, fixed),
-        margin=_share(drawn, found - fixed),
+        pointing=_share(resamples, map_hits),
+        constant=_share(resamples, constant_hits),
+        margin=_share(resamples, map_hits - constant_hits),
     )
 
 
-def _share(drawn: Drawn, values: NDArray[np.float64]) -> Figure:
-    return drawn.measure(lambda weights: weights @ values / weights.sum(axis=1)).figure()
+def _share(resamples: Drawn, values: NDArray[np.float64]) -> Figure:
+    return resamples.measure(lambda weights: weights @ values / weights.sum(axis=1)).figure()

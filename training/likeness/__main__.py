@@ -28,12 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--learnt", type=int, default=LEARNT, help="at most so many films that were learnt from")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, help="at most so many films of each other source")
     parser.add_argument("--keep", type=Path, help="a file to keep features in and to take them from")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         parts = choose(
-            load_package(given.package), given.data, given.outside, learnt=given.learnt, held_out=given.held_out
+            load_package(options.package),
+            options.data,
+            options.outside,
+            learnt=options.learnt,
+            held_out=options.held_out,
         )
-        package = measure_package(given.package, parts, keep=given.keep, progress=_progress)
+        package = measure_package(options.package, parts, keep=options.keep, progress=_progress)
     except CxrnodeError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -37,8 +37,8 @@ class KeptFeatures:
         """Read what :meth:`save` wrote; nothing where there is no file, or it is of other weights."""
         if path is None or not path.is_file():
             return cls(weights)
-        found = cls.load(path)
-        return found if found.weights == weights else cls(weights)
+        features = cls.load(path)
+        return features if features.weights == weights else cls(weights)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -56,8 +56,8 @@ class KeptFeatures:
 
     def save(self, path: Path) -> None:
         """Write all that is kept."""
-        found: Mapping[str, Features] = self.by_file
+        by_file: Mapping[str, Features] = self.by_file
         with path.open("wb") as stream:
             np.savez_compressed(
-                stream, weights=self.weights, files=np.asarray(list(found)), features=np.stack(list(found.values()))
+                stream, weights=self.weights, files=np.asarray(list(by_file)), features=np.stack(list(by_file.values()))
             )

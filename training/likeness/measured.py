@@ -116,8 +116,8 @@ def _outputs(manifest: Manifest) -> int:
 
 def _exported(member: ModelPackage, network: keras.Model, folder: Path) -> ModelPackage:
     """Write a network with its features as one more output and a measure that is still to be fitted."""
-    one = np.ones(1, np.float32)
-    empty = LearntFeatures(mean=one, directions=one[:, None], deviations=one, rest=1.0)
+    unit = np.ones(1, np.float32)
+    empty = LearntFeatures(mean=unit, directions=unit[:, None], deviations=unit, rest=1.0)
     features = _outputs(member.manifest)
     scale = LikenessSpec(quantiles=(0.0, 1.0), threshold=1.0, images=1, sources=("none",), features=features)
     files = _files(member) | {LIKENESS: empty.to_bytes()}
@@ -131,12 +131,12 @@ def _features(
 ) -> Features:
     """Return each network's features of each film, (networks, films, n), through the code that serves."""
     models = [Model.open(network) for network in networks]
-    done = 0
+    count = 0
 
     def compute(film: Example) -> Features:
-        nonlocal done
-        done += 1
-        progress(done, len(films))
+        nonlocal count
+        count += 1
+        progress(count, len(films))
         image = read_picture(film.path)
         answers = [model.raw(image)[0] for model in models]
         rows = [

@@ -52,21 +52,21 @@ def choose(
     record = record_of(package)
     adults = [film for root in (data, *outside) for film in films(root) if film.is_frontal_adult]
     random = np.random.default_rng(seed)
-    fitted_on = _some([film for film in adults if record.learnt(film)], learnt, random)
+    fitted_on = _sample([film for film in adults if record.learnt(film)], learnt, random)
     sources: dict[str, list[Example]] = defaultdict(list)
     for film in adults:
         if not record.learnt(film):
             sources[film.source].append(film)
-    kept = [film for name in sorted(sources) for film in _some(sources[name], held_out, random)]
-    if len(fitted_on) < 100 or not kept:
+    held = [film for name in sorted(sources) for film in _sample(sources[name], held_out, random)]
+    if len(fitted_on) < 100 or not held:
         raise DataError(
-            f"{len(fitted_on)} films were learnt from and {len(kept)} are held out: give the folder that the package "
+            f"{len(fitted_on)} films were learnt from and {len(held)} are held out: give the folder that the package "
             "learnt from, and others that it did not"
         )
-    return Parts(fitted_on, tuple(kept))
+    return Parts(fitted_on, tuple(held))
 
 
-def _some(candidates: Iterable[Example], most: int, random: np.random.Generator) -> tuple[Example, ...]:
+def _sample(candidates: Iterable[Example], most: int, random: np.random.Generator) -> tuple[Example, ...]:
     by_file = sorted(candidates, key=lambda film: film.file)
     indices = sorted(random.permutation(len(by_file))[:most].tolist())
     return tuple(by_file[index] for index in indices)

@@ -14,8 +14,6 @@ from training.networks.layers import grey_picture, logits, penalty, three_channe
 from training.networks.start import refusal
 from training.recipe import HeadSettings, NetworkSettings
 
-IMAGENET = Path("imagenet")
-"""As weights: Keras's own download."""
 _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Filters and convolutions of each block."""
 _DENSE = (1024, 512)
@@ -26,8 +24,8 @@ _IMAGENET_MEANS = (103.939, 116.779, 123.68)
 def build(settings: NetworkSettings, heads: Sequence[HeadSettings], weights: Path | None = None) -> keras.Model:
     """Build the network: (n, side, side, 1) grey 0..1 in, one vector of logits a head out.
 
-    ``weights`` are those of the convolutions: :data:`IMAGENET`, or a file of Keras's VGG-16 without its top. Where
-    there are some the picture is scaled as they expect it; without them to -1..1.
+    ``weights`` are those of the convolutions: ``imagenet``, which is Keras's own download, or a file of Keras's VGG-16
+    without its top. Where there are some the picture is scaled as they expect it; without them to -1..1.
     """
     picture = grey_picture(settings.side)
     x = three_channels(picture)

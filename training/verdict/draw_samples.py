@@ -67,7 +67,7 @@ def draw_one(films: Films, kind: str, rng: np.random.Generator) -> tuple[Gray, T
     if kind == "drawn":
         if films.rest and rng.random() < 0.1:
             return disturb(_piece(_any(films.rest, rng), rng), rng), Truth("other")
-        return disturb(_shrunk(others.drawn(rng)), rng), Truth("other")
+        return disturb(_shrunk(others.draw_any(rng)), rng), Truth("other")
     if kind == "unmade":
         gray = others.unmade([_any(films.frontals, rng) for _ in range(4)], rng)
         return disturb(_shrunk(gray), rng), Truth("other")
@@ -128,10 +128,10 @@ def _take(films: Films) -> None:
 def _chunk(side: int, seed: int, start: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     rng = np.random.default_rng([seed, start])
     kinds, shares = list(SHARES), np.array(list(SHARES.values()))
-    images, known = np.empty((count, side, side, 1), np.uint8), np.empty((count, TARGETS), np.float32)
+    images, truths = np.empty((count, side, side, 1), np.uint8), np.empty((count, TARGETS), np.float32)
     for number in range(count):
         gray, truth = draw_one(_taken[0], str(rng.choice(kinds, p=shares / shares.sum())), rng)
         canvas, _ = to_model_input(gray, side, side, "stretched")
         images[number] = np.asarray(canvas * 255 + 0.5, np.uint8)
-        known[number] = targets(truth)
-    return images, known
+        truths[number] = targets(truth)
+    return images, truths

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from inference.verdict.heads import CONTENTS, MISSING, TURNS
+from inference.verdict.heads import CONTENTS, TURNS
 from training.verdict.truth import TARGETS
 
 layers = keras.layers
@@ -17,7 +17,6 @@ _SLICES = {
 }
 """Which of a truth's numbers each head learns; see :func:`training.verdict.truth.targets`."""
 HEADS = tuple(_SLICES)
-FLAWS = ("negative", *MISSING, "mirrored")
 
 
 def build(side: int, widths: Sequence[int], dropout: float) -> keras.Model:
@@ -53,14 +52,14 @@ def loss(truth: Any, logits: Any) -> Any:
     """Return the sum of the heads' cross-entropies; a truth of -1 teaches its head nothing."""
     total = 0.0
     for name, weight in (("usable", 2.0), ("content", 1.0), ("turn", 1.0), ("flaws", 1.0)):
-        wanted, said = truth[:, _SLICES[name]], logits[:, _SLICES[name]]
-        known = keras.ops.cast(wanted >= 0, "float32")
-        wanted = keras.ops.maximum(wanted, 0.0)
+        labels, predicted = truth[:, _SLICES[name]], logits[:, _SLICES[name]]
+        mask = keras.ops.cast(labels >= 0, "float32")
+        labels = keras.ops.maximum(labels, 0.0)
         if name in {"usable", "flaws"}:
-            each = keras.ops.binary_crossentropy(wanted, said, from_logits=True) * known
+            each = keras.ops.binary_crossentropy(labels, predicted, from_logits=True) * mask
             total += weight * keras.ops.sum(each, axis=1)
         else:
-            total -= weight * keras.ops.sum(wanted * keras.ops.log_softmax(said), axis=1) * known[:, 0]
+            total -= weight * keras.ops.sum(labels * keras.ops.log_softmax(predicted), axis=1) * mask[:, 0]
     return total
 
 

@@ -17,7 +17,7 @@ from training.verdict.disturb import Gray, font, spread
 SIDE = 144
 
 
-def drawn(rng: np.random.Generator) -> Gray:
+def draw_any(rng: np.random.Generator) -> Gray:
     """Return a drawn image of a kind chosen at random."""
     kinds: tuple[tuple[Callable[[np.random.Generator], Gray], float], ...] = (
         (noise, 1.5), (fractal, 1.2), (ramp, 1.0), (page, 1.2), (slice_through_body, 3.0), (limbs, 3.0), (hand, 1.5),
@@ -50,10 +50,10 @@ def _detail(film: Gray, rng: np.random.Generator) -> Gray:
     rows, columns = film.shape
     height, width = int(rows * rng.uniform(0.14, 0.45)), int(columns * rng.uniform(0.14, 0.45))
     top, left = int(rng.uniform(0, rows - height)), int(rng.uniform(0, columns - width))
-    part = film[top : top + height, left : left + width]
-    scale = SIDE / max(part.shape)
+    detail = film[top : top + height, left : left + width]
+    scale = SIDE / max(detail.shape)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size, Image.Resampling.BICUBIC), np.float32)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(detail)).resize(size, Image.Resampling.BICUBIC), np.float32)
 
 
 def _shuffled(film: Gray, rng: np.random.Generator) -> Gray:
@@ -80,7 +80,7 @@ def _warped(film: Gray, rng: np.random.Generator) -> Gray:
     """Bend the film beyond any body."""
     rows, columns = film.shape
     shift = [ndimage.gaussian_filter(rng.standard_normal(film.shape), 12) for _ in range(2)]
-    shift = [part / part.std() * rng.uniform(14, 26) for part in shift]
+    shift = [field / field.std() * rng.uniform(14, 26) for field in shift]
     y, x = np.mgrid[:rows, :columns]
     return np.asarray(ndimage.map_coordinates(film, [y + shift[0], x + shift[1]], order=1, mode="reflect"), np.float32)
 
@@ -89,8 +89,8 @@ def _folded(film: Gray, rng: np.random.Generator) -> Gray:
     """Lay a part of the film beside its mirror image, or shift it round its edges."""
     rows, columns = film.shape
     if rng.random() < 0.5:
-        part = film[: rows // 2] if rng.random() < 0.5 else film[rows // 2 :]
-        return np.concatenate([part, part[::-1]] if rng.random() < 0.5 else [part[::-1], part])
+        half = film[: rows // 2] if rng.random() < 0.5 else film[rows // 2 :]
+        return np.concatenate([half, half[::-1]] if rng.random() < 0.5 else [half[::-1], half])
     return np.roll(film, (int(rows * rng.uniform(0.3, 0.7)), int(columns * rng.choice([0.0, 0.5]))), (0, 1))
 
 
@@ -215,14 +215,14 @@ def hand(rng: np.random.Generator) -> Gray:
     for finger in range(5):
         angle = np.radians(-90 + (finger - 2) * rng.uniform(12, 20) + rng.normal(0, 3))
         x, y = cx + (finger - 2) * rng.uniform(7, 10), base - 5
-        for part in range(4):
-            length = rng.uniform(11, 24) * (1 - 0.15 * part)
+        for bone in range(4):
+            length = rng.uniform(11, 24) * (1 - 0.15 * bone)
             x2, y2 = x + length * np.cos(angle), y + length * np.sin(angle)
             canvas.draw.line([x, y, x2, y2], fill=int(0.4 * 255), width=int(rng.uniform(12, 16)))
             x, y = x2, y2
         x, y = cx + (finger - 2) * 8.5, base - 5
-        for part in range(4):
-            length = rng.uniform(11, 24) * (1 - 0.15 * part)
+        for bone in range(4):
+            length = rng.uniform(11, 24) * (1 - 0.15 * bone)
             x2, y2 = x + length * np.cos(angle), y + length * np.sin(angle)
             canvas.bone(x, y, x2, y2, rng.uniform(3.0, 5.5), 1.3)
             x, y = x2 + 2 * np.cos(angle), y2 + 2 * np.sin(angle)

@@ -67,12 +67,12 @@ def section(document: Mapping[str, Any]) -> str:
 
 def _counted_as_good(document: Mapping[str, Any], accept: float) -> str:
     """Return what the share of good films stopped would be had none been left out, for each network."""
-    said = []
+    shares = []
     for network in dict.fromkeys(row["network"] for row in document["rows"]):
         rows = [row for row in document["rows"] if row["network"] == network and row["kind"] in {"good", "left out"}]
         stopped, films = sum(_at(row, accept)["count"] for row in rows), sum(row["images"] for row in rows)
-        said.append(f"{network} {stopped} of {films} ({_percent(stopped, films)})")
-    return f"Were they counted as good, there would be stopped: {', '.join(said)}."
+        shares.append(f"{network} {stopped} of {films} ({_percent(stopped, films)})")
+    return f"Were they counted as good, there would be stopped: {', '.join(shares)}."
 
 
 def _row(row: Mapping[str, Any], accept: float, goals: Mapping[str, float]) -> tuple[str, ...]:

@@ -63,8 +63,10 @@ class Parts:
 def parts(recipe: VerdictRecipe, films: Sequence[Example]) -> Parts:
     """Deal films out as a recipe says; a patient of the validation part teaches nothing."""
     data = recipe.data
-    kept = [film for film in films if film.source in data.validation_sources and film.fold == data.validation_fold]
-    patients = {film.patient for film in kept}
+    validation = [
+        film for film in films if film.source in data.validation_sources and film.fold == data.validation_fold
+    ]
+    patients = {film.patient for film in validation}
     frontals, laterals = (
         [film for film in chosen(films, sources) if film.patient not in patients]
         for sources in (data.sources, data.lateral_sources or data.sources)
@@ -72,7 +74,7 @@ def parts(recipe: VerdictRecipe, films: Sequence[Example]) -> Parts:
     return Parts(
         tuple(film for film in frontals if film.view in FRONTAL),
         tuple(film for film in laterals if film.view is View.LATERAL and film.fold in data.lateral_folds),
-        tuple(film for film in chosen(kept, data.validation_sources) if film.view in FRONTAL),
+        tuple(film for film in chosen(validation, data.validation_sources) if film.view in FRONTAL),
     )
 
 
@@ -199,7 +201,7 @@ def require_agreement(package: VerdictPackage, images: int = 4) -> float:
 def card(recipe: VerdictRecipe, figures: Mapping[str, Any]) -> str:
     """Return the model card, in Markdown."""
     taught = "\n".join(f"| {name} | {count} |" for name, count in figures["protocol"]["films"].items())
-    kept = "\n".join(
+    margins = "\n".join(
         f"| {row['accept']} | {row['stopped']} of {row['films']} |" for row in figures["validation"]["margins"]
     )
     return f"""# {recipe.package.title}
@@ -228,7 +230,7 @@ Figures on collections it never saw stand in `docs/models.md`.
 
 | accepted from | stopped |
 |---|---|
-{kept}
+{margins}
 
 ## What it cannot do
 
@@ -267,8 +269,8 @@ def _numbers(answers: Answers) -> list[float]:
 
 
 def _small(films: Sequence[Example], what: str, progress: Progress) -> list[NDArray[np.uint8]]:
-    kept = []
+    images = []
     for number, film in enumerate(films, 1):
-        kept.append(small(film.path))
+        images.append(small(film.path))
         progress(what, number, len(films))
-    return kept
+    return images

@@ -96,5 +96,5 @@ def find_recipe(name_or_path: str) -> VerdictRecipe | None:
         return VerdictRecipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{source.name}: {place}: {first['msg']}") from None
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{source.name}: {key}: {first['msg']}") from None

@@ -54,27 +54,27 @@ def cut(film: Gray, rng: np.random.Generator) -> tuple[Gray, Truth]:
     for side in sides:
         across = side in {"left", "right"}
         # A film's margin is air; a third of its width or height always takes lung away.
-        kept = rng.uniform(0.70, 0.86) if doubtful else rng.uniform(0.40, 0.66 if across else 0.68)
+        fraction = rng.uniform(0.70, 0.86) if doubtful else rng.uniform(0.40, 0.66 if across else 0.68)
         if side == "left":
-            box[1] = int(columns * (1 - kept))
+            box[1] = int(columns * (1 - fraction))
         elif side == "right":
-            box[3] = int(columns * kept)
+            box[3] = int(columns * fraction)
         elif side == "upper":
-            box[0] = int(rows * (1 - kept))
+            box[0] = int(rows * (1 - fraction))
         else:
-            box[2] = int(rows * kept)
+            box[2] = int(rows * fraction)
         names.append("side" if across else side)
-    part = gray[box[0] : box[2], box[1] : box[3]]
+    crop = gray[box[0] : box[2], box[1] : box[3]]
     if rng.random() < 0.35:  # the sensor was larger than what it saw
         tone = np.float32(rng.choice([0.0, 0.0, 1.0, rng.random()]))
         whole = np.full_like(gray, tone)
-        whole[box[0] : box[2], box[1] : box[3]] = part
-        part = whole
+        whole[box[0] : box[2], box[1] : box[3]] = crop
+        crop = whole
     elif rng.random() < 0.25:
-        part = loose(part, rng, 0.15)
+        crop = loose(crop, rng, 0.15)
     mirrored = bool(rng.random() < 0.3)
     truth = Truth("frontal", mirrored=mirrored, missing=tuple(names), doubtful=doubtful)
-    return (part[:, ::-1] if mirrored else part), truth
+    return (crop[:, ::-1] if mirrored else crop), truth
 
 
 def nearly_empty(film: Gray, rng: np.random.Generator) -> tuple[Gray, Truth]:
@@ -84,8 +84,8 @@ def nearly_empty(film: Gray, rng: np.random.Generator) -> tuple[Gray, Truth]:
     small = np.asarray(Image.fromarray(film).resize((side, side), Image.Resampling.BOX), np.float32)
     top, left = (int(rng.uniform(-0.5 * side, SIDE - 0.5 * side)) for _ in range(2))
     y0, x0 = max(top, 0), max(left, 0)
-    part = small[y0 - top : min(side, SIDE - top), x0 - left : min(side, SIDE - left)]
-    canvas[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
+    visible = small[y0 - top : min(side, SIDE - top), x0 - left : min(side, SIDE - left)]
+    canvas[y0 : y0 + visible.shape[0], x0 : x0 + visible.shape[1]] = visible
     return canvas, Truth("empty")
 
 

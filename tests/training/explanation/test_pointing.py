@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.package import load_package
 from training.data.examples import TruthBox
+from training.evaluation.package_identity import package_identity
 from training.explanation.pointing import best_constant, hits, measure, peak
 
 
@@ -59,14 +61,15 @@ def figures(low: float) -> dict[str, object]:
         "images": 50, "patients": 50, "pointing": figure, "constant": {"value": 0.6, "interval": [0.5, 0.7]},
         "margin": {"value": 0.3, "interval": [low, 0.5]}, "beats": low > 0,
     }  # fmt: skip
-    return {"package": "chest-default 1.2.0", "findings": {"lung_opacity": {"heat": heat}, "effusion": {"heat": heat}}}
+    package = package_identity(load_package("chest-default")) | {"version": "1.2.0"}
+    return {"package": package, "findings": {"lung_opacity": {"heat": heat}, "effusion": {"heat": heat}}}
 
 
 @pytest.mark.parametrize(("low", "mapped"), [(0.1, ["lung_opacity"]), (-0.05, [])])
 def test_a_package_says_which_findings_have_a_map(tmp_path: Path, low: float, mapped: list[str]) -> None:
     import shutil
 
-    from inference.package import BUILT_IN, load_package
+    from inference.package import BUILT_IN
     from training.explanation.__main__ import main
 
     shutil.copytree(BUILT_IN / "chest-default", tmp_path / "chest-default")
@@ -80,9 +83,14 @@ def test_a_package_says_which_findings_have_a_map(tmp_path: Path, low: float, ma
     assert after.files == before.files
 
 
-def test_figures_of_another_package_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "package", [{"name": "chest-default", "version": "1.3.0", "networks": "0" * 64}, "other 1.0.0"]
+)
+def test_figures_of_other_networks_are_refused(
+    tmp_path: Path, package: object, capsys: pytest.CaptureFixture[str]
+) -> None:
     from training.explanation.__main__ import main
 
-    (tmp_path / "maps.json").write_text(json.dumps(figures(0.1) | {"package": "other 1.0.0"}))
+    (tmp_path / "maps.json").write_text(json.dumps(figures(0.1) | {"package": package}))
     assert main(["inference/packages/chest-default", str(tmp_path / "maps.json")]) == 1
     assert "measure this package first" in capsys.readouterr().err

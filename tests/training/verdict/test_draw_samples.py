@@ -84,6 +84,6 @@ def test_what_is_disturbed_stays_an_image_and_its_source_is_not_written_to(seed:
 @given(seeds)
 def test_images_of_something_else_are_images(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for gray in (others.drawn(rng), others.unmade([film().astype(np.float32) / 255] * 4, rng)):
+    for gray in (others.draw_any(rng), others.unmade([film().astype(np.float32) / 255] * 4, rng)):
         assert np.isfinite(gray).all()
         assert 0 <= gray.min() <= gray.max() <= 1

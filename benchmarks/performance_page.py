@@ -1,6 +1,6 @@
-"""Write the figures of the last full benchmark runs into README.md, between its two markers; none is typed by hand.
+"""Write the figures of the last full benchmark runs into docs/performance.md, between its markers; none is typed.
 
-.venv/bin/python -m benchmarks.readme
+.venv/bin/python -m benchmarks.performance_page
 """
 
 import json
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "performance.md"
 RESULTS = Path(__file__).parent / "results"
 GOAL = {"DCMTK storescp": 2.0, "Orthanc": 3.0}
 VERDICTS = {"met": "met", "missed": "**missed**", "out of reach": "out of reach"}
 SENDERS = {"storescu": "DCMTK's sender", "lean": "bare sender"}
-BEGIN, END = "<!-- figures: python -m benchmarks.readme -->", "<!-- /figures -->"
+BEGIN, END = "<!-- figures: python -m benchmarks.performance_page -->", "<!-- /figures -->"
 
 _FLOORS_IN_WORDS = (
     ", and in brackets how many times faster it could be at most: the slowest of three floors measured in the same "
@@ -28,9 +28,9 @@ def section(receive: dict[str, Any], turnaround: dict[str, Any]) -> str:
     return "\n".join([BEGIN, *_receive(receive), "", *_turnaround(turnaround), END])
 
 
-def replaced(readme: str, figures: str) -> str:
-    """Return the README with its figures exchanged."""
-    before, _, rest = readme.partition(BEGIN)
+def replaced(page: str, figures: str) -> str:
+    """Return the page with its figures exchanged."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + figures + after
 
@@ -138,11 +138,11 @@ def _met(met: bool) -> str:
 
 
 def main() -> None:
-    """Exchange the figures in README.md."""
+    """Exchange the figures in docs/performance.md."""
     receive, turnaround = (
         json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("receive", "turnaround")
     )
-    README.write_text(replaced(README.read_text(encoding="utf-8"), section(receive, turnaround)), encoding="utf-8")
+    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), section(receive, turnaround)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from inference.manifest import FindingSpec, Manifest
 from inference.package import FIGURES, load_package
-from training.card import card
+from training.cards.model_card import card
 
 PACKAGE = load_package("chest-default")
 FIGURES_THERE: dict[str, Any] = json.loads(Path(PACKAGE.path(FIGURES)).read_text(encoding="utf-8"))

@@ -1,0 +1,33 @@
+"""The destinations: what waits for each of them, and why."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import select
+
+from console.site import READ_PAGE, Site
+from tracking import queries, queue, worklist
+from tracking.clock import now_ms, to_datetime
+from tracking.taken_classes import report_words, taken_classes
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the route of the destinations."""
+    configured = {entry.name: entry for entry in site.settings.destinations}
+
+    def show_destinations(request: Request) -> HTMLResponse:
+        with site.database.reading() as read:
+            known = {summary.name: summary for summary in queries.destinations(read)}
+            taken = taken_classes(read)
+            errors = worklist.last_errors(read)
+            stopped = worklist.stopped_deliveries(read)
+            depth = queue.depth(read)
+            now = to_datetime(read.scalar(select(now_ms())) or 0)
+        return site.show(
+            request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
+            errors=errors, stopped=stopped, depth=depth, now=now,
+            reports={entry.name: report_words(entry, taken) for entry in configured.values()},
+        )  # fmt: skip
+
+    router = APIRouter()
+    router.api_route("/destinations", **READ_PAGE)(show_destinations)
+    return router

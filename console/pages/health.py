@@ -1,0 +1,24 @@
+"""Whether pages can be served, for whoever watches the service."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from console.site import READ, Site
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the route of the health check: 200, or 503 when the database cannot be reached."""
+
+    def health() -> JSONResponse:
+        try:
+            with site.database.reading() as read:
+                read.execute(select(1))
+        except SQLAlchemyError:
+            return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
+        return JSONResponse({"status": "ok", "database": "reachable"})
+
+    router = APIRouter()
+    router.api_route("/health", **READ)(health)
+    return router

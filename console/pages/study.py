@@ -1,0 +1,109 @@
+"""A study: all that is on record about it, its captures and its score maps. Who looks is noted before it is shown."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from config.errors import PermanentError
+from config.logs import get_logger
+from console import maps, pictures, radiographs, words
+from console.site import READ, READ_PAGE, Site, png_response
+from tracking import audit, worklist
+from tracking.audit import AuditEventType
+
+log = get_logger(__name__)
+AUDIT_LINES = 100
+VIEWS = 20
+_VIEWS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
+_STEPS = frozenset(AuditEventType) - _VIEWS
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the routes of a study and of its images."""
+    pages = StudyPages(site)
+    router = APIRouter(prefix="/study/{uid}")
+    router.api_route("", **READ_PAGE)(pages.study)
+    router.api_route("/captures/{document}.png", **READ)(pages.capture)
+    router.api_route("/maps/{instance}/{label}.png", **READ)(pages.score_map)
+    router.api_route("/images/{instance}.png", **READ)(pages.radiograph)
+    router.api_route("/images/{instance}/maps/{label}.png", **READ)(pages.map_layer)
+    return router
+
+
+class StudyPages:
+    """What is shown of one study."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def study(self, request: Request, uid: str) -> HTMLResponse:
+        """Show one study with all that is on record about it."""
+        self._site.note_view(request, uid, {"what": "study"})
+        with self._site.database.reading() as read:
+            study = worklist.study_page(read, uid)
+            standing = worklist.standing_analysis(read, uid)
+            history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
+            views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
+        if study is None:
+            raise HTTPException(404)
+        return self._site.show(
+            request, "study.html", study=study, maps=maps.by_capture(standing),
+            radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history,
+            views=views[::-1], most=AUDIT_LINES,
+        )  # fmt: skip
+
+    def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
+        """Show a secondary capture; the database alone says which file it is."""
+        with self._site.database.reading() as read:
+            file = worklist.find_capture(read, words.printable(uid), words.printable(document))
+        if file is None:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "capture", "document_uid": file.uid})
+        try:
+            folder = self._site.settings.document_dir
+            png = pictures.draw(folder, file, longest_side=None if full else pictures.LONGEST_SIDE)
+        except PermanentError as error:
+            log.warning("capture-not-shown", document_uid=file.uid, error=str(error))
+            raise HTTPException(410) from None
+        return png_response(png)
+
+    def score_map(self, request: Request, uid: str, instance: str, label: str, full: bool = False) -> Response:
+        """Show a finding's score map over its image."""
+        with self._site.database.reading() as read:
+            analysis = worklist.standing_analysis(read, words.printable(uid))
+        found = maps.find(analysis, instance, label)
+        if found is None:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
+        try:
+            with pictures.drawing:
+                png = maps.draw(self._site.settings, found, shown_side=None if full else pictures.LONGEST_SIDE)
+        except (PermanentError, OSError) as error:
+            log.warning("score-map-not-shown", instance_uid=instance, error=type(error).__name__)
+            raise HTTPException(410) from None
+        return png_response(png)
+
+    def radiograph(self, request: Request, uid: str, instance: str) -> Response:
+        """Show an image of the study itself, as a reader is meant to see it."""
+        with self._site.database.reading() as read:
+            analysis = worklist.standing_analysis(read, words.printable(uid))
+        stored = {image.instance_uid: image for image in analysis.instances} if analysis is not None else {}
+        if instance not in stored:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "image", "instance_uid": instance})
+        try:
+            with pictures.drawing:
+                png = radiographs.draw(self._site.settings, stored[instance].path)
+        except (PermanentError, OSError) as error:
+            log.warning("image-not-shown", instance_uid=instance, error=type(error).__name__)
+            raise HTTPException(410) from None
+        return png_response(png)
+
+    def map_layer(self, request: Request, uid: str, instance: str, label: str) -> Response:
+        """Show a finding's score map alone, to lie over its image."""
+        with self._site.database.reading() as read:
+            found = maps.find(worklist.standing_analysis(read, words.printable(uid)), instance, label)
+        if found is None:
+            raise HTTPException(404)
+        self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
+        return png_response(radiographs.draw_map(found.entry.finding))

@@ -1,0 +1,74 @@
+"""What every page has at hand: the settings, the database, the templates, and who asks."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, StreamingResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from config.settings import Settings
+from console import words
+from console.access import NOBODY, address_of
+from tracking import audit, worklist
+from tracking.analyses import load_study
+from tracking.audit import AuditEventType
+from tracking.clock import to_datetime
+from tracking.database import Database
+
+READ: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
+"""How a route is registered that only reads."""
+READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
+POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
+_CHUNK = 64 * 1024
+
+
+class Site:
+    """Settings, database and templates, for the pages of one console."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self._templates = Environment(
+            loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self._templates.globals.update(words=words, node=settings.node.ae_title, statuses=worklist.STATUSES,
+                                       may_analyse=settings.console.analyse)  # fmt: skip
+        self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+        """Return a page; every value is escaped."""
+        user = getattr(request.state, "user", NOBODY)
+        return HTMLResponse(
+            self._templates.get_template(template).render(user=user, place=request.url.path, **values), code
+        )
+
+    def note_view(self, request: Request, uid: str, detail: audit.Detail) -> None:
+        """Write who looks before anything is shown; a study that is not on record leaves no line and answers 404."""
+        if uid != words.printable(uid):
+            raise HTTPException(404)
+        with self.database.transaction() as tx:
+            try:
+                load_study(tx, uid)
+            except LookupError:
+                raise HTTPException(404) from None
+            audit.append(tx, AuditEventType.STUDY_VIEWED, study_uid=uid, detail=detail | visitor(request))
+
+
+def visitor(request: Request) -> audit.Detail:
+    """Return who asks, for the audit log."""
+    return {"user": str(request.state.user), "address": address_of(request.scope)}
+
+
+def png_response(content: bytes) -> StreamingResponse:
+    """Return an image as an answer."""
+    return StreamingResponse(_chunks(content), media_type="image/png", headers={"Content-Length": str(len(content))})
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    stream = io.BytesIO(content)
+    while chunk := stream.read(_CHUNK):
+        yield chunk

@@ -1,0 +1,1 @@
+"""The model card of a package, a module for each kind of section."""
