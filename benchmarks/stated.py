@@ -12,6 +12,7 @@ the repository's root:
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,8 @@ from typing import Any
 from inference.evidence import may_be_stated
 from inference.manifest import EvidenceSpec
 from inference.model import Model
-from inference.package import load_package
+from inference.package import CARD, FIGURES, MANIFEST, EnsemblePackage, load_package
+from training.cards.model_card import card
 from training.data.examples import FRONTAL, Example, View
 from training.data.films import all_films
 from training.data.pictures import read_picture
@@ -203,15 +205,21 @@ def read_truths_of(label: str, films: Iterable[Example], chestxdet: Mapping[str,
 
 
 def put_into(folder: Path, findings: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the evidence into a package's manifest."""
+    """Write the evidence into a package's manifest, and its card, which quotes it, anew."""
     package = load_package(folder)
     specs = tuple(
         spec.model_copy(update={"evidence": EvidenceSpec.model_validate(evidence) if evidence else None})
         for spec in package.manifest.findings
         for evidence in [findings[spec.label].get("evidence")]
     )
-    text = package.manifest.model_copy(update={"findings": specs}).toml()
-    (folder / "package.toml").write_text(text, encoding="utf-8")
+    manifest = package.manifest.model_copy(update={"findings": specs})
+    figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+    several = isinstance(package, EnsemblePackage)
+    members = tuple(member.manifest for member in package.members) if several else ()
+    content = card(manifest, figures, members).encode()
+    (folder / CARD).write_bytes(content)
+    files = {**manifest.files, CARD: hashlib.sha256(content).hexdigest()}
+    (folder / MANIFEST).write_text(manifest.model_copy(update={"files": files}).toml(), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

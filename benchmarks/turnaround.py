@@ -1,8 +1,9 @@
 """From the last C-STORE response to report, capture and HL7 message at their destinations, and where the time goes.
 
 One run starts the real node (``cxrnode serve``, SQLite) and sends it radiographs one at a time. Images are examined
-while the study settles, so that work is measured beside the way, not on it. Each stage is set beside its kernel: the
-same work done bare, in the same run, on the same machine. Run from the repository's root:
+while the study settles, so that work is measured beside the way, not on it. Each document is delivered as soon as it
+is built: the last stage is what is left to deliver when the last document is built. Each stage is set beside its
+kernel: the same work done bare, in the same run, on the same machine. Run from the repository's root:
 
     .venv/bin/python -m benchmarks.turnaround [--studies 40] [--input FOLDER] [--quick]
 """

@@ -72,15 +72,18 @@ def _refuse_unknown_variables() -> None:
 
 
 def _check_secret_files(settings: Settings, source: Path | None) -> None:
-    for key, file, secret in (
-        ("database.url_file", settings.database.url_file, "database URL"),
-        ("console.password_file", settings.console.password_file, "password"),
+    console = settings.console
+    for key, file, cure in (
+        ("database.url_file", settings.database.url_file, "write the database URL into that file"),
+        (
+            "console.tls_certificate",
+            console.tls_certificate,
+            "put the certificate (PEM) and those that issued it there",
+        ),
+        ("console.tls_key", console.tls_key, "put the certificate's private key (PEM) there"),
     ):
         if file is not None and not file.is_file():
-            msg = (
-                f"{source or 'environment'}: {key}: {file} is not there; "
-                f"write the {secret} into that file, readable only by the node's user"
-            )
+            msg = f"{source or 'environment'}: {key}: {file} is not there; {cure}, readable by the node's user"
             raise SettingsError(msg)
 
 

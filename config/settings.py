@@ -222,21 +222,52 @@ class ConsoleSettings(Section):
     enabled: bool = False
     host: Host = "127.0.0.1"
     port: Port = 8480
-    user: str = Field(default="admin", min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]+$")
-    password_file: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    session_idle_minutes: float = Field(default=30, ge=1, le=1440)
+    session_hours: float = Field(default=12, gt=0, le=720)
     analyse: bool = True
     upload_files: int = Field(default=8, ge=1, le=32)
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_login_of_old(cls, tables: object) -> object:
+        for key in ("password_file", "user"):
+            if isinstance(tables, dict) and key in tables:
+                msg = (
+                    f"console.{key} is gone: users are in the database now; remove it, then "
+                    "`cxrnode user add NAME --role administrator`"
+                )
+                raise ValueError(msg)
+        return tables
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            ip_network(entry)
+        return value
+
     @model_validator(mode="after")
-    def _login_beyond_this_machine(self) -> Self:
-        if self.password_file is None and not self.is_local:
+    def _encrypted_beyond_this_machine(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            msg = "give tls_certificate and tls_key together, or neither"
+            raise ValueError(msg)
+        if not self.is_local and not self.is_encrypted:
             msg = (
-                f"console.host {self.host!r} can be reached from other machines, and the pages show patient data: "
-                "set console.password_file (a file that holds only the password), or host to 127.0.0.1"
+                f"console.host {self.host!r} can be reached from other machines, and passwords and patient data would "
+                "cross the network in the clear: set console.tls_certificate and console.tls_key, or "
+                "console.trusted_proxies to the proxy that speaks TLS before it, or host to 127.0.0.1"
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Say whether browsers reach the pages over TLS, spoken by the console or by a proxy before it."""
+        return self.tls_certificate is not None or bool(self.trusted_proxies)
 
     @property
     def is_local(self) -> bool:

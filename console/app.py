@@ -9,14 +9,15 @@ from starlette.exceptions import HTTPException
 
 from config.logs import get_logger
 from config.settings import Settings
-from console.access import Gate, Login, address_of
-from console.pages import analyse, audit_log, destinations, health, refusals, static, study, worklist
+from console.access.gate import Gate
+from console.access.visitor import address_of
+from console.pages import analyse, audit_log, destinations, health, login, refusals, static, study, worklist
 from console.refusal_log import refusal_log
 from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static)
+PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login)
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -24,14 +25,14 @@ _NO_TELEMETRY: TelemetryConfig = {
 }  # fmt: skip
 
 
-def make_app(settings: Settings, database: Database, login: Login | None) -> Gate:
+def make_app(settings: Settings, database: Database) -> Gate:
     """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
     site = Site(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     for page in PAGES:
         app.include_router(page.routes(site))
     _answer_failures(app, site)
-    return Gate(app, login)
+    return Gate(app, site.sessions, site.show_refusal)
 
 
 def _answer_failures(app: FastAPI, site: Site) -> None:
@@ -40,15 +41,15 @@ def _answer_failures(app: FastAPI, site: Site) -> None:
     def refused(request: Request, error: Exception) -> HTMLResponse:
         status = error.status_code if isinstance(error, HTTPException) else 404
         refusal_log.add(f"answered {status}", address_of(request.scope))
-        return site.show(request, "error.html", status, kind=_kind(status))
+        return site.show_refusal(request, _kind(status), status)
 
     def unreachable(request: Request, error: Exception) -> HTMLResponse:
         log.error("console-database-failed", error=type(error).__name__)
-        return site.show(request, "error.html", 503, kind="database")
+        return site.show_refusal(request, "database", 503)
 
     def broken(request: Request, error: Exception) -> HTMLResponse:
         log.error("console-page-failed", error=type(error).__name__)
-        return site.show(request, "error.html", 500, kind="broken")
+        return site.show_refusal(request, "broken", 500)
 
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, refused)

@@ -7,6 +7,7 @@ beyond the limit the connection that has been idle for longest, of the address t
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -20,6 +21,21 @@ REQUEST_SECONDS = 10.0
 
 ANSWER_SECONDS = 60.0
 """From a request to the end of its answer, which a peer may be slow to take."""
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """asyncio's event loop, on which a peer that begins no TLS is not waited for longer than for a request."""
+
+    async def create_server(self, *values: Any, **more: Any) -> Any:
+        """Listen; asyncio's own time for the handshake is 60 s."""
+        if more.get("ssl") is not None:
+            more["ssl_handshake_timeout"] = REQUEST_SECONDS
+        return await super().create_server(*values, **more)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that the pages are served on."""
+    return _Loop()
 
 
 class BoundedProtocol(H11Protocol):

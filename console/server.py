@@ -1,5 +1,6 @@
 """The web server of the pages: uvicorn in a thread of the service, which alone hears signals."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -9,10 +10,10 @@ import uvicorn
 from config.errors import SettingsError
 from config.logs import get_logger
 from config.settings import Settings
-from console.access import read_login
 from console.app import make_app
-from console.connections import BoundedProtocol
+from console.connections import BoundedProtocol, new_loop
 from console.refusal_log import refusal_log
+from console.tls import make_context
 from tracking.database import Database
 
 log = get_logger(__name__)
@@ -27,13 +28,16 @@ class Console:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
-        self._login = read_login(settings.console)
-        # No access log, as addresses of pages hold what was searched for; no proxy headers, as anyone can write them;
-        # no warnings, which are a line for each bad request: BoundedProtocol counts them.
+        proxies = list(settings.console.trusted_proxies)
+        context = make_context(settings.console)
+        # No access log, as addresses of pages hold what was searched for; proxy headers from named proxies only, as
+        # anyone can write them; no warnings, which are a line for each bad request: BoundedProtocol counts them.
         config = uvicorn.Config(
-            make_app(settings, database, self._login), log_config=None, access_log=False, lifespan="off",
-            proxy_headers=False, server_header=False, timeout_graceful_shutdown=_STOP_SECONDS, http=BoundedProtocol,
-            ws="none", timeout_keep_alive=_KEEP_ALIVE_SECONDS, log_level="error",
+            make_app(settings, database), log_config=None, access_log=False, lifespan="off",
+            proxy_headers=bool(proxies), forwarded_allow_ips=proxies, server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS, http=BoundedProtocol, ws="none",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS, log_level="error",
+            ssl_context_factory=None if context is None else lambda *_: context,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
@@ -54,7 +58,7 @@ class Console:
             The address or port cannot be listened on.
         """
         self._socket = _listen(self._settings.console.host, self._settings.console.port)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="console", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(self._socket,), name="console", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started and self._thread.is_alive() and time.monotonic() < deadline:
@@ -63,6 +67,10 @@ class Console:
             msg = "the web pages did not start; run `cxrnode doctor`"
             raise SettingsError(msg)
         log.info("console-ready", host=self._settings.console.host, port=self.port)
+
+    def _serve(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(self._server.serve([listener]))
 
     def stop(self) -> None:
         """Answer what was asked, then close."""

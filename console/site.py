@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -11,40 +12,54 @@ from starlette.exceptions import HTTPException
 
 from config.settings import Settings
 from console import words
-from console.access import NOBODY, address_of
+from console.access import roles
+from console.access.sessions import Sessions
+from console.access.visitor import NOBODY, address_of
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
 from tracking.database import Database
+from tracking.users import Identity
 
 READ: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
 """How a route is registered that only reads."""
 READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
 POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
+_PAGES = (
+    ("/", "Worklist"), ("/analyse", "Analyse"), ("/destinations", "Destinations"), ("/refusals", "Refusals"),
+    ("/audit", "Audit log"),
+)  # fmt: skip
 
 
 class Site:
-    """Settings, database and templates, for the pages of one console."""
+    """Settings, database, sessions and templates, for the pages of one console."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
+        self.sessions = Sessions(settings.console, database)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self._templates.globals.update(words=words, node=settings.node.ae_title,
-                                       may_analyse=settings.console.analyse)  # fmt: skip
+        pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
+        self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
 
     def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; every value is escaped."""
-        user = getattr(request.state, "user", NOBODY)
-        return HTMLResponse(
-            self._templates.get_template(template).render(user=user, place=request.url.path, **values), code
-        )
+        identity: Identity | None = getattr(request.state, "identity", None)
+        page = self._templates.get_template(template).render(
+            identity=identity, csrf=getattr(request.state, "csrf", ""), user=NOBODY, place=request.url.path,
+            may=partial(roles.may_see, identity.role if identity is not None else None), **values,
+        )  # fmt: skip
+        return HTMLResponse(page, code)
+
+    def show_refusal(self, request: Request, kind: str, code: int) -> HTMLResponse:
+        """Return the page for somebody who does not get what was asked for; ``kind`` says why."""
+        return self.show(request, "error.html", code, kind=kind)
 
     def note_view(self, request: Request, uid: str, detail: audit.Detail) -> None:
         """Write who looks before anything is shown; a study that is not on record leaves no line and answers 404."""
@@ -60,7 +75,7 @@ class Site:
 
 def visitor(request: Request) -> audit.Detail:
     """Return who asks, for the audit log."""
-    return {"user": str(request.state.user), "address": address_of(request.scope)}
+    return {"user": request.state.identity.name, "address": address_of(request.scope)}
 
 
 def png_response(content: bytes) -> StreamingResponse:

@@ -66,6 +66,7 @@ def _assemble() -> None:
         cli_services,
         cli_studies,
         cli_train,
+        cli_users,
     )
 
     rooms = (
@@ -79,7 +80,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_data,
     )
-    for commands in (*rooms, cli_admin, cli_demo):
+    for commands in (*rooms, cli_admin, cli_users, cli_demo):
         commands.register(app)
 
 

@@ -59,12 +59,16 @@ def demonstrate(
     png = outcome.folder / "sent" / f"{AS_PNG}.png"
     _say(f"a PNG, JPEG or DICOM file of yours: cxrnode analyse {shlex.quote(str(png)) if png.exists() else 'FILE'}")
     _say("AI results, not verified by a radiologist; research use only")
+    name, password = demo.add_user(outcome.folder)
+    login = f"log in as {name} with the password {password}"
     if serve:
         demo.serve_pages(
-            outcome.folder, lambda address: _say(f"its web pages: {address} (Analyse takes files); Ctrl-C ends them")
+            outcome.folder,
+            lambda address: _say(f"its web pages: {address} (Analyse takes files), {login}; Ctrl-C ends them"),
         )
     else:
         _say(f"its web pages: cxrnode -c {settings} console, then {_address(outcome.folder)} (Analyse takes files)")
+        _say(f"there, {login}")
     raise typer.Exit(0 if outcome.good else 1)
 
 

@@ -29,11 +29,13 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node import send
 from inference.findings import finding_from_json
 from reporting.reading import mapped_of
-from tracking import audit, queries, study_page, worklist
+from tracking import audit, passwords, queries, study_page, users, worklist
 from tracking.database import Database
 from tracking.summaries import DocumentSummary, StudySummary
+from tracking.users import Role
 
 MARKER = ".cxrnode-demo"
+USER = "demo"
 _SETTLED = frozenset({"delivered", "not-analysed", "attention", "conflict"})
 """Where a study stands that nothing will change by itself."""
 Progress = Callable[[str, int, int], None]
@@ -109,6 +111,19 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
         pacs.stop()
         ris.stop()
     return outcome
+
+
+def add_user(folder: Path) -> tuple[str, str]:
+    """Make a user for the demonstration's web pages; return name and password."""
+    password = passwords.one_time_password()
+    hashed = passwords.hash_password(password)
+    database = Database.open(own_settings(folder / "cxrnode.toml").database_url())
+    try:
+        with database.transaction() as tx:
+            users.add(tx, USER, Role.ADMINISTRATOR, hashed, by=users.Actor("demo"))
+    finally:
+        database.close()
+    return USER, password
 
 
 def serve_pages(folder: Path, ready: Callable[[str], None]) -> None:

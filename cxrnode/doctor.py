@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, refusals, schema, standing
+from tracking import audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
 from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
+from tracking.users import Role
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""
@@ -61,10 +62,11 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("queue", _queue),
         ("patients", _patients),
         *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
+        *([("console", _console)] if settings.console.enabled else []),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "patients", "documents", "refusals"} and no_database:
+        if name in {"queue", "patients", "documents", "refusals", "console"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -389,6 +391,23 @@ def _refusals(settings: Settings) -> Iterator[Check]:
         yield Check("refusals", "ok", found)
     elif not named:
         yield Check("refusals", "ok", f"none in {_REFUSAL_DAYS} days")
+
+
+def _console(settings: Settings) -> Iterator[Check]:
+    """Say whether anybody can administer the node on the web pages, and whether TLS can be spoken."""
+    from console.tls import make_context
+
+    make_context(settings.console)
+    with _reading(settings) as read:
+        known = users.every(read)
+    able = [user for user in known if not user.disabled]
+    if not any(user.role is Role.ADMINISTRATOR for user in able):
+        cure = "`cxrnode user add NAME --role administrator`"
+        yield Check("console", "warning", "no administrator can log in to the web pages", cure)
+        return
+    waiting = sum(user.waits_seconds > 0 for user in able)
+    found = f"{len(able)} of {len(known)} users may log in"
+    yield Check("console", "ok", found + (f", {waiting} of them after a wait for failed logins" if waiting else ""))
 
 
 def _refused(entry: RefusalCount) -> str:

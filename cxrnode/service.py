@@ -67,12 +67,12 @@ def worker(settings: Settings, database: Database) -> Service:
 
     Examinations have a lane of their own: many new images never hold up a study whose images are ready.
     """
-    from inference.shelf import Shelf
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.compose import ReportHandler
+    from reporting.shelf import Shelf
 
-    shelf = Shelf()
-    examiner = Examiner(settings, shelf)
+    shelf = Shelf(settings.report.capture_longest_side)
+    examiner = Examiner(settings, shelf.put)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "analyse": AnalyseHandler(examiner, database),
@@ -102,9 +102,11 @@ def deliverer(settings: Settings, database: Database) -> Service:
 
 
 def console(settings: Settings, database: Database) -> Service:
-    """Build the web pages."""
+    """Build the web pages; a node without a user gets its first one."""
     from console.server import Console
+    from cxrnode import first_login
 
+    first_login.announce(database)
     return Console(settings, database)
 
 

@@ -8,7 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +29,12 @@ from inference.header import Header
 from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.pixels import Picture, implausible, parse_dataset, render
-from inference.shelf import Shelf
 from inference.verdict.judge import judge
 from inference.verdict.network import VerdictNetwork
 from tracking.analyses import FindingRecord, OutcomeRecord
 
+Keep = Callable[[Path, Picture], None]
+"""Takes the decoded image of a stored file."""
 STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret")
 
 OVERSAMPLING = 2
@@ -60,12 +61,12 @@ class StageTimes:
 class Analyser:
     """A model package in its engine, loaded once: files in, findings out. Safe to share between threads.
 
-    Pictures on which there are findings are put on ``shelf`` for those who draw them.
+    ``keep`` is given the images of stored files on which there are findings, for those who draw them.
     """
 
-    def __init__(self, settings: InferenceSettings, shelf: Shelf | None = None) -> None:
+    def __init__(self, settings: InferenceSettings, keep: Keep = lambda _path, _image: None) -> None:
         self._settings = settings
-        self._shelf = Shelf(0) if shelf is None else shelf
+        self._keep = keep
         self._model = Model.open(settings.package, settings)
         self._verdict = VerdictNetwork.open(settings.verdict_package, settings)
         self.identity: ModelIdentity = self._model.identity
@@ -84,7 +85,7 @@ class Analyser:
             encoded = path.read_bytes()
         analysis, picture = self.analyse_dicom(encoded, times)
         if picture is not None and not analysis.refused:
-            self._shelf.put(path, picture)
+            self._keep(path, picture)
         return analysis
 
     def analyse_dicom(self, encoded: bytes, times: StageTimes) -> tuple[ImageAnalysis, Picture | None]:

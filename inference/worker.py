@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 
 from config.logs import get_logger
 from config.settings import Settings
-from inference.analyse import STAGES, Analyser, StageTimes, outcome_record
+from inference.analyse import STAGES, Analyser, Keep, StageTimes, outcome_record
 from inference.findings import ImageResult, ModelIdentity, NotAnalysed
-from inference.shelf import Shelf
 from tracking.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
 from tracking.database import Database
 from tracking.image_results import (
@@ -38,9 +37,9 @@ _LOOK_SECONDS = 0.02
 class Examiner:
     """Turns stored instances into image records; the model stays loaded. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, shelf: Shelf | None = None) -> None:
+    def __init__(self, settings: Settings, keep: Keep = lambda _path, _image: None) -> None:
         self._folder = settings.instance_dir
-        self._analyser = Analyser(settings.inference, shelf)
+        self._analyser = Analyser(settings.inference, keep)
         self.model: ModelIdentity = self._analyser.identity
         self.identity = AnalyserIdentity(self._analyser.digest, self.model.digest)
         log.info("model-loaded", package=self.model.name, version=self.model.version, engine=self.model.engine)

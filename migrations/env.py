@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from tracking import user_models  # noqa: F401 - puts its tables into the metadata
 from tracking.models import Base
 
 

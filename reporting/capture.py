@@ -10,7 +10,6 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from config.errors import UndecodablePixels
-from inference.pixels import Picture
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import quiet
@@ -18,6 +17,7 @@ from reporting.drawing import Caption
 from reporting.encode import encode
 from reporting.identity import capture_uid, document_uid
 from reporting.overlay import draw_capture
+from reporting.radiograph import Radiograph
 from reporting.report import BuiltObject, equipment
 
 
@@ -42,9 +42,7 @@ class SeriesEntry:
     """Derivation Description (0008,2111)."""
 
 
-def build_capture(
-    account: Account, image: AnalysedImage, picture: Picture, series_number: int, longest_side: int
-) -> BuiltObject:
+def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph, series_number: int) -> BuiltObject:
     """Return the capture of one analysed image.
 
     Parameters
@@ -53,21 +51,19 @@ def build_capture(
         What to say.
     image
         Which of its images.
-    picture
-        That image's pixels in presentation polarity.
+    radiograph
+        That image as captures show it.
     series_number
         Series Number (0020,0011) of the captures' own series.
-    longest_side
-        Longest side of the capture in pixels.
 
     Raises
     ------
     UndecodablePixels
-        The picture is not the size that its header says.
+        The image is not the size that its header says.
     """
-    check_size(image, picture)
+    check_size(image, radiograph)
     series_uid, instance_uid = capture_uids(account, image)
-    pixels = draw_capture(picture, image.findings, caption_of(account, image), longest_side)
+    pixels = draw_capture(radiograph, image.findings, caption_of(account, image))
     model = account.model
     entry = SeriesEntry(
         series_uid=series_uid,
@@ -119,12 +115,12 @@ def encode_capture(
     return BuiltObject(entry.instance_uid, entry.series_uid, SecondaryCaptureImageStorage, content)
 
 
-def check_size(image: AnalysedImage, picture: Picture) -> None:
+def check_size(image: AnalysedImage, radiograph: Radiograph) -> None:
     """Compare an image's pixels with its header. Raises UndecodablePixels where their sizes differ."""
-    source = image.source
-    if (picture.rows, picture.columns) != (source.rows, source.columns):
+    source, decoded = image.source, radiograph.layout
+    if (decoded.rows, decoded.columns) != (source.rows, source.columns):
         msg = (
-            f"the header says {source.rows} x {source.columns} pixels but {picture.rows} x {picture.columns} "
+            f"the header says {source.rows} x {source.columns} pixels but {decoded.rows} x {decoded.columns} "
             "were decoded; ask the sender for the image again"
         )
         raise UndecodablePixels(msg)

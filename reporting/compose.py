@@ -1,12 +1,13 @@
 """The worker of the ``report`` queue: one analysis in, all its documents out, each built once and checked.
 
-A document that cannot be built, or fails its check, is quarantined with the reason; the others are still recorded
-and delivered. Only what is wrong with this node (no disk, no database) fails the job.
+What is built is recorded at once, so that the report is on its way while captures are drawn. A document that cannot be
+built, or fails its check, is quarantined with the reason; the others are still recorded and delivered. Only what is
+wrong with this node (no disk, no database) fails the job.
 """
 
 import errno
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from config.errors import CxrnodeError, StorageFull
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
 from inference.findings import Finding, Remark, remarks_to_json
-from inference.pixels import Picture, read_picture
+from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
 from reporting.capture import build_capture, capture_uids
@@ -25,6 +26,7 @@ from reporting.conformance import check_capture, check_map_capture, check_messag
 from reporting.documents import StoredFile, write_document
 from reporting.map_capture import build_map_capture, map_uids
 from reporting.message import ReportReference, build_message, message_id
+from reporting.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, mapped_of
 from reporting.report import BuiltObject, ReportClass, build_report, report_uids
 from reporting.report_classes import ORDER, expected_class
@@ -47,12 +49,12 @@ was analysed whole, and is at hand, is also what would be decoded anew."""
 
 @dataclass
 class Documents:
-    """What one analysis has been turned into so far: records, and which of them goes where."""
+    """Some documents of an analysis: records, and which of them goes where."""
 
     records: list[DocumentRecord] = field(default_factory=list)
     routes: list[tuple[str, str]] = field(default_factory=list)
     lead_uid: str = ""
-    """The image whose patient and study attributes the documents carry."""
+    """Of reports: the image whose patient and study attributes all documents of the analysis carry."""
     left_out: tuple[Remark, ...] = ()
     """Which of those attributes the DICOM documents leave empty."""
 
@@ -60,71 +62,72 @@ class Documents:
 class ReportHandler:
     """Turns an analysis into documents on disk and rows in the outbox. Safe to share between threads.
 
-    ``at_hand`` gives the picture of a file if somebody has it decoded already; all others are drawn from their files.
+    ``at_hand`` gives the radiograph of a file if somebody has drawn it already; all others are drawn from their files.
     """
 
     def __init__(
         self,
         settings: Settings,
         database: Database,
-        at_hand: Callable[[Path], Picture | None] = lambda _: None,
+        at_hand: Callable[[Path], Radiograph | None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._at_hand = at_hand
 
-    def run(self, job: Job) -> Commit | None:
-        """Build, check and store the documents of ``job``'s analysis; return what to write."""
+    def run(self, job: Job) -> Iterator[Commit]:
+        """Build, check and store the documents of ``job``'s analysis; yield what to write whenever some are ready."""
         with self._database.reading() as read:
             subject = load_subject(read, job.payload["analysis_id"])
             analysis = subject.analysis
             withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
             taken = taken_classes(read)
         if withheld:
-            return lambda tx: record_documents(tx, analysis.id, (), ())
+            yield lambda tx: record_documents(tx, analysis.id, (), ())
+            return
         try:
-            documents = self._compose(subject, taken)
+            for documents in self._compose(subject, taken):
+                for record in documents.records:
+                    log.info("document-built", study_uid=analysis.study_uid, kind=record.kind,
+                             document_uid=record.uid, bytes=record.size, reason=record.quarantined)  # fmt: skip
+                yield functools.partial(self._record, analysis.id, documents)
         except OSError as error:
             if error.errno in _FULL:
                 msg = "no room for documents in node.data_dir; make room there"
                 raise StorageFull(msg) from None
             raise
 
-        def commit(tx: Session) -> None:
-            note_left_out(tx, analysis.id, documents.lead_uid, remarks_to_json(documents.left_out))
-            record_documents(
-                tx,
-                analysis.id,
-                documents.records,
-                documents.routes,
-                give_up_ms=round(self._settings.delivery.give_up_after_hours * _MILLISECONDS_AN_HOUR),
-            )
-
-        return commit
-
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
 
-    def _compose(self, subject: Subject, taken: Mapping[str, str | None]) -> Documents:
+    def _compose(self, subject: Subject, taken: Mapping[str, str | None]) -> Iterator[Documents]:
+        """Yield documents as they are ready: the reports, the captures of each image, the messages."""
         account = assemble_account(subject, self._settings)
         paths = {stored.instance_uid: stored.path for stored in subject.analysis.instances}
-        documents = Documents(lead_uid=account.lead.sop_instance_uid, left_out=account.lead.remarks())
-        self._add_reports(documents, subject, account, taken)
+        reports = self._reports(subject, account, taken)
+        yield reports
         for image in account.analysed:
-            path = self._settings.instance_dir / paths[image.source.sop_instance_uid]
-            self._add_captures(documents, account, image, path)
+            yield self._captures(account, image, self._settings.instance_dir / paths[image.source.sop_instance_uid])
+        messages = Documents()
         for destination in self._settings.destinations:
             if isinstance(destination, Hl7Destination):
-                self._add_message(documents, account, destination, taken)
-        for record in documents.records:
-            log.info("document-built", study_uid=account.lead.study_uid, kind=record.kind, document_uid=record.uid,
-                     bytes=record.size, reason=record.quarantined)  # fmt: skip
-        return documents
+                self._add_message(messages, account, destination, _reference(reports, taken))
+        if messages.records:
+            yield messages
 
-    def _add_reports(
-        self, documents: Documents, subject: Subject, account: Account, taken: Mapping[str, str | None]
-    ) -> None:
+    def _record(self, analysis_id: int, documents: Documents, tx: Session) -> None:
+        note_left_out(tx, analysis_id, documents.lead_uid, remarks_to_json(documents.left_out))
+        record_documents(
+            tx,
+            analysis_id,
+            documents.records,
+            documents.routes,
+            give_up_ms=round(self._settings.delivery.give_up_after_hours * _MILLISECONDS_AN_HOUR),
+        )
+
+    def _reports(self, subject: Subject, account: Account, taken: Mapping[str, str | None]) -> Documents:
         """Build the report once for each class that a destination is expected to take, or in the first class."""
+        documents = Documents(lead_uid=account.lead.sop_instance_uid, left_out=account.lead.remarks())
         takers: dict[ReportClass, list[str]] = {}
         for destination in self._settings.destinations:
             if isinstance(destination, DicomDestination) and "sr" in destination.documents:
@@ -136,26 +139,27 @@ class ReportHandler:
                 return checked_report(report_account(account, subject, report_class), self._settings, report_class)
 
             self._keep(documents, "sr", uids[1], ".dcm", build, uids[0], report_class.value, routes=names)
+        return documents
 
-    def _add_captures(self, documents: Documents, account: Account, image: AnalysedImage, path: Path) -> None:
-        """Build an image's capture, and its score maps where a destination takes them; it is decoded once for all."""
+    def _captures(self, account: Account, image: AnalysedImage, path: Path) -> Documents:
+        """Build an image's capture, and its score maps where a destination takes them; it is drawn once for all."""
+        documents = Documents()
         series_uid, uid = capture_uids(account, image)
-        report = self._settings.report
 
         @functools.cache
-        def decoded() -> Picture:
-            at_least = max(report.capture_longest_side, LEAST_DECODED)
-            return self._at_hand(path) or read_picture(path, self._settings.inference.max_pixels, at_least)
+        def radiograph() -> Radiograph:
+            return self._at_hand(path) or self._draw(path)
 
         def build() -> bytes:
-            built = build_capture(account, image, decoded(), report.capture_series_number, report.capture_longest_side)
+            built = build_capture(account, image, radiograph(), self._settings.report.capture_series_number)
             check_capture(built, account, image)
             return built.content
 
         self._keep(documents, "sc", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
         if self._takers("map"):
             for entry in mapped_of(image.findings):
-                self._add_map(documents, account, image, entry, decoded)
+                self._add_map(documents, account, image, entry, radiograph)
+        return documents
 
     def _add_map(
         self,
@@ -163,26 +167,27 @@ class ReportHandler:
         account: Account,
         image: AnalysedImage,
         entry: ClaimedFinding[Finding],
-        decoded: Callable[[], Picture],
+        radiograph: Callable[[], Radiograph],
     ) -> None:
         label = entry.finding.label
         series_uid, uid = map_uids(account, image, label)
-        report = self._settings.report
 
         def build() -> bytes:
-            built = build_map_capture(
-                account, image, entry, decoded(), report.map_series_number, report.capture_longest_side
-            )
+            built = build_map_capture(account, image, entry, radiograph(), self._settings.report.map_series_number)
             check_map_capture(built, account, image, label)
             return built.content
 
         self._keep(documents, "map", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
 
+    def _draw(self, path: Path) -> Radiograph:
+        longest_side = self._settings.report.capture_longest_side
+        at_least = max(longest_side, LEAST_DECODED)
+        return Radiograph.of(read_picture(path, self._settings.inference.max_pixels, at_least), longest_side)
+
     def _add_message(
-        self, documents: Documents, account: Account, destination: Hl7Destination, taken: Mapping[str, str | None]
+        self, documents: Documents, account: Account, destination: Hl7Destination, reference: ReportReference | None
     ) -> None:
         uid = message_id(account, destination.name)
-        reference = _reference(documents, taken)
 
         def build() -> bytes:
             built = build_message(account, destination, reference)

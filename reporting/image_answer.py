@@ -13,6 +13,7 @@ from inference.pixels import Picture
 from reporting.drawing import Caption
 from reporting.map_overlay import draw_map
 from reporting.overlay import draw_capture
+from reporting.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, claims_of, gist, mapped_of, summary
 
 _NO_STUDY = "Of a file that belongs to no study."
@@ -57,7 +58,7 @@ def draw_overlay(
         msg = "there is no overlay of an image that was not analysed"
         raise ValueError(msg)
     caption = _caption(analysis, model, completed_at, _NO_STUDY)
-    return _as_png(Image.fromarray(draw_capture(image, analysis.outcome, caption, longest_side)))
+    return _as_png(Image.fromarray(draw_capture(Radiograph.of(image, longest_side), analysis.outcome, caption)))
 
 
 def mapped(analysis: ImageAnalysis) -> list[ClaimedFinding[Finding]]:
@@ -97,7 +98,8 @@ def draw_map_overlay(
     shown_side
         Make the result smaller, to at most this many pixels a side; None for the size it was drawn in.
     """
-    drawn = Image.fromarray(draw_map(image, entry, _caption(analysis, model, completed_at, origin), longest_side))
+    caption = _caption(analysis, model, completed_at, origin)
+    drawn = Image.fromarray(draw_map(Radiograph.of(image, longest_side), entry, caption))
     if shown_side is not None:
         drawn.thumbnail((shown_side, shown_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return _as_png(drawn)

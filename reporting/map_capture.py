@@ -1,11 +1,11 @@
 """The score map capture: a secondary capture of the radiograph with one finding's score map over it."""
 
 from inference.findings import Finding
-from inference.pixels import Picture
 from reporting.account import Account, AnalysedImage
 from reporting.capture import SeriesEntry, caption_of, check_size, encode_capture
 from reporting.identity import document_uid
 from reporting.map_overlay import draw_map
+from reporting.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, mapped_of
 from reporting.report import BuiltObject
 
@@ -22,9 +22,8 @@ def build_map_capture(
     account: Account,
     image: AnalysedImage,
     entry: ClaimedFinding[Finding],
-    picture: Picture,
+    radiograph: Radiograph,
     series_number: int,
-    longest_side: int,
 ) -> BuiltObject:
     """Return the score map capture of one finding.
 
@@ -36,21 +35,19 @@ def build_map_capture(
         Which of its images.
     entry
         Which of that image's findings, one of :func:`reporting.reading.mapped_of`.
-    picture
-        That image's pixels in presentation polarity.
+    radiograph
+        That image as captures show it.
     series_number
         Series Number (0020,0011) of the score maps' own series.
-    longest_side
-        Longest side of the capture in pixels.
 
     Raises
     ------
     UndecodablePixels
-        The picture is not the size that its header says.
+        The image is not the size that its header says.
     """
-    check_size(image, picture)
+    check_size(image, radiograph)
     series_uid, instance_uid = map_uids(account, image, entry.finding.label)
-    pixels = draw_map(picture, entry, caption_of(account, image), longest_side)
+    pixels = draw_map(radiograph, entry, caption_of(account, image))
     model = account.model
     return encode_capture(account, image, pixels, SeriesEntry(
         series_uid=series_uid,

@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inference.explanation.rendering import render_map
 from inference.findings import Finding, MapKind, ScoreMap
-from inference.pixels import Picture
 from reporting.drawing import (
     BLACK,
     PANEL,
@@ -29,7 +28,8 @@ from reporting.drawing import (
     wrap,
 )
 from reporting.layout import Area, Layout
-from reporting.overlay import draw_header, shades_of
+from reporting.overlay import draw_header
+from reporting.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, claim_words, map_words, percent
 
 NO_OUTLINE = "It is no outline and no measurement. Without colour a place is not shown to be normal"
@@ -37,29 +37,25 @@ RELATIVE = "Strength is relative to the strongest place of this image"
 _SWATCH_STEPS = 32
 
 
-def draw_map(
-    picture: Picture, entry: ClaimedFinding[Finding], caption: Caption, longest_side: int
-) -> npt.NDArray[np.uint8]:
+def draw_map(radiograph: Radiograph, entry: ClaimedFinding[Finding], caption: Caption) -> npt.NDArray[np.uint8]:
     """Return the radiograph with one finding's score map over it, RGB (rows, columns, 3).
 
     Parameters
     ----------
-    picture
-        The radiograph as a radiologist sees it, whole or at a reduced resolution.
+    radiograph
+        The image as captures show it.
     entry
         The finding with its claim. Raises ValueError where it has no map.
     caption
         What else is said.
-    longest_side
-        No side of the result is longer than this many pixels.
     """
     score_map = entry.finding.map
     if score_map is None:
         msg = f"the finding {entry.finding.label} has no score map"
         raise ValueError(msg)
-    layout = Layout.of(picture.rows, picture.columns, picture.pixel_aspect, longest_side)
+    layout = radiograph.layout
     canvas = Image.new("RGB", (layout.width, layout.height), BLACK)
-    gray = np.asarray(shades_of(picture, layout.picture), np.float32) / 255
+    gray = np.asarray(radiograph.shades, np.float32) / 255
     canvas.paste(Image.fromarray(render_map(gray, score_map)), (layout.picture.left, layout.picture.top))
     draw = ImageDraw.Draw(canvas)
     x, y = score_map.peak

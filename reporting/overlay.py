@@ -13,7 +13,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from inference.findings import Box, Finding
-from inference.pixels import Picture, to_display
 from reporting.drawing import (
     BLACK,
     PANEL,
@@ -31,6 +30,7 @@ from reporting.drawing import (
 )
 from reporting.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.panel import Panel
+from reporting.radiograph import Radiograph
 from reporting.reading import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
 
 MOST_NAMED = 6
@@ -38,28 +38,21 @@ MOST_NAMED = 6
 _SMALLEST_BANNER = 7
 
 
-def draw_capture(
-    picture: Picture,
-    findings: tuple[Finding, ...],
-    caption: Caption,
-    longest_side: int,
-) -> npt.NDArray[np.uint8]:
-    """Return the capture as an RGB picture (rows, columns, 3).
+def draw_capture(radiograph: Radiograph, findings: tuple[Finding, ...], caption: Caption) -> npt.NDArray[np.uint8]:
+    """Return the capture as an RGB image (rows, columns, 3).
 
     Parameters
     ----------
-    picture
-        The radiograph as a radiologist sees it, whole or at a reduced resolution.
+    radiograph
+        The image as captures show it.
     findings
         What was found on it; boxes are in stored pixels.
     caption
         What else is said.
-    longest_side
-        No side of the result is longer than this many pixels.
     """
-    layout = Layout.of(picture.rows, picture.columns, picture.pixel_aspect, longest_side)
+    layout = radiograph.layout
     canvas = Image.new("RGB", (layout.width, layout.height), BLACK)
-    canvas.paste(shades_of(picture, layout.picture).convert("RGB"), (layout.picture.left, layout.picture.top))
+    canvas.paste(radiograph.shades.convert("RGB"), (layout.picture.left, layout.picture.top))
     claims = claims_of(findings)
     marks = marks_of(claims)
     _draw_boxes(canvas, layout, claims, marks)
@@ -67,11 +60,6 @@ def draw_capture(
     draw_header(draw, layout, caption)
     Panel(draw, layout, caption).draw(claims, marks)
     return np.asarray(canvas, dtype=np.uint8)
-
-
-def shades_of(picture: Picture, area: Area) -> Image.Image:
-    """Return the radiograph in the size of its area, 8 bits deep."""
-    return Image.fromarray(to_display(picture, area.width, area.height))
 
 
 def _draw_boxes(

@@ -24,11 +24,12 @@ from typing import Any
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, text
 
 from config.settings import Settings
-from tracking import schema
+from tracking import passwords, schema
 from tracking.database import Database
 
 pytest_plugins = ["tests.nodes"]
@@ -42,7 +43,10 @@ hypothesis.load_profile("busy-machine")
 ROOMS = ("config.", "console.", "cxrnode.", "dicom_node.", "inference.", "reporting.", "tracking.", "training.")
 
 
-LONGEST_FIRST = ("test_recipes_served.py", "test_kill.py", "test_whole_way.py", "test_demo.py", "test_run.py")
+LONGEST_FIRST = (
+    "test_recipes_served.py", "test_kill.py", "test_fit_trunk.py", "test_fit_pictures.py", "test_again.py",
+    "test_curve.py", "test_run.py", "test_whole_way.py", "test_demo.py", "test_production.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,6 +77,14 @@ def _own_logs() -> Iterator[None]:
         logger = getattr(module, "_log", None)
         if logger is not None:
             vars(logger).pop("bind", None)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with the least work there is; what is tested does not depend on how much it is."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
+    passwords._nobodys_hash.cache_clear()
 
 
 @pytest.fixture(scope="session")

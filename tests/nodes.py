@@ -18,8 +18,8 @@ from config.errors import CxrnodeError
 from config.load import load_settings
 from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
-from cxrnode.phantom import phantom_dataset
 from dicom_node import send
+from tests.phantoms import phantom_dataset
 from tracking import audit, worklist
 from tracking.database import Database
 from tracking.summaries import StudySummary

@@ -57,6 +57,10 @@ class AuditEventType(StrEnum):
     AUDIT_READ = "audit-read"
     STUDY_VIEWED = "study-viewed"
     FILES_ANALYSED = "files-analysed"
+    USER_LOGIN = "user-login"
+    USER_LOGOUT = "user-logout"
+    LOGIN_FAILED = "login-failed"
+    USER_CHANGED = "user-changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Meaning:
 
 
 _TRANSFER = Meaning("110104", "DICOM Instances Transferred", "C")
+_AUTHENTICATION = ("110114", "User Authentication", "E")
 _ALERT = ("110113", "Security Alert", "E")
 MEANINGS: dict[str, Meaning] = {
     AuditEventType.SERVICE_STARTED: Meaning("110100", "Application Activity", "E", ("110120", "Application Start")),
@@ -54,12 +55,17 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.DELIVERY_DONE: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_FAILED: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_STOPPED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.REPORT_CLASS_CHANGED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
     AuditEventType.STUDY_VIEWED: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.FILES_ANALYSED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.USER_LOGIN: Meaning(*_AUTHENTICATION, ("110122", "Login")),
+    AuditEventType.USER_LOGOUT: Meaning(*_AUTHENTICATION, ("110123", "Logout")),
+    AuditEventType.LOGIN_FAILED: Meaning(*_AUTHENTICATION, ("110122", "Login")),
+    AuditEventType.USER_CHANGED: Meaning(*_ALERT, ("110137", "User security Attributes Changed")),
 }
 _OUTCOMES = {"success": "0", "minor-failure": "4", "serious-failure": "8", "major-failure": "12"}
 

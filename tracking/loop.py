@@ -1,16 +1,18 @@
 """The loop every background service runs: claim, work, write, repeat; drain on request; survive anything.
 
 A handler does its outside work first and returns what to write; the loop writes it in the transaction that finishes
-the job, so work and record cannot part. A lease kept by a heartbeat tells the living from the dead.
+the job, so work and record cannot part. A handler whose record has parts that stand alone yields them; each is written
+at once, in a transaction that proves the claim. A lease kept by a heartbeat tells the living from the dead.
 """
 
+import functools
 import os
 import random
 import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +45,11 @@ _LONGER_POLLS = 10
 class Handler(Protocol):
     """What a room offers for one queue."""
 
-    def run(self, job: Job) -> Commit | None:
-        """Do the work outside the database; return what to write when it is done."""
+    def run(self, job: Job) -> Commit | Iterator[Commit] | None:
+        """Do the work outside the database; return what to write when it is done, or yield it in parts.
+
+        A part is written before the next is worked on. To yield the same parts again has to change nothing.
+        """
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Write what a failure means for the room's own rows; ``stopped`` when nobody will try again."""
@@ -250,11 +255,18 @@ class WorkLoop:
         if job.crashes >= self.work.max_crashes:
             msg = f"the process working on this died {job.crashes} times; look at its log, then retry the job"
             raise WorkerCrashed(msg)
-        commit = self.handlers[job.queue].run(job)
+        work = self.handlers[job.queue].run(job)
+        if isinstance(work, Iterator):
+            for part in work:
+                self._write(job, queue.hold, part)
+            work = functools.partial(_note_end, job)
+        self._write(job, queue.finish, work)
+
+    def _write(self, job: Job, fence: Callable[[Session, Job], None], commit: Commit | None) -> None:
         while True:
             try:
                 with self.database.transaction() as tx:
-                    queue.finish(tx, job)
+                    fence(tx, job)
                     if commit is not None:
                         commit(tx)
                 return
@@ -327,6 +339,13 @@ class WorkLoop:
 
     def _attempt(self, what: str) -> "_Attempt":
         return _Attempt(what)
+
+
+def _note_end(job: Job, tx: Session) -> None:
+    """Note that a study waits for no further part of a job: where it stands depends on that."""
+    study_uid = study_of_work(tx, job.payload)
+    if study_uid is not None:
+        study_changed(tx, study_uid)
 
 
 class _Attempt:

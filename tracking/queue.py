@@ -235,6 +235,11 @@ def extend(tx: Session, job: Job, lease_ms: int) -> None:
     _fenced(tx, job, visible_at=now_ms() + lease_ms)
 
 
+def hold(tx: Session, job: Job) -> None:
+    """Prove the claim, before the caller writes a part of what it did: the fence. Raises LeaseLost."""
+    _fenced(tx, job, worker=JobRow.worker)
+
+
 def finish(tx: Session, job: Job) -> None:
     """Mark the job done, before the caller writes what it did: the fence. Raises LeaseLost."""
     _fenced(tx, job, state="done", worker=None, error=None, finished_at=now_ms())

@@ -92,6 +92,7 @@ class _Reading:
         self.documents = _by_first(_documents(read, ids)) if ids else {}
         self.deliveries = _by_first(_deliveries(read, ids)) if ids else {}
         self.sending = _by_first(_sending(read, ids)) if ids else {}
+        self.being_reported: set[str] = set()
         self.work = self._work()
         self.images = self._images()
         self.aside = kept_aside(read, list(self.studies))
@@ -101,23 +102,28 @@ class _Reading:
         return {uid: self._record(study) for uid, study in self.studies.items()}
 
     def _work(self) -> dict[str, list[Record]]:
-        """Return the jobs that stopped, or are tried again, of the studies' analyses and reports."""
+        """Return the jobs that stopped, or are tried again, of the studies' analyses and reports.
+
+        Studies of whose latest analysis more documents are still to come are noted in ``being_reported``.
+        """
         owner = {
             analysis_key(uid, number): uid
             for uid, study in self.studies.items()
             for number in range(1, study.revision + 1)
         } | {report_key(row.id): uid for uid, rows in self.analyses.items() for row in rows}
-        failed = or_(Job.attempts > 0, Job.crashes > 0)
+        reports = {report_key(row.id) for row in self.latest.values()}
         columns = (Job.key, Job.queue, Job.state, Job.error, Job.attempts, Job.crashes, Job.visible_at)
         found: dict[str, list[Record]] = defaultdict(list)
         keys = list(owner)
         for first in range(0, len(keys), 4 * AT_ONCE):
             query = select(*columns).where(
-                Job.key.in_(keys[first : first + 4 * AT_ONCE]),
-                or_(Job.state == "stopped", (Job.state == "open") & failed),
+                Job.key.in_(keys[first : first + 4 * AT_ONCE]), Job.state.in_(("stopped", "open"))
             )
             for row in self.read.execute(query.order_by(Job.id)):
-                found[owner[row.key]].append(row)
+                if row.state == "open" and row.key in reports:
+                    self.being_reported.add(owner[row.key])
+                if row.state == "stopped" or row.attempts > 0 or row.crashes > 0:
+                    found[owner[row.key]].append(row)
         return found
 
     def _images(self) -> dict[str, list[Record]]:
@@ -154,6 +160,8 @@ class _Reading:
         rejected = sum(image.rejected is not None for image in images)
         in_conflict = study.conflict_since is not None
         stage = _stage(analysis, study.revision, findings, documents, deliveries)
+        if stage == "delivered" and study.study_uid in self.being_reported:
+            stage = "reported"
         return StudySummary(
             study_uid=study.study_uid,
             accession_number=study.accession_number,

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from config.errors import CxrnodeError
 from config.logs import get_logger
-from console.access import address_of
+from console.access.visitor import address_of
 from console.answers import Answers, Busy, ImageAnswer
 from console.refusal_log import refusal_log
 from console.site import POST_PAGE, READ_PAGE, Site, visitor

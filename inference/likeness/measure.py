@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from config.errors import PackageError
 
-_BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error)
-"""What numpy and the standard library raise on a file that is no such archive, or a damaged one."""
+_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
+"""What numpy and the standard library raise on a file that is no such archive, or a damaged one.
+
+RuntimeError is of a member that says it is encrypted, and the base of NotImplementedError."""
 _ARRAYS = ("mean", "directions", "deviations", "rest")
 
 
@@ -67,7 +69,8 @@ class LearntFeatures:
         Raises :class:`PackageError` when the file is not such a measure.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            content = io.BytesIO(path.read_bytes())  # numpy leaves a file open that it refuses
+            with np.load(content, allow_pickle=False) as arrays:
                 mean, directions, deviations, rest = (np.asarray(arrays[name], np.float32) for name in _ARRAYS)
         except _BROKEN as error:
             raise _refusal(path) from error

@@ -14,6 +14,7 @@ from reporting.account import AnalysedImage
 from reporting.capture import build_capture
 from reporting.conformance import check_capture, check_message, check_report
 from reporting.message import build_message
+from reporting.radiograph import Radiograph
 from reporting.report import build_report
 from reporting.source import read_source
 from tests.accounts import account, finding
@@ -29,7 +30,7 @@ def documents(path: Path, default_charset: str = "") -> tuple[list[pydicom.Datas
                    source_uids=(source.sop_instance_uid,))  # fmt: skip
     report = build_report(made, 9001)
     check_report(report, made)
-    capture = build_capture(made, made.analysed[0], read_picture(path, MAX_PIXELS), 9002, 600)
+    capture = build_capture(made, made.analysed[0], Radiograph.of(read_picture(path, MAX_PIXELS), 600), 9002)
     check_capture(capture, made, made.analysed[0])
     destination = Hl7Destination(kind="hl7", name="ris", host="127.0.0.1", port=1)
     message = build_message(made, destination, None)

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from config.settings import Hl7Destination, Settings
-from cxrnode.phantom import phantom_dataset
 from cxrnode.service import worker
 from dicom_node import send
 from dicom_node.receive import Receiver
 from dicom_node.send import Target
 from tests.mixtures import SYNTAXES, mixtures
+from tests.phantoms import phantom_dataset
 from tracking import audit, corrections, queries, worklist
 from tracking.analyses import load_analysis
 from tracking.audit import Line

@@ -55,8 +55,16 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
             ["'x' is used twice"],
         ),
         ("[inference.operating_points.a]\nsensitive = 0.9\nspecific = 0.1", ["operating_points", "not be above"]),
-        ('[console]\nhost = "0.0.0.0"', ["console", "0.0.0.0", "set console.password_file"]),
-        ('[console]\npassword_file = "/nowhere/password"', ["console.password_file", "/nowhere/password is not there"]),
+        ('[console]\nhost = "0.0.0.0"', ["console", "0.0.0.0", "console.tls_certificate", "console.trusted_proxies"]),
+        ('[console]\npassword_file = "/x"', ["console.password_file is gone", "cxrnode user add"]),
+        ('[console]\nuser = "admin"', ["console.user is gone", "cxrnode user add"]),
+        ('[console]\ntls_key = "/nowhere/key"', ["tls_certificate and tls_key together"]),
+        (
+            '[console]\ntls_certificate = "/nowhere/crt"\ntls_key = "/nowhere/key"',
+            ["console.tls_certificate", "/nowhere/crt is not there", "PEM"],
+        ),
+        ('[console]\ntrusted_proxies = ["proxy"]', ["console.trusted_proxies", "proxy"]),
+        ("[console]\nsession_idle_minutes = 0", ["console.session_idle_minutes", "greater than or equal to 1"]),
         ("[receive]\nidle_seconds = inf", ["receive.idle_seconds", "finite"]),
         (
             '[[destinations]]\nkind = "hl7"\nname = "x"\nhost = "h"\nport = 1\nresponse_seconds = 0',
@@ -153,7 +161,10 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
     document = tomllib.loads(uncommented())
     expected = options(Settings, "")
     repeated = {"peers", "destinations", "inference.operating_points"}
-    exempt = {"database.url_file", "console.password_file", "inference.verdict_threshold"}
+    exempt = {
+        "database.url_file", "console.tls_certificate", "console.tls_key", "console.trusted_proxies",
+        "inference.verdict_threshold",
+    }  # fmt: skip
     for key in expected.keys() - repeated - exempt:
         table, _, name = key.partition(".")
         assert name in document[table], key
@@ -170,8 +181,9 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
 
 def test_the_reference_file_has_no_option_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("sqlite:///x.db")
-    (tmp_path / "password").write_text("a password")
+    (tmp_path / "console.crt").touch()
+    (tmp_path / "console.key").touch()
     text = uncommented().replace("/run/secrets/cxrnode-database-url", str(tmp_path / "secret"))
-    text = text.replace("/run/secrets/cxrnode-console-password", str(tmp_path / "password"))
+    text = text.replace("/etc/cxrnode", str(tmp_path))
     settings = load_settings(write(tmp_path, text))
     assert [destination.kind for destination in settings.destinations] == ["dicom", "hl7"]

@@ -12,14 +12,17 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from config.settings import Settings
-from console.access import read_login
+from console.access import csrf
+from console.access.cookies import SessionCookie
 from console.app import make_app
 from inference.findings import Finding, finding_to_json
+from tests.console.visitors import begin_session
 from tracking import documents
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.users import Role
 
 with warnings.catch_warnings():
     # Starlette prefers httpx's successor for its test client; httpx itself still is what it is tested with.
@@ -120,14 +123,25 @@ def capture(settings: Settings, build: Callable[..., None]) -> Callable[..., Pat
 
 @pytest.fixture
 def browse(settings: Settings, database: Database) -> Iterator[Callable[..., TestClient]]:
-    """Return a function that opens the console in a browser; keywords are settings of the console."""
+    """Return a function that opens the console in a browser of a user with a role, or of nobody.
+
+    Other keywords are settings of the console. Forms carry the token of the login in a header.
+    """
     opened: list[TestClient] = []
 
-    def browse_as(url: str = HERE, *, raising: bool = True, **options: object) -> TestClient:
+    def browse_as(
+        url: str = HERE, *, role: Role | None = Role.ADMINISTRATOR, raising: bool = True, **options: object
+    ) -> TestClient:
         told = Settings(**settings.model_dump() | {"console": options})
-        app = make_app(told, database, read_login(told.console))
-        opened.append(TestClient(app, base_url=url, client=("192.0.2.55", 4000), raise_server_exceptions=raising))
-        return opened[-1]
+        client = TestClient(
+            make_app(told, database), base_url=url, client=("192.0.2.55", 4000), raise_server_exceptions=raising
+        )
+        opened.append(client)
+        if role is not None:
+            token = begin_session(database, role)
+            client.cookies.set(SessionCookie(told.console.is_encrypted).name, token)
+            client.headers[csrf.HEADER] = csrf.token_of(token)
+        return client
 
     yield browse_as
     for client in opened:
@@ -136,5 +150,5 @@ def browse(settings: Settings, database: Database) -> Iterator[Callable[..., Tes
 
 @pytest.fixture
 def browser(browse: Callable[..., TestClient]) -> TestClient:
-    """The console, on this machine, without a login."""
+    """The console as an administrator sees it."""
     return browse()

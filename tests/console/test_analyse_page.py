@@ -20,10 +20,13 @@ from starlette.testclient import TestClient
 from config.errors import PackageError
 from config.settings import InferenceSettings, Settings
 from console import answers
-from console.access import is_same_origin
-from cxrnode.phantom import View, draw, phantom_dataset
+from console.access import csrf
+from console.access.csrf import is_same_origin
+from cxrnode.phantom import View
 from inference.analyse import Analyser
 from reporting.reading import DISCLAIMER
+from tests.console.visitors import SAME_SITE
+from tests.phantoms import draw, phantom_dataset
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.models import AuditEvent
@@ -31,7 +34,6 @@ from tracking.models import AuditEvent
 SEED = 9
 """A phantom that the package that ships finds an opacity in, and that is not unlike what it learnt from."""
 FOUND = r"Opacity (present|undetermined)"
-SAME_SITE = {"Origin": "http://127.0.0.1:8480"}
 Files = list[tuple[str, tuple[str, bytes]]]
 
 
@@ -84,7 +86,7 @@ def test_several_files_are_answered_on_the_same_page(page: TestClient, database:
     assert answer.text.count('alt="Radiograph with the score map of Opacity over it"') == 1
     assert answer.headers["Cache-Control"] == "no-store"
     assert noted(database) == [
-        {"files": 3, "analysed": 1, "refused": 2, "user": "not logged in", "address": "192.0.2.55"}
+        {"files": 3, "analysed": 1, "refused": 2, "user": "dr.administrator", "address": "192.0.2.55"}
     ]
     assert not settings.node.data_dir.exists()
 
@@ -155,17 +157,20 @@ def test_no_other_origin_is_taken_for_the_own(host: str, origin: str) -> None:
         assert origin.lower().startswith(("http://", "https://"))
 
 
-def test_the_login_holds_for_the_form(browse: Callable[..., TestClient], tmp_path: Path) -> None:
-    (tmp_path / "password").write_text("word\n")
-    browser = browse(password_file=tmp_path / "password")
-    assert browser.get("/analyse").status_code == 401
+def test_the_login_holds_for_the_form(browse: Callable[..., TestClient]) -> None:
+    browser = browse(role=None)
+    assert browser.get("/analyse", follow_redirects=False).headers["Location"] == "/login?next=%2Fanalyse"
     assert browser.post("/analyse", files=sent(png()), headers=SAME_SITE).status_code == 401
 
 
-def test_another_hosts_name_is_refused_for_the_form(browse: Callable[..., TestClient]) -> None:
-    browser = browse("http://evil.example:8480")
-    answer = browser.post("/analyse", files=sent(png()), headers={"Origin": "http://evil.example:8480"})
-    assert answer.status_code == 421
+def test_the_form_brings_the_token_of_the_login_as_a_browser_sends_it(page: TestClient) -> None:
+    del page.headers[csrf.HEADER]
+    assert page.post("/analyse", files=sent(png()), headers=SAME_SITE).status_code == 403
+    found = re.search(r'<form[^>]*multipart[^>]*>\s*<input type="hidden" name="csrf" value="([0-9a-f]{64})">',
+                      page.get("/analyse").text)  # fmt: skip
+    assert found is not None
+    fields = {csrf.FIELD: found[1]}
+    assert page.post("/analyse", data=fields, files=sent(png()), headers=SAME_SITE).status_code == 200
 
 
 def test_only_this_page_takes_forms_and_only_it_may_run_its_script(page: TestClient) -> None:

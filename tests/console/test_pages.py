@@ -13,12 +13,14 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from console.app import make_app
+from tests.console.visitors import begin_session
 from tracking import audit, corrections, deliveries, instances, queue, refusals
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
 from tracking.refusals import Refusal, RefusalKind
 from tracking.taken_classes import record_taken
+from tracking.users import Role
 
 Record = Callable[..., None]
 
@@ -284,22 +286,20 @@ def test_a_document_that_is_no_picture_is_not_shown(
 
 def test_every_look_at_a_study_is_in_the_audit_log_with_user_and_address(
     browse: Callable[..., TestClient], receive: Record, analyse: Record, capture: Callable[..., Path],
-    database: Database, tmp_path: Path,
+    database: Database,
 ) -> None:  # fmt: skip
     receive("1.1")
     analyse("1.9", 1, "1.1")
     capture(1)
-    (tmp_path / "password").write_text("secret word\n")
-    browser = browse(user="dr.müller", password_file=tmp_path / "password")
-    browser.auth = ("dr.müller", "secret word")
+    browser = browse(role=Role.VIEWER)
     assert browser.get("/study/1.9").status_code == 200
     assert browser.get("/study/1.9/captures/2.25.77.png").status_code == 200
-    who = {"user": "dr.müller", "address": "192.0.2.55"}
+    who = {"user": "dr.viewer", "address": "192.0.2.55"}
     assert [(line.study_uid, line.detail) for line in written(database, AuditEventType.STUDY_VIEWED)] == [
         ("1.9", {"what": "study", **who}),
         ("1.9", {"what": "capture", "document_uid": "2.25.77", **who}),
     ]
-    assert "dr.müller" in browser.get("/study/1.9").text.partition("Who looked at it")[2]
+    assert "dr.viewer" in browser.get("/study/1.9").text.partition("Who looked at it")[2]
 
 
 def test_reading_the_audit_log_is_in_the_audit_log(browser: TestClient, receive: Record, database: Database) -> None:
@@ -308,7 +308,7 @@ def test_reading_the_audit_log_is_in_the_audit_log(browser: TestClient, receive:
     [line] = written(database, AuditEventType.AUDIT_READ)
     assert line.study_uid == "1.9"
     assert line.detail == {
-        "how": "console", "lines": 1, "verified": False, "user": "not logged in", "address": "192.0.2.55",
+        "how": "console", "lines": 1, "verified": False, "user": "dr.administrator", "address": "192.0.2.55",
     }  # fmt: skip
     assert "no line about this study" in browser.get("/audit?study=7.7").text
 
@@ -363,7 +363,8 @@ def test_destinations_show_in_which_class_each_gets_structured_reports(
         record_taken(tx, "pacs", "1.2.840.10008.5.1.4.1.1.88.33", assumed="")
         record_taken(tx, "simple", None, assumed="")
         deliveries.record_not_taken(tx, 2)
-    with TestClient(make_app(there, database, None), base_url="http://127.0.0.1:8480") as client:
+    with TestClient(make_app(there, database), base_url="http://127.0.0.1:8480") as client:
+        client.cookies.set("cxrnode", begin_session(database, Role.RADIOLOGIST))
         page = client.get("/destinations").text
         study = client.get("/study/1.9").text
     for words in ("structured report: Comprehensive SR", "takes no structured report", "1 not taken"):

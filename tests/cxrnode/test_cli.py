@@ -13,8 +13,8 @@ from sqlalchemy import update
 from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.cli import main
-from cxrnode.phantom import phantom_dataset
 from dicom_node.receive import Receiver
+from tests.phantoms import phantom_dataset
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.database import Database

@@ -13,8 +13,9 @@ from PIL import Image
 
 from cxrnode import cli_analyse
 from cxrnode.cli import main
-from cxrnode.phantom import View, draw, phantom_dataset
+from cxrnode.phantom import View
 from reporting.reading import DISCLAIMER
+from tests.phantoms import draw, phantom_dataset
 
 SEED = 9
 """A phantom that the package that ships finds an opacity in, and that is not unlike what it learnt from."""

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -15,8 +17,10 @@ from PIL import Image
 from config.errors import PermanentError
 from config.settings import Settings
 from cxrnode import demo, demo_phantoms
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import View
 from dicom_node.send import StoreOutcome
+from tests.phantoms import phantom_dataset
+from tracking import schema
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
 
@@ -119,19 +123,28 @@ def _group(pid: int) -> int | None:
 
 def test_its_pages_run_until_ctrl_c(tmp_path: Path) -> None:
     settings_file = demo._write_settings(tmp_path, 1, 2)
+    database = Database.open(demo.own_settings(settings_file).database_url())
+    schema.ensure(database)
+    database.close()
+    name, password = demo.add_user(tmp_path)
     seen: list[str] = []
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
 
     def look(address: str) -> None:
         deadline = time.monotonic() + 60
+        form = urlencode({"user": name, "password": password, "next": "/analyse"}).encode()
+        login = urllib.request.Request(f"{address}/login", form, {"Sec-Fetch-Site": "same-origin"})
         while not seen and time.monotonic() < deadline:
             try:
-                seen.append(urllib.request.urlopen(f"{address}/analyse", timeout=5).read().decode())
+                seen.append(browser.open(login, timeout=5).read().decode())
+            except urllib.error.HTTPError as error:
+                pytest.fail(f"{error.code}")
             except OSError:
                 time.sleep(0.1)
         raise KeyboardInterrupt
 
     demo.serve_pages(tmp_path, look)
-    assert "Analyse" in seen[0]
+    assert "<h1>Analyse</h1>" in seen[0]
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(demo.pages_address(demo.own_settings(settings_file)), timeout=5)
 

@@ -8,13 +8,14 @@ import pytest
 from config.settings import DicomDestination, Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
-from tracking import deliveries, documents, maintenance, queue, refusals, schema
+from tracking import deliveries, documents, maintenance, queue, refusals, schema, users
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.refusals import Refusal, RefusalKind
 from tracking.taken_classes import record_taken
+from tracking.users import Role
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"
@@ -215,3 +216,17 @@ def test_the_class_of_structured_report_that_a_destination_takes_is_named_and_no
         "old": ("ok", "structured report: Comprehensive SR"),
         "simple": ("warning", "takes no structured report"),
     }
+
+
+def test_a_console_that_nobody_can_administer_is_named_with_the_cure(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "console" not in looked_at(settings, monkeypatch)
+    enabled = Settings(**settings.model_dump() | {"console": {"enabled": True}})
+    for role in (Role.RADIOLOGIST, Role.ADMINISTRATOR):
+        check = looked_at(enabled, monkeypatch)["console"]
+        assert check.state == "warning"
+        assert "cxrnode user add" in check.cure
+        with database.transaction() as tx:
+            users.add(tx, f"dr.{role.value}", role, "hash", by=users.Actor("root"))
+    assert looked_at(enabled, monkeypatch)["console"] == Check("console", "ok", "2 of 2 users may log in")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from numpy.typing import NDArray
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -21,6 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from cxrnode import phantom
 from cxrnode.phantom import Opacity, View, choose_opacities, draw, phantom_dataset
 from inference.pixels.decode import decode_samples, read_codestream
 from inference.pixels.layout import read_layout
@@ -34,12 +36,25 @@ def _written(dataset: pydicom.FileDataset) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module")
+def drawn() -> NDArray[np.uint16]:
+    """One drawing for all tests of how a drawing is stored: to draw is what takes the time."""
+    return draw(9, size=SMALL)
+
+
+@pytest.fixture
+def stores_drawn(drawn: NDArray[np.uint16], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let phantoms hold that drawing, whatever is asked for."""
+    monkeypatch.setattr(phantom, "draw", lambda *_what, **_how: drawn)
+
+
 def test_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     files = [_written(phantom_dataset(seed, size=SMALL, opacity=True)) for seed in (5, 5, 6)]
     assert files[0] == files[1]
     assert hashlib.sha256(files[0]).digest() != hashlib.sha256(files[2]).digest()
 
 
+@pytest.mark.usefixtures("stores_drawn")
 def test_uids_differ_between_all_variants_of_one_seed() -> None:
     variants = [
         phantom_dataset(1, size=SMALL),
@@ -117,13 +132,14 @@ def test_monochrome1_stores_the_same_picture_inverted() -> None:
     ],
     ids=lambda syntax: syntax.keyword,
 )
-def test_pixels_survive_every_transfer_syntax(syntax: pydicom.uid.UID) -> None:
+@pytest.mark.usefixtures("stores_drawn")
+def test_pixels_survive_every_transfer_syntax(syntax: pydicom.uid.UID, drawn: NDArray[np.uint16]) -> None:
     dataset = phantom_dataset(9, size=SMALL, transfer_syntax=syntax)
     read = pydicom.dcmread(BytesIO(_written(dataset)))
     assert read.file_meta.TransferSyntaxUID == syntax
     stream = read_codestream(read)
     layout = read_layout(read, None if stream is None else stream.header)
-    assert np.array_equal(decode_samples(read, layout, stream).array, draw(9, size=SMALL))
+    assert np.array_equal(decode_samples(read, layout, stream).array, drawn)
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000, "1.2.3", "1.2.840.10008.1.1"])
@@ -132,6 +148,7 @@ def test_a_transfer_syntax_that_phantoms_are_not_made_in_is_named_with_those_tha
         phantom_dataset(9, size=SMALL, transfer_syntax=syntax)
 
 
+@pytest.mark.usefixtures("stores_drawn")
 def test_views_that_must_not_be_analysed_say_so_in_their_headers() -> None:
     lateral, hand = (phantom_dataset(1, size=SMALL, view=view) for view in (View.LATERAL, View.HAND))
     assert lateral.ViewPosition == "LL"
@@ -141,6 +158,7 @@ def test_views_that_must_not_be_analysed_say_so_in_their_headers() -> None:
 
 
 @pytest.mark.peers
+@pytest.mark.usefixtures("stores_drawn")
 @pytest.mark.parametrize(
     ("sop_class", "photometric", "view"),
     [(sop_class, "MONOCHROME2", view) for sop_class in ("CR", "DX") for view in View]

@@ -47,11 +47,12 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
         ("work", "inference.worker:record_image_results:before"),
         ("work", "inference.worker:record_analysis:before"),
         ("work", "reporting.compose:record_documents:after"),
+        ("work", "reporting.compose:build_capture:before"),
         ("deliver", "reporting.deliver:record_delivered:before"),
     ],
     ids=[
         "received-not-committed", "committed-not-answered", "examined-not-recorded", "analysed-not-recorded",
-        "built-not-committed", "delivered-not-recorded",
+        "built-not-committed", "report-on-its-way", "delivered-not-recorded",
     ],
 )  # fmt: skip
 def test_death_at_the_worst_moment_loses_and_doubles_nothing(

@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
-from cxrnode.phantom import draw
 from inference import model
 from inference.analyse import Analyser, StageTimes, outcome_record
 from inference.findings import (
@@ -28,10 +27,10 @@ from inference.findings import (
     remarks_from_json,
 )
 from inference.package import ModelPackage
-from inference.pixels import read_picture
-from inference.shelf import Shelf
+from inference.pixels import Picture, read_picture
 from inference.worker import AnalyseHandler, Examiner
 from tests.codestreams import compress
+from tests.phantoms import draw
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
@@ -166,19 +165,16 @@ def test_the_same_file_gives_the_same_answer(node: Settings, radiograph: Any, tm
     assert analyser.analyse_file(path, StageTimes()) == analyser.analyse_file(path, StageTimes())
 
 
-def test_the_picture_that_was_analysed_is_at_hand_for_its_capture(
-    node: Settings, radiograph: Any, tmp_path: Path
-) -> None:
-    path, blank, shelf = tmp_path / "a.dcm", tmp_path / "b.dcm", Shelf()
+def test_an_image_with_findings_is_given_to_who_draws_it(node: Settings, radiograph: Any, tmp_path: Path) -> None:
+    path, blank = tmp_path / "a.dcm", tmp_path / "b.dcm"
+    kept: dict[Path, Picture] = {}
     dcmwrite(path, radiograph(), enforce_file_format=True)
     blank.write_bytes(b"no radiograph")
-    analyser = Analyser(node.inference, shelf)
+    analyser = Analyser(node.inference, kept.__setitem__)
     for file in (path, blank):
         analyser.analyse_file(file, StageTimes())
-    kept = shelf.take(path)
-    assert kept is not None
-    np.testing.assert_array_equal(kept.gray, read_picture(path, 10_000_000).gray)
-    assert shelf.take(blank) is None
+    assert list(kept) == [path]
+    np.testing.assert_array_equal(kept[path].gray, read_picture(path, 10_000_000).gray)
 
 
 def test_a_missing_file_fails_the_job_and_not_the_picture(node: Settings, database: Database, radiograph: Any) -> None:

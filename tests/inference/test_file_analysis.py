@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from config.settings import InferenceSettings
-from cxrnode.phantom import View, draw, phantom_dataset
+from cxrnode.phantom import View
 from inference.analyse import Analyser, StageTimes
 from inference.file_analysis import NO_HEADER, NOT_AN_IMAGE, FileAnalysis, analyse_content
 from inference.findings import NotAnalysed, Reason, RemarkKind
 from inference.pixels.image_file import FileKind
 from inference.verdict.decide import Kind, Verdict
 from inference.verdict.network import VerdictNetwork
+from tests.phantoms import draw, phantom_dataset
 
 SEED = 9
 MOST = 100_000_000

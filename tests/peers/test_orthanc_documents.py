@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
 
-from cxrnode.phantom import phantom_dataset
 from dicom_node.send import Target, store
 from inference.pixels import read_picture
 from reporting.account import Account
 from reporting.capture import build_capture
+from reporting.radiograph import Radiograph
 from reporting.report import build_report
 from reporting.source import read_source
 from tests.accounts import account
+from tests.phantoms import phantom_dataset
 
 pytestmark = pytest.mark.peers
 
@@ -34,7 +35,9 @@ def send_with_documents(path: Path, folder: Path, target: Target) -> tuple[Path,
     made = account_of(path)
     report, capture = folder / f"{path.stem}-sr.dcm", folder / f"{path.stem}-sc.dcm"
     report.write_bytes(build_report(made, 9001).content)
-    capture.write_bytes(build_capture(made, made.analysed[0], read_picture(path, 10**8), 9002, 1024).content)
+    capture.write_bytes(
+        build_capture(made, made.analysed[0], Radiograph.of(read_picture(path, 10**8), 1024), 9002).content
+    )
     outcomes = store([path, report, capture], target)
     assert [outcome.status for outcome in outcomes] == [0, 0, 0]
     return report, capture

@@ -17,6 +17,7 @@ from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.capture import build_capture
 from reporting.conformance import check_report
 from reporting.map_capture import build_map_capture
+from reporting.radiograph import Radiograph
 from reporting.reading import mapped_of
 from reporting.report import ReportClass, build_report
 from reporting.source import describe, read_source
@@ -100,8 +101,8 @@ def test_documents_of_sloppy_sources_are_valid(
     (mapped,) = mapped_of(made.analysed[0].findings)
     for name, content in (
         ("sr.dcm", build_report(made, 9001).content),
-        ("sc.dcm", build_capture(made, made.analysed[0], picture(), 9002, 512).content),
-        ("map.dcm", build_map_capture(made, made.analysed[0], mapped, picture(), 9003, 512).content),
+        ("sc.dcm", build_capture(made, made.analysed[0], Radiograph.of(picture(), 512), 9002).content),
+        ("map.dcm", build_map_capture(made, made.analysed[0], mapped, Radiograph.of(picture(), 512), 9003).content),
     ):
         path = tmp_path / name
         path.write_bytes(content)
@@ -172,7 +173,7 @@ def test_documents_of_eleven_findings_are_valid(
     made = account(analysed=(AnalysedImage(made.lead, found),), skipped=(lateral(),))
     report, capture = tmp_path / "sr.dcm", tmp_path / "sc.dcm"
     report.write_bytes(build_report(made, 9001).content)
-    capture.write_bytes(build_capture(made, made.analysed[0], picture(), 9002, 512).content)
+    capture.write_bytes(build_capture(made, made.analysed[0], Radiograph.of(picture(), 512), 9002).content)
     assert dciodvfy(report) == []
     assert dciodvfy(capture) == []
     assert sr_validators([report]) == []
@@ -192,7 +193,7 @@ def test_documents_of_real_radiographs_are_valid(
         report, capture = tmp_path / f"sr{number}.dcm", tmp_path / f"sc{number}.dcm"
         report.write_bytes(build_report(made, 9001).content)
         seen = read_picture(path, 10**8)
-        capture.write_bytes(build_capture(made, made.analysed[0], seen, 9002, 2048).content)
+        capture.write_bytes(build_capture(made, made.analysed[0], Radiograph.of(seen, 2048), 9002).content)
         assert dciodvfy(report) == []
         assert dciodvfy(capture) == []
         reports.append(report)

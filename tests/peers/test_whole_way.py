@@ -14,8 +14,9 @@ from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
 from cxrnode.demo_peers import DemoRis
-from cxrnode.phantom import View, phantom_dataset
+from cxrnode.phantom import View
 from tests.codestreams import compress
+from tests.phantoms import phantom_dataset
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
 IDENTITY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "AccessionNumber")
@@ -137,12 +138,12 @@ def test_dcmtk_sends_orthanc_keeps_and_a_foreign_listener_acknowledges(
 
 
 def test_many_images_on_one_association_all_come_back(
-    tmp_path: Path, dcmtk: Callable[[str], str], start_node: Callable[..., Any], orthanc: Any
+    dcmtk: Callable[[str], str],
+    start_node: Callable[..., Any],
+    orthanc: Any,
+    phantoms: Callable[[int], list[Path]],
 ) -> None:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for seed in range(6):
-        phantom_dataset(90 + seed, size=512).save_as(folder / f"{seed}.dcm", enforce_file_format=True)
+    folder = phantoms(6)[0].parent
     node = start_node(orthanc.dicom_port)
     node.await_ready()
     command = [dcmtk("storescu"), "+sd", "127.0.0.1", str(node.settings.receive.port), str(folder)]

@@ -9,9 +9,10 @@ from pydicom import Dataset
 from sqlalchemy import func, select
 
 from config.settings import DicomDestination, Hl7Destination, Settings
-from cxrnode.phantom import phantom_dataset
 from inference.findings import Finding, finding_to_json
+from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding
+from tests.phantoms import phantom_dataset
 from tracking import queue
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
@@ -81,6 +82,12 @@ class Studies:
         with self.database.reading() as read:
             analysis_id = read.scalars(select(func.max(Analysis.id))).one()
         return Job(analysis_id, f"report:{analysis_id}", "report", None, {"analysis_id": analysis_id}, 1, 0, 0, 0)
+
+    def report(self, settings: Settings, job: Job) -> None:
+        """Build an analysis's documents, and record each part of them as the loop would."""
+        for commit in ReportHandler(settings, self.database).run(job):
+            with self.database.transaction() as tx:
+                commit(tx)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from reporting.conformance import check_capture
 from reporting.drawing import GOOD, Caption, font, marks_of, shorten, wrap
 from reporting.layout import SMALLEST_LONG_SIDE, Area, Layout, place_label
 from reporting.overlay import draw_capture
+from reporting.radiograph import Radiograph
 from reporting.reading import claims_of
 from tests.accounts import (
     CHESTS,
@@ -39,7 +40,7 @@ CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ("Package SHA-256 
 
 def build(made: object = None, **changes: object) -> Dataset:
     ours = made if made is not None else account(**changes)
-    built = build_capture(ours, ours.analysed[0], picture(), 9002, 1024)  # type: ignore[attr-defined]
+    built = build_capture(ours, ours.analysed[0], Radiograph.of(picture(), 1024), 9002)  # type: ignore[attr-defined]
     check_capture(built, ours, ours.analysed[0])  # type: ignore[attr-defined, arg-type]
     return pydicom.dcmread(BytesIO(built.content))
 
@@ -91,7 +92,7 @@ def test_what_was_lossy_stays_lossy(name: str, flag: str, ratio: int | None, met
 @pytest.mark.parametrize("make", [*SLOPPY.values(), *FILED_WRONG.values()], ids=[*SLOPPY, *FILED_WRONG])
 def test_a_sloppy_source_gives_a_capture_that_files_with_it(make: Callable[[], Dataset]) -> None:
     made = account(make())
-    built = build_capture(made, made.analysed[0], picture(), 9002, 600)
+    built = build_capture(made, made.analysed[0], Radiograph.of(picture(), 600), 9002)
     check_capture(built, made, made.analysed[0])
 
 
@@ -104,9 +105,9 @@ def test_its_orientation_is_the_sources_or_unknown(name: str, orientation: list[
 
 def test_only_the_analysis_changes_the_bytes() -> None:
     made = account(good_header(1), good_header(2), skipped=(lateral(),), corrects=True, revision=2)
-    first, again = (build_capture(made, made.analysed[1], picture(), 9002, 1024) for _ in range(2))
+    first, again = (build_capture(made, made.analysed[1], Radiograph.of(picture(), 1024), 9002) for _ in range(2))
     assert first == again
-    other = build_capture(made, made.analysed[0], picture(), 9002, 1024)
+    other = build_capture(made, made.analysed[0], Radiograph.of(picture(), 1024), 9002)
     assert other.sop_instance_uid != first.sop_instance_uid
     assert other.series_uid == first.series_uid
 
@@ -114,7 +115,7 @@ def test_only_the_analysis_changes_the_bytes() -> None:
 def test_a_picture_that_is_not_what_the_header_says_is_no_capture() -> None:
     made = account()
     with pytest.raises(UndecodablePixels, match="400 x 320"):
-        build_capture(made, made.analysed[0], picture(ROWS, COLUMNS - 1), 9002, 1024)
+        build_capture(made, made.analysed[0], Radiograph.of(picture(ROWS, COLUMNS - 1), 1024), 9002)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2000, 1600), (1000, 1000), (700, 1000), (4000, 1000), (300, 3000)])
@@ -137,7 +138,7 @@ def test_a_small_picture_is_enlarged_so_that_text_is_readable() -> None:
 
 def test_the_picture_is_the_radiograph_wherever_no_box_is() -> None:
     gray = np.full((ROWS, COLUMNS), 0.5, dtype=np.float32)
-    drawn = draw_capture(Picture(gray), findings(), CAPTION, 1024)
+    drawn = draw_capture(Radiograph.of(Picture(gray), 1024), findings(), CAPTION)
     layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
     corner = drawn[layout.picture.bottom - 40 : layout.picture.bottom, :40]
     assert (corner == 128).all()
@@ -148,7 +149,7 @@ def test_a_solid_box_is_closed_and_a_dashed_one_has_gaps() -> None:
     layout = Layout.of(ROWS, COLUMNS, 1.0, 1024)
     for score, closed in ((0.9, True), (0.4, False)):
         box = (100.0, 150.0, 250.0, 300.0, score)
-        drawn = draw_capture(Picture(gray), (finding("lung_opacity", score, box),), CAPTION, 1024)
+        drawn = draw_capture(Radiograph.of(Picture(gray), 1024), (finding("lung_opacity", score, box),), CAPTION)
         area = layout.place(Box(*box[:4], score, Level.PRESENT))
         edge = drawn[area.top : area.bottom, area.left].max(axis=1) > 100
         assert edge.all() == closed
@@ -157,7 +158,9 @@ def test_a_solid_box_is_closed_and_a_dashed_one_has_gaps() -> None:
 
 def test_a_box_below_both_points_is_not_drawn() -> None:
     gray = np.zeros((ROWS, COLUMNS), dtype=np.float32)
-    drawn = draw_capture(Picture(gray), (finding("x", 0.1, (100.0, 150.0, 250.0, 300.0, 0.1)),), CAPTION, 1024)
+    drawn = draw_capture(
+        Radiograph.of(Picture(gray), 1024), (finding("x", 0.1, (100.0, 150.0, 250.0, 300.0, 0.1)),), CAPTION
+    )
     picture_area = Layout.of(ROWS, COLUMNS, 1.0, 1024).picture
     assert (drawn[picture_area.top : picture_area.bottom, : picture_area.right] == 0).all()
 
@@ -193,7 +196,7 @@ def test_a_picture_without_room_for_a_label_still_gets_one_on_it() -> None:
 def test_more_findings_than_fit_are_counted_and_nothing_breaks() -> None:
     many = tuple(finding(f"finding_with_a_long_name_number_{number}", number / 40) for number in range(40))
     gray = np.zeros((700, 1000), dtype=np.float32)
-    assert draw_capture(Picture(gray), many, CAPTION, 1024).shape[2] == 3
+    assert draw_capture(Radiograph.of(Picture(gray), 1024), many, CAPTION).shape[2] == 3
 
 
 def test_each_finding_with_regions_has_a_letter_and_a_hue_of_its_own() -> None:
@@ -232,7 +235,7 @@ def test_every_finding_of_eleven_is_named_on_a_capture_of_any_size(
 
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
     gray = np.zeros((ROWS, ROWS * shape[1] // shape[0]), dtype=np.float32)
-    drawn = draw_capture(Picture(gray), found, CAPTION, longest)
+    drawn = draw_capture(Radiograph.of(Picture(gray), longest), found, CAPTION)
     assert max(drawn.shape) <= longest
     assert {"AI RESULT", "NOT VERIFIED BY A RADIOLOGIST"} <= set(written)
     words = " ".join(written)
@@ -254,7 +257,9 @@ def test_an_image_of_reduced_resolution_makes_the_same_capture() -> None:
     ramp = np.add.outer(np.linspace(0, 0.5, 2048), np.linspace(0, 0.5, 2001)).astype(np.float32)
     padded = np.pad(ramp, ((0, 0), (0, 3)), "edge")
     quarter = padded.reshape(512, 4, 501, 4).mean((1, 3))
-    whole = draw_capture(Picture(ramp), findings(), CAPTION, 1024)
-    reduced = draw_capture(Picture(quarter, reduction=4, stored_size=ramp.shape), findings(), CAPTION, 1024)
+    whole = draw_capture(Radiograph.of(Picture(ramp), 1024), findings(), CAPTION)
+    reduced = draw_capture(
+        Radiograph.of(Picture(quarter, reduction=4, stored_size=ramp.shape), 1024), findings(), CAPTION
+    )
     assert whole.shape == reduced.shape
     assert np.abs(whole.astype(int) - reduced).max() <= 2

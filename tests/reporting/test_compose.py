@@ -16,8 +16,8 @@ from config.errors import DocumentRejected, StorageFull
 from config.settings import Settings
 from inference.findings import Finding
 from inference.pixels import read_picture
-from inference.shelf import Shelf
 from reporting.compose import ReportHandler
+from reporting.shelf import Shelf
 from tests.accounts import mapped_findings
 from tracking import audit, maintenance, queries, queue
 from tracking.models import Delivery, Document
@@ -33,13 +33,6 @@ def rows(database: Any) -> tuple[list[Document], list[tuple[str, str]]]:
         return documents, sorted((kind, name) for kind, name in routed)
 
 
-def report(studies: Any, settings: Settings, job: Any) -> None:
-    commit = ReportHandler(settings, studies.database).run(job)
-    assert commit is not None
-    with studies.database.transaction() as tx:
-        commit(tx)
-
-
 def read(settings: Settings, document: Document) -> Any:
     return pydicom.dcmread(BytesIO((settings.document_dir / document.path).read_bytes()))
 
@@ -52,7 +45,7 @@ def test_each_kind_goes_to_whoever_wants_it(
     lateral = studies.receive(phantom(1, study_uid=str(first.StudyInstanceUID), instance_number=2))
     settings = with_destinations()
     job = studies.analyse(str(first.StudyInstanceUID), {uid: opacity_findings, lateral: "it is a lateral view"})
-    report(studies, settings, job)
+    studies.report(settings, job)
     documents, routes = rows(studies.database)
     assert [document.kind for document in documents] == ["sr", "sc", "hl7"]
     assert all(document.quarantined is None for document in documents)
@@ -73,9 +66,9 @@ def test_a_score_map_is_built_for_whoever_takes_it_and_only_where_there_is_one(
     settings = with_destinations()
     pacs, *others = settings.destinations
     wanting = pacs.model_copy(update={"documents": ("sr", "map")})
-    report(studies, settings, job)
+    studies.report(settings, job)
     assert [document.kind for document in rows(studies.database)[0]] == ["sr", "sc", "sc", "hl7"]
-    report(studies, settings.model_copy(update={"destinations": (wanting, *others)}), job)
+    studies.report(settings.model_copy(update={"destinations": (wanting, *others)}), job)
     documents, routes = rows(studies.database)
     (built,) = (document for document in documents if document.kind == "map")
     assert built.quarantined is None
@@ -91,7 +84,7 @@ def test_without_destinations_report_and_capture_are_kept_and_no_message_is_made
 ) -> None:
     image = phantom()
     uid = studies.receive(image)
-    report(studies, settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    studies.report(settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
     documents, routes = rows(studies.database)
     assert [document.kind for document in documents] == ["sr", "sc"]
     assert routes == []
@@ -109,7 +102,7 @@ def test_what_documents_leave_empty_is_noted_once_for_the_operator_and_in_no_doc
     study_uid = str(image.StudyInstanceUID)
     job = studies.analyse(study_uid, {uid: opacity_findings})
     for _ in range(2):
-        report(studies, settings, job)
+        studies.report(settings, job)
     documents, _ = rows(studies.database)
     assert read(settings, documents[0]).AccessionNumber == ""
     assert b"has 23 characters" not in (settings.document_dir / documents[0].path).read_bytes()
@@ -126,6 +119,27 @@ def test_what_documents_leave_empty_is_noted_once_for_the_operator_and_in_no_doc
     assert "RAD" not in str(lines[0].detail)
 
 
+def test_a_report_is_on_its_way_before_the_captures_are_drawn_and_building_again_adds_nothing(
+    studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
+) -> None:
+    image = phantom()
+    uid = studies.receive(image)
+    settings = with_destinations()
+    job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
+    parts = ReportHandler(settings, studies.database).run(job)
+    with studies.database.transaction() as tx:
+        next(parts)(tx)
+    begun, routes = rows(studies.database)
+    assert [document.kind for document in begun] == ["sr"]
+    assert routes == [("sr", "pacs")]
+    for _ in range(2):  # the process died there; later somebody asks for all of it again
+        studies.report(settings, job)
+        documents, routes = rows(studies.database)
+        assert [document.kind for document in documents] == ["sr", "sc", "hl7"]
+        assert routes == [("hl7", "ris"), ("sc", "pacs"), ("sc", "viewer"), ("sr", "pacs")]
+        assert (documents[0].id, documents[0].sha256) == (begun[0].id, begun[0].sha256)
+
+
 def test_a_rebuild_is_the_same_to_the_byte_and_adds_nothing(
     studies: Any, with_destinations: Callable[..., Settings], phantom: Any, opacity_findings: tuple[Finding, ...]
 ) -> None:
@@ -133,10 +147,10 @@ def test_a_rebuild_is_the_same_to_the_byte_and_adds_nothing(
     uid = studies.receive(image)
     settings = with_destinations()
     job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
-    report(studies, settings, job)
+    studies.report(settings, job)
     before, routes = rows(studies.database)
     files = {path: path.read_bytes() for path in settings.document_dir.rglob("*") if path.is_file()}
-    report(studies, settings, job)
+    studies.report(settings, job)
     after, routes_after = rows(studies.database)
     assert [(d.uid, d.sha256) for d in before] == [(d.uid, d.sha256) for d in after]
     assert routes == routes_after
@@ -151,9 +165,9 @@ def test_a_later_revision_corrects_and_points_back(
     uid = studies.receive(image)
     settings = with_destinations()
     studies.begin_analysis()
-    report(studies, settings, studies.analyse(study, {uid: opacity_findings}))
+    studies.report(settings, studies.analyse(study, {uid: opacity_findings}))
     late = studies.receive(phantom(1, study_uid=study, instance_number=2))
-    report(studies, settings, studies.analyse(study, {uid: opacity_findings, late: opacity_findings}, revision=2))
+    studies.report(settings, studies.analyse(study, {uid: opacity_findings, late: opacity_findings}, revision=2))
     documents, _ = rows(studies.database)
     first, second = [document for document in documents if document.kind == "sr"]
     assert first.uid != second.uid
@@ -180,7 +194,7 @@ def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
     image = phantom()
     uid = studies.receive(image)
     settings = with_destinations()
-    report(studies, settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    studies.report(settings, studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
     documents, routes = rows(studies.database)
     assert {document.kind: document.quarantined for document in documents} == {
         "sr": "the template is not TID 1500", "sc": None, "hl7": None,
@@ -204,18 +218,17 @@ def test_what_was_quarantined_is_built_again_when_its_cause_is_mended(
     studies.analyse(study, {uid: opacity_findings})
     due = queue.claim(studies.database, ("report",), "test/1/1", 60_000)
     assert due is not None
-    with monkeypatch.context() as broken, studies.database.transaction() as tx:
+    with monkeypatch.context() as broken:
         broken.setattr(reporting.compose, "check_report", reject)
-        commit = ReportHandler(settings, studies.database).run(due)
-        assert commit is not None
+        studies.report(settings, due)
+    with studies.database.transaction() as tx:
         queue.finish(tx, due)
-        commit(tx)
     with studies.database.transaction() as tx:
         assert maintenance.retry_study(tx, study) == 1
     again = queue.claim(studies.database, ("report",), "test/1/1", 60_000)
     assert again is not None
     assert again.key == due.key
-    report(studies, settings, again)
+    studies.report(settings, again)
     documents, routes = rows(studies.database)
     assert {document.kind: document.quarantined for document in documents} == {"sr": None, "sc": None, "hl7": None}
     assert ("sr", "pacs") in routes
@@ -241,7 +254,7 @@ def test_a_fault_of_ours_costs_one_document(
     monkeypatch.setattr(reporting.compose, "build_capture", crash)
     image = phantom()
     uid = studies.receive(image)
-    report(studies, with_destinations(), studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
+    studies.report(with_destinations(), studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))
     documents, routes = rows(studies.database)
     reasons = {document.kind: document.quarantined for document in documents}
     assert "ZeroDivisionError" in str(reasons["sc"])
@@ -263,7 +276,7 @@ def test_a_full_disk_is_worth_another_try(
     image = phantom()
     job = studies.analyse(str(image.StudyInstanceUID), {studies.receive(image): opacity_findings})
     with pytest.raises(StorageFull):
-        ReportHandler(settings, studies.database).run(job)
+        next(ReportHandler(settings, studies.database).run(job))
 
 
 def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
@@ -276,16 +289,16 @@ def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
     image = phantom()
     uid = studies.receive(image)
     job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
-    report(studies, settings, job)
+    studies.report(settings, job)
     path = settings.instance_dir / f"{uid}.dcm"
-    shelf = Shelf()
+    shelf = Shelf(settings.report.capture_longest_side)
     shelf.put(path, read_picture(path, 10_000_000))
     with monkeypatch.context() as patch:
         patch.setattr(reporting.compose, "read_picture", None)  # nobody asks the file
-        again = ReportHandler(settings, studies.database, shelf.take).run(job)
-    assert again is not None
+        again = list(ReportHandler(settings, studies.database, shelf.take).run(job))
     with studies.database.transaction() as tx:
-        again(tx)
+        for commit in again:
+            commit(tx)
     documents, _ = rows(studies.database)
     assert [document.kind for document in documents] == ["sr", "sc"]
     assert all(document.quarantined is None for document in documents)
@@ -302,10 +315,10 @@ def test_an_image_that_can_no_longer_be_read_is_named_and_the_others_reported(
     (settings.instance_dir / f"{other}.dcm").write_bytes(b"rubbish")
     outcomes = {uid: opacity_findings, other: opacity_findings}
     job = studies.analyse(str(image.StudyInstanceUID), outcomes)
-    report(studies, settings, job)
+    studies.report(settings, job)
     documents, _ = rows(studies.database)
     assert [document.kind for document in documents] == ["sr", "sc"]
     assert b"can no longer be read" in (settings.document_dir / documents[0].path).read_bytes()
     Path(settings.instance_dir / f"{uid}.dcm").write_bytes(b"rubbish")
     with pytest.raises(DocumentRejected):
-        ReportHandler(settings, studies.database).run(job)
+        next(ReportHandler(settings, studies.database).run(job))

@@ -16,6 +16,7 @@ from reporting.capture import build_capture
 from reporting.conformance import check_capture, check_file, check_map_capture, check_message, check_report
 from reporting.map_capture import build_map_capture
 from reporting.message import build_message
+from reporting.radiograph import Radiograph
 from reporting.reading import mapped_of
 from reporting.report import BuiltObject, build_report
 from tests.accounts import account, good_header, mapped_account, mapped_findings, picture, walk
@@ -35,7 +36,7 @@ def report(made: Account) -> BuiltObject:
 
 @pytest.fixture(scope="module")
 def capture(made: Account) -> BuiltObject:
-    return build_capture(made, made.analysed[0], picture(), 9002, 600)
+    return build_capture(made, made.analysed[0], Radiograph.of(picture(), 600), 9002)
 
 
 def damaged(built: BuiltObject, damage: Damage) -> BuiltObject:
@@ -157,7 +158,7 @@ def test_a_score_map_of_another_finding_or_of_none_is_rejected() -> None:
     made = mapped_account()
     image = made.analysed[0]
     (entry,) = mapped_of(image.findings)
-    built = build_map_capture(made, image, entry, picture(), 9003, 600)
+    built = build_map_capture(made, image, entry, Radiograph.of(picture(), 600), 9003)
     check_map_capture(built, made, image, "lung_opacity")
     with pytest.raises(DocumentRejected, match="no score map to show"):
         check_map_capture(built, made, image, "normal")

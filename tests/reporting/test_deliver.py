@@ -20,7 +20,6 @@ from config.errors import (
 )
 from config.settings import Settings
 from inference.findings import Finding
-from reporting.compose import ReportHandler
 from reporting.deliver import DeliverHandler
 from tracking.deliveries import load_delivery
 from tracking.models import Delivery, Document
@@ -83,10 +82,7 @@ def due(studies: Any, phantom: Any, opacity_findings: tuple[Finding, ...]) -> Ca
     def prepare(settings: Settings) -> dict[str, Job]:
         image = phantom()
         job = studies.analyse(str(image.StudyInstanceUID), {studies.receive(image): opacity_findings})
-        commit = ReportHandler(settings, studies.database).run(job)
-        assert commit is not None
-        with studies.database.transaction() as tx:
-            commit(tx)
+        studies.report(settings, job)
         with studies.database.reading() as read:
             found = read.execute(select(Delivery.id, Delivery.destination, Document.kind).join(Document)).all()
         return {
@@ -206,12 +202,7 @@ def test_a_message_that_a_later_revision_has_overtaken_is_not_sent(
     with studies.database.reading() as read:
         study_uid = load_delivery(read, late.id).study_uid
     second = studies.receive(phantom(1, study_uid=study_uid, instance_number=2))
-    commit = ReportHandler(settings, studies.database).run(
-        studies.analyse(study_uid, {second: opacity_findings}, revision=2)
-    )
-    assert commit is not None
-    with studies.database.transaction() as tx:
-        commit(tx)
+    studies.report(settings, studies.analyse(study_uid, {second: opacity_findings}, revision=2))
     with studies.database.reading() as read:
         number = read.scalars(
             select(Delivery.id).join(Document).where(Document.kind == "hl7", Delivery.id != late.id)

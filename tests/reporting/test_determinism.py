@@ -10,6 +10,7 @@ from config.settings import Hl7Destination
 from reporting.capture import build_capture
 from reporting.map_capture import build_map_capture
 from reporting.message import build_message
+from reporting.radiograph import Radiograph
 from reporting.reading import mapped_of
 from reporting.report import build_report
 from tests.accounts import good_header, lateral, mapped_account, picture
@@ -22,8 +23,8 @@ def build() -> list[bytes]:
     destination = Hl7Destination(kind="hl7", name="ris", host="h", port=1)
     return [
         build_report(made, 9001).content,
-        build_capture(made, made.analysed[0], picture(), 9002, 800).content,
-        build_map_capture(made, made.analysed[0], mapped, picture(), 9003, 800).content,
+        build_capture(made, made.analysed[0], Radiograph.of(picture(), 800), 9002).content,
+        build_map_capture(made, made.analysed[0], mapped, Radiograph.of(picture(), 800), 9003).content,
         build_message(made, destination, None).content,
     ]
 

@@ -27,6 +27,7 @@ from reporting.layout import Layout
 from reporting.map_capture import build_map_capture
 from reporting.map_overlay import draw_map
 from reporting.overlay import draw_capture
+from reporting.radiograph import Radiograph
 from reporting.reading import map_words, mapped_of
 from reporting.report import BuiltObject
 from tests.accounts import (
@@ -49,7 +50,7 @@ CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ("Package SHA-256 
 def built(made: Account, image: int = 0, longest: int = 1024) -> BuiltObject:
     chosen = made.analysed[image]
     (entry,) = mapped_of(chosen.findings)
-    capture = build_map_capture(made, chosen, entry, picture(), 9003, longest)
+    capture = build_map_capture(made, chosen, entry, Radiograph.of(picture(), longest), 9003)
     check_map_capture(capture, made, chosen, entry.finding.label)
     return capture
 
@@ -60,12 +61,15 @@ def read(capture: BuiltObject) -> Dataset:
 
 def drawn_map(image: Picture, drawn: ScoreMap, longest: int = 1024) -> np.ndarray[Any, Any]:
     (entry,) = mapped_of((finding("lung_opacity", 0.9, map=drawn),))
-    return draw_map(image, entry, CAPTION, longest)
+    return draw_map(Radiograph.of(image, longest), entry, CAPTION)
 
 
 def test_it_stands_beside_the_capture_in_a_series_of_its_own() -> None:
     made = mapped_account()
-    document, capture = read(built(made)), read(build_capture(made, made.analysed[0], picture(), 9002, 1024))
+    document, capture = (
+        read(built(made)),
+        read(build_capture(made, made.analysed[0], Radiograph.of(picture(), 1024), 9002)),
+    )
     assert document.SOPClassUID == SecondaryCaptureImageStorage
     assert (document.SeriesNumber, document.SeriesDescription) == (9003, "AI score maps (not verified)")
     assert document.SeriesInstanceUID != capture.SeriesInstanceUID
@@ -99,7 +103,7 @@ def test_an_image_that_is_not_what_the_header_says_has_no_score_map() -> None:
     made = mapped_account()
     (entry,) = mapped_of(made.analysed[0].findings)
     with pytest.raises(UndecodablePixels, match="400 x 320"):
-        build_map_capture(made, made.analysed[0], entry, picture(ROWS, COLUMNS - 1), 9003, 1024)
+        build_map_capture(made, made.analysed[0], entry, Radiograph.of(picture(ROWS, COLUMNS - 1), 1024), 9003)
 
 
 def test_only_a_claimed_finding_shows_its_map() -> None:
@@ -146,8 +150,8 @@ def test_a_hot_place_of_the_network_comes_out_at_its_place_of_the_stored_image(
 
 def test_away_from_the_map_the_radiograph_is_the_captures() -> None:
     (entry,) = mapped_of((finding("lung_opacity", 0.9, map=hot_map(2, 2, 8, 8)),))
-    capture = draw_capture(picture(), (finding("lung_opacity", 0.9),), CAPTION, 1024)
-    mapped = draw_map(picture(), entry, CAPTION, 1024)
+    capture = draw_capture(Radiograph.of(picture(), 1024), (finding("lung_opacity", 0.9),), CAPTION)
+    mapped = draw_map(Radiograph.of(picture(), 1024), entry, CAPTION)
     area = Layout.of(ROWS, COLUMNS, 1.0, 1024).picture
     assert mapped.shape == capture.shape
     lower = slice((area.top + area.bottom) // 2, area.bottom), slice(area.left, area.right)
@@ -220,4 +224,4 @@ def test_a_finding_without_a_map_cannot_be_drawn() -> None:
     (entry,) = mapped_of(mapped_findings())
     without = type(entry)(finding("lung_opacity", 0.9), entry.claim, 0)
     with pytest.raises(ValueError, match="no score map"):
-        draw_map(picture(), without, CAPTION, 1024)
+        draw_map(Radiograph.of(picture(), 1024), without, CAPTION)

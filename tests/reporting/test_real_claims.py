@@ -8,7 +8,6 @@ import pytest
 from pydicom import Dataset
 
 from config.settings import Hl7Destination
-from cxrnode.phantom import phantom_dataset
 from inference.evidence import may_be_stated
 from inference.findings import Finding
 from inference.model import Model
@@ -19,6 +18,7 @@ from reporting.message import build_message
 from reporting.report import build_report
 from reporting.source import read_source
 from tests.accounts import account, told
+from tests.phantoms import phantom_dataset
 
 RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)
 _PRESENT, _UNDETERMINED = "Present", "Undetermined"

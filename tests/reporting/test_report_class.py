@@ -63,10 +63,7 @@ class Node:
         uid = str(image.StudyInstanceUID)
         instance = self.studies.receive(image)
         job = self.studies.analyse(uid, {instance: self.findings}, revision=revision)
-        commit = ReportHandler(settings, self.studies.database).run(job)
-        assert commit is not None
-        with self.studies.database.transaction() as tx:
-            commit(tx)
+        self.studies.report(settings, job)
         return uid
 
     def deliver(self, settings: Settings) -> None:
@@ -248,10 +245,7 @@ def test_building_again_sends_no_second_report(node: Node, settings: Settings) -
         for fixed in ("auto", "comprehensive-3d"):
             changed = sending_to(settings, port, report_class=fixed)
             job = _job(0, {"analysis_id": analysis_id})
-            commit = ReportHandler(changed, node.studies.database).run(job)
-            assert commit is not None
-            with node.studies.database.transaction() as tx:
-                commit(tx)
+            node.studies.report(changed, job)
             node.deliver(changed)
     assert len([ds for ds in received if ds.Modality == "SR"]) == 1
 
@@ -278,7 +272,7 @@ def test_the_content_is_the_same_in_every_class(node: Node, settings: Settings) 
         changed = sending_to(settings, port, report_class="enhanced")
         with node.studies.database.reading() as read:
             (analysis_id,) = read.scalars(select(Document.analysis_id).where(Document.kind == "sr").distinct())
-        ReportHandler(changed, node.studies.database).run(_job(0, {"analysis_id": analysis_id}))
+        next(ReportHandler(changed, node.studies.database).run(_job(0, {"analysis_id": analysis_id})))
     documents = [dcmread(path) for path in there.document_dir.rglob("*.dcm")]
     ours, other = (ds for ds in sorted(documents, key=lambda ds: ds.SOPClassUID, reverse=True) if ds.Modality == "SR")
     assert ours.SOPInstanceUID != other.SOPInstanceUID

@@ -21,6 +21,7 @@ from dicom_node.file_meta import file_meta
 from dicom_node.header import parse_header
 from inference.findings import Finding
 from reporting.compose import ReportHandler
+from reporting.radiograph import Radiograph
 from tests.accounts import MODEL, finding, picture
 from tests.mixtures import CR, encode
 from tests.reporting.conftest import record_of
@@ -67,7 +68,7 @@ class Decide:
 
 @dataclass(frozen=True)
 class Work:
-    """A worker begins, or ends, an analysis or a report; it may have several in hand."""
+    """A worker begins an analysis or a report, writes a part of it, or ends it; it may have several in hand."""
 
     step: str
 
@@ -81,7 +82,7 @@ steps = st.one_of(
         Decide, st.sampled_from(["resolve", "reject", "accept"]), st.integers(1, 4), st.integers(1, 2),
         st.sampled_from("ABC"),
     ),
-    st.builds(Work, st.sampled_from(["analyse", "analyse", "report", "report", "finish", "abandon"])),
+    st.builds(Work, st.sampled_from(["analyse", "analyse", "report", "report", "part", "finish", "abandon"])),
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ class World:
     root: str = ""
     sent: dict[str, str] = field(default_factory=dict)
     """The patient of each file, by its path in the instance store."""
-    in_hand: list[tuple[Job, Commit | None]] = field(default_factory=list)
+    in_hand: list[tuple[Job, list[Commit]]] = field(default_factory=list)
 
     def receive(self, step: Receive) -> None:
         uid, study = f"{self.root}.{step.image}.1", f"{self.root}.{step.study}"
@@ -141,6 +142,8 @@ class World:
     def work(self, step: Work) -> None:
         if step.step in {"analyse", "report"}:
             self.begin(step.step)
+        elif self.in_hand and step.step == "part":
+            self.write_part(*self.in_hand[0])
         elif self.in_hand:
             self.end(*self.in_hand.pop(0), abandon=step.step == "abandon")
 
@@ -149,21 +152,30 @@ class World:
         if job is None:
             return False
         try:
-            commit = self.analyse(job) if name == "analyse" else self.report(job)
+            parts = [self.analyse(job)] if name == "analyse" else list(self.report(job))
         except CxrnodeError as error:  # as the loop does: it stops, and shows
             with self.database.transaction() as tx:
                 queue.stop(tx, job, str(error))
             return True
-        self.in_hand.append((job, commit))
+        self.in_hand.append((job, parts))
         return True
 
-    def end(self, job: Job, commit: Commit | None, *, abandon: bool = False) -> None:
+    def write_part(self, job: Job, parts: list[Commit]) -> None:
+        """Write one of several parts, as the loop does; the last of an analysis ends its job."""
+        if job.queue == "report" and parts:
+            with self.database.transaction() as tx:
+                queue.hold(tx, job)
+                parts.pop(0)(tx)
+
+    def end(self, job: Job, parts: list[Commit], *, abandon: bool = False) -> None:
+        while job.queue == "report" and parts and not abandon:
+            self.write_part(job, parts)
         with self.database.transaction() as tx:
             if abandon:
                 queue.hand_back(tx, job)
                 return
             queue.finish(tx, job)
-            if commit is not None:
+            for commit in parts:
                 commit(tx)
 
     def analyse(self, job: Job) -> Commit:
@@ -182,8 +194,8 @@ class World:
     def found_on(self, path: str) -> Finding:
         return finding("lung_opacity", SCORES[self.sent[path]])
 
-    def report(self, job: Job) -> Commit | None:
-        return ReportHandler(self.settings, self.database, lambda _: picture()).run(job)
+    def report(self, job: Job) -> Iterator[Commit]:
+        return ReportHandler(self.settings, self.database, lambda _: Radiograph.of(picture(), 512)).run(job)
 
     def drain(self) -> None:
         """Let everything come to its end."""

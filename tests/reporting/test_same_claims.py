@@ -27,6 +27,7 @@ from reporting.conformance import check_message, check_report
 from reporting.drawing import Caption
 from reporting.message import build_message
 from reporting.overlay import draw_capture
+from reporting.radiograph import Radiograph
 from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
 from reporting.report import build_report
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
@@ -131,7 +132,7 @@ def capture_of(found: tuple[Finding, ...]) -> list[str]:
         original(draw, xy, text, **options)
 
     with patch.object(ImageDraw.ImageDraw, "text", listen):
-        draw_capture(Picture(np.zeros((ROWS, COLUMNS), np.float32)), found, CAPTION, 1280)
+        draw_capture(Radiograph.of(Picture(np.zeros((ROWS, COLUMNS), np.float32)), 1280), found, CAPTION)
     return drawn
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import psutil
@@ -30,11 +30,11 @@ LATER = DeliverySettings(first_retry_seconds=60, longest_retry_seconds=60)
 class Recorder:
     """A handler that does what the test says and remembers what it was asked."""
 
-    act: Callable[[Job], Commit | None] = lambda job: None
+    act: Callable[[Job], Commit | Iterator[Commit] | None] = lambda job: None
     ran: list[str] = field(default_factory=list)
     failures: list[tuple[str, str, bool]] = field(default_factory=list)
 
-    def run(self, job: Job) -> Commit | None:
+    def run(self, job: Job) -> Commit | Iterator[Commit] | None:
         self.ran.append(job.key)
         return self.act(job)
 
@@ -71,6 +71,36 @@ def test_work_is_done_and_its_record_written_with_the_job(database: Database) ->
     assert depth(database) == {}
     with database.reading() as read:
         assert audit.verify(read).lines == 1
+
+
+def test_a_part_is_written_before_the_next_is_worked_on(database: Database) -> None:
+    put(database, "a")
+    seen: list[dict[tuple[str, str], int]] = []
+
+    def act(_job: Job) -> Iterator[Commit]:
+        for name in ("first", "second"):
+            yield lambda tx, name=name: queue.enqueue(tx, "next", name, {})
+            seen.append(depth(database))
+
+    loop_of(database, Recorder(act)).run_until_idle()
+    assert seen == [{("q", "open"): 1, ("next", "open"): number} for number in (1, 2)]
+    assert depth(database) == {("next", "open"): 2}
+
+
+def test_a_worker_that_lost_its_job_writes_no_further_part(database: Database) -> None:
+    put(database, "a")
+
+    def act(job: Job) -> Iterator[Commit]:
+        yield lambda tx: queue.enqueue(tx, "next", "first", {})
+        with database.transaction() as tx:
+            queue.hand_back(tx, job)
+        assert queue.claim(database, ("q",), "another/1/1", 60_000) is not None
+        yield lambda tx: queue.enqueue(tx, "next", "second", {})
+
+    handler = Recorder(act)
+    loop_of(database, handler).run_until_idle()
+    assert depth(database) == {("q", "open"): 1, ("next", "open"): 1}
+    assert handler.failures == []
 
 
 def test_a_record_that_cannot_be_written_leaves_the_job_to_be_done_again(database: Database) -> None:

@@ -9,7 +9,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from config.errors import SettingsError
-from tracking import audit, queries, queue, schema
+from tracking import (
+    audit,
+    queries,
+    queue,
+    schema,
+    user_models,  # noqa: F401 - puts its tables into the metadata
+)
 from tracking.database import Database
 from tracking.models import Base
 from tracking.patient import PatientIdentity

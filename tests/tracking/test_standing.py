@@ -333,6 +333,10 @@ def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database
 
 
 DOWN_TO_0007 = (
+    "DROP TABLE login_failures",
+    "DROP TABLE api_token",
+    "DROP TABLE user_session",
+    "DROP TABLE console_user",
     "DROP TABLE stated_finding",
     "DROP TABLE standing",
     "ALTER TABLE study DROP COLUMN urgent",

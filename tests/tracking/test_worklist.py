@@ -25,6 +25,12 @@ def stop_job(database: Database, key: str, study: str) -> None:
         study_changed(tx, study)
 
 
+def end_job(database: Database, key: str, study: str) -> None:
+    with database.transaction() as tx:
+        tx.execute(update(Job).where(Job.key == key).values(state="done"))
+        study_changed(tx, study)
+
+
 def make_every_status(database: Database, receive: Record, analyse: Record, build: Record) -> None:
     """Put one study into every state there is; study 3.N has instance 3.N.1."""
     for number in range(1, 12):
@@ -38,6 +44,8 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
     for number in range(5, 11):
         build(ids[f"3.{number}"], *(("pacs",) if number != 9 else ()), quarantined="bad" if number == 8 else None)
     stop_job(database, f"report:{ids['3.11']}", "3.11")
+    for uid in ("3.6", "3.10"):  # of 3.9 more documents are still to come
+        end_job(database, f"report:{ids[uid]}", uid)
     ways = {uid: _delivery_of(database, ids[uid]) for uid in ("3.6", "3.7", "3.10")}
     with database.transaction() as tx:
         deliveries.record_delivered(tx, ways["3.6"], "0000")
@@ -73,6 +81,7 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
         own = {study.study_uid: study.status for study in worklist.list_studies(read, limit=100)}
     by_status = {status: set(listed(database, status=status)) for status in worklist.STATUSES}
     assert by_status == {status: {uid for uid, at in own.items() if at == status} for status in worklist.STATUSES}
+    assert "3.9" in by_status["reported"]
     assert all(by_status.values()), "every status was tried"
     assert by_status["attention"] == {"3.2", "3.7", "3.8", "3.11"}
     assert (by_status["conflict"], by_status["rejected"]) == ({"3.12"}, {"3.13"})

@@ -15,11 +15,11 @@ from pydicom import Dataset, dcmread
 from config.load import load_settings
 from cxrnode.cli import main
 from cxrnode.demo_peers import DemoPacs
-from cxrnode.phantom import phantom_dataset
 from inference.model import Model
 from inference.package import FIGURES, load_package
 from inference.pixels import read_picture
 from tests.accounts import told
+from tests.phantoms import phantom_dataset
 from training.recipe import load_recipe, shipped_recipes
 
 EVERY_KIND = {"chest-default", "covid-detector", "covid-binary-cnn"}

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from config.settings import InferenceSettings
-from cxrnode.phantom import phantom_dataset
 from inference.eligibility import eligibility
 from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
+from tests.phantoms import phantom_dataset
 
 Outcome = Callable[..., NotAnalysed | None]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.errors import PackageError
@@ -51,6 +51,7 @@ def test_a_file_that_is_no_measure_is_refused(tmp_path: Path, content: bytes) ->
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255), st.booleans())
+@example(727, 1, False).via("a member that says it is encrypted")
 def test_a_damaged_file_is_refused_or_read(position: int, change: int, cut: bool) -> None:
     content = bytearray(LEARNT.to_bytes())
     position %= len(content)

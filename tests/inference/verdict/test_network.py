@@ -8,11 +8,12 @@ import pytest
 from config.errors import CxrnodeError, PackageError
 from config.settings import InferenceSettings
 from cxrnode.demo_phantoms import SCENES
-from cxrnode.phantom import View, draw
+from cxrnode.phantom import View
 from inference.package import load_package, load_verdict
 from inference.pixels import Picture, implausible, read_picture
 from inference.verdict.decide import Kind
 from inference.verdict.network import VerdictNetwork
+from tests.phantoms import draw
 
 MAX_PIXELS = 100_000_000
 

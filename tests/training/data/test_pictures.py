@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from config.errors import DataError
-from cxrnode.phantom import phantom_dataset
 from inference.pixels import to_model_input
+from tests.phantoms import phantom_dataset
 from training.data.examples import Example, TruthBox
 from training.data.pictures import read_grey, read_picture, require_readable, size, to_model_box
 

@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 
 from config.errors import DataError
-from cxrnode.phantom import phantom_dataset
+from tests.phantoms import phantom_dataset
 from training.data.examples import TruthBox, View
 from training.data.open import open_data
 from training.data.pictures import read_grey

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from config.errors import DataError
-from cxrnode.phantom import phantom_dataset
+from tests.phantoms import phantom_dataset
 from training.data import voc
 from training.data.examples import Example, TruthBox, View
 from training.data.open import open_data

@@ -1,0 +1,83 @@
+"""Who may ask for which route: one table. What is not in it is not served."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from starlette.routing import compile_path
+
+from tracking.api_tokens import Scope
+from tracking.users import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The least role that a route asks for, and the scope that lets an API token in."""
+
+    role: Role | None
+    """None lets everybody in, also without a login."""
+    scope: Scope | None = None
+    """None lets no token in."""
+    before_change: bool = False
+    """Open to a user who has to change the password first."""
+
+
+Routes = Mapping[tuple[str, str], Rule]
+
+_ANYBODY = Rule(None)
+_VIEWER = Rule(Role.VIEWER)
+_RADIOLOGIST = Rule(Role.RADIOLOGIST)
+_ADMINISTRATOR = Rule(Role.ADMINISTRATOR)
+_OWN_LOGIN = Rule(Role.VIEWER, before_change=True)
+
+ROUTES: Routes = {
+    ("GET", "/health"): _ANYBODY,
+    ("GET", "/static/{name}"): _ANYBODY,
+    ("GET", "/login"): _ANYBODY,
+    ("POST", "/login"): _ANYBODY,
+    ("POST", "/logout"): _OWN_LOGIN,
+    ("GET", "/password"): _OWN_LOGIN,
+    ("POST", "/password"): _OWN_LOGIN,
+    ("GET", "/"): _VIEWER,
+    ("GET", "/study/{uid}"): _VIEWER,
+    ("GET", "/study/{uid}/captures/{document}.png"): _VIEWER,
+    ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,
+    ("GET", "/study/{uid}/images/{instance}.png"): _VIEWER,
+    ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): _VIEWER,
+    ("GET", "/analyse"): _VIEWER,
+    ("POST", "/analyse"): _VIEWER,
+    ("GET", "/destinations"): _RADIOLOGIST,
+    ("GET", "/refusals"): _ADMINISTRATOR,
+    ("GET", "/audit"): _ADMINISTRATOR,
+}
+"""By method and path; GET stands for HEAD, too."""
+
+
+def rules_of(routes: Routes, path: str) -> dict[str, Rule]:
+    """Return the rule of each method of a path, the strictest where two routes match; empty for no page of ours."""
+    found: dict[str, Rule] = {}
+    for (method, template), rule in routes.items():
+        if _pattern(template).match(path) and (method not in found or _is_stricter(rule, found[method])):
+            found[method] = rule
+    return found
+
+
+def may_see(role: Role | None, path: str) -> bool:
+    """Say whether a page is open to a role, for links."""
+    rule = rules_of(ROUTES, path).get("GET")
+    return rule is not None and allows(rule, role)
+
+
+def allows(rule: Rule, role: Role | None) -> bool:
+    """Say whether a rule lets a role in; None is nobody's."""
+    return rule.role is None or (role is not None and role.includes(rule.role))
+
+
+def _is_stricter(rule: Rule, other: Rule) -> bool:
+    return rule.role is not None and (other.role is None or not other.role.includes(rule.role))
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return compile_path(template)[0]

@@ -1,0 +1,22 @@
+"""People who have logged in, for tests of the console."""
+
+from tracking import passwords, user_sessions, users
+from tracking.database import Database
+from tracking.user_models import User
+from tracking.users import Role
+
+PASSWORD = "a long enough secret"
+SAME_SITE = {"Origin": "http://127.0.0.1:8480"}
+
+
+def begin_session(database: Database, role: Role, *, must_change: bool = False) -> str:
+    """Return the token of a session of the user ``dr.<role>``, who is added where missing."""
+    name = f"dr.{role.value}"
+    with database.transaction() as tx:
+        user = users.find(tx, name)
+        if user is None:
+            hashed = passwords.hash_password(PASSWORD)
+            user = User(name=name, role=role.value, password_hash=hashed, must_change=must_change)
+            tx.add(user)
+            tx.flush()
+        return user_sessions.begin(tx, user)

@@ -1,0 +1,210 @@
+"""Who may use the console: names, roles, and what an administrator changes about them. Each change is audited."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from config.errors import ActionRefused
+from tracking import audit, lockout, passwords
+from tracking.audit import AuditEventType
+from tracking.clock import now_ms, to_datetime
+from tracking.database import Database
+from tracking.user_models import User, UserSession
+
+LONGEST_NAME = 64
+FIRST_NAME = "admin"
+_MARKS_IN_NAMES = frozenset("._-@")
+
+
+class Role(StrEnum):
+    """What a user may do, each more than the one before."""
+
+    VIEWER = "viewer"
+    RADIOLOGIST = "radiologist"
+    ADMINISTRATOR = "administrator"
+
+    def includes(self, other: "Role") -> bool:
+        """Say whether this role may do what the other may."""
+        order = tuple(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking, as a login or a token has shown."""
+
+    name: str
+    role: Role
+    must_change: bool = False
+    """Has to choose a password before anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something: a user of the console, or of the command line as the operating system names them."""
+
+    name: str
+    address: str = ""
+
+    def detail(self) -> audit.Detail:
+        """Return what the audit log says of them."""
+        return {"user": self.name, "address": self.address} if self.address else {"user": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """A user as lists show them."""
+
+    name: str
+    role: Role
+    disabled: bool
+    must_change: bool
+    waits_seconds: int
+    """How long failed logins keep this user out yet."""
+    created_at: datetime
+    password_at: datetime
+    last_login_at: datetime | None
+
+
+def folded(name: str) -> str:
+    """Return the one form under which a name is kept and looked up: NFKC, small letters (RFC 8265 3.3)."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
+
+
+def check_name(name: str) -> str:
+    """Return the folded form of a new user's name.
+
+    Raises
+    ------
+    ActionRefused
+        It is empty, too long, or has other characters than letters, digits and ``. _ - @``.
+    """
+    kept = folded(name)
+    if not _is_name(kept):
+        msg = f"a user name has 1 to {LONGEST_NAME} letters, digits and . _ - @, and begins with a letter or digit"
+        raise ActionRefused(msg)
+    return kept
+
+
+def add(tx: Session, name: str, role: Role, password_hash: str, *, by: Actor, must_change: bool = False) -> User:
+    """Add a user.
+
+    Raises
+    ------
+    ActionRefused
+        The name is none, or somebody has it.
+    """
+    kept = check_name(name)
+    if find(tx, kept) is not None:
+        msg = f"there is a user {kept} already; `cxrnode user list` shows all"
+        raise ActionRefused(msg)
+    user = User(name=kept, role=role.value, password_hash=password_hash, must_change=must_change)
+    tx.add(user)
+    tx.flush()
+    _note(tx, by, "added", kept, role=role.value)
+    return user
+
+
+def set_password(tx: Session, name: str, password_hash: str, *, by: Actor, must_change: bool = False) -> User:
+    """Change a password, end the user's sessions and waiting time. Raises :class:`ActionRefused`: no such user."""
+    user = named(tx, name)
+    user.password_hash, user.must_change = password_hash, must_change
+    user.password_at = tx.scalar(select(now_ms())) or 0
+    _end_sessions(tx, user)
+    lockout.forget_user(tx, user.name)
+    _note(tx, by, "password", user.name)
+    return user
+
+
+def set_role(tx: Session, name: str, role: Role, *, by: Actor) -> None:
+    """Change a role, from the user's next request on. Raises :class:`ActionRefused`: no such user."""
+    user = named(tx, name)
+    if user.role != role.value:
+        user.role = role.value
+        _note(tx, by, "role", user.name, role=role.value)
+
+
+def disable(tx: Session, name: str, *, by: Actor) -> None:
+    """Keep a user out and end their sessions at once. Raises :class:`ActionRefused`: no such user."""
+    user = named(tx, name)
+    _end_sessions(tx, user)
+    if user.disabled_at is None:
+        user.disabled_at = tx.scalar(select(now_ms()))
+        _note(tx, by, "disabled", user.name)
+
+
+def enable(tx: Session, name: str, *, by: Actor) -> None:
+    """Let a user in again, also one who waits after failed logins. Raises :class:`ActionRefused`: no such user."""
+    user = named(tx, name)
+    lockout.forget_user(tx, user.name)
+    user.disabled_at = None
+    _note(tx, by, "enabled", user.name)
+
+
+def find(read: Session, name: str) -> User | None:
+    """Return the user of a name, in any spelling of it."""
+    kept = folded(name)
+    return read.scalar(select(User).where(User.name == kept)) if _is_name(kept) else None
+
+
+def named(read: Session, name: str) -> User:
+    """Return the user of a name; raises :class:`ActionRefused` when there is none."""
+    user = find(read, name)
+    if user is None:
+        msg = "there is no user of this name; `cxrnode user list` shows all"
+        raise ActionRefused(msg)
+    return user
+
+
+def every(read: Session) -> list[UserSummary]:
+    """Return all users by name."""
+    rows = list(read.scalars(select(User).order_by(User.name)))
+    waiting = lockout.waiting_users(read, [row.name for row in rows])
+    return [
+        UserSummary(
+            row.name, Role(row.role), row.disabled_at is not None, row.must_change, waiting.get(row.name, 0),
+            to_datetime(row.created_at), to_datetime(row.password_at),
+            None if row.last_login_at is None else to_datetime(row.last_login_at),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def there_are_users(read: Session) -> bool:
+    """Say whether anybody could log in."""
+    return read.scalar(select(User.id).limit(1)) is not None
+
+
+def add_first_administrator(database: Database) -> str | None:
+    """Make the user ``admin`` where there is no user yet; return its one-time password, or None.
+
+    Consoles that start together make one.
+    """
+    password = passwords.one_time_password()
+    hashed = passwords.hash_password(password)
+    try:
+        with database.transaction() as tx:
+            if there_are_users(tx):
+                return None
+            add(tx, FIRST_NAME, Role.ADMINISTRATOR, hashed, by=Actor(database.service), must_change=True)
+    except (ActionRefused, IntegrityError):  # another console was quicker
+        return None
+    return password
+
+
+def _is_name(kept: str) -> bool:
+    plain = all(character.isalnum() or character in _MARKS_IN_NAMES for character in kept)
+    return plain and kept[:1].isalnum() and len(kept) <= LONGEST_NAME
+
+
+def _end_sessions(tx: Session, user: User) -> None:
+    tx.execute(delete(UserSession).where(UserSession.user_id == user.id))
+
+
+def _note(tx: Session, by: Actor, what: str, subject: str, **more: str) -> None:
+    audit.append(tx, AuditEventType.USER_CHANGED, detail={"what": what, "subject": subject, **more, **by.detail()})
