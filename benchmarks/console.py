@@ -37,8 +37,11 @@ from benchmarks import many_studies
 from benchmarks.postgresql import postgresql
 from benchmarks.receive import machine
 from benchmarks.receivers import free_port
-from tracking import audit, documents, queries, queue, schema, study_page, worklist
+from console.access.cookies import SessionCookie
+from tracking import audit, documents, queries, queue, schema, study_page, user_sessions, worklist
 from tracking.database import Database
+from tracking.user_models import User
+from tracking.users import Role
 from tracking.worklist import Order, StudyFilter
 
 RESULTS = Path(__file__).parent / "results" / "console.json"
@@ -132,27 +135,27 @@ def addresses(studies: int, lines: int) -> dict[str, Callable[[random.Random], s
     return pages
 
 
-def measure(port: int, pages: dict[str, Callable[[random.Random], str]], requests: int) -> list[PageTime]:
+def measure(port: int, session: str, pages: dict[str, Callable[[random.Random], str]], requests: int) -> list[PageTime]:
     """Ask for every kind of page, all taking turns; the first round does not count."""
     chance = random.Random(1)
     times: dict[str, list[float]] = {name: [] for name in pages}
     for turn in range(requests + 1):
         for name, address in pages.items():
-            seconds, _ = first_byte(port, address(chance))
+            seconds, _ = first_byte(port, address(chance), session)
             if turn:
                 times[name].append(1000 * seconds)
-    times["worklist, turned page by page"] = list(turned(port))
+    times["worklist, turned page by page"] = list(turned(port, session))
     return [
         PageTime(name, len(found), *(round(float(np.percentile(found, share)), 1) for share in (50, 95)))
         for name, found in times.items()
     ]
 
 
-def turned(port: int) -> Iterator[float]:
+def turned(port: int, session: str) -> Iterator[float]:
     """Yield the milliseconds of pages that follow one another."""
     address = "/"
     for _ in range(PAGES_TURNED):
-        seconds, body = first_byte(port, address)
+        seconds, body = first_byte(port, address, session)
         yield 1000 * seconds
         link = re.search(r'rel="next" href="([^"]*)"', body)
         if link is None:
@@ -160,13 +163,13 @@ def turned(port: int) -> Iterator[float]:
         address = "/" + link[1].replace("&amp;", "&")
 
 
-def first_byte(port: int, address: str) -> tuple[float, str]:
+def first_byte(port: int, address: str, session: str = "") -> tuple[float, str]:
     """Return the seconds until a page's first byte, and the page."""
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.connect()
         start = time.perf_counter()
-        connection.request("GET", address)
+        connection.request("GET", address, headers={"Cookie": f"{SessionCookie(encrypted=False).name}={session}"})
         answer = connection.getresponse()
         seconds = time.perf_counter() - start
         body = answer.read().decode()
@@ -176,6 +179,15 @@ def first_byte(port: int, address: str) -> tuple[float, str]:
         msg = f"{address} answered {answer.status}"
         raise RuntimeError(msg)
     return seconds, body
+
+
+def begin_session(database: Database) -> str:
+    """Return the token of an administrator's session; nobody logs in with the password, which is none."""
+    with database.transaction() as tx:
+        user = User(name="benchmark", role=Role.ADMINISTRATOR.value, password_hash="none", must_change=False)
+        tx.add(user)
+        tx.flush()
+        return user_sessions.begin(tx, user)
 
 
 def walks(database: Database, studies: int) -> list[str]:
@@ -328,8 +340,9 @@ def main() -> int:
 
             many_studies.fill(database, studies, lines, tell)
             walked = walks(database, studies) if database.dialect == "postgresql" else None
+            session = begin_session(database)
             with console_on(url, folder) as port:
-                times = measure(port, addresses(studies, lines), options.requests)
+                times = measure(port, session, addresses(studies, lines), options.requests)
             dialect = database.dialect
             database.close()
     finally:
