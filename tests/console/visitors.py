@@ -2,8 +2,8 @@
 
 from tracking import passwords, user_sessions, users
 from tracking.database import Database
+from tracking.roles import Role
 from tracking.user_models import User
-from tracking.users import Role
 
 PASSWORD = "a long enough secret"
 SAME_SITE = {"Origin": "http://127.0.0.1:8480"}
