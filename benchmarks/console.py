@@ -40,9 +40,9 @@ from benchmarks.receivers import free_port
 from console.access.cookies import SessionCookie
 from tracking import audit, documents, queries, queue, schema, study_page, user_sessions, worklist
 from tracking.database import Database
+from tracking.roles import Role
+from tracking.study_filter import STATUSES, Order, StudyFilter
 from tracking.user_models import User
-from tracking.users import Role
-from tracking.worklist import Order, StudyFilter
 
 RESULTS = Path(__file__).parent / "results" / "console.json"
 GOAL_MS = 200.0
@@ -93,8 +93,8 @@ def addresses(studies: int, lines: int) -> dict[str, Callable[[random.Random], s
         ),
         "worklist by study date": listed(**by_date),
         "worklist by study date, in the middle": listed(**by_date, after=lambda c: f"{day(c):%Y%m%d}~1"),
-        **{f"status {status}": listed(status=status) for status in worklist.STATUSES},
-        **{f"status {status}, by study date": listed(status=status, **by_date) for status in worklist.STATUSES},
+        **{f"status {status}": listed(status=status) for status in STATUSES},
+        **{f"status {status}, by study date": listed(status=status, **by_date) for status in STATUSES},
         **{f"finding {label}": listed(finding=label) for label in ("lung_opacity", "effusion", "pneumothorax", "none")},
         "finding lung_opacity, by study date": listed(finding="lung_opacity", **by_date),
         "finding lung_opacity, not analysed (none)": listed(finding="lung_opacity", status="not-analysed"),
@@ -228,7 +228,7 @@ def _every_read(read: Any, studies: int) -> None:
     middle = many_studies.FIRST_ARRIVAL + studies // 2 * many_studies.EVERY_MS
     recent = datetime.fromtimestamp(middle / 1000, UTC).date()
     filters = [
-        StudyFilter(), *(StudyFilter(status=status) for status in worklist.STATUSES),
+        StudyFilter(), *(StudyFilter(status=status) for status in STATUSES),
         StudyFilter(finding="lung_opacity"), StudyFilter(finding="lung_opacity", status="attention"),
         StudyFilter(calling_ae="CR1"), StudyFilter(calling_ae="CR1", status="conflict"), StudyFilter(urgent=True),
         StudyFilter(first=recent, last=recent + timedelta(days=1)), StudyFilter(search="PAT12345"),

@@ -2,19 +2,18 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from cxrnode import show
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
-from tracking import audit, corrections, deliveries, maintenance, queries, worklist
-from tracking.audit import AuditEventType
-from tracking.summaries import StudySummary
-from tracking.worklist import Order, StudyFilter
+from tracking.study_filter import STATUSES, Order, StudyFilter
+
+if TYPE_CHECKING:
+    from tracking.summaries import StudySummary
 
 _DAY = "%Y-%m-%d"
 
@@ -33,8 +32,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _status(value: str) -> str:
-    if value and value not in worklist.STATUSES:
-        msg = f"{value!r} is none of {', '.join(worklist.STATUSES)}"
+    if value and value not in STATUSES:
+        msg = f"{value!r} is none of {', '.join(STATUSES)}"
         raise typer.BadParameter(msg)
     return value
 
@@ -50,15 +49,16 @@ def studies(
     last: Annotated[
         datetime | None, typer.Option("--to", formats=[_DAY], help="Arrived on this day or earlier.")
     ] = None,
-    status: Annotated[
-        str, typer.Option(callback=_status, help=f"Where it stands: {', '.join(worklist.STATUSES)}.")
-    ] = "",
+    status: Annotated[str, typer.Option(callback=_status, help=f"Where it stands: {', '.join(STATUSES)}.")] = "",
     finding: Annotated[str, typer.Option(help="Label of a stated finding, present or undetermined.")] = "",
     urgent: Annotated[bool, typer.Option("--urgent", help="Urgent studies only.")] = False,
     order: Annotated[Order, typer.Option(help="Order, and what --from and --to are dates of.")] = Order.ARRIVAL,
     as_json: Json = False,
 ) -> None:
     """List studies: what came in, what was found, where it stands."""
+    from cxrnode import show
+    from tracking import worklist
+
     context: Context = ctx.obj
     which = StudyFilter(
         patient=patient, accession=accession, status=status, finding=finding, urgent=urgent,
@@ -83,6 +83,9 @@ def study(
     as_json: Json = False,
 ) -> None:
     """Show what happened to one study, step by step."""
+    from cxrnode import show
+    from tracking import audit, queries
+
     context: Context = ctx.obj
     with context.database().reading() as read:
         found = queries.find_study(read, uid)
@@ -101,7 +104,9 @@ def study(
     out.print(show.audit_table(history))
 
 
-def _print_study(found: StudySummary) -> None:
+def _print_study(found: "StudySummary") -> None:
+    from cxrnode import show
+
     words = Table.grid(padding=(0, 2))
     words.add_row("status", show.coloured(found.status))
     words.add_row("accession", escape(found.accession_number) or "–")
@@ -130,6 +135,9 @@ def study_resolve(
 
     Images of others are kept on disk and never analysed.
     """
+    from cxrnode import show
+    from tracking import corrections
+
     context: Context = ctx.obj
     with context.database().transaction() as tx:
         outcome = corrections.resolve_study(tx, uid, patient, issuer, user=operator())
@@ -150,6 +158,9 @@ def study_reject(
     ] = False,
 ) -> None:
     """Take one image out of a study: kept on disk, never analysed, in no document."""
+    from cxrnode import show
+    from tracking import corrections
+
     context: Context = ctx.obj
     user = operator()
     with context.database().transaction() as tx:
@@ -175,6 +186,8 @@ def study_accept(
 
     The study is analysed again, and its new documents supersede what was said before.
     """
+    from tracking import corrections
+
     context: Context = ctx.obj
     with context.database().transaction() as tx:
         outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=operator())
@@ -195,6 +208,8 @@ def retry(
     destination: Annotated[str | None, typer.Option(help="Everything bound for this destination.")] = None,
 ) -> None:
     """Start again what stopped or waits, for a study or a destination, now."""
+    from tracking import deliveries, maintenance
+
     if (uid is None) == (destination is None):
         msg = "give a study UID or --destination NAME"
         raise typer.BadParameter(msg)
@@ -220,6 +235,10 @@ def audit_list(
     as_json: Json = False,
 ) -> None:
     """Show the newest lines of the audit log."""
+    from cxrnode import show
+    from tracking import audit
+    from tracking.audit import AuditEventType
+
     context: Context = ctx.obj
     database = context.database()
     with database.reading() as read:
@@ -241,6 +260,9 @@ def audit_verify(
     as_json: Json = False,
 ) -> None:
     """Check every line's hash: edited, deleted, moved or cut-off lines are found. Exit 1 if there are any."""
+    from cxrnode import show
+    from tracking import audit
+
     context: Context = ctx.obj
     with context.database().reading() as read:
         verdict = audit.verify(read, expected_head=head)
@@ -264,7 +286,8 @@ def audit_export(
     after: Annotated[int, typer.Option(help="Only lines with a higher number.")] = 0,
 ) -> None:
     """Write the audit log to a file, whole or from a line on."""
-    from tracking import export
+    from tracking import audit, export
+    from tracking.audit import AuditEventType
 
     context: Context = ctx.obj
     database = context.database()

@@ -4,18 +4,19 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from config.errors import ActionRefused
-from cxrnode import show
 from cxrnode.command import Context, Json, operator, out
-from tracking import api_tokens, passwords, users
-from tracking.api_tokens import Scope
-from tracking.users import Actor, Role
+from tracking.roles import Role, Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from tracking.users import Actor, UserSummary
 
 user_app = typer.Typer(help="Who may use the console.", no_args_is_help=True)
 token_app = typer.Typer(help="API tokens: programs that act for a user.", no_args_is_help=True)
@@ -40,6 +41,8 @@ def user_add(
     one_time: OneTime = False,
 ) -> None:
     """Add a user; the password is asked for, or read from the first line of standard input."""
+    from tracking import passwords, users
+
     kept = users.check_name(name)
     password = _password(kept, one_time)
     hashed = passwords.hash_password(password)
@@ -52,6 +55,8 @@ def user_add(
 @user_app.command("passwd")
 def user_passwd(ctx: typer.Context, name: Name, one_time: OneTime = False) -> None:
     """Give a user a new password, from a prompt or standard input; ends the user's sessions and waiting time."""
+    from tracking import passwords, users
+
     context: Context = ctx.obj
     with context.database().reading() as read:
         kept = users.named(read, name).name
@@ -66,6 +71,8 @@ def user_passwd(ctx: typer.Context, name: Name, one_time: OneTime = False) -> No
 @user_app.command("disable")
 def user_disable(ctx: typer.Context, name: Name) -> None:
     """Keep a user out; sessions end and tokens stop working at once."""
+    from tracking import users
+
     with _changing(ctx) as (tx, actor):
         users.disable(tx, name, by=actor)
     _say(f"user {users.folded(name)} disabled")
@@ -74,6 +81,8 @@ def user_disable(ctx: typer.Context, name: Name) -> None:
 @user_app.command("enable")
 def user_enable(ctx: typer.Context, name: Name) -> None:
     """Let a disabled user in again; also ends the wait after failed logins."""
+    from tracking import users
+
     with _changing(ctx) as (tx, actor):
         users.enable(tx, name, by=actor)
     _say(f"user {users.folded(name)} may log in")
@@ -82,6 +91,8 @@ def user_enable(ctx: typer.Context, name: Name) -> None:
 @user_app.command("role")
 def user_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument()]) -> None:
     """Change what a user may do, from the next request on."""
+    from tracking import users
+
     with _changing(ctx) as (tx, actor):
         users.set_role(tx, name, role, by=actor)
     _say(f"user {users.folded(name)} is {role.value}")
@@ -90,6 +101,9 @@ def user_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argume
 @user_app.command("list")
 def user_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List all users."""
+    from cxrnode import show
+    from tracking import users
+
     context: Context = ctx.obj
     with context.database().reading() as read:
         found = users.every(read)
@@ -113,6 +127,8 @@ def token_add(
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="It expires after so many days.")] = None,
 ) -> None:
     """Make a token and print it, once: only its digest is kept."""
+    from tracking import api_tokens
+
     with _changing(ctx) as (tx, actor):
         token = api_tokens.add(tx, user, set(scope), by=actor, purpose=purpose, days=days)
     _say(token)
@@ -121,6 +137,9 @@ def token_add(
 @token_app.command("list")
 def token_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List all tokens, without the secrets."""
+    from cxrnode import show
+    from tracking import api_tokens
+
     context: Context = ctx.obj
     with context.database().reading() as read:
         found = api_tokens.every(read)
@@ -139,13 +158,17 @@ def token_revoke(
     ctx: typer.Context, number: Annotated[int, typer.Argument(help="As `cxrnode token list` numbers it.")]
 ) -> None:
     """End a token."""
+    from tracking import api_tokens
+
     with _changing(ctx) as (tx, actor):
         api_tokens.revoke(tx, number, by=actor)
     _say(f"token {number} revoked")
 
 
 @contextmanager
-def _changing(ctx: typer.Context) -> Iterator[tuple[Session, Actor]]:
+def _changing(ctx: typer.Context) -> "Iterator[tuple[Session, Actor]]":
+    from tracking.users import Actor
+
     context: Context = ctx.obj
     with context.database().transaction() as tx:
         yield tx, Actor(operator())
@@ -153,6 +176,8 @@ def _changing(ctx: typer.Context) -> Iterator[tuple[Session, Actor]]:
 
 def _password(name: str, one_time: bool) -> str:
     """Return a new password: random, or as it is typed or piped in."""
+    from tracking import passwords
+
     if one_time:
         return passwords.one_time_password()
     if not sys.stdin.isatty():
@@ -172,7 +197,7 @@ def _show_one_time(password: str, one_time: bool) -> None:
         _say(f"one-time password, to be changed at the first login: {password}")
 
 
-def _state(user: users.UserSummary) -> str:
+def _state(user: "UserSummary") -> str:
     if user.disabled:
         return "disabled"
     if user.waits_seconds:

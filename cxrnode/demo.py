@@ -31,8 +31,8 @@ from inference.findings import finding_from_json
 from reporting.reading import mapped_of
 from tracking import audit, passwords, queries, study_page, users, worklist
 from tracking.database import Database
+from tracking.roles import Role
 from tracking.summaries import DocumentSummary, StudySummary
-from tracking.users import Role
 
 MARKER = ".cxrnode-demo"
 USER = "demo"

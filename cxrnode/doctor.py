@@ -23,8 +23,8 @@ from tracking import audit, documents, queries, queue, refusals, schema, standin
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
+from tracking.roles import Role
 from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
-from tracking.users import Role
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -12,22 +11,15 @@ from config.errors import ActionRefused
 from tracking import audit, users
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
+from tracking.roles import Role, Scope
 from tracking.user_models import ApiToken, User
 from tracking.user_sessions import digest, new_token
-from tracking.users import Actor, Identity, Role
+from tracking.users import Actor, Identity
 
 PREFIX = "cxrnode_"
 """Begins every token, so that scanners for leaked secrets know one."""
 _DAY_MS = 24 * 3600 * 1000
 _LONGEST_PURPOSE = 80
-
-
-class Scope(StrEnum):
-    """What a token is good for."""
-
-    READ = "read"
-    WRITE = "write"
-    DICOMWEB = "dicomweb"
 
 
 @dataclass(frozen=True, slots=True)

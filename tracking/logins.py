@@ -13,9 +13,10 @@ from tracking import audit, lockout, passwords, user_sessions, users
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
 from tracking.database import Database
+from tracking.roles import Role
 from tracking.user_models import User
 from tracking.user_sessions import Limits
-from tracking.users import Actor, Identity, Role
+from tracking.users import Actor, Identity
 
 
 @dataclass(frozen=True, slots=True)

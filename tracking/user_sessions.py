@@ -8,8 +8,9 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from tracking.clock import now_ms
+from tracking.roles import Role
 from tracking.user_models import User, UserSession
-from tracking.users import Identity, Role
+from tracking.users import Identity
 
 _TOKEN_BYTES = 32
 _SEEN_EVERY_MS = 60_000

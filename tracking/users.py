@@ -3,7 +3,6 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -14,24 +13,12 @@ from tracking import audit, lockout, passwords
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database
+from tracking.roles import Role
 from tracking.user_models import User, UserSession
 
 LONGEST_NAME = 64
 FIRST_NAME = "admin"
 _MARKS_IN_NAMES = frozenset("._-@")
-
-
-class Role(StrEnum):
-    """What a user may do, each more than the one before."""
-
-    VIEWER = "viewer"
-    RADIOLOGIST = "radiologist"
-    ADMINISTRATOR = "administrator"
-
-    def includes(self, other: "Role") -> bool:
-        """Say whether this role may do what the other may."""
-        order = tuple(Role)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -33,11 +32,9 @@ from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader
 from tracking.models import Breaker, Delivery, Document, Instance, Job, Standing, StatedFinding, Study
 from tracking.standing import Shown, read_shown
+from tracking.study_filter import ALL_STUDIES, Order, StudyFilter
 from tracking.summaries import StudySummary
 from tracking.summarise import header_of, study_records
-
-STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
-"""Every status a study can have, as :mod:`tracking.summarise` names them."""
 
 COUNTED_UP_TO = 1_000
 """Matching studies are counted no further than this."""
@@ -47,34 +44,6 @@ _UID = re.compile(r"[0-9][0-9.]*")
 
 Key = tuple[int | str, str]
 """Where a page begins or ends: when a study arrived (milliseconds since 1970 UTC) or its date, and its UID."""
-
-
-class Order(StrEnum):
-    """What the list is ordered by, the newest first; the dates of a filter are of the same kind."""
-
-    ARRIVAL = "arrival"
-    STUDY_DATE = "study-date"
-
-
-@dataclass(frozen=True, slots=True)
-class StudyFilter:
-    """Which studies are listed; what is empty filters nothing.
-
-    ``search`` is how a study UID, an accession number, a Patient ID or a patient's name begins, ``patient`` and
-    ``accession`` how those alone do; of a study in conflict the patient of any image counts. ``finding`` is the label
-    of a stated abnormal finding that is present or undetermined; ``calling_ae`` is who sent the last image. ``first``
-    and ``last`` are days, both inclusive.
-    """
-
-    search: str = ""
-    patient: str = ""
-    accession: str = ""
-    status: str = ""
-    finding: str = ""
-    calling_ae: str = ""
-    urgent: bool = False
-    first: date | None = None
-    last: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +83,7 @@ class Worklist:
 
 def find_studies(
     read: Session,
-    which: StudyFilter = StudyFilter(),
+    which: StudyFilter = ALL_STUDIES,
     *,
     order: Order = Order.ARRIVAL,
     after: Key | None = None,
@@ -151,7 +120,7 @@ def find_studies(
 
 def list_studies(
     read: Session,
-    which: StudyFilter = StudyFilter(),
+    which: StudyFilter = ALL_STUDIES,
     *,
     order: Order = Order.ARRIVAL,
     limit: int,
@@ -161,7 +130,7 @@ def list_studies(
     return [record.summary for record in study_records(read, uids)]
 
 
-def count_studies(read: Session, which: StudyFilter = StudyFilter(), *, order: Order = Order.ARRIVAL) -> int:
+def count_studies(read: Session, which: StudyFilter = ALL_STUDIES, *, order: Order = Order.ARRIVAL) -> int:
     """Return how many studies match, ``COUNTED_UP_TO + 1`` where it is more than that."""
     return read.scalar(Condition(which, order, read.get_bind().dialect.name).count()) or 0
 

@@ -7,8 +7,7 @@ from functools import cache
 
 from starlette.routing import compile_path
 
-from tracking.api_tokens import Scope
-from tracking.users import Role
+from tracking.roles import Role, Scope
 
 
 @dataclass(frozen=True, slots=True)

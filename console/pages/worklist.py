@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 from console import words
 from console.site import READ_PAGE, Site
 from tracking import worklist
-from tracking.worklist import Key, Order, StudyFilter, Worklist
+from tracking.study_filter import STATUSES, Order, StudyFilter
+from tracking.worklist import Key, Worklist
 
 ROWS = 25
 _YEARS = range(1900, 2200)
@@ -30,7 +31,7 @@ def routes(site: Site) -> APIRouter:
     ) -> HTMLResponse:  # fmt: skip
         which = StudyFilter(
             search=words.printable(q),
-            status=status if status in worklist.STATUSES else "",
+            status=status if status in STATUSES else "",
             finding=words.printable(finding),
             calling_ae=words.printable(caller),
             urgent=bool(urgent),
@@ -58,7 +59,7 @@ def _choices(found: Worklist, which: StudyFilter) -> dict[str, list[tuple[str, s
     findings = dict.fromkeys((*found.findings, *filter(None, [which.finding])))
     callers = dict.fromkeys((*found.callers, *filter(None, [which.calling_ae])))
     return {
-        "status": [(status, words.STATUS_WORDS[status]) for status in worklist.STATUSES],
+        "status": [(status, words.STATUS_WORDS[status]) for status in STATUSES],
         "finding": [(label, label.replace("_", " ")) for label in findings],
         "caller": [(caller, caller) for caller in callers],
     }

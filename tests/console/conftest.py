@@ -22,7 +22,7 @@ from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, reco
 from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.users import Role
+from tracking.roles import Role
 
 with warnings.catch_warnings():
     # Starlette prefers httpx's successor for its test client; httpx itself still is what it is tested with.

@@ -14,7 +14,7 @@ from tests.logins import noted, pass_time
 from tracking import users
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.users import Role
+from tracking.roles import Role
 
 
 @pytest.fixture

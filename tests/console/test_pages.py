@@ -19,8 +19,8 @@ from tracking.audit import AuditEventType, Line
 from tracking.database import Database
 from tracking.queue import RetryPolicy
 from tracking.refusals import Refusal, RefusalKind
+from tracking.roles import Role
 from tracking.taken_classes import record_taken
-from tracking.users import Role
 
 Record = Callable[..., None]
 

@@ -18,7 +18,7 @@ from console.refusal_log import RefusalLog
 from console.server import Console
 from tests.console.visitors import SAME_SITE, begin_session
 from tracking.database import Database
-from tracking.users import Role
+from tracking.roles import Role
 
 
 @pytest.fixture

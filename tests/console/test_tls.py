@@ -20,7 +20,7 @@ from tests.console.visitors import PASSWORD, begin_session
 from tests.logins import noted
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.users import Role
+from tracking.roles import Role
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from cxrnode.cli import main
 from tracking import api_tokens, logins
 from tracking.database import Database
 from tracking.logins import LoggedIn, LoginRefused
+from tracking.roles import Role
 from tracking.user_sessions import Limits
-from tracking.users import Role
 
 RIGHT = "a long enough secret"
 Run = Callable[..., tuple[int, str, str]]

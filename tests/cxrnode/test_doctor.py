@@ -14,8 +14,8 @@ from tracking.database import Database
 from tracking.documents import DocumentRecord
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.refusals import Refusal, RefusalKind
+from tracking.roles import Role
 from tracking.taken_classes import record_taken
-from tracking.users import Role
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"

@@ -7,7 +7,8 @@ CODE = """
 import sys
 from cxrnode.cli import _assemble
 _assemble()
-print(sorted({"PIL", "fastapi", "highdicom", "imagecodecs", "numpy", "pydicom", "tensorflow"} & sys.modules.keys()))
+heavy = {"PIL", "fastapi", "highdicom", "imagecodecs", "numpy", "pydantic", "pydicom", "sqlalchemy", "tensorflow"}
+print(sorted(heavy & sys.modules.keys()))
 """
 
 

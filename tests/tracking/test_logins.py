@@ -13,9 +13,10 @@ from tracking import logins, passwords, user_sessions, users
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.logins import LoggedIn, LoginRefused
+from tracking.roles import Role
 from tracking.user_models import User, UserSession
 from tracking.user_sessions import Limits, OpenSession
-from tracking.users import Identity, Role
+from tracking.users import Identity
 
 RIGHT = "a long enough secret"
 

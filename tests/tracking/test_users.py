@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from config.errors import ActionRefused
 from tests.logins import LIMITS, OPERATOR, noted
 from tracking import api_tokens, logins, passwords, users
-from tracking.api_tokens import Scope
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.logins import LoggedIn
+from tracking.roles import Role, Scope
 from tracking.user_models import ApiToken
-from tracking.users import Identity, Role
+from tracking.users import Identity
 
 
 def add(database: Database, name: str, role: Role = Role.VIEWER) -> None:

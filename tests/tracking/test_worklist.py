@@ -13,8 +13,8 @@ from tracking.changes import study_changed
 from tracking.database import Database
 from tracking.instances import register_instance
 from tracking.models import Delivery, Document, Job, Study
+from tracking.study_filter import STATUSES, Order, StudyFilter
 from tracking.study_page import study_page
-from tracking.worklist import Order, StudyFilter
 
 Record = Callable[..., None]
 
@@ -79,8 +79,8 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     make_every_status(database, receive, analyse, build)
     with database.reading() as read:
         own = {study.study_uid: study.status for study in worklist.list_studies(read, limit=100)}
-    by_status = {status: set(listed(database, status=status)) for status in worklist.STATUSES}
-    assert by_status == {status: {uid for uid, at in own.items() if at == status} for status in worklist.STATUSES}
+    by_status = {status: set(listed(database, status=status)) for status in STATUSES}
+    assert by_status == {status: {uid for uid, at in own.items() if at == status} for status in STATUSES}
     assert "3.9" in by_status["reported"]
     assert all(by_status.values()), "every status was tried"
     assert by_status["attention"] == {"3.2", "3.7", "3.8", "3.11"}

@@ -21,10 +21,10 @@ from console.access.roles import Rule
 from console.access.sessions import Sessions
 from tests.console.visitors import SAME_SITE, begin_session
 from tracking import api_tokens, user_sessions, users
-from tracking.api_tokens import Scope
 from tracking.database import Database
+from tracking.roles import Role, Scope
 from tracking.user_models import UserSession
-from tracking.users import Actor, Role
+from tracking.users import Actor
 
 OTHER_SITE = {"Origin": "http://evil.example"}
 

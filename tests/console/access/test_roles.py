@@ -13,7 +13,7 @@ from console.access.roles import ROUTES, Rule
 from console.app import make_app
 from tests.console.visitors import SAME_SITE, begin_session
 from tracking.database import Database
-from tracking.users import Role
+from tracking.roles import Role
 
 NOBODY, VIEWER, RADIOLOGIST, ADMINISTRATOR = None, Role.VIEWER, Role.RADIOLOGIST, Role.ADMINISTRATOR
 LEAST = {
