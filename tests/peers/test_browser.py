@@ -111,8 +111,10 @@ def test_the_viewer_obeys_keys_and_mouse(browser: Any, address: str) -> None:
     assert page.locator(".film .region").is_hidden()
     page.keyboard.press("r")
     page.keyboard.press("m")
-    page.wait_for_function("document.querySelector('.film .score-map').naturalWidth > 0")
-    assert page.locator(".film .score-map").is_visible()
+    score_map = page.locator(".film .score-map")
+    page.wait_for_timeout(1000)
+    assert score_map.is_visible()
+    assert score_map.evaluate("image => image.naturalWidth") == 26 * 16
     page.keyboard.press("m")
     page.keyboard.press("i")
     page.wait_for_timeout(300)
