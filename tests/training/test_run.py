@@ -58,6 +58,7 @@ def test_the_package_is_whole_and_says_what_the_recipe_asks_for(trained: tuple[T
     assert "research use" in package.path(CARD).read_text(encoding="utf-8").lower()
 
 
+@pytest.mark.long  # each fit goes on after a kill, as the tests of the fits show at every run
 def test_a_run_that_was_killed_before_its_package_stood_learns_nothing_again(
     write_data: WriteData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
