@@ -4,6 +4,8 @@ import math
 import string
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 _PADDING = string.whitespace + "\0\u00a0\u3000"
 
@@ -16,9 +18,8 @@ def values_of(dataset: Dataset, keyword: str) -> tuple[object, ...]:
         return ()
     if value is None:
         return ()
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        return (value,)
-    return tuple(value)
+    # A person's name can be iterated, too: letter by letter.
+    return tuple(value) if isinstance(value, MultiValue | Sequence | list | tuple) else (value,)
 
 
 def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:

@@ -92,3 +92,15 @@ def test_the_phantoms_of_this_project_are_analysed() -> None:
     assert answer.refusal is None
     assert answer.doubt is None
     assert header.patient_id_issuer == "CXRNODE-PHANTOM"
+
+
+@pytest.mark.parametrize("name", ["TEST^PATIENT", "PHANTOM^X", "Test^Test", "ZZTEST^X", "TEST"])
+def test_a_test_patient_is_told_by_the_name_in_a_file(name: str) -> None:
+    dataset = phantom_dataset(1, size=256)
+    del dataset.IssuerOfPatientID
+    dataset.PatientID, dataset.PatientName = "P1", "Doe^Jane"
+    assert not isinstance(eligibility(Header.of(dataset), InferenceSettings()).refusal, NotAnalysed)
+    dataset.PatientName = name
+    refusal = eligibility(Header.of(dataset), InferenceSettings()).refusal
+    assert refusal is not None
+    assert "test patient" in refusal.because
