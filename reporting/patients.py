@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from config.errors import DocumentRejected
 from reporting.source import SourceImage
-from tracking.patient import ELEMENTS, PatientIdentity, contradictions_among
+from tracking.patient import ELEMENTS, PatientIdentity, contradictions_among, date_text
 
 _KEYWORDS = {
     "patient_id": "PatientID",
@@ -44,7 +44,7 @@ def require_recorded(source: SourceImage, study_uid: str, instance_uid: str, rec
     different = [
         name
         for field, name in ELEMENTS.items()
-        if recorded is not None and not _same(getattr(found, field), getattr(recorded, field))
+        if recorded is not None and not _same(field, getattr(found, field), getattr(recorded, field))
     ]
     if source.study_uid.strip() != study_uid:
         different.append("Study Instance UID")
@@ -75,6 +75,8 @@ def require_one_patient(sources: Iterable[SourceImage]) -> None:
         raise DocumentRejected(msg)
 
 
-def _same(found: str, recorded: str) -> bool:
+def _same(field: str, found: str, recorded: str) -> bool:
+    if field == "patient_birth_date":  # documents repeat the older form of a date in the one of today
+        found, recorded = date_text(found), date_text(recorded)
     ours, theirs = (_INSIGNIFICANT.sub("", text)[:_COMPARED] for text in (found, recorded))
     return ours == theirs or not (found.isascii() and recorded.isascii())

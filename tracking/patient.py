@@ -57,7 +57,7 @@ def contradictions(first: PatientIdentity, second: PatientIdentity) -> tuple[str
             ("patient_id", _differ(plain(first.patient_id), plain(second.patient_id))),
             ("issuer_of_patient_id", _differ(plain(first.issuer_of_patient_id), plain(second.issuer_of_patient_id))),
             ("patient_name", _names_differ(first.patient_name, second.patient_name)),
-            ("patient_birth_date", _differ(_date(first.patient_birth_date), _date(second.patient_birth_date))),
+            ("patient_birth_date", _differ(date_text(first.patient_birth_date), date_text(second.patient_birth_date))),
             ("patient_sex", _differ(_sex(first.patient_sex), _sex(second.patient_sex))),
         )
         if differ
@@ -114,7 +114,7 @@ def _groups(name: str) -> tuple[tuple[str, ...], ...]:
     return tuple(groups)
 
 
-def _date(text: str) -> str:
+def date_text(text: str) -> str:
     """Return a date as YYYYMMDD, what is no date as it stands, and nothing for zeros."""
     value = plain(text)
     match = _DATE.fullmatch(value)
