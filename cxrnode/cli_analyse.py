@@ -134,7 +134,7 @@ def _answer(
     for entry in mapped(answer.analysis):
         label = entry.finding.label
         png = draw_map_overlay(answer.image, answer.analysis, entry, model, when, longest_side)
-        maps[label] = _write(overlay / f"{path.stem}-ai-map-{label}.png", png)
+        maps[label] = _write(overlay / f"{target.stem}-map-{label}.png", png)  # beside its overlay, by name
     return Answer(name, answer, target, maps)
 
 

@@ -13,6 +13,9 @@ from cxrnode.command import Context, Json, WithDefault, err, operator, out
 from tracking.study_filter import STATUSES, Order, StudyFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracking.left_behind import LeftBehind
     from tracking.summaries import StudySummary
 
 _DAY = "%Y-%m-%d"
@@ -85,23 +88,36 @@ def study(
     """Show what happened to one study, step by step."""
     from cxrnode import show
     from tracking import audit, queries
+    from tracking.left_behind import left_behind
 
     context: Context = ctx.obj
     with context.database().reading() as read:
         found = queries.find_study(read, uid)
         images = queries.instances(read, uid)
         history = list(audit.lines(read, study_uid=uid))
+        behind = left_behind(read, uid)
     if found is None:
         err.print(f"no study {uid} is on record; `cxrnode studies` lists them", markup=False, highlight=False)
         raise typer.Exit(1)
     if as_json:
-        show.as_json({"study": found, "images": images, "history": history})
+        show.as_json({"study": found, "images": images, "left_behind": behind, "history": history})
         return
     _print_study(found)
+    _say_left_behind(behind)
     out.print(show.images_table(images, found))
     if found.documents:
         out.print(show.documents_table(found))
     out.print(show.audit_table(history))
+
+
+def _say_left_behind(behind: "Sequence[LeftBehind]") -> None:
+    """Name what destinations have of results that do not hold any more: nobody else removes it."""
+    if not behind:
+        return
+    err.print("[bold red]delivered before and void now, to be removed where it is:[/]", highlight=False)
+    for entry in behind:
+        err.print(f"  {entry.kind} {entry.document_uid} at {entry.destination}", markup=False, highlight=False,
+                  soft_wrap=True)  # fmt: skip
 
 
 def _print_study(found: "StudySummary") -> None:
@@ -137,15 +153,18 @@ def study_resolve(
     """
     from cxrnode import show
     from tracking import corrections
+    from tracking.left_behind import left_behind
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:
         outcome = corrections.resolve_study(tx, uid, patient, issuer, user=operator())
+        behind = left_behind(tx, uid)
     if not outcome.changed:
         _say(f"study {uid}: resolved that way already, nothing changed")
         return
     kept, rejected = show.count(len(outcome.kept), "image"), show.count(len(outcome.rejected), "image")
     _say(f"study {uid}: {kept} of that patient will be analysed, {rejected} rejected")
+    _say_left_behind(behind)
 
 
 @study_app.command("reject")
@@ -187,15 +206,18 @@ def study_accept(
     The study is analysed again, and its new documents supersede what was said before.
     """
     from tracking import corrections
+    from tracking.left_behind import left_behind
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:
         outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=operator())
+        behind = [entry for study_uid in {uid, outcome.study_uid} for entry in left_behind(tx, study_uid)]
     if not outcome.changed:
         _say(f"image {instance}: accepted already, nothing changed")
         return
     moved = f" and moves to study {outcome.study_uid}" if outcome.study_uid != uid else ""
-    _say(f"image {instance}: the corrected file stands now{moved}; the study will be analysed again")
+    _say(f"image {instance}: the other file stands now{moved}; the study will be analysed again")
+    _say_left_behind(behind)
 
 
 def _say(answer: str) -> None:
