@@ -89,7 +89,7 @@ def test_overlays_are_written_and_nothing_is_written_over(run: Run, tmp_path: Pa
     for _ in range(2):
         assert run("chest.png", "hand.png", "--overlay", "out/here")[0] == 0
     assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == [
-        "chest-ai-2.png", "chest-ai-map-lung_opacity-2.png", "chest-ai-map-lung_opacity.png", "chest-ai.png",
+        "chest-ai-2-map-lung_opacity.png", "chest-ai-2.png", "chest-ai-map-lung_opacity.png", "chest-ai.png",
     ]  # fmt: skip
     sizes = set()
     for name in ("chest-ai.png", "chest-ai-map-lung_opacity.png"):
