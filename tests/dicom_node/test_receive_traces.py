@@ -167,7 +167,7 @@ def test_a_caller_that_does_not_stay_for_its_rejection_is_traced(
     def hang_up(*_: object) -> None:
         raise wire.ConnectionLost
 
-    node = start_node(known_peers_only=True)
+    node = start_node(peers=[{"name": "pacs", "ae_title": "PACS"}], known_peers_only=True)
     monkeypatch.setattr(AcceptedAssociation, "_send", hang_up)
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request())

@@ -113,6 +113,7 @@ def test_no_ensemble_is_made_of_networks_that_learnt_from_what_would_choose_its_
     assert not (tmp_path / "both").exists()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.long  # what one network that learnt again shows, for the mean of two
 def test_the_mean_of_two_networks_that_learnt_again_has_the_points_of_their_twins(
     write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
