@@ -75,7 +75,7 @@ def read_image_file(source: Path | BinaryIO, max_pixels: int, kinds: tuple[FileK
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
         if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the image
             raise
-        msg = f"the file is no complete image ({type(error).__name__}); export it again"
+        msg = "the file is damaged or cut short, or no image at all; export it again"
         raise UndecodablePixels(msg) from None
 
 
