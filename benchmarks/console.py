@@ -74,10 +74,10 @@ def addresses(studies: int, lines: int) -> dict[str, Callable[[random.Random], s
         arrival = many_studies.FIRST_ARRIVAL + chance.randint(1, studies) * many_studies.EVERY_MS
         return datetime.fromtimestamp(arrival / 1000, UTC).date()
 
-    def listed(**asked: object) -> Callable[[random.Random], str]:
+    def listed(**query: object) -> Callable[[random.Random], str]:
         def address(chance: random.Random) -> str:
             return "/?" + urlencode(
-                {name: value(chance) if callable(value) else value for name, value in asked.items()}
+                {name: value(chance) if callable(value) else value for name, value in query.items()}
             )
 
         return address
@@ -195,10 +195,10 @@ def walks(database: Database, studies: int) -> list[str]:
 
     With few studies PostgreSQL rightly prefers to walk, so it is asked not to where it has any other way.
     """
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        asked.append((statement, parameters))
+        statements.append((statement, parameters))
 
     event.listen(database.engine, "before_cursor_execute", note)
     try:
@@ -206,16 +206,16 @@ def walks(database: Database, studies: int) -> list[str]:
             _every_read(read, studies)
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
-    found = []
+    scans = []
     with database.engine.connect() as connection:
         if studies < _MANY:
             connection.execute(text("SET enable_seqscan = off"))
-        for statement, parameters in asked:
+        for statement, parameters in statements:
             if not statement.lstrip().upper().startswith(("SELECT", "WITH")):
                 continue
             plan = [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)]
-            found += [f"{line.strip()}: {statement[:300]}" for line in plan if _is_walk(line)]
-    return list(dict.fromkeys(found))
+            scans += [f"{line.strip()}: {statement[:300]}" for line in plan if _is_walk(line)]
+    return list(dict.fromkeys(scans))
 
 
 def _is_walk(line: str) -> bool:
@@ -351,13 +351,13 @@ def main() -> int:
     about["busy_at_end"] = round(os.getloadavg()[0], 1)
     missed = [entry.page for entry in times if entry.p95 > GOAL_MS]
     if options.write:
-        known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-        known[dialect] = {
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        results[dialect] = {
             "measured": datetime.now(UTC).date().isoformat(), "machine": about, "studies": studies, "lines": lines,
             "filled_in_seconds": filled, "goal_ms": GOAL_MS, "missed": missed, "walks": walked,
             "pages": [asdict(entry) for entry in times],
         }  # fmt: skip
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 1 if missed or walked else 0
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import Box, Finding, finding_from_json
 from reporting.reading import (
@@ -23,6 +24,7 @@ from reporting.reading import (
 )
 from tracking.analyses import FindingRecord, StoredAnalysis
 
+log = get_logger(__name__)
 LONGEST_SIDE = 2500
 """Pixels of the image on a page: enough to look at a detail of a radiograph at its own resolution."""
 
@@ -72,6 +74,7 @@ def radiographs_of(settings: Settings, analysis: StoredAnalysis | None) -> dict[
     for instance in analysis.instances:
         size = stored_size(settings.instance_dir / instance.path)
         if size is None:
+            log.warning("image-not-shown", instance_uid=instance.instance_uid, error="its header cannot be read")
             continue
         place = f"/study/{quote(analysis.study_uid, '')}/images/{quote(instance.instance_uid, '')}"
         outcome = outcomes.get(instance.instance_uid)

@@ -55,11 +55,11 @@ ROUTES: Routes = {
 
 def rules_of(routes: Routes, path: str) -> dict[str, Rule]:
     """Return the rule of each method of a path, the strictest where two routes match; empty for no page of ours."""
-    found: dict[str, Rule] = {}
+    rules: dict[str, Rule] = {}
     for (method, template), rule in routes.items():
-        if _pattern(template).match(path) and (method not in found or _is_stricter(rule, found[method])):
-            found[method] = rule
-    return found
+        if _pattern(template).match(path) and (method not in rules or _is_stricter(rule, rules[method])):
+            rules[method] = rule
+    return rules
 
 
 def may_see(role: Role | None, path: str) -> bool:

@@ -16,15 +16,16 @@ def routes(site: Site) -> APIRouter:
 
     def show_destinations(request: Request) -> HTMLResponse:
         with site.database.reading() as read:
-            known = {summary.name: summary for summary in queries.destinations(read)}
+            summaries = {summary.name: summary for summary in queries.destinations(read)}
             taken = taken_classes(read)
             errors = queries.last_errors(read)
             stopped = queries.stopped_deliveries(read)
             depth = queue.depth(read)
             now = to_datetime(read.scalar(select(now_ms())) or 0)
         return site.show(
-            request, "destinations.html", known=known, configured=configured, names=sorted({*known, *configured}),
-            errors=errors, stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
+            request, "destinations.html", summaries=summaries, configured=configured,
+            names=sorted({*summaries, *configured}), errors=errors,
+            stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
             reports={entry.name: report_words(entry, taken) for entry in configured.values()},
         )  # fmt: skip
 

@@ -5,7 +5,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.logs import get_logger
 from console.site import READ, Site
+
+log = get_logger(__name__)
 
 
 def routes(site: Site) -> APIRouter:
@@ -15,7 +18,8 @@ def routes(site: Site) -> APIRouter:
         try:
             with site.database.reading() as read:
                 read.execute(select(1))
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            log.error("console-database-failed", error=type(error).__name__)
             return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
         return JSONResponse({"status": "ok", "database": "reachable"})
 

@@ -73,13 +73,13 @@ class StudyPages:
         """Show a finding's score map over its image."""
         with self._site.database.reading() as read:
             analysis = study_page.standing_analysis(read, words.printable(uid))
-        found = maps.find(analysis, instance, label)
-        if found is None:
+        mapped = maps.find(analysis, instance, label)
+        if mapped is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
         try:
             with pictures.drawing:
-                png = maps.draw(self._site.settings, found, shown_side=None if full else pictures.LONGEST_SIDE)
+                png = maps.draw(self._site.settings, mapped, shown_side=None if full else pictures.LONGEST_SIDE)
         except (PermanentError, OSError) as error:
             log.warning("score-map-not-shown", instance_uid=instance, error=type(error).__name__)
             raise HTTPException(410) from None
@@ -104,8 +104,8 @@ class StudyPages:
     def map_layer(self, request: Request, uid: str, instance: str, label: str) -> Response:
         """Show a finding's score map alone, to lie over its image."""
         with self._site.database.reading() as read:
-            found = maps.find(study_page.standing_analysis(read, words.printable(uid)), instance, label)
-        if found is None:
+            mapped = maps.find(study_page.standing_analysis(read, words.printable(uid)), instance, label)
+        if mapped is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
-        return png_response(radiographs.draw_map(found.entry.finding))
+        return png_response(radiographs.draw_map(mapped.entry.finding))

@@ -40,13 +40,13 @@ def routes(site: Site) -> APIRouter:
         )
         by = Order.STUDY_DATE if order == Order.STUDY_DATE else Order.ARRIVAL
         with site.database.reading() as read:
-            found = worklist.find_studies(
+            studies = worklist.find_studies(
                 read, which, order=by, after=_key(after, by), before=_key(before, by), limit=ROWS
             )
         return site.show(
-            request, "worklist.html", found=found, which=which, order=by, choices=_choices(found, which),
+            request, "worklist.html", studies=studies, which=which, order=by, choices=_choices(studies, which),
             most=worklist.COUNTED_UP_TO, filtered=which != StudyFilter(), first_page=not (after or before),
-            newer=_address(which, by, "before", found.newer), older=_address(which, by, "after", found.older),
+            newer=_address(which, by, "before", studies.newer), older=_address(which, by, "after", studies.older),
         )  # fmt: skip
 
     router = APIRouter()
@@ -54,10 +54,10 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def _choices(found: Worklist, which: StudyFilter) -> dict[str, list[tuple[str, str]]]:
+def _choices(studies: Worklist, which: StudyFilter) -> dict[str, list[tuple[str, str]]]:
     """Return values and words to choose from, what is chosen already among them."""
-    findings = dict.fromkeys((*found.findings, *filter(None, [which.finding])))
-    callers = dict.fromkeys((*found.callers, *filter(None, [which.calling_ae])))
+    findings = dict.fromkeys((*studies.findings, *filter(None, [which.finding])))
+    callers = dict.fromkeys((*studies.callers, *filter(None, [which.calling_ae])))
     return {
         "status": [(status, words.STATUS_WORDS[status]) for status in STATUSES],
         "finding": [(label, label.replace("_", " ")) for label in findings],

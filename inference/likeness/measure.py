@@ -21,7 +21,7 @@ from config.errors import PackageError
 _BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
 """What numpy and the standard library raise on a file that is no such archive, or a damaged one.
 
-RuntimeError is of a member that says it is encrypted, and the base of NotImplementedError."""
+RuntimeError is of a member that says it is encrypted or packed in a way that is not known here."""
 _ARRAYS = ("mean", "directions", "deviations", "rest")
 
 

@@ -117,11 +117,14 @@ def test_no_other_image_is_shown(browser: TestClient, study: None, database: Dat
     assert views(database) == []
 
 
-def test_an_image_that_is_gone_or_broken_is_not_shown(browser: TestClient, study: None, settings: Settings) -> None:
+def test_an_image_that_is_gone_or_broken_is_not_shown(
+    browser: TestClient, study: None, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = settings.instance_dir / "ab" / "cd"
     path.write_bytes(b"no DICOM")
     assert browser.get(IMAGE).status_code == 410
     assert "data-image" not in browser.get("/study/1.9").text
+    assert "its header cannot be read" in "".join(capsys.readouterr())
     path.unlink()
     assert browser.get(IMAGE).status_code == 410
 
