@@ -64,78 +64,99 @@ class PageTime:
     p95: float
 
 
-def addresses(studies: int, lines: int) -> dict[str, Callable[[random.Random], str]]:
+Address = Callable[[random.Random], str]
+"""An address of one kind of page, another one each time where chance has a say."""
+_BY_DATE = {"order": "study-date"}
+_LABELS = ("lung_opacity", "effusion", "pneumothorax", "none")
+
+
+def addresses(studies: int, lines: int) -> dict[str, Address]:
     """Return by its name how each kind of page is asked for."""
 
     def uid(chance: random.Random) -> str:
         return f"{many_studies.ROOT}.{chance.randint(1, studies)}"
 
+    return {
+        **_filtered(studies),
+        **_searched(studies, uid),
+        "study": lambda c: f"/study/{uid(c)}",
+        "audit log": _fixed("/audit"),
+        "audit log, in the middle": lambda c: f"/audit?before={c.randint(1, lines)}",
+        "audit log of a study": lambda c: f"/audit?study={quote(uid(c))}",
+        "audit log of no study": _fixed("/audit?study=1.2.3"),
+        "destinations": _fixed("/destinations"),
+        "refusals": _fixed("/refusals"),
+        "health": _fixed("/health"),
+    }
+
+
+def _filtered(studies: int) -> dict[str, Address]:
+    """Return the worklist by filter, order and page."""
+
     def day(chance: random.Random) -> date:
         arrival = many_studies.FIRST_ARRIVAL + chance.randint(1, studies) * many_studies.EVERY_MS
         return datetime.fromtimestamp(arrival / 1000, UTC).date()
 
-    def listed(**query: object) -> Callable[[random.Random], str]:
-        def address(chance: random.Random) -> str:
-            return "/?" + urlencode(
-                {name: value(chance) if callable(value) else value for name, value in query.items()}
-            )
-
-        return address
-
-    def fixed(address: str) -> Callable[[random.Random], str]:
-        return lambda _: address
-
-    by_date = {"order": "study-date"}
-    pages: dict[str, Callable[[random.Random], str]] = {
-        "worklist": listed(),
-        "worklist, in the middle": listed(
+    return {
+        "worklist": _listed(),
+        "worklist, in the middle": _listed(
             after=lambda c: f"{many_studies.FIRST_ARRIVAL + c.randint(1, studies) * many_studies.EVERY_MS}~1"
         ),
-        "worklist by study date": listed(**by_date),
-        "worklist by study date, in the middle": listed(**by_date, after=lambda c: f"{day(c):%Y%m%d}~1"),
-        **{f"status {status}": listed(status=status) for status in STATUSES},
-        **{f"status {status}, by study date": listed(status=status, **by_date) for status in STATUSES},
-        **{f"finding {label}": listed(finding=label) for label in ("lung_opacity", "effusion", "pneumothorax", "none")},
-        "finding lung_opacity, by study date": listed(finding="lung_opacity", **by_date),
-        "finding lung_opacity, not analysed (none)": listed(finding="lung_opacity", status="not-analysed"),
-        "finding lung_opacity, attention": listed(finding="lung_opacity", status="attention"),
-        "calling system": listed(caller=lambda c: f"CR{c.randint(0, 11)}"),
-        "calling system, by study date": listed(caller=lambda c: f"CR{c.randint(0, 11)}", **by_date),
-        "calling system that never called": listed(caller="NOBODY"),
-        "calling system, status attention": listed(caller=lambda c: f"CR{c.randint(0, 11)}", status="attention"),
-        "urgent": listed(urgent="1"),
-        "urgent, by study date": listed(urgent="1", **by_date),
-        "one day": listed(first=day, last="2099-01-01"),
-        "one study day": listed(first=day, **by_date),
-        "a day long ago": listed(first="2024-01-01", last="2024-01-02"),
-        "a day without studies": listed(first="2010-01-01", last="2010-01-02"),
-        "search Patient ID": listed(q=lambda c: f"PAT{c.randint(0, 299_999)}"),
-        "search Patient ID, 4 digits": listed(q=lambda c: f"pat{c.randint(1000, 9999)}"),
-        "search Patient ID, all": listed(q="PAT"),
-        "search name": listed(q=lambda c: f"name{c.randint(0, 4999)}, given{c.randint(0, 299)}"),
-        "search family name": listed(q=lambda c: f"NAME{c.randint(0, 4999)}"),
-        "search one letter": listed(q="n"),
-        "search accession number": listed(q=lambda c: f"ACC{c.randint(1, studies)}"),
-        "search accession number, 2 digits": listed(q=lambda c: f"acc{c.randint(10, 99)}"),
-        "search study UID": listed(q=uid),
-        "search study UID, all": listed(q="1.2.826"),
-        "search nothing that is there": listed(q="ZZZ"),
-        "search and status": listed(q=lambda c: f"PAT{c.randint(10, 99)}", status="attention"),
-        "search and finding": listed(q=lambda c: f"NAME{c.randint(10, 99)}", finding="effusion"),
-        "search by study date": listed(q=lambda c: f"PAT{c.randint(10, 99)}", **by_date),
-        "study": lambda c: f"/study/{uid(c)}",
-        "audit log": fixed("/audit"),
-        "audit log, in the middle": lambda c: f"/audit?before={c.randint(1, lines)}",
-        "audit log of a study": lambda c: f"/audit?study={quote(uid(c))}",
-        "audit log of no study": fixed("/audit?study=1.2.3"),
-        "destinations": fixed("/destinations"),
-        "refusals": fixed("/refusals"),
-        "health": fixed("/health"),
+        "worklist by study date": _listed(**_BY_DATE),
+        "worklist by study date, in the middle": _listed(**_BY_DATE, after=lambda c: f"{day(c):%Y%m%d}~1"),
+        **{f"status {status}": _listed(status=status) for status in STATUSES},
+        **{f"status {status}, by study date": _listed(status=status, **_BY_DATE) for status in STATUSES},
+        **{
+            f"finding {label}": _listed(finding=label) for label in ("lung_opacity", "effusion", "pneumothorax", "none")
+        },
+        "finding lung_opacity, by study date": _listed(finding="lung_opacity", **_BY_DATE),
+        "finding lung_opacity, not analysed (none)": _listed(finding="lung_opacity", status="not-analysed"),
+        "finding lung_opacity, attention": _listed(finding="lung_opacity", status="attention"),
+        "calling system": _listed(caller=lambda c: f"CR{c.randint(0, 11)}"),
+        "calling system, by study date": _listed(caller=lambda c: f"CR{c.randint(0, 11)}", **_BY_DATE),
+        "calling system that never called": _listed(caller="NOBODY"),
+        "calling system, status attention": _listed(caller=lambda c: f"CR{c.randint(0, 11)}", status="attention"),
+        "urgent": _listed(urgent="1"),
+        "urgent, by study date": _listed(urgent="1", **_BY_DATE),
+        "one day": _listed(first=day, last="2099-01-01"),
+        "one study day": _listed(first=day, **_BY_DATE),
+        "a day long ago": _listed(first="2024-01-01", last="2024-01-02"),
+        "a day without studies": _listed(first="2010-01-01", last="2010-01-02"),
     }
-    return pages
 
 
-def measure(port: int, session: str, pages: dict[str, Callable[[random.Random], str]], requests: int) -> list[PageTime]:
+def _searched(studies: int, uid: Address) -> dict[str, Address]:
+    """Return the worklist by what is searched for."""
+    return {
+        "search Patient ID": _listed(q=lambda c: f"PAT{c.randint(0, 299_999)}"),
+        "search Patient ID, 4 digits": _listed(q=lambda c: f"pat{c.randint(1000, 9999)}"),
+        "search Patient ID, all": _listed(q="PAT"),
+        "search name": _listed(q=lambda c: f"name{c.randint(0, 4999)}, given{c.randint(0, 299)}"),
+        "search family name": _listed(q=lambda c: f"NAME{c.randint(0, 4999)}"),
+        "search one letter": _listed(q="n"),
+        "search accession number": _listed(q=lambda c: f"ACC{c.randint(1, studies)}"),
+        "search accession number, 2 digits": _listed(q=lambda c: f"acc{c.randint(10, 99)}"),
+        "search study UID": _listed(q=uid),
+        "search study UID, all": _listed(q="1.2.826"),
+        "search nothing that is there": _listed(q="ZZZ"),
+        "search and status": _listed(q=lambda c: f"PAT{c.randint(10, 99)}", status="attention"),
+        "search and finding": _listed(q=lambda c: f"NAME{c.randint(10, 99)}", finding="effusion"),
+        "search by study date": _listed(q=lambda c: f"PAT{c.randint(10, 99)}", **_BY_DATE),
+    }
+
+
+def _listed(**query: object) -> Address:
+    def address(chance: random.Random) -> str:
+        return "/?" + urlencode({name: value(chance) if callable(value) else value for name, value in query.items()})
+
+    return address
+
+
+def _fixed(address: str) -> Address:
+    return lambda _: address
+
+
+def measure(port: int, session: str, pages: dict[str, Address], requests: int) -> list[PageTime]:
     """Ask for every kind of page, all taking turns; the first round does not count."""
     chance = random.Random(1)
     times: dict[str, list[float]] = {name: [] for name in pages}

@@ -28,30 +28,40 @@ _STATED = (
     """'{"stated": true, "boxes": [], "points": {"sensitive": 0.35, "specific": 0.62}, "note": "of some words"}'"""
 )
 _SCORED = """'{"stated": false, "boxes": [], "points": {"sensitive": 0.3, "specific": 0.5}}'"""
+_UID = f"'{ROOT}.' || n.i"
+_IMAGE = f"'{ROOT}.' || n.i || '.1.1'"
+_AT = f"({FIRST_ARRIVAL} + n.i * {EVERY_MS})"
+_PATIENT = (
+    "'ACC' || n.i, 'PAT' || (n.i * 7919 % 300000), 'HOSPITAL', "
+    "'NAME' || (n.i * 31 % 5000) || '^GIVEN' || (n.i % 300), '19600101', 'F'"
+)
 
 
 def statements(dialect: str) -> Iterator[tuple[str, str]]:
     """Yield what each statement fills, and the statement; ``:studies`` and ``:lines`` are how many."""
-    uid, image = f"'{ROOT}.' || n.i", f"'{ROOT}.' || n.i || '.1.1'"
-    at = f"({FIRST_ARRIVAL} + n.i * {EVERY_MS})"
+    yield from _received(dialect)
+    yield from _analysed(dialect)
+    yield from _delivered(dialect)
+    yield from _worked_on(dialect)
+
+
+def _received(dialect: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements for studies and their images."""
     day = (
-        f"to_char(to_timestamp({at} / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD')"
+        f"to_char(to_timestamp({_AT} / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD')"
         if dialect == "postgresql"
-        else f"strftime('%Y%m%d', {at} / 1000, 'unixepoch')"
+        else f"strftime('%Y%m%d', {_AT} / 1000, 'unixepoch')"
     )
-    patient = (
-        "'ACC' || n.i, 'PAT' || (n.i * 7919 % 300000), 'HOSPITAL', "
-        "'NAME' || (n.i * 31 % 5000) || '^GIVEN' || (n.i % 300), '19600101', 'F'"
-    )
-    false, true = ("false", "true") if dialect == "postgresql" else ("0", "1")
+    false, true = _booleans(dialect)
     yield (
         "studies",
         f"""
         INSERT INTO study (study_uid, accession_number, patient_id, issuer_of_patient_id, patient_name,
             patient_birth_date, patient_sex, study_date, study_time, description, revision, valid_from, urgent,
             conflict_since, first_received_at, last_received_at)
-        SELECT {uid}, {patient}, {day}, '101112', 'CHEST PA', 1, 1,
-            CASE WHEN n.i % 5000 = 7 THEN {true} ELSE {false} END, CASE WHEN n.i % 1000 = 199 THEN {at} END, {at}, {at}
+        SELECT {_UID}, {_PATIENT}, {day}, '101112', 'CHEST PA', 1, 1,
+            CASE WHEN n.i % 5000 = 7 THEN {true} ELSE {false} END,
+            CASE WHEN n.i % 1000 = 199 THEN {_AT} END, {_AT}, {_AT}
         FROM {_numbers(dialect, "studies")}""",
     )
     yield (
@@ -61,24 +71,29 @@ def statements(dialect: str) -> Iterator[tuple[str, str]]:
             sha256, size, path, calling_ae, called_ae, address, revision, duplicates, rejected, received_at,
             accession_number, patient_id, issuer_of_patient_id, patient_name, patient_birth_date, patient_sex,
             study_date, study_time, description, repeated)
-        SELECT {image}, {uid}, {uid} || '.1', '1.2.840.10008.5.1.4.1.1.1', '1.2.840.10008.1.2.1', 'CR',
+        SELECT {_IMAGE}, {_UID}, {_UID} || '.1', '1.2.840.10008.5.1.4.1.1.1', '1.2.840.10008.1.2.1', 'CR',
             '{"a" * 64}', 8000000, 'ab/cd/' || n.i || '.dcm', 'CR' || (n.i % 12), 'CXRNODE', '10.0.0.' || (n.i % 12),
-            1, 0, CASE WHEN n.i % 1000 = 299 THEN 'by-hand' END, {at}, {patient}, {day}, '101112', 'CHEST PA', ''
+            1, 0, CASE WHEN n.i % 1000 = 299 THEN 'by-hand' END, {_AT}, {_PATIENT}, {day}, '101112', 'CHEST PA', ''
         FROM {_numbers(dialect, "studies")}""",
     )
+
+
+def _analysed(dialect: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements for analyses, their outcomes and findings."""
+    _, true = _booleans(dialect)
     yield (
         "analyses",
         f"""
         INSERT INTO analysis (id, study_uid, revision, model_name, model_version, model_digest, engine, seconds,
             timings, completed_at)
-        SELECT n.i, {uid}, 1, {_MODEL}, 0.4, '{{}}', {at} + 3000
+        SELECT n.i, {_UID}, 1, {_MODEL}, 0.4, '{{}}', {_AT} + 3000
         FROM {_numbers(dialect, "studies")} WHERE {ANALYSED}""",
     )
     yield (
         "outcomes",
         f"""
         INSERT INTO image_outcome (id, analysis_id, instance_uid, reason, because, remarks)
-        SELECT n.i, n.i, {image}, CASE WHEN n.i % 100 BETWEEN 80 AND 94 THEN 'view' END,
+        SELECT n.i, n.i, {_IMAGE}, CASE WHEN n.i % 100 BETWEEN 80 AND 94 THEN 'view' END,
             CASE WHEN n.i % 100 BETWEEN 80 AND 94 THEN 'it is a lateral view' END, '[]'
         FROM {_numbers(dialect, "studies")} WHERE {ANALYSED}""",
     )
@@ -95,17 +110,21 @@ def statements(dialect: str) -> Iterator[tuple[str, str]]:
             f"""
             INSERT INTO finding (id, analysis_id, instance_uid, label, code_value, code_scheme, code_meaning, score,
                 level, abnormal, detail)
-            SELECT n.i * 4 + {number}, n.i, {image}, '{label}', '1', 'DCM', '{label}', (n.i % 97) / 100.0, {level},
+            SELECT n.i * 4 + {number}, n.i, {_IMAGE}, '{label}', '1', 'DCM', '{label}', (n.i % 97) / 100.0, {level},
                 {true}, {detail}
             FROM {_numbers(dialect, "studies")} WHERE {WITH_FINDINGS}""",
         )
+
+
+def _delivered(dialect: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements for documents and their deliveries."""
     for number, kind in enumerate(("sr", "hl7")):
         yield (
             f"documents: {kind}",
             f"""
             INSERT INTO document (id, analysis_id, kind, uid, path, sha256, size, quarantined, built_at)
             SELECT n.i * 2 + {number}, n.i, '{kind}', '2.25.' || n.i || '.{number}', 'x', '{"b" * 64}', 20000,
-                CASE WHEN n.i % 20000 = 33 THEN 'an element is missing' END, {at} + 4000
+                CASE WHEN n.i % 20000 = 33 THEN 'an element is missing' END, {_AT} + 4000
             FROM {_numbers(dialect, "studies")} WHERE {REPORTED}""",
         )
         state = "CASE WHEN n.i % 100 = 98 THEN 'waiting' WHEN n.i % 1000 = 99 THEN 'stopped' ELSE 'delivered' END"
@@ -114,15 +133,19 @@ def statements(dialect: str) -> Iterator[tuple[str, str]]:
             f"""
             INSERT INTO delivery (id, document_id, destination, state, attempts, error, created_at, finished_at)
             SELECT n.i * 2 + {number}, n.i * 2 + {number}, '{("pacs", "ris")[number]}', {state}, 1,
-                CASE WHEN n.i % 1000 = 99 THEN 'refused' END, {at} + 4000,
-                CASE WHEN n.i % 100 <> 98 THEN {at} + 5000 END
+                CASE WHEN n.i % 1000 = 99 THEN 'refused' END, {_AT} + 4000,
+                CASE WHEN n.i % 100 <> 98 THEN {_AT} + 5000 END
             FROM {_numbers(dialect, "studies")} WHERE {REPORTED}""",
         )
         yield f"jobs: deliver {kind}", _jobs(
             dialect, f"'deliver:' || (n.i * 2 + {number})", "deliver", f"'{('pacs', 'ris')[number]}'", REPORTED,
             "CASE WHEN n.i % 100 = 98 THEN 'open' WHEN n.i % 1000 = 99 THEN 'stopped' ELSE 'done' END",
         )  # fmt: skip
-    for queue, key in (("examine", f"'examine:' || {image}"), ("analyse", f"'analyse:' || {uid} || '\\:1'")):
+
+
+def _worked_on(dialect: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements for jobs that are done, and for the audit log."""
+    for queue, key in (("examine", f"'examine:' || {_IMAGE}"), ("analyse", f"'analyse:' || {_UID} || '\\:1'")):
         yield f"jobs: {queue}", _jobs(dialect, key, queue, "NULL", "1 = 1", "'done'")
     yield "jobs: report", _jobs(dialect, "'report:' || n.i", "report", "NULL", WITH_FINDINGS, "'done'")
     yield (
@@ -135,6 +158,11 @@ def statements(dialect: str) -> Iterator[tuple[str, str]]:
         FROM {_numbers(dialect, "lines")}""",
     )
     yield "audit head", f"UPDATE audit_head SET seq = :lines, hash = '{'0' * 64}' WHERE :studies > 0"
+
+
+def _booleans(dialect: str) -> tuple[str, str]:
+    """Return false and true as a dialect writes them."""
+    return ("false", "true") if dialect == "postgresql" else ("0", "1")
 
 
 def fill(database: Database, studies: int, lines: int, tell: Callable[[str, float], None]) -> None:
