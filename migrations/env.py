@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from tracking import user_models  # noqa: F401 - puts its tables into the metadata
+from tracking import standing_models, user_models  # noqa: F401 - these put their tables into the metadata
 from tracking.models import Base
 
 

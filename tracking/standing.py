@@ -30,8 +30,9 @@ from tracking.clock import to_datetime
 from tracking.documents import LEFT_OUT
 from tracking.instances import HEADER_COLUMNS, StudyHeader
 from tracking.keys import analysis_key
-from tracking.models import Analysis, Conflict, Instance, Job, Standing, StatedFinding, Study
+from tracking.models import Analysis, Conflict, Instance, Job, Study
 from tracking.prepared import Prepared
+from tracking.standing_models import Standing, StatedFinding
 from tracking.summaries import FindingSummary, StudySummary
 from tracking.summarise import AT_ONCE, StudyRecord, study_records
 from tracking.worst_news import worst_news

@@ -30,8 +30,9 @@ from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader
-from tracking.models import Breaker, Delivery, Document, Instance, Job, Standing, StatedFinding, Study
+from tracking.models import Breaker, Delivery, Document, Instance, Job, Study
 from tracking.standing import Shown, read_shown
+from tracking.standing_models import Standing, StatedFinding
 from tracking.study_filter import ALL_STUDIES, Order, StudyFilter
 from tracking.summaries import StudySummary
 from tracking.summarise import header_of, study_records

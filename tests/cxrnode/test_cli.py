@@ -19,7 +19,7 @@ from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
-from tracking.models import Standing
+from tracking.standing_models import Standing
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from tracking.changes import study_changed
 from tracking.database import Database
 from tracking.documents import LEFT_OUT, DocumentRecord
 from tracking.loop import Commit, Lane, WorkLoop
-from tracking.models import Analysis, Delivery, Document, ImageOutcome, Job, Standing, StatedFinding, Study
+from tracking.models import Analysis, Delivery, Document, ImageOutcome, Job, Study
 from tracking.patient import PatientIdentity
+from tracking.standing_models import Standing, StatedFinding
 
 PATIENTS = {"A": JANE, "B": MARY}
 
