@@ -11,7 +11,7 @@ from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import to_datetime
-from tracking.instances import StudyHeader
+from tracking.instances import StudyHeader, header_of
 from tracking.keys import report_key
 from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study
 from tracking.patient import PatientIdentity
@@ -265,18 +265,7 @@ def load_study(read: Session, study_uid: str) -> StudyHeader:
     if study is None:
         msg = f"there is no study {study_uid}"
         raise LookupError(msg)
-    return StudyHeader(
-        study_uid=study.study_uid,
-        accession_number=study.accession_number,
-        patient_id=study.patient_id,
-        issuer_of_patient_id=study.issuer_of_patient_id,
-        patient_name=study.patient_name,
-        patient_birth_date=study.patient_birth_date,
-        patient_sex=study.patient_sex,
-        study_date=study.study_date,
-        study_time=study.study_time,
-        description=study.description,
-    )
+    return header_of(study)
 
 
 def _load_outcomes(read: Session, analysis_id: int) -> tuple[OutcomeRecord, ...]:

@@ -339,3 +339,19 @@ def _from_whom(incoming: IncomingInstance) -> audit.Detail:
         "called_ae": incoming.called_ae,
         "address": incoming.address,
     }
+
+
+def header_of(study: Study) -> StudyHeader:
+    """Return patient and study as the study's row describes them."""
+    return StudyHeader(
+        study_uid=study.study_uid,
+        accession_number=study.accession_number,
+        patient_id=study.patient_id,
+        issuer_of_patient_id=study.issuer_of_patient_id,
+        patient_name=study.patient_name,
+        patient_birth_date=study.patient_birth_date,
+        patient_sex=study.patient_sex,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        description=study.description,
+    )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts
 from tracking.clock import to_datetime
 from tracking.deliveries import SETTLED
-from tracking.instances import StudyHeader
+from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
 from tracking.models import (
     Analysis,
@@ -183,22 +183,6 @@ class _Reading:
             kept_aside=self.aside.get(study.study_uid, ()),
             remarks=remarks,
         )
-
-
-def header_of(study: Study) -> StudyHeader:
-    """Return patient and study as the study's row describes them."""
-    return StudyHeader(
-        study_uid=study.study_uid,
-        accession_number=study.accession_number,
-        patient_id=study.patient_id,
-        issuer_of_patient_id=study.issuer_of_patient_id,
-        patient_name=study.patient_name,
-        patient_birth_date=study.patient_birth_date,
-        patient_sex=study.patient_sex,
-        study_date=study.study_date,
-        study_time=study.study_time,
-        description=study.description,
-    )
 
 
 def kept_aside(read: Session, study_uids: Sequence[str]) -> dict[str, tuple[KeptAside, ...]]:

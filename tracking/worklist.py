@@ -29,13 +29,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
-from tracking.instances import StudyHeader
+from tracking.instances import StudyHeader, header_of
 from tracking.models import Breaker, Delivery, Document, Instance, Job, Study
 from tracking.standing import Shown, read_shown
 from tracking.standing_models import Standing, StatedFinding
 from tracking.study_filter import ALL_STUDIES, Order, StudyFilter
 from tracking.summaries import StudySummary
-from tracking.summarise import header_of, study_records
+from tracking.summarise import study_records
 
 COUNTED_UP_TO = 1_000
 """Matching studies are counted no further than this."""
