@@ -5,7 +5,7 @@ parent does, because its standard input then does.
 """
 
 import atexit
-import fcntl
+import math
 import os
 import subprocess
 import sys
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import UndecodablePixels
-from inference.codec import frames
+from inference.codec import messages
+from inference.codec.buffer import SharedBuffer
 from inference.codec.task import HEADROOM, Task
 
-_PIPE_BYTES = 1 << 20
-"""The most that Linux lets any user ask for; a larger pipe means fewer switches between the processes."""
+_TOO_LARGE = f"decoding the image needs more than the {HEADROOM >> 20} MiB that it may take"
 
 
 class DecoderRefused(UndecodablePixels):
@@ -35,6 +35,7 @@ class DecoderProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        self._buffers: tuple[SharedBuffer, SharedBuffer] | None = None
 
     def decode(self, task: Task, stream: bytes, seconds: float | None = None) -> NDArray[Any]:
         """Return the samples: (rows, columns) or (rows, columns, samples), integers of 8 or 16 bits.
@@ -44,12 +45,17 @@ class DecoderProcess:
         """
         seconds = task.seconds if seconds is None else seconds
         with self._lock:
-            answer, data = self._ask(self._running(), task, stream, seconds)
-        if "shape" in answer:
-            return np.frombuffer(data, answer["dtype"]).reshape(answer["shape"])
+            streams, samples = self._shared()
+            if not streams.write(stream):
+                raise DecoderRefused(_TOO_LARGE)
+            try:
+                answer = self._ask(self._running(), {**task.to_json(), "length": len(stream)}, seconds)
+            finally:
+                streams.give_back(len(stream))
+            if "shape" in answer:
+                return _copied(samples, np.dtype(answer["dtype"]), answer["shape"])
         if answer["error"] == "memory":
-            msg = f"decoding the image needs more than the {HEADROOM >> 20} MiB that it may take"
-            raise DecoderRefused(msg)
+            raise DecoderRefused(_TOO_LARGE)
         msg = "the codestream is broken: its decoder refuses it"
         raise DecoderRefused(msg)
 
@@ -63,17 +69,15 @@ class DecoderProcess:
         with self._lock:
             self._end()
 
-    def _ask(
-        self, child: subprocess.Popen[bytes], task: Task, stream: bytes, seconds: float
-    ) -> tuple[dict[str, Any], bytearray]:
+    def _ask(self, child: subprocess.Popen[bytes], message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Return the child's answer; a child that may owe some of it, or that is being killed, is ended."""
         timer = threading.Timer(seconds, child.kill)
         start = time.monotonic()
         timer.start()
         answered = False
         try:
-            frames.write(_pipe(child.stdin), task.to_json(), stream)
-            answer = frames.read(_pipe(child.stdout))
+            messages.write(_pipe(child.stdin), message)
+            answer = messages.read(_pipe(child.stdout))
             answered = True
         except (OSError, EOFError) as error:
             raise UndecodablePixels(_died(time.monotonic() - start, seconds)) from error
@@ -90,9 +94,11 @@ class DecoderProcess:
             self._end()
             root = str(Path(__file__).resolve().parents[2])
             path = os.pathsep.join(entry for entry in (root, os.environ.get("PYTHONPATH", "")) if entry)
-            self._child = subprocess.Popen(
+            descriptors = [buffer.descriptor for buffer in self._shared()]
+            self._child = subprocess.Popen(  # noqa: S603 - this interpreter, and two numbers
                 # -P: what lies in the folder that the service was started from must not stand in for a module.
-                [sys.executable, "-P", "-m", "inference.codec.worker"],
+                [sys.executable, "-P", "-m", "inference.codec.worker", *map(str, descriptors)],
+                pass_fds=descriptors,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -100,9 +106,13 @@ class DecoderProcess:
                 env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # a Ctrl-C is for the service, which finishes its image first
             )
-            for pipe in (self._child.stdin, self._child.stdout):
-                _widen(_pipe(pipe))
         return self._child
+
+    def _shared(self) -> tuple[SharedBuffer, SharedBuffer]:
+        """Return the memory for codestreams and the memory for samples; every child is given the same."""
+        if self._buffers is None:
+            self._buffers = SharedBuffer.create("codestream"), SharedBuffer.create("samples")
+        return self._buffers
 
     def _end(self) -> None:
         if self._child is not None:
@@ -121,6 +131,14 @@ DECODER = DecoderProcess()
 atexit.register(DECODER.close)
 
 
+def _copied(buffer: SharedBuffer, kind: np.dtype[Any], shape: list[int]) -> NDArray[Any]:
+    """Return samples that no later image overwrites."""
+    length = kind.itemsize * math.prod(shape)
+    samples = np.frombuffer(buffer.view(length), kind).reshape(shape).copy()
+    buffer.give_back(length)
+    return samples
+
+
 def _died(elapsed: float, seconds: float) -> str:
     if elapsed >= seconds:
         return f"the codestream kept its decoder busy for more than {seconds:g} s"
@@ -132,11 +150,3 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
         msg = "the decoder process has no pipe"
         raise EOFError(msg)
     return pipe
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """Ask for a larger pipe; where that is refused or unknown, the usual one does."""
-    try:
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except (AttributeError, OSError):
-        return

@@ -1,4 +1,6 @@
-"""The decoder process: codestreams on standard input, samples on standard output.
+"""The decoder process: tasks on standard input, answers on standard output; codestreams and samples in shared memory.
+
+``python -m inference.codec.worker CODESTREAMS SAMPLES`` names the descriptors of the two :class:`.SharedBuffer`.
 
 It may hold ``HEADROOM`` more memory than it needs at rest; the system refuses a decoder that asks for more, and with
 it the image.
@@ -9,8 +11,10 @@ import resource
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
-from inference.codec import frames
+from inference.codec import messages
+from inference.codec.buffer import SharedBuffer
 from inference.codec.decoders import decode
 from inference.codec.task import HEADROOM, Task
 
@@ -20,22 +24,29 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
+    streams, samples = (SharedBuffer(int(descriptor)) for descriptor in sys.argv[1:])
     _load_decoders()
     _limit()
     while True:
         try:
-            head, stream = frames.read(sys.stdin.buffer)
+            message = messages.read(sys.stdin.buffer)
         except EOFError:
             return
-        task = Task.from_json(head)
-        try:
-            array = decode(task, bytes(stream))
-        except MemoryError:
-            frames.write(answers, {"error": "memory"}, b"")
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the answer is that it cannot
-            frames.write(answers, {"error": "memory" if _out_of_memory(error) else "stream"}, b"")
-        else:
-            frames.write(answers, {"dtype": array.dtype.str, "shape": array.shape}, array.data.cast("B"))
+        stream = bytes(streams.view(message.pop("length")))
+        messages.write(answers, _answer(Task.from_json(message), stream, samples))
+
+
+def _answer(task: Task, stream: bytes, samples: SharedBuffer) -> dict[str, Any]:
+    """Decode; return what lies in ``samples`` then, or why nothing does."""
+    try:
+        array = decode(task, stream)
+    except MemoryError:
+        return {"error": "memory"}
+    except Exception as error:  # noqa: BLE001 - whatever it raises, the answer is that it cannot
+        return {"error": "memory" if _out_of_memory(error) else "stream"}
+    if not samples.write(array.data.cast("B")):
+        return {"error": "memory"}
+    return {"dtype": array.dtype.str, "shape": array.shape}
 
 
 def _out_of_memory(error: Exception) -> bool:

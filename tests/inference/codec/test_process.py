@@ -18,7 +18,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
 
 from config.errors import UndecodablePixels
-from inference.codec import frames
+from inference.codec import messages
 from inference.codec.process import DecoderProcess, DecoderRefused
 from inference.codec.stream import Codec
 from inference.codec.task import HEADROOM, Task
@@ -99,12 +99,12 @@ def test_an_answer_that_was_not_read_to_its_end_is_not_taken_for_the_next_one(
 ) -> None:
     """As where this process has no memory for the samples, or is interrupted."""
 
-    def no_room(pipe: IO[bytes]) -> tuple[dict[str, Any], bytearray]:
+    def no_room(pipe: IO[bytes]) -> dict[str, Any]:
         pipe.read(3)
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(frames, "read", no_room)
+        patch.setattr(messages, "read", no_room)
         with pytest.raises(MemoryError):
             decoder.decode(TASK, STREAM)
     np.testing.assert_array_equal(decoder.decode(TASK, STREAM), stored())
@@ -114,15 +114,15 @@ def test_a_child_that_answers_as_its_time_runs_out_is_not_asked_again(
     decoder: DecoderProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoder.decode(TASK, STREAM)
-    read = frames.read
+    read = messages.read
 
-    def slow(pipe: IO[bytes]) -> tuple[dict[str, Any], bytearray]:
+    def slow(pipe: IO[bytes]) -> dict[str, Any]:
         answer = read(pipe)
         time.sleep(1)
         return answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(frames, "read", slow)
+        patch.setattr(messages, "read", slow)
         np.testing.assert_array_equal(decoder.decode(TASK, STREAM, seconds=1), stored())
     assert decoder.pid is None
     np.testing.assert_array_equal(decoder.decode(TASK, STREAM), stored())
