@@ -24,27 +24,15 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from inference.findings import Box, Finding, Level, MapKind, ScoreMap
-from tracking.worst_news import worst_news
+from tracking import worst_news
 
 
-class Scored(Protocol):
+class Scored(worst_news.Scored, Protocol):
     """What the rules look at; the findings of every room have it."""
-
-    @property
-    def label(self) -> str:
-        """Return the package's key of the finding."""
-
-    @property
-    def score(self) -> float:
-        """Return the calibrated probability, 0 to 1."""
 
     @property
     def level(self) -> str:
         """Return the level as :class:`inference.findings.Level` names it."""
-
-    @property
-    def abnormal(self) -> bool:
-        """Tell bad news from good."""
 
     @property
     def stated(self) -> bool:
@@ -155,7 +143,7 @@ def study_claims(findings: Iterable[S]) -> list[ClaimedFinding[S]]:
 
     A study is no more normal than its least normal image. The package's order is that of the first image.
     """
-    return claims_of(worst_news(findings))
+    return claims_of(worst_news.worst_news(findings))
 
 
 def stated_of(claims: Iterable[ClaimedFinding[S]]) -> list[ClaimedFinding[S]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from PIL import ImageDraw
 from pydicom import Dataset
 from sqlalchemy import func, select
 
@@ -139,3 +140,22 @@ def _opacity_findings() -> tuple[Finding, ...]:
 def studies(settings: Settings, database: Database) -> Studies:
     """The node's store and database, ready to be filled."""
     return Studies(settings, database)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Listen to all that is drawn as text, none of which may lie off its canvas."""
+    texts: list[str] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def listen(draw: ImageDraw.ImageDraw, xy: tuple[float, float], text: str, **options: Any) -> None:
+        left, top, right, bottom = draw.textbbox(xy, text, font=options["font"], anchor=options.get("anchor"))
+        assert left >= 0
+        assert top >= 0
+        assert right <= draw.im.size[0]
+        assert bottom <= draw.im.size[1]
+        texts.append(text)
+        draw_text(draw, xy, text, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
+    return texts
