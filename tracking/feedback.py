@@ -19,11 +19,13 @@ from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
 from tracking.feedback_models import Feedback
 from tracking.instances import StudyHeader
-from tracking.models import Instance, Study
+from tracking.models import Analysis, Finding, Instance, Study
 from tracking.users import Actor
 
 LONGEST_COMMENT = 1000
 LONGEST_NAME = 64
+_BELOW_BOTH_POINTS = "absent"
+"""The level of a finding whose score is below its sensitive point (:class:`inference.findings.Level`)."""
 
 
 class SubjectKind(StrEnum):
@@ -149,6 +151,18 @@ class RecordedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredFinding:
+    """What an answered model said of one finding on an image; ``claimed`` as :class:`Subject` has it."""
+
+    label: str
+    name: str
+    claimed: bool
+    abnormal: bool
+    regions: int = 0
+    """How many regions it marks: those at or above a point, of a finding that is stated and claimed."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnsweredImage:
     """An image with the answers about it that hold, for export; ``path`` is relative to the instance store."""
 
@@ -156,6 +170,8 @@ class AnsweredImage:
     instance_uid: str
     path: str
     answers: tuple[RecordedAnswer, ...]
+    findings: tuple[AnsweredFinding, ...]
+    """Of the last answered result, in the package's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +267,31 @@ def answered_images(read: Session, which: FeedbackFilter) -> list[AnsweredImage]
         answers.setdefault(row.instance_uid, []).append(_recorded(row))
         paths[row.instance_uid] = path
     return [
-        AnsweredImage(load_study(read, given[0].study_uid), uid, paths[uid], tuple(given))
+        AnsweredImage(load_study(read, given[0].study_uid), uid, paths[uid], tuple(given), _findings(read, given[-1]))
         for uid, given in answers.items()
     ]
+
+
+def _findings(read: Session, answer: RecordedAnswer) -> tuple[AnsweredFinding, ...]:
+    """Return the findings of the result that an answer is about, on its image."""
+    rows = read.execute(
+        select(Finding.label, Finding.code_meaning, Finding.level, Finding.abnormal, Finding.detail)
+        .join(Analysis, Finding.analysis_id == Analysis.id)
+        .where(
+            Analysis.study_uid == answer.study_uid,
+            Analysis.revision == answer.revision,
+            Analysis.model_digest == answer.model.digest,
+            Finding.instance_uid == answer.subject.instance_uid,
+        )
+        .order_by(Finding.id)
+    )
+    findings = []
+    for label, name, level, abnormal, detail in rows:
+        claimed = level != _BELOW_BOTH_POINTS
+        boxes = detail.get("boxes", ()) if claimed and detail.get("stated") is True else ()
+        regions = sum(box.get("level") != _BELOW_BOTH_POINTS for box in boxes)
+        findings.append(AnsweredFinding(label, name, claimed, abnormal, regions))
+    return tuple(findings)
 
 
 def note_export(tx: Session, *, images: int, answers: int, by: Actor) -> None:
@@ -287,7 +325,7 @@ def _stands(tx: Session, given: GivenAnswer, user: str) -> bool:
     return (answer.answer, answer.box, answer.comment) == (given.answer, given.box, given.comment)
 
 
-def _current(which: FeedbackFilter) -> Select[tuple[Feedback]]:
+def _current(which: FeedbackFilter) -> Select[Feedback]:
     later = aliased(Feedback)
     superseded = exists().where(
         later.subject_uid == Feedback.subject_uid, later.user_name == Feedback.user_name, later.id > Feedback.id

@@ -44,6 +44,7 @@ ROUTES: Routes = {
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,
     ("GET", "/study/{uid}/images/{instance}.png"): _VIEWER,
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): _VIEWER,
+    ("POST", "/study/{uid}/answers"): _RADIOLOGIST,
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
     ("GET", "/destinations"): _RADIOLOGIST,

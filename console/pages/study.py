@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from config.errors import PermanentError
 from config.logs import get_logger
 from console import maps, pictures, radiographs, words
+from console.pages.answer import study_answers
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, study_page
 from tracking.audit import AuditEventType
@@ -51,7 +52,7 @@ class StudyPages:
         return self._site.show(
             request, "study.html", study=study, maps=maps.by_capture(standing),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
-            views=views[::-1], most=AUDIT_LINES,
+            views=views[::-1], most=AUDIT_LINES, answers=study_answers(self._site, request, uid, standing),
         )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:

@@ -30,6 +30,7 @@ LEAST = {
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): VIEWER,
     ("GET", "/study/{uid}/images/{instance}.png"): VIEWER,
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): VIEWER,
+    ("POST", "/study/{uid}/answers"): RADIOLOGIST,
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
     ("GET", "/destinations"): RADIOLOGIST,
