@@ -72,7 +72,8 @@ def feedback_export(
 ) -> None:
     """Write a training set: images without the patient, labels, boxes, and a card that says what it is."""
     from cxrnode import show
-    from cxrnode.feedback_export import Form, export
+    from cxrnode.feedback_card import Form
+    from cxrnode.feedback_export import export
     from tracking import feedback
     from tracking.users import Actor
 

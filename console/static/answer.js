@@ -114,7 +114,7 @@ class AnswerSection {
   rows() { return [...this.holder.querySelectorAll(".answer-row")]; }
 
   viewerOf(element) {
-    const image = element.closest("[data-image]").dataset.image;
+    const image = element.closest("[data-of]").dataset.of;
     return [...document.querySelectorAll("figure.viewer")].find((figure) => figure.dataset.image === image)?.viewer;
   }
 
@@ -246,7 +246,7 @@ class AnswerSection {
     const words = DONE[button.value] ?? button.textContent.trim().toLowerCase();
     const held = document.activeElement === button ? pathTo(button) : null;
     const folded = form.closest("details.more")?.className;
-    const panel = form.closest("[data-image]").dataset.image;
+    const panel = form.closest("[data-of]").dataset.of;
     fields.append("part", "1");
     this.section.setAttribute("aria-busy", "true");
     let answer;
@@ -284,7 +284,7 @@ class AnswerSection {
 
   // The keyboard's focus stays where it was, although the forms are new.
   hold(path, folded, image) {
-    const panel = [...this.holder.querySelectorAll("[data-image]")].find((one) => one.dataset.image === image);
+    const panel = [...this.holder.querySelectorAll("[data-of]")].find((one) => one.dataset.of === image);
     if (folded) panel?.querySelector(`details.${folded.split(" ").join(".")} > summary`)?.focus();
     else if (path) (document.querySelector(path) ?? this.chosen().querySelector("button"))?.focus();
   }

@@ -9,10 +9,12 @@ import pytest
 from pydicom import Dataset, dcmread
 from typer.testing import CliRunner
 
+from config.errors import DataError
 from config.settings import Settings
 from cxrnode.cli import _assemble, app
 from cxrnode.deidentify import deidentified
-from cxrnode.feedback_export import Form, Marker, export, node_salt
+from cxrnode.feedback_card import Form
+from cxrnode.feedback_export import Marker, export, node_salt
 from cxrnode.phantom import View
 from inference.findings import finding_to_json
 from tests.accounts import finding
@@ -25,7 +27,6 @@ from tracking.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.users import Actor
 from training.data import pictures
 from training.data.open import open_data
-from training.data.whole import DataError
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MODEL = AnsweredModel("opacity", "1.0", "d" * 64)
