@@ -11,8 +11,10 @@ _LONGEST_FIELD = 2048
 _MOST_BYTES = 8192
 
 
-async def read_fields(request: Request) -> Mapping[str, str]:
-    """Return the fields of a form.
+async def read_fields(
+    request: Request, *, most_fields: int = _MOST_FIELDS, most_bytes: int = _MOST_BYTES
+) -> Mapping[str, str]:
+    """Return the fields of a form of at most so many fields and bytes.
 
     Raises
     ------
@@ -22,10 +24,10 @@ async def read_fields(request: Request) -> Mapping[str, str]:
     length = request.headers.get("content-length", "")
     if not (length.isascii() and length.isdecimal()):
         raise HTTPException(411)
-    if int(length) > _MOST_BYTES:
+    if int(length) > most_bytes:
         raise HTTPException(413)
     try:
-        form = await request.form(max_files=0, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD)
+        form = await request.form(max_files=0, max_fields=most_fields, max_part_size=_LONGEST_FIELD)
     except ClientDisconnect:
         raise HTTPException(400) from None
     return {name: value for name, value in form.items() if isinstance(value, str)}

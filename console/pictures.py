@@ -1,6 +1,5 @@
 """A stored secondary capture as a PNG of bounded size."""
 
-import hashlib
 import io
 import threading
 from pathlib import Path
@@ -10,13 +9,13 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian
 
-from config.errors import UndecodablePixels, UnreadableInstance
+from config.errors import UndecodablePixels
+from console.stored_files import read_stored
 from tracking.study_page import StoredFile
 
 LONGEST_SIDE = 1400
 """Pixels of the image on a study's page; a larger capture is made smaller."""
 
-_MOST_BYTES = 512 * 1024 * 1024
 drawing = threading.BoundedSemaphore(2)
 """Held while a picture is drawn: a page of many captures must not take all memory and processors."""
 
@@ -34,29 +33,12 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
         It is not in the form that captures are written in.
     """
     with drawing:
-        image = _image(_read(folder, file), file.uid)
+        image = _image(read_stored(folder, file), file.uid)
         if longest_side is not None and max(image.size) > longest_side:
             image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
         png = io.BytesIO()
         image.save(png, "PNG", compress_level=3)
         return png.getvalue()
-
-
-def _read(folder: Path, file: StoredFile) -> bytes:
-    root = folder.resolve()
-    path = (root / file.path).resolve()
-    if not path.is_relative_to(root) or file.size > _MOST_BYTES:
-        msg = f"document {file.uid}: its record does not name a document of this store"
-        raise UnreadableInstance(msg)
-    try:
-        content = path.read_bytes() if path.stat().st_size == file.size else b""
-    except OSError as error:
-        msg = f"document {file.uid}: its file cannot be read: {error.strerror}; restore it from the backup"
-        raise UnreadableInstance(msg) from None
-    if hashlib.sha256(content).hexdigest() != file.sha256:
-        msg = f"document {file.uid}: its file was altered after it was built; restore it from the backup"
-        raise UnreadableInstance(msg)
-    return content
 
 
 def _image(content: bytes, uid: str) -> Image.Image:

@@ -83,6 +83,13 @@ def radiographs_of(settings: Settings, analysis: StoredAnalysis | None) -> dict[
     return radiographs
 
 
+def sizes_of(settings: Settings, analysis: StoredAnalysis | None) -> dict[str, tuple[int, int]]:
+    """Return rows and columns of the images of an analysis that can be read, by SOP Instance UID."""
+    instances = () if analysis is None else analysis.instances
+    sizes = {instance.instance_uid: stored_size(settings.instance_dir / instance.path) for instance in instances}
+    return {uid: size for uid, size in sizes.items() if size is not None}
+
+
 def layers_of(records: Sequence[FindingRecord], size: tuple[int, int], place: str) -> tuple[Layer, ...]:
     """Return what the claimed findings of one image put over it, in the order in which they are listed.
 

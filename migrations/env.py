@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from tracking import standing_models, user_models  # noqa: F401 - these put their tables into the metadata
+from tracking import (  # noqa: F401 - these put their tables into the metadata
+    feedback_models,
+    standing_models,
+    user_models,
+)
 from tracking.models import Base
 
 

@@ -57,6 +57,8 @@ class AuditEventType(StrEnum):
     AUDIT_READ = "audit-read"
     STUDY_VIEWED = "study-viewed"
     FILES_ANALYSED = "files-analysed"
+    FEEDBACK_GIVEN = "feedback-given"
+    FEEDBACK_EXPORTED = "feedback-exported"
     USER_LOGIN = "user-login"
     USER_LOGOUT = "user-logout"
     LOGIN_FAILED = "login-failed"

@@ -62,6 +62,8 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
     AuditEventType.STUDY_VIEWED: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.FILES_ANALYSED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.FEEDBACK_GIVEN: Meaning("110103", "DICOM Instances Accessed", "U"),
+    AuditEventType.FEEDBACK_EXPORTED: Meaning("110106", "Export", "R"),
     AuditEventType.USER_LOGIN: Meaning(*_AUTHENTICATION, ("110122", "Login")),
     AuditEventType.USER_LOGOUT: Meaning(*_AUTHENTICATION, ("110123", "Logout")),
     AuditEventType.LOGIN_FAILED: Meaning(*_AUTHENTICATION, ("110122", "Login")),

@@ -4,6 +4,7 @@ Columns and texts that hold patient data (:class:`StudyPage`) are for the screen
 for a log.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,6 +78,7 @@ class StoredFile:
     """A document on disk; ``path`` is relative to the document store and never comes from a peer."""
 
     uid: str
+    kind: str
     path: str
     sha256: str
     size: int
@@ -101,13 +103,18 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
     )
 
 
-def find_capture(read: Session, study_uid: str, document_uid: str) -> StoredFile | None:
-    """Return a secondary capture of a study that passed its checks, or None: the only files that pages may show."""
+def find_document(
+    read: Session, study_uid: str, document_uid: str, kinds: Collection[str] = ("sc", "map")
+) -> StoredFile | None:
+    """Return a document of a study that passed its checks, or None: the only files that pages may show.
+
+    ``kinds`` are those that are asked for; without them, secondary captures and score maps.
+    """
     row = read.execute(
-        select(Document.uid, Document.path, Document.sha256, Document.size)
+        select(Document.uid, Document.kind, Document.path, Document.sha256, Document.size)
         .join(Analysis, Document.analysis_id == Analysis.id)
         .where(Analysis.study_uid == study_uid, Document.uid == document_uid)
-        .where(Document.kind == "sc", Document.quarantined.is_(None))
+        .where(Document.kind.in_(sorted(kinds)), Document.quarantined.is_(None))
     ).first()
     return None if row is None else StoredFile(*row)
 

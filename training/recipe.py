@@ -33,7 +33,9 @@ class PackageSettings(_Part):
 class DataSettings(_Part):
     """Which pictures are used for what."""
 
-    reader: Literal["manifest", "class-folders", "coronahack", "nih", "rsna", "voc", "tfrecord", "dicom"] = "manifest"
+    reader: Literal[
+        "manifest", "class-folders", "coronahack", "nih", "rsna", "voc", "tfrecord", "dicom", "feedback"
+    ] = "manifest"
     """The layout of the data folder, see ``training/data``; a command's own choice wins."""
     list: str = ""
     """CSV file with the columns ``file`` and ``label``, relative to the data folder: only these pictures, and these

@@ -7,10 +7,12 @@ from starlette.exceptions import HTTPException
 from config.errors import PermanentError
 from config.logs import get_logger
 from console import maps, pictures, radiographs, words
+from console.pages.answer import study_answers
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, study_page
 from tracking.audit import AuditEventType
 from tracking.left_behind import left_behind
+from tracking.sendings import sent_documents
 
 log = get_logger(__name__)
 AUDIT_LINES = 100
@@ -43,6 +45,7 @@ class StudyPages:
         with self._site.database.reading() as read:
             study = study_page.study_page(read, uid)
             behind = left_behind(read, uid)
+            documents = sent_documents(read, uid)
             standing = study_page.standing_analysis(read, uid)
             history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
@@ -51,13 +54,14 @@ class StudyPages:
         return self._site.show(
             request, "study.html", study=study, maps=maps.by_capture(standing),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
-            views=views[::-1], most=AUDIT_LINES,
+            views=views[::-1], most=AUDIT_LINES, documents=documents,
+            answers=study_answers(self._site, request, uid, standing),
         )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
         """Show a secondary capture; the database alone says which file it is."""
         with self._site.database.reading() as read:
-            file = study_page.find_capture(read, words.printable(uid), words.printable(document))
+            file = study_page.find_document(read, words.printable(uid), words.printable(document))
         if file is None:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "capture", "document_uid": file.uid})

@@ -39,6 +39,8 @@ class Viewer {
     this.output = figure.querySelector("output");
     this.window = { ...FIRST_WINDOW };
     this.filter = makeFilter();
+    this.readerBoxes = [];
+    this.drawing = false;
     figure.hidden = false;
     this.seadragon = OpenSeadragon({
       element: this.film,
@@ -114,6 +116,8 @@ class Viewer {
       if (on && !layer.map.src) layer.map.src = layer.map.dataset.address; // asked for, and noted, only when looked at
       layer.map.classList.toggle("off", !on);
     }
+    const hidden = this.button("regions") !== null && !this.isOn("regions");
+    for (const element of this.readerBoxes) element.classList.toggle("off", hidden);
   }
 
   showWindow() {
@@ -136,6 +140,7 @@ class Viewer {
   }
 
   drag(event) {
+    if (this.drawing) return; // answer.js draws a box
     if (!event.shift && !this.isOn("window")) return;
     event.preventDefaultAction = true;
     const scale = 1 / Math.max(200, this.film.clientWidth);
@@ -213,4 +218,4 @@ const sheet = document.createElementNS("urn:cxrnode", "style");
 sheet.setAttribute("data-openseadragon-mobile-css", "true");
 document.head.append(sheet);
 for (const details of document.querySelectorAll("details.sent")) details.open = false;
-for (const figure of document.querySelectorAll("figure.viewer")) new Viewer(figure);
+for (const figure of document.querySelectorAll("figure.viewer")) figure.viewer = new Viewer(figure);

@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from config.errors import SettingsError
 from tracking import (
     audit,
+    feedback_models,  # noqa: F401 - puts its table into the metadata
     queries,
     queue,
     schema,

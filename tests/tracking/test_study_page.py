@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tracking import queries
 from tracking.database import Database
-from tracking.study_page import find_capture, standing_analysis, study_page
+from tracking.study_page import find_document, standing_analysis, study_page
 
 Record = Callable[..., None]
 
@@ -12,7 +12,7 @@ Record = Callable[..., None]
 def test_a_study_that_is_not_on_record_has_no_page(database: Database) -> None:
     with database.reading() as read:
         assert study_page(read, "1.2.3") is None
-        assert find_capture(read, "1.2.3", "1.2.4") is None
+        assert find_document(read, "1.2.3", "1.2.4") is None
         assert queries.find_study(read, "1.2.3") is None
 
 

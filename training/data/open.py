@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.errors import DataError, SettingsError
-from training.data import class_folders, coronahack, dicom, manifest, nih, rsna, tfrecord, voc
+from training.data import class_folders, coronahack, dicom, feedback, manifest, nih, rsna, tfrecord, voc
 from training.data.examples import Example
 
 READERS: Mapping[str, Callable[[Path], tuple[Example, ...]]] = {
@@ -16,6 +16,7 @@ READERS: Mapping[str, Callable[[Path], tuple[Example, ...]]] = {
     "voc": voc.read,
     "tfrecord": tfrecord.read,
     "dicom": dicom.read,
+    "feedback": feedback.read,
 }
 
 

@@ -1,0 +1,107 @@
+"""Answers of radiologists on a study's page: what a form gives is recorded, and the page shows it."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from config.errors import ActionRefused
+from console import answering, radiographs, words
+from console.access import roles
+from console.access.visitor import address_of
+from console.answering import AnswerForm, Panel
+from console.forms import read_fields
+from console.site import POST_PAGE, Site
+from tracking import feedback, queries, study_page
+from tracking.analyses import StoredAnalysis
+from tracking.users import Actor, Identity
+
+ANSWERS = "/study/{uid}/answers"
+_FIELDS = 14
+_BYTES = 16 * 1024
+_BOX = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyAnswers:
+    """What a study's page shows of answers."""
+
+    panels: tuple[Panel, ...]
+    analysis_id: int | None
+    """The analysis that is answered; a form brings it back, so that nobody answers what they have not seen."""
+    user: str
+    may_answer: bool
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the route that takes answers."""
+    router = APIRouter()
+    router.api_route(ANSWERS, **POST_PAGE)(AnswerPage(site).answer)
+    return router
+
+
+def study_answers(site: Site, request: Request, uid: str, analysis: StoredAnalysis | None) -> StudyAnswers:
+    """Return what readers answered about a study, and what they can answer."""
+    identity: Identity = request.state.identity
+    with site.database.reading() as read:
+        given = feedback.answers_of(read, uid)
+        numbers = {image.instance_uid: number for number, image in enumerate(queries.instances(read, uid), 1)}
+    sizes = radiographs.sizes_of(site.settings, analysis)
+    return StudyAnswers(
+        panels=answering.panels_of(analysis, given, sizes, numbers, identity.name),
+        analysis_id=analysis.id if analysis is not None else None,
+        user=identity.name,
+        may_answer=roles.allows(roles.ROUTES["POST", ANSWERS], identity.role),
+    )
+
+
+class AnswerPage:
+    """Takes an answer."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def answer(self, request: Request, uid: str) -> Response:
+        """Record an answer and show the study again; a script asks for the answers alone."""
+        fields = await read_fields(request, most_fields=_FIELDS, most_bytes=_BYTES)
+        part = fields.get("part") == "1"
+        form = AnswerForm(
+            answer=fields.get("answer", ""),
+            subject=fields.get("subject", ""),
+            image=fields.get("image", ""),
+            label=fields.get("label", ""),
+            word=fields.get("word", ""),
+            comment=fields.get("comment", ""),
+            box={side: fields.get(side, "") for side in _BOX},
+        )
+        return await run_in_threadpool(self._record, request, uid, form, fields.get("analysis", ""), part)
+
+    def _record(self, request: Request, uid: str, form: AnswerForm, analysis_id: str, part: bool) -> Response:
+        if uid != words.printable(uid):
+            raise HTTPException(404)
+        with self._site.database.reading() as read:
+            analysis = study_page.standing_analysis(read, uid)
+        if analysis is None:
+            raise HTTPException(404)
+        try:
+            if analysis_id != str(analysis.id):
+                raise ActionRefused("the study was analysed again since this page was shown: open it again")
+            given = answering.given_answer(analysis, form, radiographs.sizes_of(self._site.settings, analysis))
+            actor = Actor(request.state.identity.name, address_of(request.scope))
+            with self._site.database.transaction() as tx:
+                feedback.record_answer(tx, given, by=actor)
+        except ActionRefused as error:
+            return self._refused(request, uid, str(error), part)
+        if part:
+            return self._site.show(
+                request, "answer_part.html", study_uid=uid, answers=study_answers(self._site, request, uid, analysis)
+            )
+        return RedirectResponse(f"{request.url.path.removesuffix('/answers')}#answers", 303)
+
+    def _refused(self, request: Request, uid: str, problem: str, part: bool) -> Response:
+        if part:
+            return PlainTextResponse(problem, 409)
+        page: HTMLResponse = self._site.show(request, "answer_refused.html", 409, problem=problem, study_uid=uid)
+        return page

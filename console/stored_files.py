@@ -1,0 +1,33 @@
+"""Documents on disk, read only where they are the very bytes that were recorded."""
+
+import hashlib
+from pathlib import Path
+
+from config.errors import UnreadableInstance
+from tracking.study_page import StoredFile
+
+MOST_BYTES = 512 * 1024 * 1024
+
+
+def read_stored(folder: Path, file: StoredFile) -> bytes:
+    """Return the bytes of a document.
+
+    Raises
+    ------
+    UnreadableInstance
+        The file is gone, outside the store, too large, or was altered since it was built.
+    """
+    root = folder.resolve()
+    path = (root / file.path).resolve()
+    if not path.is_relative_to(root) or file.size > MOST_BYTES:
+        msg = f"document {file.uid}: its record does not name a document of this store"
+        raise UnreadableInstance(msg)
+    try:
+        content = path.read_bytes() if path.stat().st_size == file.size else b""
+    except OSError as error:
+        msg = f"document {file.uid}: its file cannot be read: {error.strerror}; restore it from the backup"
+        raise UnreadableInstance(msg) from None
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        msg = f"document {file.uid}: its file was altered after it was built; restore it from the backup"
+        raise UnreadableInstance(msg)
+    return content

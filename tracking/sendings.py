@@ -1,0 +1,101 @@
+"""What was sent where, and what was answered: the documents of a study with each delivery and its attempts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import audit
+from tracking.audit import AuditEventType
+from tracking.clock import to_datetime
+from tracking.models import Analysis, Delivery, Document
+
+_ATTEMPTS = {
+    AuditEventType.DELIVERY_DONE: "taken",
+    AuditEventType.DELIVERY_FAILED: "failed",
+    AuditEventType.DELIVERY_STOPPED: "stopped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as the audit log has it; ``outcome`` is taken, failed or stopped."""
+
+    at: datetime
+    outcome: str
+    answer: str
+    """What the destination answered, or why the attempt failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One document on its way to one destination."""
+
+    destination: str
+    state: str
+    attempts: int
+    answer: str | None
+    """What the destination answered last, or what went wrong."""
+    failed: bool
+    due_at: datetime
+    finished_at: datetime | None
+    history: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentDocument:
+    """A document of a study with where it went; ``quarantined`` says why it goes nowhere, or is None."""
+
+    uid: str
+    kind: str
+    analysis_id: int
+    revision: int
+    size: int
+    quarantined: str | None
+    built_at: datetime
+    sendings: tuple[Sending, ...]
+
+
+def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
+    """Return all documents of a study, those of the latest analysis first, each with its deliveries."""
+    rows = read.execute(
+        select(Document, Analysis.revision)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc(), Document.id)
+    ).all()
+    sendings = _sendings(read, study_uid)
+    return [
+        SentDocument(
+            document.uid, document.kind, document.analysis_id, revision, document.size, document.quarantined,
+            to_datetime(document.built_at), tuple(sendings.get(document.id, ())),
+        )
+        for document, revision in rows
+    ]  # fmt: skip
+
+
+def _sendings(read: Session, study_uid: str) -> dict[int, list[Sending]]:
+    history: dict[tuple[object, object], list[Attempt]] = {}
+    for line in audit.lines(read, study_uid=study_uid, types=set(_ATTEMPTS)):
+        detail = line.detail
+        words = detail.get("answer") or detail.get("error") or detail.get("reason") or ""
+        attempt = Attempt(to_datetime(line.at), _ATTEMPTS[AuditEventType(line.type)], str(words))
+        history.setdefault((detail.get("document_uid"), detail.get("destination")), []).append(attempt)
+    rows = read.execute(
+        select(Delivery, Document.uid)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Delivery.id)
+    )
+    found: dict[int, list[Sending]] = {}
+    for delivery, uid in rows:
+        sending = Sending(
+            delivery.destination, delivery.state, delivery.attempts, delivery.error or delivery.detail,
+            delivery.error is not None, to_datetime(delivery.created_at),
+            None if delivery.finished_at is None else to_datetime(delivery.finished_at),
+            tuple(history.get((uid, delivery.destination), ())),
+        )  # fmt: skip
+        found.setdefault(delivery.document_id, []).append(sending)
+    return found
