@@ -1,7 +1,8 @@
-"""Commands for the day on which something was lost: taking in files that the database does not know."""
+"""Commands for the day on which something is lost, and before it: back up, restore, recover."""
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,55 @@ _WORDS = {
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command(rich_help_panel="Administration")(backup)
+    app.command(rich_help_panel="Administration")(restore)
     app.command(rich_help_panel="Administration")(recover)
+
+
+def backup(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder for it: a new one, or that of an earlier backup.")],
+    as_json: Json = False,
+) -> None:
+    """Copy the database, then images and documents, into a folder, while the services run."""
+    from cxrnode import show
+    from cxrnode.backup import back_up
+    from tracking.database import Database
+
+    context: Context = ctx.obj
+    settings = context.settings()
+    database = Database.open(settings.database_url())
+    manifest = back_up(settings, database, folder)
+    if as_json:
+        show.as_json(manifest)
+        return
+    out.print(f"{folder}: {manifest.dialect}, schema {manifest.schema or 'none'}, {manifest.files} files; the settings "
+              "and the secrets they name are not in it", markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def restore(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder of `cxrnode backup`.")],
+    as_json: Json = False,
+) -> None:
+    """Put a backup back: files that data_dir lacks, then the database, which must be empty. Stop the services first."""
+    from cxrnode import show
+    from cxrnode.backup import restore as put_back
+    from tracking import schema
+    from tracking.database import Database
+
+    context: Context = ctx.obj
+    settings = context.settings()
+    manifest = put_back(settings, Database.open(settings.database_url()), folder)
+    if as_json:
+        show.as_json(manifest)
+        return
+    upgrade = "" if manifest.schema == schema.head() else "`cxrnode db upgrade`, then "
+    answer = (
+        f"the backup of {manifest.created_at} is back; next: {upgrade}`cxrnode recover`, which takes in what arrived "
+        "after it, as far as the files are there"
+    )
+    out.print(answer, markup=False, highlight=False, soft_wrap=True)
 
 
 def recover(

@@ -85,7 +85,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
 def _disk(settings: Settings) -> Iterator[Check]:
     folder = settings.node.data_dir
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seconds = _fsync_seconds(folder)
     except OSError as error:
         cure = "create it and give it to the user the node runs as, or change node.data_dir"

@@ -173,7 +173,7 @@ class PartialFile:
         self.path = path
         self.size = 0
         self._hash: _Hash = hashlib.sha256()
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.data_offset = 0
         self._handed_over = 0
         self._unhashed = bytearray()
@@ -290,7 +290,7 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(mode=0o750, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     sync_folder(folder.parent)
 
 
@@ -308,7 +308,7 @@ def _make_subfolders(parent: Path, names: Iterable[str]) -> None:
     present = {path.name for path in parent.iterdir()}
     missing = [name for name in names if name not in present]
     for name in missing:
-        (parent / name).mkdir(mode=0o750, exist_ok=True)
+        (parent / name).mkdir(mode=0o700, exist_ok=True)
     if missing:
         sync_folder(parent)
 

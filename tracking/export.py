@@ -172,7 +172,8 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
     """
     count = 0
     try:
-        with to.open("x", encoding="utf-8") as file, _whole_or_gone(to):
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file, _whole_or_gone(to):
             for line in lines:
                 file.write(FORMATS[form](line, node) + "\n")
                 count += 1

@@ -24,6 +24,13 @@ def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def node(start_node: Callable[..., Node], tmp_path: Path, sqlite_template: Path) -> Node:
+    (tmp_path / "node").mkdir()
+    shutil.copyfile(sqlite_template, file := tmp_path / "node" / "cxrnode.db")
+    return start_node(database=Database.open(f"sqlite:///{file}", service="receive"))
+
+
+@pytest.fixture
 def deliver(node: Node, make_dataset: MakeDataset, save_file: SaveFile) -> Callable[..., str]:
     """Return a function that sends an image, sees it acknowledged, and returns its SOP Instance UID."""
 
