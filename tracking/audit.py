@@ -54,6 +54,7 @@ class AuditEventType(StrEnum):
     REPORT_CLASS_CHANGED = "report-class-changed"
     JOB_STOPPED = "job-stopped"
     JOB_RETRIED = "job-retried"
+    CLOCK_SET_BACK = "clock-set-back"
     CONFIGURATION_CHANGED = "configuration-changed"
     STORE_RECOVERED = "store-recovered"
     AUDIT_READ = "audit-read"

@@ -59,6 +59,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.REPORT_CLASS_CHANGED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.CLOCK_SET_BACK: Meaning("110100", "Application Activity", "E"),
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
     AuditEventType.STORE_RECOVERED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
