@@ -280,6 +280,12 @@ class ConsoleSettings(Section):
             return False
 
 
+class AuditSettings(Section):
+    """The audit log beyond the database."""
+
+    anchor_file: Path | None = None
+
+
 class LogSettings(Section):
     """What the services write to standard error."""
 
@@ -302,6 +308,7 @@ class Settings(BaseSettings):
     destinations: tuple[Destination, ...] = ()
     delivery: DeliverySettings = DeliverySettings()
     console: ConsoleSettings = ConsoleSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -64,6 +64,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_experiments,
         cli_feedback,
+        cli_recover,
         cli_services,
         cli_studies,
         cli_train,
@@ -82,7 +83,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_data,
     )
-    for commands in (*rooms, cli_admin, cli_users, cli_demo):
+    for commands in (*rooms, cli_admin, cli_recover, cli_users, cli_demo):
         commands.register(app)
 
 

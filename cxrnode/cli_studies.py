@@ -279,23 +279,52 @@ def audit_list(
 def audit_verify(
     ctx: typer.Context,
     head: Annotated[str | None, typer.Option(help="A head hash noted earlier; it must still be in the log.")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option("--anchors", help="File of `cxrnode audit anchor`; else audit.anchor_file.")
+    ] = None,
+    store: Annotated[bool, typer.Option("--store", help="Compare the files on disk with the database, too.")] = False,
+    contents: Annotated[bool, typer.Option("--contents", help="With --store: read every file, too.")] = False,
+    after: Annotated[str, typer.Option(help="With --store: go on behind this path.")] = "",
     as_json: Json = False,
 ) -> None:
     """Check every line's hash: edited, deleted, moved or cut-off lines are found. Exit 1 if there are any."""
-    from cxrnode import show
-    from tracking import audit
+    from cxrnode import show, verify
 
     context: Context = ctx.obj
-    with context.database().reading() as read:
-        verdict = audit.verify(read, expected_head=head)
+    verification = verify.verify(
+        context.settings(), context.database(), head=head, anchors=anchors,
+        store=store or contents or bool(after), contents=contents, after=after,
+    )  # fmt: skip
     if as_json:
-        show.as_json(verdict)
-    elif verdict.intact:
-        out.print(f"[green]intact[/]: {verdict.lines} lines\nhead {verdict.head}", highlight=False, soft_wrap=True)
+        show.as_json(verification.as_json())
     else:
-        out.print(f"[bold red]broken[/] at line {verdict.broken_at}: {verdict.problem}; intact up to {verdict.lines}",
-                  highlight=False, soft_wrap=True)  # fmt: skip
-    raise typer.Exit(0 if verdict.intact else 1)
+        for line in verify.in_words(verification):
+            out.print(line, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if verification.good else 1)
+
+
+@audit_app.command("anchor")
+def audit_anchor(
+    ctx: typer.Context,
+    to: Annotated[Path | None, typer.Argument(help="File to add to; else audit.anchor_file.")] = None,
+) -> None:
+    """Note the head of the log in a file outside the database, for `cxrnode audit verify` to find a shortened log."""
+    from tracking import anchor
+
+    context: Context = ctx.obj
+    file = to or context.settings().audit.anchor_file
+    if file is None:
+        msg = "give a file, or set audit.anchor_file"
+        raise typer.BadParameter(msg)
+    with context.database().reading() as read:
+        head = anchor.current(read)
+        lost = anchor.lost(read, anchor.read_anchors(file)) if file.exists() else None
+    if lost is not None:
+        answer = f"nothing added: the log lacks line {lost.seq} of {lost.at}; `cxrnode audit verify` says more"
+        err.print(f"{file}: {answer}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    anchor.append_anchor(file, head)
+    _say(f"{file}: line {head.seq}, {head.hash}")
 
 
 @audit_app.command("export")

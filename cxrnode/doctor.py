@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from tracking import audit, documents, queries, queue, refusals, schema, standing, users
+from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.refusals import RefusalCount, RefusalKind
@@ -50,8 +50,8 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     """Run every check, one after the other; a check that breaks is itself a finding.
 
     ``quick`` is for a health check every minute: it decodes nothing, loads no model, calls no destination, walks
-    neither the audit log nor documents nor refusals, and takes a receiver that does not answer for a failure, as the
-    node ought to be running.
+    neither the audit log nor the store nor documents nor refusals, and takes a receiver that does not answer for a
+    failure, as the node ought to be running.
     """
     checks: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
         ("disk", _disk),
@@ -61,12 +61,12 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
         ("patients", _patients),
-        *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
+        *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "patients", "documents", "refusals", "console"} and no_database:
+        if name in {"queue", "patients", "store", "documents", "refusals", "console"} and no_database:
             continue
         try:
             for entry in check(settings):
@@ -85,7 +85,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
 def _disk(settings: Settings) -> Iterator[Check]:
     folder = settings.node.data_dir
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seconds = _fsync_seconds(folder)
     except OSError as error:
         cure = "create it and give it to the user the node runs as, or change node.data_dir"
@@ -138,6 +138,7 @@ def _database(settings: Settings, *, quick: bool) -> Iterator[Check]:
             if not quick:
                 yield _lists(list(standing.drift(read, newest=_STUDIES_CHECKED)))
                 yield _audit_log(audit.verify(read))
+                yield from _anchors(settings, read)
     except DBAPIError as error:
         cure = "is it running, is database.url right, may this user connect?"
         yield Check("database", "failed", f"{database.dialect}: {in_words(error)}", cure)
@@ -172,6 +173,32 @@ def _audit_log(verdict: audit.Verdict) -> Check:
         f"{verdict.lines} line{'s' if verdict.lines != 1 else ''} intact" if verdict.intact else str(verdict.problem),
         "" if verdict.intact else "keep the database as it is and call your security officer",
     )
+
+
+def _anchors(settings: Settings, read: Session) -> Iterator[Check]:
+    """Say whether the audit log has every line that was noted outside the database."""
+    from cxrnode.verify import known_anchors, lost_in_words
+
+    try:
+        lost = anchor.lost(read, known_anchors(settings))
+    except CxrnodeError as error:
+        yield Check("audit anchors", "failed", str(error))
+        return
+    if lost is not None:
+        yield Check("audit anchors", "failed", lost_in_words(lost))
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    """Compare the files on disk with the database, by presence and size."""
+    from cxrnode.verify import store_counts
+    from dicom_node import store_check
+
+    with _reading(settings) as read:
+        found = store_check.compare(read, settings.instance_dir)
+    if found.matches:
+        yield Check("store", "ok", f"{found.files} files, {found.rows} rows: each image has its file")
+    else:
+        yield Check("store", "failed", store_counts(found), "`cxrnode audit verify --store` names them")
 
 
 def _decoders(_: Settings) -> Iterator[Check]:

@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
+from cxrnode.node_state import keep_anchor, require_consistent
 from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
 from tracking.database import Database
@@ -18,6 +20,7 @@ from tracking.loop import Handler, Lane, WorkLoop
 log = get_logger(__name__)
 PARENT_VARIABLE = "_CXRNODE_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
+_ANCHOR_SECONDS = 60
 
 
 class Service(Protocol):
@@ -40,16 +43,22 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
     database = Database.open(settings.database_url(), service=name)
     try:
         schema.ensure(database)
+        require_consistent(settings, database)
         service = build(settings, database)
         service.start()
         _note(database, AuditEventType.SERVICE_STARTED)
         log.info("service-started", pid=os.getpid(), dialect=database.dialect)
+        anchored = time.monotonic() - _ANCHOR_SECONDS
         while not stopping.wait(1):
+            if time.monotonic() - anchored >= _ANCHOR_SECONDS:
+                keep_anchor(settings, database)
+                anchored = time.monotonic()
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisor-gone", pid=parent)
                 stopping.set()
         service.stop()
         _note(database, AuditEventType.SERVICE_STOPPED)
+        keep_anchor(settings, database)
         log.info("service-stopped", pid=os.getpid())
     finally:
         database.close()

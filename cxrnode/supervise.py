@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.failures import SETTINGS_EXIT_CODE
+from cxrnode.node_state import require_consistent
 from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking import schema
 from tracking.database import Database, in_words
@@ -67,6 +68,7 @@ class Supervisor:
             while not stopping.is_set():
                 try:
                     schema.ensure(database)
+                    require_consistent(self.settings, database)
                     return
                 except (OperationalError, InterfaceError) as error:
                     log.warning("database-unreachable", error=in_words(error), delay_s=_DATABASE_PAUSE_SECONDS)

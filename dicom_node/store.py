@@ -31,7 +31,9 @@ from config.logs import get_logger
 _log = get_logger(__name__)
 _HEXADECIMAL = "0123456789abcdef"
 _INCOMING = "incoming"
-_CONFLICTS = "conflicts"
+CONFLICTS = "conflicts"
+FOLDERS = (*(f"{first}/{second}" for first in _HEXADECIMAL for second in _HEXADECIMAL), CONFLICTS)
+"""Every folder, relative to the root, that holds placed files."""
 _SUFFIX = ".part"
 _PIECE_BYTES = 1 << 20
 """So much of a data set is handed to the disk at a time while more arrives: the flush at its end has less to wait for.
@@ -62,7 +64,7 @@ class InstanceStore:
         """Make the folders durable, remove left-over temporary files and return how many there were."""
         try:
             make_folder(self._root)
-            _make_subfolders(self._root, (_INCOMING, _CONFLICTS, *_HEXADECIMAL))
+            _make_subfolders(self._root, (_INCOMING, CONFLICTS, *_HEXADECIMAL))
             for first in _HEXADECIMAL:
                 _make_subfolders(self._root / first, _HEXADECIMAL)
             left_over = 0
@@ -105,12 +107,12 @@ class InstanceStore:
 
     def place(self, partial: "PartialFile", instance_uid: str, transfer_syntax_uid: str) -> str:
         """Make the data set durable under its final name and return that name, relative to the root."""
-        name = _hashed_name(instance_uid, transfer_syntax_uid, partial.sha256)
+        name = hashed_name(instance_uid, transfer_syntax_uid, partial.sha256)
         return self._move(partial, f"{name[0]}/{name[1]}/{name}.dcm")
 
     def keep_aside(self, placed: str) -> str:
         """Move a placed file to the conflicts folder, durably, and return its new name."""
-        kept = f"{_CONFLICTS}/{placed.rsplit('/', 1)[-1]}"
+        kept = f"{CONFLICTS}/{placed.rsplit('/', 1)[-1]}"
         source, target = self._root / placed, self._root / kept
         try:
             try:
@@ -123,6 +125,17 @@ class InstanceStore:
         except OSError as error:
             raise _trouble("keep a conflicting instance aside", error) from error
         return kept
+
+    def put_back(self, placed: str, recorded: str) -> None:
+        """Move a placed file, durably, to where the database says that its bytes are."""
+        source, target = self._root / placed, self._root / recorded
+        try:
+            make_folder(target.parent)
+            source.rename(target)
+            sync_folder(target.parent)
+            sync_folder(source.parent)
+        except OSError as error:
+            raise _trouble("put an instance back where it is on record", error) from error
 
     def remove(self, placed: str) -> None:
         """Remove a placed file that nothing refers to; failing at it is no harm."""
@@ -160,7 +173,7 @@ class PartialFile:
         self.path = path
         self.size = 0
         self._hash: _Hash = hashlib.sha256()
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.data_offset = 0
         self._handed_over = 0
         self._unhashed = bytearray()
@@ -277,7 +290,7 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(mode=0o750, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     sync_folder(folder.parent)
 
 
@@ -295,12 +308,12 @@ def _make_subfolders(parent: Path, names: Iterable[str]) -> None:
     present = {path.name for path in parent.iterdir()}
     missing = [name for name in names if name not in present]
     for name in missing:
-        (parent / name).mkdir(mode=0o750, exist_ok=True)
+        (parent / name).mkdir(mode=0o700, exist_ok=True)
     if missing:
         sync_folder(parent)
 
 
-def _hashed_name(instance_uid: str, transfer_syntax_uid: str, sha256: str) -> str:
+def hashed_name(instance_uid: str, transfer_syntax_uid: str, sha256: str) -> str:
     """Hash what makes a file unique; the separator cannot occur in a UID or in a hexadecimal digest."""
     return hashlib.sha256(f"{instance_uid}\n{transfer_syntax_uid}\n{sha256}".encode("ascii")).hexdigest()
 

@@ -78,7 +78,7 @@ def _make_folder(folder: Path) -> None:
         missing.append(folder)
         folder = folder.parent
     for new in reversed(missing):
-        new.mkdir(mode=0o750, exist_ok=True)
+        new.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(new.parent)
 
 

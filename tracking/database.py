@@ -156,13 +156,13 @@ def _parse(url: str) -> URL:
 
 
 def _make_private(file: Path) -> None:
-    """Make SQLite's file and its folder, if missing, readable by nobody but user and group: it names patients.
+    """Make SQLite's file and its folder, if missing, readable by its owner alone: it names patients.
 
     The files that SQLite puts beside it get the same permissions.
     """
     try:
-        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         msg = (
             f"{file}: the database or its folder cannot be made: {error.strerror}; create the folder and give it to "

@@ -38,6 +38,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.ASSOCIATION_REJECTED: Meaning(*_ALERT, ("110126", "Node Authentication")),
     AuditEventType.CONTEXT_REFUSED: _TRANSFER,
     AuditEventType.INSTANCE_RECEIVED: _TRANSFER,
+    AuditEventType.INSTANCE_RECOVERED: Meaning("110103", "DICOM Instances Accessed", "C"),
     AuditEventType.INSTANCE_DUPLICATE: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.INSTANCE_CONFLICT: _TRANSFER,
     AuditEventType.INSTANCE_REFUSED: _TRANSFER,
@@ -58,7 +59,9 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.REPORT_CLASS_CHANGED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.CLOCK_SET_BACK: Meaning("110100", "Application Activity", "E"),
     AuditEventType.CONFIGURATION_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
+    AuditEventType.STORE_RECOVERED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.AUDIT_READ: Meaning("110101", "Audit Log Used", "R"),
     AuditEventType.STUDY_VIEWED: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.FILES_ANALYSED: Meaning("110100", "Application Activity", "E"),
@@ -172,7 +175,8 @@ def write(lines: Iterable[Line], to: Path, form: str, *, node: str) -> int:
     """
     count = 0
     try:
-        with to.open("x", encoding="utf-8") as file, _whole_or_gone(to):
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file, _whole_or_gone(to):
             for line in lines:
                 file.write(FORMATS[form](line, node) + "\n")
                 count += 1

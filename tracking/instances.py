@@ -180,7 +180,13 @@ def recorded_path(read: Session, instance_uid: str, sha256: str) -> str | None:
     return read.scalar(select(Conflict.path).where(Conflict.instance_uid == instance_uid, Conflict.sha256 == sha256))
 
 
-def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds: float) -> Registered:
+def register_instance(
+    tx: Session,
+    incoming: IncomingInstance,
+    *,
+    settle_seconds: float,
+    event: AuditEventType = AuditEventType.INSTANCE_RECEIVED,
+) -> Registered:
     """Record an instance, its study, its audit line, and the examination and the analysis that it makes due.
 
     The same bytes again change nothing but a counter. Other bytes under a known UID change nothing at all: the
@@ -204,7 +210,7 @@ def register_instance(tx: Session, incoming: IncomingInstance, *, settle_seconds
     )
     audit.append(
         tx,
-        AuditEventType.INSTANCE_RECEIVED,
+        event,
         study_uid=study_uid,
         detail={
             "instance_uid": incoming.instance_uid,

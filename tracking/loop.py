@@ -24,10 +24,11 @@ from sqlalchemy.orm import Session
 from config.errors import CxrnodeError, PeerUnavailable, PermanentError
 from config.logs import get_logger
 from config.settings import DeliverySettings, WorkSettings
-from tracking import audit, queue
+from tracking import audit, clock_steps, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import to_milliseconds
+from tracking.clock_steps import ClockWatch
 from tracking.database import Database
 from tracking.keys import study_of_work
 from tracking.queue import Job, LeaseLost, RetryPolicy
@@ -148,10 +149,12 @@ class WorkLoop:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._lease_ms = to_milliseconds(self.work.lease_seconds)
+        self._clock = ClockWatch(self.database, self._lease_ms)
         self._retry = RetryPolicy(self.delivery.first_retry_seconds, self.delivery.longest_retry_seconds)
 
     def start(self) -> None:
         """Start the threads and return."""
+        self._look_at_clock()
         self._end_dead_leases()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -319,14 +322,23 @@ class WorkLoop:
             self.handlers[job.queue].failed(tx, job, error, stopped)
 
     def _beat(self) -> None:
-        """Keep the leases of living jobs; free those of dead neighbours."""
-        while not self._ended.wait(self.work.lease_seconds / 3):
+        """Keep the leases of living jobs; free those of dead neighbours; see that the clock was not set back."""
+        beat = time.monotonic()
+        while not self._ended.wait(min(self.work.lease_seconds / 3, clock_steps.LOOK_SECONDS)):
+            self._look_at_clock()
+            if time.monotonic() - beat < self.work.lease_seconds / 3:
+                continue
+            beat = time.monotonic()
             with self._lock:
                 live = list(self._live.values())
             for job in live:
                 with self._attempt("heartbeat"), self.database.transaction() as tx:
                     queue.extend(tx, job, self._lease_ms)
             self._end_dead_leases()
+
+    def _look_at_clock(self) -> None:
+        with self._attempt("clock"):
+            self._clock.look()
 
     def _end_dead_leases(self) -> None:
         with self._attempt("dead-leases"):

@@ -312,6 +312,15 @@ Index(
 Index("ix_job_stopped", Job.queue, sqlite_where=Job.state == "stopped", postgresql_where=Job.state == "stopped")
 
 
+class Clock(Base):
+    """The latest time of the database's clock that a service noted; one row."""
+
+    __tablename__ = "clock"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seen_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class Breaker(Base):
     """The circuit breaker of one destination: after failures, everything bound for it waits together."""
 

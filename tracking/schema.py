@@ -71,6 +71,12 @@ def ensure(database: Database) -> None:
             if not inspect(connection).has_table("study"):
                 _run(connection, "head")
             found = _revision(connection)
+    if found is not None and found not in revisions():
+        msg = (
+            f"the database has schema {found}, which a newer version made: install that version again, or restore a "
+            f"backup from before its upgrade (this version needs {head()})"
+        )
+        raise SettingsError(msg)
     if found != head():
         msg = f"the database has schema {found}, this version needs {head()}: back it up, then `cxrnode db upgrade`"
         raise SettingsError(msg)

@@ -54,6 +54,7 @@ def test_the_node_waits_for_a_database_that_starts_later(settings: Settings, mon
             raise error
 
     monkeypatch.setattr(schema, "ensure", ensure)
+    monkeypatch.setattr(supervise, "require_consistent", lambda *_: None)
     monkeypatch.setattr(supervise, "_DATABASE_PAUSE_SECONDS", 0.05)
     Supervisor(settings, None)._prepare_database(threading.Event())
     assert answers == []

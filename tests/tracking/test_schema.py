@@ -102,12 +102,13 @@ def test_upgrading_again_changes_nothing(database: Database) -> None:
     assert set(inspect(database.engine).get_table_names()) == before
 
 
-def test_a_database_of_another_version_is_refused_with_the_cure(database: Database) -> None:
+@pytest.mark.parametrize(("found", "cure"), [("0001", "cxrnode db upgrade"), ("9999", "newer version.*restore")])
+def test_a_database_of_another_version_is_refused_with_the_cure(database: Database, found: str, cure: str) -> None:
     from sqlalchemy import text
 
     with database.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SettingsError, match="cxrnode db upgrade"):
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{found}'"))
+    with pytest.raises(SettingsError, match=cure):
         schema.ensure(database)
 
 

@@ -1,0 +1,75 @@
+"""Whether database and files of a node belong together: asked before a service starts, and kept up while it runs."""
+
+from config.errors import SettingsError
+from config.logs import get_logger
+from config.settings import Settings
+from dicom_node.stored_files import holds_any_file
+from tracking import anchor, audit
+from tracking.audit import AuditEventType
+from tracking.database import Database
+from tracking.recorded_files import names_any_file, newest_files
+
+log = get_logger(__name__)
+_NEWEST = 100
+_BEGUN = (AuditEventType.SERVICE_STARTED, AuditEventType.STORE_RECOVERED)
+
+
+def require_consistent(settings: Settings, database: Database) -> None:
+    """Refuse to work on a half-restored node.
+
+    Raises
+    ------
+    SettingsError
+        The database is older than the files or another one, knows nothing of them, or the files are not there.
+    """
+    kept, root = anchor.own_anchor(settings.node.data_dir), settings.instance_dir
+    with database.reading() as read:
+        older = anchor.lost(read, [kept] if kept is not None else [])
+        named = names_any_file(read)
+        begun = named or bool(audit.last_lines(read, 1, types=_BEGUN))
+        newest = newest_files(read, _NEWEST)
+    if older is not None:
+        msg = (
+            f"the database is older than the files in {settings.node.data_dir}, or belongs to others: its audit log "
+            f"lacks line {older.seq} of {older.at}. Restore a newer backup of it; if there is none, `cxrnode recover` "
+            "takes in the images that it does not know, and the node starts again"
+        )
+        raise SettingsError(msg)
+    holds = holds_any_file(root)
+    if holds and not begun:
+        msg = (
+            f"the database is empty, but {root} holds images: restore the database (`cxrnode restore`), then "
+            "`cxrnode recover` takes in the images that it does not know; or give node.data_dir another folder"
+        )
+        raise SettingsError(msg)
+    if named and not holds:
+        msg = (
+            f"the database names images, but {root} holds none: mount or restore it (`cxrnode restore`), or correct "
+            "node.data_dir"
+        )
+        raise SettingsError(msg)
+    missing = sum(not (root / path).is_file() for path in newest)
+    if missing:
+        log.error("files-missing", count=missing, of=len(newest), cure="cxrnode audit verify --store")
+
+
+def keep_anchor(settings: Settings, database: Database) -> None:
+    """Note the head of the audit log beside the files; a failure is logged, as the next one may succeed."""
+    try:
+        with database.reading() as read:
+            head = anchor.current(read)
+        if head.seq:
+            anchor.keep_own_anchor(settings.node.data_dir, head)
+    except Exception as error:  # noqa: BLE001 - the database or the disk is away; the service lives on
+        log.warning("anchor-not-kept", error=type(error).__name__)
+
+
+def note_recovery(settings: Settings, database: Database, counts: dict[str, int], *, user: str) -> None:
+    """Audit what was recovered and which line of an earlier log is lost; the node may start again."""
+    with database.transaction() as tx:
+        older = anchor.lost(tx, filter(None, [anchor.own_anchor(settings.node.data_dir)]))
+        detail: audit.Detail = {"user": user, **counts}
+        if older is not None:
+            detail |= {"lost_line": older.seq, "lost_hash": older.hash, "lost_at": older.at}
+        audit.append(tx, AuditEventType.STORE_RECOVERED, detail=detail)
+    keep_anchor(settings, database)
