@@ -11,13 +11,13 @@ from config.logs import get_logger
 from config.settings import Settings
 from console.access.gate import Gate
 from console.access.visitor import address_of
-from console.pages import analyse, audit_log, destinations, health, login, refusals, static, study, worklist
+from console.pages import analyse, audit_log, destinations, health, live, login, refusals, static, study, worklist
 from console.refusal_log import refusal_log
 from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login)
+PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login, live)
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -25,9 +25,12 @@ _NO_TELEMETRY: TelemetryConfig = {
 }  # fmt: skip
 
 
-def make_app(settings: Settings, database: Database) -> Gate:
-    """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
-    site = Site(settings, database)
+def make_app(settings: Settings, database: Database, site: Site | None = None) -> Gate:
+    """Return the application: pages behind the gate, no schema and no documentation pages of the framework.
+
+    ``site`` is what the pages have at hand, for a server that has to end what pages have begun.
+    """
+    site = site or Site(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     for page in PAGES:
         app.include_router(page.routes(site))

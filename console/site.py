@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 from config.settings import Settings
 from console import words
 from console.access import roles
+from console.access.headers import WITHOUT_SCRIPT
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
+from console.live.reader import LiveReader
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.audit import AuditEventType
@@ -46,14 +48,20 @@ class Site:
         )  # fmt: skip
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
         self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
+        self.live = LiveReader(database, self.render, self.sessions.limits)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def render(self, template: str, **values: Any) -> str:
+        """Return a part of a page that is the same for everybody; every value is escaped."""
+        return self._templates.get_template(template).render(**values)
 
     def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; every value is escaped."""
         identity: Identity | None = getattr(request.state, "identity", None)
         page = self._templates.get_template(template).render(
             identity=identity, csrf=getattr(request.state, "csrf", ""), user=NOBODY, place=request.url.path,
-            may=partial(roles.may_see, identity.role if identity is not None else None), **values,
+            may=partial(roles.may_see, identity.role if identity is not None else None),
+            live=identity is not None and not identity.must_change and request.url.path not in WITHOUT_SCRIPT, **values,
         )  # fmt: skip
         return HTMLResponse(page, code)
 

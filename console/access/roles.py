@@ -39,6 +39,7 @@ ROUTES: Routes = {
     ("GET", "/password"): _OWN_LOGIN,
     ("POST", "/password"): _OWN_LOGIN,
     ("GET", "/"): _VIEWER,
+    ("GET", "/live"): _VIEWER,
     ("GET", "/study/{uid}"): _VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): _VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,

@@ -25,6 +25,7 @@ LEAST = {
     ("GET", "/password"): VIEWER,
     ("POST", "/password"): VIEWER,
     ("GET", "/"): VIEWER,
+    ("GET", "/live"): VIEWER,
     ("GET", "/study/{uid}"): VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): VIEWER,
