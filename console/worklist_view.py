@@ -7,7 +7,7 @@ from datetime import date
 from urllib.parse import urlencode
 
 from console import words
-from tracking.study_filter import STATUSES, Order, StudyFilter
+from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.worklist import Key
 
 LONGEST_VALUE = 128
@@ -41,7 +41,7 @@ class WorklistView:
         asked = {
             "q": which.search, "status": which.status, "finding": which.finding, "caller": which.calling_ae,
             "urgent": "1" if which.urgent else "", "first": which.first, "last": which.last,
-            "order": self.order if self.order is not Order.ARRIVAL else "",
+            "needs": which.needs or "", "order": self.order if self.order is not Order.ARRIVAL else "",
             "after": _key_text(after), "before": _key_text(before),
         }  # fmt: skip
         return "?" + urlencode({name: str(value) for name, value in asked.items() if value})
@@ -67,6 +67,7 @@ def read_view(asked: Mapping[str, str]) -> WorklistView:
         urgent=bool(value("urgent")),
         first=_day(value("first")),
         last=_day(value("last")),
+        needs=Need(value("needs")) if value("needs") in set(Need) else None,
     )
     return WorklistView(which, order, _key(value("after"), order), _key(value("before"), order))
 

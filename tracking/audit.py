@@ -61,6 +61,7 @@ class AuditEventType(StrEnum):
     USER_LOGOUT = "user-logout"
     LOGIN_FAILED = "login-failed"
     USER_CHANGED = "user-changed"
+    FILTER_CHANGED = "filter-changed"
 
 
 @dataclass(frozen=True, slots=True)

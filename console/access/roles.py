@@ -40,6 +40,8 @@ ROUTES: Routes = {
     ("POST", "/password"): _OWN_LOGIN,
     ("GET", "/"): _VIEWER,
     ("GET", "/live"): _VIEWER,
+    ("POST", "/filters"): _VIEWER,
+    ("POST", "/filters/delete"): _VIEWER,
     ("GET", "/study/{uid}"): _VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): _VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,

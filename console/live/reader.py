@@ -5,6 +5,7 @@ and reads what is shown when that has changed: once for each view, however many 
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from config.logs import get_logger
+from console.live.bell import bell_lines
 from console.live.stream import Stream
 from console.live.worklist_rows import find_rows, row_values
 from console.worklist_view import WorklistView
 from tracking import audit, user_sessions
+from tracking.attention import COUNTED_UP_TO, Attention, count_attention
 from tracking.database import Database
 from tracking.roles import Role
 from tracking.user_sessions import Limits
@@ -56,7 +59,7 @@ class Frame:
 
 
 class LiveReader:
-    """Reads for all open pages of a console. All methods but :meth:`look` and :meth:`close` are for the event loop."""
+    """Reads for all open pages of a console. The methods are for the event loop, unless they say otherwise."""
 
     def __init__(self, database: Database, render: Render, limits: Limits) -> None:
         self._database = database
@@ -66,6 +69,10 @@ class LiveReader:
         self._frames: dict[WorklistView, Frame] = {}
         self._seen: int | None = None
         self._read_at = self._checked_at = 0.0
+        self._attention = Attention()
+        self._attention_at = float("-inf")
+        self._attention_lock = threading.Lock()
+        self._bells: dict[Role, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -80,6 +87,8 @@ class LiveReader:
             return None
         stream = Stream(user, role, token, view)
         stream.put("state", {"now": self._state})
+        if role in self._bells:
+            stream.put("bell", {"html": self._bells[role]})
         if view in self._frames:
             self._send_frame(stream, self._frames[view])
         self._streams.append(stream)
@@ -100,16 +109,31 @@ class LiveReader:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end_all)
 
+    def attention(self, *, read: bool = True) -> Attention:
+        """Return what waits for a person, at most a second old, from any thread; unless to ``read``, the last known."""
+        with self._attention_lock:
+            if read and time.monotonic() - self._attention_at >= LOOK_SECONDS and not self._is_following:
+                with self._database.reading() as session:
+                    self._attention = count_attention(session)
+                self._attention_at = time.monotonic()
+            return self._attention
+
+    @property
+    def _is_following(self) -> bool:
+        return self._task is not None and not self._task.done() and self._state == "fresh" and self._seen is not None
+
     def look(self, views: Collection[WorklistView]) -> dict[WorklistView, Frame]:
-        """Read what has changed, and what is shown by views that are new; return the frames that differ."""
+        """Read what has changed, and what views show that are new; return the frames that differ. For a thread."""
         with self._database.reading() as read:
             number = audit.last_number(read)
             now = time.monotonic()
             changed = number != self._seen or now - self._read_at >= READ_AGAIN_SECONDS
+            attention = count_attention(read) if changed else self._attention
             asked = [view for view in views if changed or view not in self._frames]
             found = {view: find_rows(read, view) for view in asked}
         if changed:
             self._seen, self._read_at = number, now
+        self._attention, self._attention_at = attention, now
         frames = {
             view: Frame(studies, self._render("worklist_rows.html", **row_values(studies, view)))
             for view, studies in found.items()
@@ -131,6 +155,8 @@ class LiveReader:
         finally:  # no page may believe that it is followed up when nothing reads any more
             self._end_all()
             self._frames.clear()
+            self._bells.clear()
+            self._seen = None
 
     async def _look_once(self) -> None:
         if time.monotonic() - self._checked_at >= CHECK_SECONDS:
@@ -139,9 +165,17 @@ class LiveReader:
         views = {stream.view for stream in self._streams if stream.view is not None}
         frames = await run_in_threadpool(self.look, views)
         self._frames = {view: frame for view, frame in self._frames.items() if view in views} | frames
+        bells = {role: self.bell(role, self._attention) for role in Role}
         for stream in self._streams:
+            if bells[stream.role] != self._bells.get(stream.role):
+                stream.put("bell", {"html": bells[stream.role]})
             if stream.view in frames:
                 self._send_frame(stream, frames[stream.view])
+        self._bells = bells
+
+    def bell(self, role: Role, attention: Attention) -> str:
+        """Return the bell of the pages of a role, from any thread."""
+        return self._render("bell.html", bell_lines=bell_lines(attention, role), bell_most=COUNTED_UP_TO)
 
     async def _end_with_sessions(self) -> None:
         """End the streams of sessions that have ended."""

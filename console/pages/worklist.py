@@ -9,7 +9,8 @@ from console import words
 from console.live.worklist_rows import find_rows, row_values
 from console.site import READ_PAGE, Site
 from console.worklist_view import LONGEST_VALUE, read_view
-from tracking.study_filter import STATUSES, StudyFilter
+from tracking import saved_filters
+from tracking.study_filter import STATUSES, Need, StudyFilter
 from tracking.worklist import Worklist
 
 Word = Annotated[str, Query(max_length=LONGEST_VALUE)]
@@ -21,16 +22,18 @@ def routes(site: Site) -> APIRouter:
     def show_worklist(
         request: Request, q: Word = "", status: Word = "", finding: Word = "", caller: Word = "", urgent: Word = "",
         first: Word = "", last: Word = "", order: Word = "", after: Word = "", before: Word = "",
+        needs: Word = "",
     ) -> HTMLResponse:  # fmt: skip
         view = read_view({
             "q": q, "status": status, "finding": finding, "caller": caller, "urgent": urgent, "first": first,
-            "last": last, "order": order, "after": after, "before": before,
+            "last": last, "order": order, "after": after, "before": before, "needs": needs,
         })  # fmt: skip
         with site.database.reading() as read:
             studies = find_rows(read, view)
+            saved = saved_filters.saved_filters(read, request.state.identity.name)
         return site.show(
             request, "worklist.html", which=view.which, order=view.order, choices=_choices(studies, view.which),
-            own_address=view.own_address, **row_values(studies, view),
+            own_address=view.own_address, saved=saved, present_query=view.address(), **row_values(studies, view),
         )  # fmt: skip
 
     router = APIRouter()
@@ -43,6 +46,7 @@ def _choices(studies: Worklist, which: StudyFilter) -> dict[str, list[tuple[str,
     findings = dict.fromkeys((*studies.findings, *filter(None, [which.finding])))
     callers = dict.fromkeys((*studies.callers, *filter(None, [which.calling_ae])))
     return {
+        "needs": [(need.value, words.NEEDS[need]) for need in Need],
         "status": [(status, words.STATUS_WORDS[status]) for status in STATUSES],
         "finding": [(label, label.replace("_", " ")) for label in findings],
         "caller": [(caller, caller) for caller in callers],

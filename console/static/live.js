@@ -42,11 +42,28 @@
     source.addEventListener("state", event => { stale = JSON.parse(event.data).now === "stale"; heard(); });
     source.addEventListener("beat", heard);
     source.addEventListener("rows", event => { heard(); if (list) replace(list, JSON.parse(event.data).html); });
+    source.addEventListener("bell", event => { heard(); ring(JSON.parse(event.data).html); });
     source.addEventListener("error", () => {
       const gone = source.readyState === EventSource.CLOSED;
       say(false, gone ? "reload the page" : "the console does not answer");
       if (gone) again();
     });
+  }
+
+  function ring(html) {
+    const bell = document.getElementById("bell");
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    const opened = bell.querySelector("details[open]"), now = fresh.content.querySelector("details");
+    const copy = now && now.cloneNode(true);
+    if (opened && copy) copy.open = true;
+    const shown = bell.querySelector("details, .none");
+    if (shown && shown.isEqualNode(copy || fresh.content.querySelector(".none"))) return;
+    const index = focusable(bell).indexOf(document.activeElement);
+    if (opened && now) now.open = true;
+    bell.replaceChildren(fresh.content);
+    const target = index >= 0 && (focusable(bell)[index] || focusable(bell)[0]);
+    if (target) target.focus({ preventScroll: true });
   }
 
   // Puts new content in the place of what is shown, row by row: what has not changed is not touched, so focus, selection

@@ -26,6 +26,8 @@ LEAST = {
     ("POST", "/password"): VIEWER,
     ("GET", "/"): VIEWER,
     ("GET", "/live"): VIEWER,
+    ("POST", "/filters"): VIEWER,
+    ("POST", "/filters/delete"): VIEWER,
     ("GET", "/study/{uid}"): VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): VIEWER,
