@@ -61,6 +61,7 @@ class AuditEventType(StrEnum):
     USER_LOGOUT = "user-logout"
     LOGIN_FAILED = "login-failed"
     USER_CHANGED = "user-changed"
+    DESTINATION_ASKED = "destination-asked"
     FILTER_CHANGED = "filter-changed"
 
 

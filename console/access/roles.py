@@ -50,6 +50,7 @@ ROUTES: Routes = {
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
     ("GET", "/destinations"): _RADIOLOGIST,
+    ("POST", "/destinations/echo"): _ADMINISTRATOR,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
 }

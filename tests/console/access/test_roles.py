@@ -36,6 +36,7 @@ LEAST = {
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
     ("GET", "/destinations"): RADIOLOGIST,
+    ("POST", "/destinations/echo"): ADMINISTRATOR,
     ("GET", "/refusals"): ADMINISTRATOR,
     ("GET", "/audit"): ADMINISTRATOR,
 }
