@@ -17,7 +17,9 @@ from console.pages import (
     audit_log,
     destinations,
     documents,
+    filters,
     health,
+    live,
     login,
     refusals,
     static,
@@ -29,7 +31,9 @@ from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, documents, answer, analyse, destinations, refusals, audit_log, health, static, login)
+PAGES = (
+    worklist, study, documents, answer, analyse, destinations, refusals, audit_log, health, static, login, live, filters,
+)  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -37,9 +41,12 @@ _NO_TELEMETRY: TelemetryConfig = {
 }  # fmt: skip
 
 
-def make_app(settings: Settings, database: Database) -> Gate:
-    """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
-    site = Site(settings, database)
+def make_app(settings: Settings, database: Database, site: Site | None = None) -> Gate:
+    """Return the application: pages behind the gate, no schema and no documentation pages of the framework.
+
+    ``site`` is what the pages have at hand, for a server that has to end what pages have begun.
+    """
+    site = site or Site(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     for page in PAGES:
         app.include_router(page.routes(site))

@@ -7,7 +7,7 @@ beyond the limit the connection that has been idle for longest, of the address t
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -21,6 +21,9 @@ REQUEST_SECONDS = 10.0
 
 ANSWER_SECONDS = 60.0
 """From a request to the end of its answer, which a peer may be slow to take."""
+
+KEEP_OPEN = "cxrnode.keep_open"
+"""In a request's scope: what an answer without end calls from time to time."""
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -62,6 +65,12 @@ class BoundedProtocol(H11Protocol):
         was_idle = self.is_idle
         super().handle_events()
         if was_idle and not self.is_idle:
+            self._wait(ANSWER_SECONDS)
+            cast("dict[str, Any]", self.scope)[KEEP_OPEN] = self.keep_open
+
+    def keep_open(self) -> None:
+        """Give an answer that goes on its time anew, if the peer has taken all of it so far."""
+        if not self.is_idle and not self.transport.get_write_buffer_size():
             self._wait(ANSWER_SECONDS)
 
     def on_response_complete(self) -> None:

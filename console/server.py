@@ -13,6 +13,7 @@ from config.settings import Settings
 from console.app import make_app
 from console.connections import BoundedProtocol, new_loop
 from console.refusal_log import refusal_log
+from console.site import Site
 from console.tls import make_context
 from tracking.database import Database
 
@@ -30,10 +31,11 @@ class Console:
         self._settings = settings
         proxies = list(settings.console.trusted_proxies)
         context = make_context(settings.console)
+        self._site = Site(settings, database)
         # No access log, as addresses of pages hold what was searched for; proxy headers from named proxies only, as
         # anyone can write them; no warnings, which are a line for each bad request: BoundedProtocol counts them.
         config = uvicorn.Config(
-            make_app(settings, database), log_config=None, access_log=False, lifespan="off",
+            make_app(settings, database, self._site), log_config=None, access_log=False, lifespan="off",
             proxy_headers=bool(proxies), forwarded_allow_ips=proxies, server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS, http=BoundedProtocol, ws="none",
             timeout_keep_alive=_KEEP_ALIVE_SECONDS, log_level="error",
@@ -74,6 +76,7 @@ class Console:
 
     def stop(self) -> None:
         """Answer what was asked, then close."""
+        self._site.live.close()  # pages that stay open would keep the server for its whole grace
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS + 5)

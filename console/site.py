@@ -13,14 +13,18 @@ from starlette.exceptions import HTTPException
 from config.settings import Settings
 from console import words
 from console.access import roles
+from console.access.headers import WITHOUT_SCRIPT
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
+from console.live.bell import bell_lines
+from console.live.reader import LiveReader
 from tracking import audit
 from tracking.analyses import load_study
+from tracking.attention import COUNTED_UP_TO
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
 from tracking.database import Database
-from tracking.users import Identity
+from tracking.users import Actor, Identity
 
 READ: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
 """How a route is registered that only reads."""
@@ -46,14 +50,22 @@ class Site:
         )  # fmt: skip
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
         self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
+        self.live = LiveReader(database, self.render, self.sessions.limits)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def render(self, template: str, **values: Any) -> str:
+        """Return a part of a page that is the same for everybody; every value is escaped."""
+        return self._templates.get_template(template).render(**values)
 
     def show(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; every value is escaped."""
         identity: Identity | None = getattr(request.state, "identity", None)
+        live = identity is not None and not identity.must_change and request.url.path not in WITHOUT_SCRIPT
+        bell = bell_lines(self.live.attention(read=code < 400), identity.role) if live and identity else ()
         page = self._templates.get_template(template).render(
             identity=identity, csrf=getattr(request.state, "csrf", ""), user=NOBODY, place=request.url.path,
-            may=partial(roles.may_see, identity.role if identity is not None else None), **values,
+            may=partial(roles.may_see, identity.role if identity is not None else None),
+            live=live, bell_lines=bell, bell_most=COUNTED_UP_TO, **values,
         )  # fmt: skip
         return HTMLResponse(page, code)
 
@@ -76,6 +88,11 @@ class Site:
 def visitor(request: Request) -> audit.Detail:
     """Return who asks, for the audit log."""
     return {"user": request.state.identity.name, "address": address_of(request.scope)}
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who asks, for what they change."""
+    return Actor(request.state.identity.name, address_of(request.scope))
 
 
 def png_response(content: bytes) -> StreamingResponse:

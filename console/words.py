@@ -25,6 +25,7 @@ from reporting.reading import (
 from reporting.reading import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
+from tracking.study_filter import Need
 from tracking.study_page import FindingDetail
 from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept
 
@@ -34,6 +35,10 @@ Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
     "conflict": "two patients", "attention": "needs attention", "received": "received", "analysed": "analysed",
     "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "rejected": "rejected",
+}  # fmt: skip
+NEEDS = {
+    Need.DECISION: "a corrected file waits", Need.WORK: "analysis or report stopped",
+    Need.DOCUMENT: "document quarantined", Need.DELIVERY: "delivery stopped",
 }  # fmt: skip
 REFUSED = {
     "association": "Association", "context": "Presentation context", "instance": "Image",

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError
-from config.settings import DicomDestination, Hl7Destination, Settings
+from config.settings import Settings
 from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
@@ -255,37 +255,19 @@ def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
 
 
 def _destinations(settings: Settings) -> Iterator[Check]:
+    from reporting import destination_echo
+
     if not settings.destinations:
         cure = "add a [[destinations]] table; until then results stay on this machine"
         yield Check("destinations", "warning", "none are configured", cure)
     for destination in settings.destinations:
         name = f"destination {destination.name}"
-        where = f"{destination.host}:{destination.port}"
         try:
-            if isinstance(destination, DicomDestination):
-                yield _echo(name, where, destination, settings)
-            else:
-                yield _probe(name, where, destination)
+            answer = destination_echo.ask(destination, settings.node.ae_title)
+            yield Check(name, "ok", f"{answer.words} in {1000 * answer.seconds:.0f} ms")
         except CxrnodeError as error:
             cure = "check host, port and AE titles on both sides, and the firewall between them"
             yield Check(name, "failed", str(error), cure)
-
-
-def _echo(name: str, where: str, destination: DicomDestination, settings: Settings) -> Check:
-    from dicom_node.send import Target, echo
-
-    calling = destination.calling_ae_title or settings.node.ae_title
-    seconds = echo(Target(host=destination.host, port=destination.port, called_ae=destination.ae_title,
-                          calling_ae=calling, connect_seconds=destination.connect_seconds)).seconds  # fmt: skip
-    return Check(name, "ok", f"{destination.ae_title} at {where} answers C-ECHO in {seconds * 1000:.0f} ms")
-
-
-def _probe(name: str, where: str, destination: Hl7Destination) -> Check:
-    from reporting.mllp import probe
-
-    start = time.perf_counter()
-    probe(destination.host, destination.port, destination.connect_seconds)
-    return Check(name, "ok", f"MLLP port {where} accepts connections in {1000 * (time.perf_counter() - start):.0f} ms")
 
 
 @contextmanager

@@ -66,6 +66,8 @@ class AuditEventType(StrEnum):
     USER_LOGOUT = "user-logout"
     LOGIN_FAILED = "login-failed"
     USER_CHANGED = "user-changed"
+    DESTINATION_ASKED = "destination-asked"
+    FILTER_CHANGED = "filter-changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,11 @@ def last_lines(
     if not numbers:
         return []
     return list(lines(read, study_uid=study_uid, after=numbers[-1] - 1, limit=len(numbers), types=types))
+
+
+def last_number(read: Session) -> int:
+    """Return the number of the newest line: cheap to ask, and higher after every change that is audited."""
+    return read.scalar(select(AuditHead.seq).where(AuditHead.id == 1)) or 0
 
 
 def verify(read: Session, *, expected_head: str | None = None) -> Verdict:

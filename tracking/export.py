@@ -71,6 +71,8 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.USER_LOGOUT: Meaning(*_AUTHENTICATION, ("110123", "Logout")),
     AuditEventType.LOGIN_FAILED: Meaning(*_AUTHENTICATION, ("110122", "Login")),
     AuditEventType.USER_CHANGED: Meaning(*_ALERT, ("110137", "User security Attributes Changed")),
+    AuditEventType.DESTINATION_ASKED: Meaning("110100", "Application Activity", "E"),
+    AuditEventType.FILTER_CHANGED: Meaning("110100", "Application Activity", "E"),
 }
 _OUTCOMES = {"success": "0", "minor-failure": "4", "serious-failure": "8", "major-failure": "12"}
 

@@ -259,7 +259,7 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("document_id", "destination"),
-        Index(None, "destination", "state"),
+        Index(None, "destination", "state", "finished_at"),
         Index(None, "state", "finished_at"),
     )
 

@@ -15,6 +15,19 @@ class Order(StrEnum):
     STUDY_DATE = "study-date"
 
 
+class Need(StrEnum):
+    """What a study waits for a person to do."""
+
+    DECISION = "decision"
+    """Corrected files were kept aside."""
+    WORK = "work"
+    """Its analysis or report stopped."""
+    DOCUMENT = "document"
+    """A document was quarantined."""
+    DELIVERY = "delivery"
+    """A delivery stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
     """Which studies are listed; what is empty filters nothing.
@@ -22,7 +35,7 @@ class StudyFilter:
     ``search`` is how a study UID, an accession number, a Patient ID or a patient's name begins, ``patient`` and
     ``accession`` how those alone do; of a study in conflict the patient of any image counts. ``finding`` is the label
     of a stated abnormal finding that is present or undetermined; ``calling_ae`` is who sent the last image. ``first``
-    and ``last`` are days, both inclusive.
+    and ``last`` are days, both inclusive. ``needs`` is what a study waits for.
     """
 
     search: str = ""
@@ -34,6 +47,7 @@ class StudyFilter:
     urgent: bool = False
     first: date | None = None
     last: date | None = None
+    needs: Need | None = None
 
 
 ALL_STUDIES = StudyFilter()

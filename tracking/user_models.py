@@ -52,6 +52,16 @@ class ApiToken(Base):
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class SavedFilter(Base):
+    """A filter of the worklist that a user has given a name; ``query`` is the query of its address."""
+
+    __tablename__ = "saved_filter"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    query: Mapped[str] = mapped_column(Text)
+
+
 class LoginFailures(Base):
     """Failed logins in a row of one subject, and until when its next login is refused.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select, update
@@ -68,6 +69,23 @@ def find(read: Session, token: str, limits: Limits) -> OpenSession | None:
         return None
     seen_is_old = now - row.seen_at >= min(_SEEN_EVERY_MS, 100 * limits.idle_seconds)
     return OpenSession(Identity(row.name, Role(row.role), row.must_change), seen_is_old)
+
+
+def still_open(read: Session, tokens: Collection[str], limits: Limits) -> set[str]:
+    """Return those of the tokens whose sessions have not ended."""
+    now = read.scalar(select(now_ms())) or 0
+    by_digest = {digest(token): token for token in tokens}
+    rows = read.scalars(
+        select(UserSession.token_digest)
+        .join(User, UserSession.user_id == User.id)
+        .where(
+            UserSession.token_digest.in_(by_digest),
+            UserSession.seen_at > now - 1000 * limits.idle_seconds,
+            UserSession.started_at > now - 1000 * limits.total_seconds,
+            User.disabled_at.is_(None),
+        )
+    )
+    return {by_digest[row] for row in rows}
 
 
 def touch(tx: Session, token: str) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -30,10 +31,10 @@ from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader, header_of
-from tracking.models import Breaker, Delivery, Document, Instance, Job, Study
+from tracking.models import Analysis, Breaker, Delivery, Document, Instance, Job, Study
 from tracking.standing import Shown, read_shown
 from tracking.standing_models import Standing, StatedFinding
-from tracking.study_filter import ALL_STUDIES, Order, StudyFilter
+from tracking.study_filter import ALL_STUDIES, Need, Order, StudyFilter
 from tracking.summaries import StudySummary
 from tracking.summarise import study_records
 
@@ -142,7 +143,7 @@ class Condition:
     def __init__(self, which: StudyFilter, order: Order, dialect: str) -> None:
         self._of: Any = StatedFinding if which.finding else Standing
         self._at = self._of.received_at if order is Order.ARRIVAL else self._of.study_date
-        searched = list(_searched(which, dialect))
+        searched = [*_searched(which, dialect), *_needing(which)]
         self._joined = bool(searched and which.finding)
         self._where = [*self._chosen(which), *self._within(which, order), *searched]
 
@@ -225,6 +226,28 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
         yield or_(*patient(which.patient))
     if which.accession:
         yield begins(Standing.accession_number, search_forms.identifier(which.accession))
+
+
+def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the condition that a study waits for a person, begun from what waits, of which there is little."""
+    if which.needs is Need.DECISION:
+        yield Standing.kept_aside > literal_column("0")  # no parameter, so that the partial index serves
+    elif which.needs is Need.WORK:
+        analysis = literal("analyse:").concat(Standing.study_uid).concat(":").concat(cast(Standing.revision, String))
+        report = literal("report:").concat(cast(Standing.analysis_id, String))
+        yield and_(
+            Standing.status == "attention", exists().where(Job.key.in_([analysis, report]), Job.state == "stopped")
+        )
+    elif which.needs is Need.DOCUMENT:
+        yield _of_documents(select(Document.analysis_id).where(Document.quarantined.is_not(None)))
+    elif which.needs is Need.DELIVERY:
+        yield _of_documents(select(Document.analysis_id).join(Delivery).where(Delivery.state == "stopped"))
+
+
+def _of_documents(analyses: Select[Any]) -> ColumnElement[bool]:
+    """Choose the studies whose latest analysis is among some, and which show it."""
+    studies = select(Analysis.study_uid).where(Analysis.id.in_(analyses))
+    return and_(Standing.study_uid.in_(studies), Standing.analysis_id.in_(analyses), Standing.status == "attention")
 
 
 def _midnight(day: date) -> int:

@@ -25,6 +25,8 @@ LOGIN_PAGE = "/login"
 PASSWORD_PAGE = "/password"  # noqa: S105 - a path
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cxrnode"'}
 """What an answer 401 has to name (RFC 9110 11.6.1); no browser asks for a password at it."""
+UNATTENDED = frozenset({"/live"})
+"""Asked for by an open page, with nobody before it: a session that does nothing else comes to its end."""
 _LONGEST_RETURN = 512
 
 ShowRefusal = Callable[[Request, str, int], Response]
@@ -89,7 +91,8 @@ class Gate:
         if bearer is not None:
             return await self._refuse_token(request, rule, bearer)
         token = self._sessions.cookie.read(request.headers.get("cookie", ""))
-        identity = await run_in_threadpool(self._sessions.identity_of, token) if token else None
+        in_use = path not in UNATTENDED
+        identity = await run_in_threadpool(self._sessions.identity_of, token, in_use=in_use) if token else None
         if identity is None:
             return self._ask_for_login(request)
         _introduce(request, identity, csrf.token_of(token))

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-_PAGES_WITH_SCRIPT = frozenset({"/analyse"})
-"""They run a script of ours and show images that came with the answer."""
+WITHOUT_SCRIPT = frozenset({"/login", "/logout", "/password", "/health"})
+"""Where passwords are typed, or nothing is shown, no script runs at all."""
+_WITH_OWN_IMAGES = frozenset({"/analyse"})
+"""Shows images that came with the answer."""
 _POLICY = (
     "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -18,12 +20,18 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_WITH_SCRIPT: Mapping[str, str] = {
-    **HEADERS,
-    "Content-Security-Policy": _POLICY.replace("script-src 'none'", "script-src 'self'; img-src 'self' data:"),
-}
+
+
+def _with_policy(scripts: str) -> Mapping[str, str]:
+    return {**HEADERS, "Content-Security-Policy": _POLICY.replace("script-src 'none'", scripts)}
+
+
+_WITH_SCRIPT = _with_policy("script-src 'self'")
+_WITH_SCRIPT_AND_IMAGES = _with_policy("script-src 'self'; img-src 'self' data:")
 
 
 def headers_of(path: str) -> Mapping[str, str]:
     """Return the headers of an answer under a path."""
-    return _WITH_SCRIPT if path in _PAGES_WITH_SCRIPT or path.startswith("/study/") else HEADERS
+    if path in WITHOUT_SCRIPT:
+        return HEADERS
+    return _WITH_SCRIPT_AND_IMAGES if path in _WITH_OWN_IMAGES or path.startswith("/study/") else _WITH_SCRIPT

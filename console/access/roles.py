@@ -39,6 +39,9 @@ ROUTES: Routes = {
     ("GET", "/password"): _OWN_LOGIN,
     ("POST", "/password"): _OWN_LOGIN,
     ("GET", "/"): _VIEWER,
+    ("GET", "/live"): _VIEWER,
+    ("POST", "/filters"): _VIEWER,
+    ("POST", "/filters/delete"): _VIEWER,
     ("GET", "/study/{uid}"): _VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): _VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): _VIEWER,
@@ -51,6 +54,7 @@ ROUTES: Routes = {
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
     ("GET", "/destinations"): _RADIOLOGIST,
+    ("POST", "/destinations/echo"): _ADMINISTRATOR,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
 }

@@ -17,13 +17,13 @@ class Sessions:
         self.limits = Limits(60 * settings.session_idle_minutes, 3600 * settings.session_hours)
         self._database = database
 
-    def identity_of(self, token: str) -> Identity | None:
-        """Return who has logged in with a session's token, and note that the session is in use; None: nobody."""
+    def identity_of(self, token: str, *, in_use: bool = True) -> Identity | None:
+        """Return who has logged in with a session's token, and note that it is ``in_use``; None: nobody."""
         with self._database.reading() as read:
             session = user_sessions.find(read, token, self.limits)
         if session is None:
             return None
-        if session.seen_is_old:
+        if in_use and session.seen_is_old:
             with self._database.transaction() as tx:
                 user_sessions.touch(tx, token)
         return session.identity

@@ -1,34 +1,96 @@
-"""The destinations: what waits for each of them, and why."""
+"""The destinations: what waits for each of them since when and why, what they answered, and asking them."""
+
+import threading
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
-from console.site import READ_PAGE, Site
-from tracking import queries, queue
+from config.errors import CxrnodeError
+from config.settings import Destination
+from console.forms import read_fields
+from console.site import POST_PAGE, READ_PAGE, Site, actor_of
+from reporting import destination_echo
+from tracking import audit, queries, queue
+from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
+from tracking.destination_answers import destination_answers
 from tracking.taken_classes import report_words, taken_classes
+
+AT_ONCE = 2
+"""Destinations that are asked at the same time: each may let its visitor wait for 20 seconds."""
 
 
 def routes(site: Site) -> APIRouter:
-    """Return the route of the destinations."""
-    configured = {entry.name: entry for entry in site.settings.destinations}
+    """Return the routes of the destinations."""
+    pages = _Pages(site)
+    router = APIRouter()
+    router.api_route("/destinations", **READ_PAGE)(pages.show)
+    router.api_route("/destinations/echo", **POST_PAGE)(pages.echo)
+    return router
 
-    def show_destinations(request: Request) -> HTMLResponse:
-        with site.database.reading() as read:
-            summaries = {summary.name: summary for summary in queries.destinations(read)}
-            taken = taken_classes(read)
-            errors = queries.last_errors(read)
-            stopped = queries.stopped_deliveries(read)
-            depth = queue.depth(read)
-            now = to_datetime(read.scalar(select(now_ms())) or 0)
-        return site.show(
-            request, "destinations.html", summaries=summaries, configured=configured,
-            names=sorted({*summaries, *configured}), errors=errors,
-            stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
-            reports={entry.name: report_words(entry, taken) for entry in configured.values()},
+
+class _Pages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._configured = {entry.name: entry for entry in site.settings.destinations}
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+
+    def show(self, request: Request) -> HTMLResponse:
+        return self._page(request)
+
+    async def echo(self, request: Request) -> HTMLResponse:
+        fields = await read_fields(request)
+        return await run_in_threadpool(self._echo, request, fields.get("name", ""))
+
+    def _echo(self, request: Request, name: str) -> HTMLResponse:
+        destination = self._configured.get(name)
+        if destination is None:
+            raise HTTPException(404)
+        if not self._turns.acquire(blocking=False):
+            return self._page(request, 503, asked=name, failed=True, answer="others are being asked: try again")
+        try:
+            answer, failed = _ask(destination, self._site.settings.node.ae_title)
+        finally:
+            self._turns.release()
+        with self._site.database.transaction() as tx:
+            detail: audit.Detail = {"destination": name, "answer": answer, **actor_of(request).detail()}
+            outcome = "minor-failure" if failed else "success"
+            audit.append(tx, AuditEventType.DESTINATION_ASKED, outcome=outcome, detail=detail)
+        return self._page(request, asked=name, failed=failed, answer=answer)
+
+    def _page(
+        self, request: Request, code: int = 200, *, asked: str = "", answer: str = "", failed: bool = False
+    ) -> HTMLResponse:
+        return self._site.show(
+            request, "destinations.html", code, configured=self._configured, most=queries.COUNTED_UP_TO, asked=asked,
+            answer=answer, failed=failed, **self._values(),
         )  # fmt: skip
 
-    router = APIRouter()
-    router.api_route("/destinations", **READ_PAGE)(show_destinations)
-    return router
+    def _values(self) -> dict[str, Any]:
+        with self._site.database.reading() as read:
+            summaries = {summary.name: summary for summary in queries.destinations(read)}
+            names = sorted({*summaries, *self._configured})
+            taken = taken_classes(read)
+            return {
+                "summaries": summaries,
+                "names": names,
+                "errors": queries.last_errors(read),
+                "answers": {name: destination_answers(read, name) for name in names},
+                "stopped": queries.stopped_deliveries(read),
+                "depth": queue.depth(read),
+                "now": to_datetime(read.scalar(select(now_ms())) or 0),
+                "reports": {entry.name: report_words(entry, taken) for entry in self._configured.values()},
+            }
+
+
+def _ask(destination: Destination, own_ae_title: str) -> tuple[str, bool]:
+    """Return what a destination answered, and whether that is a failure."""
+    try:
+        answer = destination_echo.ask(destination, own_ae_title)
+    except CxrnodeError as error:
+        return str(error), True
+    return f"{answer.words} in {1000 * answer.seconds:.0f} ms", False

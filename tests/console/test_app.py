@@ -1,5 +1,6 @@
 """What every answer has in common: headers, methods, health, and what is said when something fails."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def test_pages_need_nothing_that_the_headers_forbid(
     build(1, "pacs")
     for page in ("/", "/study/1.9", "/audit", "/destinations"):
         shown = browser.get(page).text
-        for forbidden in ("<script", "style=", "<style", "http://", "https://", "onclick", "<iframe"):
+        scripts = re.findall(r"<script.*?</script>", shown, re.DOTALL)
+        assert all(re.fullmatch(r'<script src="/static/[a-z]+\.js" defer></script>', script) for script in scripts)
+        for forbidden in ("style=", "<style", "http://", "https://", "onclick", "<iframe"):
             assert forbidden not in shown, (page, forbidden)
 
 

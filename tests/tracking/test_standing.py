@@ -334,6 +334,7 @@ def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database
 
 
 DOWN_TO_0007 = (
+    "DROP TABLE saved_filter",
     "DROP TABLE login_failures",
     "DROP TABLE api_token",
     "DROP TABLE user_session",
@@ -341,7 +342,7 @@ DOWN_TO_0007 = (
     "DROP TABLE stated_finding",
     "DROP TABLE standing",
     "ALTER TABLE study DROP COLUMN urgent",
-    "DROP INDEX ix_delivery_destination_state",
+    "DROP INDEX ix_delivery_destination_state_finished_at",
     "DROP INDEX ix_delivery_state_finished_at",
     "DROP INDEX ix_audit_event_study_uid_seq",
     "DROP INDEX ix_image_outcome_instance_uid",

@@ -25,6 +25,9 @@ LEAST = {
     ("GET", "/password"): VIEWER,
     ("POST", "/password"): VIEWER,
     ("GET", "/"): VIEWER,
+    ("GET", "/live"): VIEWER,
+    ("POST", "/filters"): VIEWER,
+    ("POST", "/filters/delete"): VIEWER,
     ("GET", "/study/{uid}"): VIEWER,
     ("GET", "/study/{uid}/captures/{document}.png"): VIEWER,
     ("GET", "/study/{uid}/maps/{instance}/{label}.png"): VIEWER,
@@ -37,6 +40,7 @@ LEAST = {
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
     ("GET", "/destinations"): RADIOLOGIST,
+    ("POST", "/destinations/echo"): ADMINISTRATOR,
     ("GET", "/refusals"): ADMINISTRATOR,
     ("GET", "/audit"): ADMINISTRATOR,
 }
