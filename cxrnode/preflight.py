@@ -37,7 +37,7 @@ def _data_dir(settings: Settings) -> Iterator[str]:
     if not nearest.is_dir():
         yield f"node.data_dir: {nearest} is no folder; name one, or move that file away"
     elif not os.access(nearest, os.W_OK | os.X_OK):
-        yield f"node.data_dir: {nearest} cannot be written; give it to the user the node runs as, or name another folder"
+        yield f"node.data_dir: {nearest} cannot be written; give it to the user the node runs as, or name another"
 
 
 def _database(settings: Settings) -> Iterator[str]:
