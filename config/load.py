@@ -15,6 +15,7 @@ from config.files import DEFAULT_FILE, FILE_VARIABLE
 from config.settings import Settings
 
 PREFIX = "CXRNODE_"
+_TABLES_OF_MANY = {"destinations", "peers"}
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -97,6 +98,10 @@ def _explain(error: ValidationError, source: Path | None) -> str:
             siblings = _siblings(keys[:-1])
             cure = _did_you_mean(keys[-1], siblings) or "; remove it (`cxrnode init --print` lists every option)"
             lines.append(f"{origin}: {'.'.join(keys)}: there is no such option{cure}")
+        elif detail["type"] == "tuple_type" and len(keys) == 1 and keys[0] in _TABLES_OF_MANY:
+            lines.append(
+                f"{origin}: [{keys[0]}]: write [[{keys[0]}]], in double brackets: each such table is one entry"
+            )
         else:
             reason = detail["msg"].removeprefix("Value error, ")
             lines.append(f"{origin}: {'.'.join(keys) or 'settings'}: {reason[0].lower()}{reason[1:]}")

@@ -52,8 +52,11 @@ def init(
 @config_app.command("check")
 def config_check(ctx: typer.Context) -> None:
     """Check the settings; every mistake is named with file, key and cure. Exit 3 if there is any."""
+    from cxrnode.preflight import require_runnable
+
     context: Context = ctx.obj
     settings = context.settings()
+    require_runnable(settings)
     where = context.config_file() or "defaults (no settings file)"
     names = ", ".join(f"{entry.name} ({entry.host}:{entry.port})" for entry in settings.destinations)
     out.print(f"[green]good[/]: {escape(str(where))}", highlight=False, soft_wrap=True)

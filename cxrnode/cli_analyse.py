@@ -104,7 +104,7 @@ def _chosen(files: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         msg = f"{folder} cannot be made: {error.strerror}; name another folder"
         raise typer.BadParameter(msg, param_hint="--overlay") from None

@@ -153,7 +153,7 @@ def prepare_folder(folder: Path) -> None:
             msg = f"{folder} is or holds what the demo did not make; name another folder with --out"
             raise PermanentError(msg)
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(mode=0o700, parents=True)
     (folder / MARKER).touch()
 
 
@@ -226,7 +226,7 @@ def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterat
 def _running(command: str, settings_file: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of ours until the block ends, without the settings in the environment, which are another node's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    with log.open("wb") as sink:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-P", "-m", "cxrnode", "--config", str(settings_file), command],
             stdout=sink,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
@@ -35,6 +36,7 @@ class Service(Protocol):
 
 def run(name: str, settings: Settings, build: Callable[[Settings, Database], Service]) -> None:
     """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone."""
+    keep_private()
     configure_logs(settings.log, name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.node_state import require_consistent
+from cxrnode.preflight import require_runnable
 from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking import schema
 from tracking.database import Database, in_words
@@ -48,7 +49,14 @@ class Supervisor:
         self.children = [_Child(name) for name in wanted(self.settings)]
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT; return the exit code for the shell."""
+        """Run until SIGTERM or SIGINT; return the exit code for the shell.
+
+        Raises
+        ------
+        SettingsError
+            The settings cannot run, or database and files do not belong together.
+        """
+        require_runnable(self.settings)
         configure_logs(self.settings.log, "serve")
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -55,7 +55,7 @@ class Database:
         SettingsError
             The URL is none, names another kind of database, or SQLite's folder cannot be made.
         """
-        parsed = _parse(url)
+        parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:" and "uri" not in parsed.query:
                 _make_private(Path(parsed.database))
@@ -137,8 +137,14 @@ def in_words(error: DBAPIError) -> str:
     return words[0] if words else type(error.orig).__name__
 
 
-def _parse(url: str) -> URL:
-    """Read a database URL; the message never repeats it, as it may hold a password."""
+def parse_url(url: str) -> URL:
+    """Read a database URL; the message never repeats it, as it may hold a password.
+
+    Raises
+    ------
+    SettingsError
+        It is no URL, or of another kind of database than SQLite and PostgreSQL.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the latter of a port that is no number: part of a password, at times

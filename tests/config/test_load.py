@@ -79,6 +79,8 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
             '[[destinations]]\nkind = "hl7"\nname = "x"\nhost = "ris..example"\nport = 1',
             ["destinations[1].host", "a host is"],
         ),
+        ('[destinations]\nkind = "hl7"', ["[destinations]", "write [[destinations]], in double brackets"]),
+        ('[peers]\nname = "pacs"', ["[peers]", "write [[peers]], in double brackets"]),
         ("[receive\n", ["not valid TOML", "cxrnode init --print"]),
     ],
 )

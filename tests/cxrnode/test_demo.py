@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -38,6 +39,16 @@ def write(path: Path, seed: int, *, uid: str | None = None, view: View = View.PA
     dataset.save_as(path, enforce_file_format=True)
 
 
+def assert_private(folder: Path) -> None:
+    """See that nobody but the owner reads what a node has: store, database, documents, anchor, log."""
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    found = [folder / "node.log", folder / "node", *(folder / "node").rglob("*")]
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in found}
+    assert {path: mode for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
+    kinds = {path.suffix for path in found}
+    assert kinds >= {".db", ".dcm", ".anchor", ".log"}
+
+
 def test_files_under_one_uid_are_told_apart_by_name_and_the_folder_may_hold_anything(tmp_path: Path) -> None:
     source, folder = tmp_path / "my files", tmp_path / "what came out"
     uid = "2.25.123456789"
@@ -46,8 +57,13 @@ def test_files_under_one_uid_are_told_apart_by_name_and_the_folder_may_hold_anyt
     write(source / "third.dcm", 2, uid=uid)
     write(source / "[red]lateral.dcm", 3, view=View.LATERAL)
     (source / "notes.txt").write_text("no DICOM")
-    outcome = run(source, folder)
+    before = os.umask(0)
+    try:
+        outcome = run(source, folder)
+    finally:
+        os.umask(before)
     assert outcome.good, outcome.expectations
+    assert_private(folder)
     assert outcome.ignored == 1
     assert sorted(outcome.names.values()) == [["[red]lateral.dcm"], ["day 1/first.dcm", "second.dcm", "third.dcm"]]
     assert outcome.notes == [

@@ -1,5 +1,6 @@
 """A clock that is set back by an hour delays no waiting work, on SQLite and on PostgreSQL."""
 
+import shutil
 import time
 from typing import Any
 
@@ -156,8 +157,6 @@ def test_a_running_service_knows_the_step_to_the_second(database: Database, cloc
 def test_no_story_of_steps_makes_work_wait_longer(
     tmp_path_factory: Any, sqlite_template: Any, steps: list[int]
 ) -> None:
-    import shutil
-
     file = tmp_path_factory.mktemp("story") / "cxrnode.db"
     shutil.copyfile(sqlite_template, file)
     database = Database.open(f"sqlite:///{file}")
