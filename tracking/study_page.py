@@ -103,6 +103,11 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
     )
 
 
+def latest_result(page: StudyPage) -> AnalysisDetail | None:
+    """Return the latest analysis of a study that holds, or None."""
+    return next((analysis for analysis in page.analyses if not analysis.void), None)
+
+
 def find_document(
     read: Session, study_uid: str, document_uid: str, kinds: Collection[str] = ("sc", "map")
 ) -> StoredFile | None:

@@ -8,6 +8,7 @@ from config.errors import PermanentError
 from config.logs import get_logger
 from console import maps, pictures, radiographs, words
 from console.pages.answer import study_answers
+from console.prior import prior_beside
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, study_page
 from tracking.audit import AuditEventType
@@ -51,10 +52,11 @@ class StudyPages:
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
             raise HTTPException(404)
+        prior = prior_beside(self._site, request, study)
         return self._site.show(
             request, "study.html", study=study, maps=maps.by_capture(standing),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
-            views=views[::-1], most=AUDIT_LINES, documents=documents,
+            views=views[::-1], most=AUDIT_LINES, documents=documents, prior=prior,
             answers=study_answers(self._site, request, uid, standing),
         )  # fmt: skip
 

@@ -218,4 +218,8 @@ const sheet = document.createElementNS("urn:cxrnode", "style");
 sheet.setAttribute("data-openseadragon-mobile-css", "true");
 document.head.append(sheet);
 for (const details of document.querySelectorAll("details.sent")) details.open = false;
-for (const figure of document.querySelectorAll("figure.viewer")) figure.viewer = new Viewer(figure);
+for (const figure of document.querySelectorAll("figure.viewer")) {
+  const folded = figure.closest("details.prior-image"); // asked for, and noted, only when it is looked at
+  if (!folded) figure.viewer = new Viewer(figure);
+  else folded.addEventListener("toggle", () => { if (folded.open) figure.viewer ??= new Viewer(figure); });
+}
