@@ -16,9 +16,11 @@ from console.pages import (
     audit_log,
     destinations,
     filters,
+    flow,
     health,
     live,
     login,
+    plots,
     refusals,
     static,
     study,
@@ -29,7 +31,7 @@ from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login, live, filters)
+PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login, live, filters, flow, plots)
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {

@@ -32,7 +32,8 @@ READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
 POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
 _PAGES = (
-    ("/", "Worklist"), ("/analyse", "Analyse"), ("/destinations", "Destinations"), ("/refusals", "Refusals"),
+    ("/", "Worklist"), ("/analyse", "Analyse"), ("/flow", "Flow"), ("/plots", "Plots"),
+    ("/destinations", "Destinations"), ("/refusals", "Refusals"),
     ("/audit", "Audit log"),
 )  # fmt: skip
 

@@ -49,6 +49,8 @@ ROUTES: Routes = {
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): _VIEWER,
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
+    ("GET", "/flow"): _RADIOLOGIST,
+    ("GET", "/plots"): _RADIOLOGIST,
     ("GET", "/destinations"): _RADIOLOGIST,
     ("POST", "/destinations/echo"): _ADMINISTRATOR,
     ("GET", "/refusals"): _ADMINISTRATOR,

@@ -35,6 +35,8 @@ LEAST = {
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): VIEWER,
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
+    ("GET", "/flow"): RADIOLOGIST,
+    ("GET", "/plots"): RADIOLOGIST,
     ("GET", "/destinations"): RADIOLOGIST,
     ("POST", "/destinations/echo"): ADMINISTRATOR,
     ("GET", "/refusals"): ADMINISTRATOR,
