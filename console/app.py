@@ -20,10 +20,12 @@ from console.pages import (
     health,
     live,
     login,
+    models,
     plots,
     refusals,
     static,
     study,
+    users,
     worklist,
 )
 from console.refusal_log import refusal_log
@@ -31,7 +33,10 @@ from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login, live, filters, flow, plots)
+PAGES = (
+    worklist, study, analyse, destinations, refusals, audit_log, health, static, login, live, filters, flow, plots,
+    models, users,
+)  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {

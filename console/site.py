@@ -33,8 +33,8 @@ POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
 _PAGES = (
     ("/", "Worklist"), ("/analyse", "Analyse"), ("/flow", "Flow"), ("/plots", "Plots"),
-    ("/destinations", "Destinations"), ("/refusals", "Refusals"),
-    ("/audit", "Audit log"),
+    ("/destinations", "Destinations"), ("/models", "Models"), ("/refusals", "Refusals"),
+    ("/audit", "Audit log"), ("/users", "Users"),
 )  # fmt: skip
 
 

@@ -49,12 +49,17 @@ ROUTES: Routes = {
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): _VIEWER,
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
+    ("GET", "/models"): _VIEWER,
     ("GET", "/flow"): _RADIOLOGIST,
     ("GET", "/plots"): _RADIOLOGIST,
     ("GET", "/destinations"): _RADIOLOGIST,
     ("POST", "/destinations/echo"): _ADMINISTRATOR,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
+    ("GET", "/users"): _ADMINISTRATOR,
+    ("POST", "/users"): _ADMINISTRATOR,
+    ("POST", "/users/change"): _ADMINISTRATOR,
+    ("POST", "/users/revoke"): _ADMINISTRATOR,
 }
 """By method and path; GET stands for HEAD, too."""
 

@@ -35,12 +35,17 @@ LEAST = {
     ("GET", "/study/{uid}/images/{instance}/maps/{label}.png"): VIEWER,
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
+    ("GET", "/models"): VIEWER,
     ("GET", "/flow"): RADIOLOGIST,
     ("GET", "/plots"): RADIOLOGIST,
     ("GET", "/destinations"): RADIOLOGIST,
     ("POST", "/destinations/echo"): ADMINISTRATOR,
     ("GET", "/refusals"): ADMINISTRATOR,
     ("GET", "/audit"): ADMINISTRATOR,
+    ("GET", "/users"): ADMINISTRATOR,
+    ("POST", "/users"): ADMINISTRATOR,
+    ("POST", "/users/change"): ADMINISTRATOR,
+    ("POST", "/users/revoke"): ADMINISTRATOR,
 }
 """Written down here once more, so that a change of the table is a change of a test."""
 ONE_TIME = {("POST", "/logout"), ("GET", "/password"), ("POST", "/password")}
