@@ -18,12 +18,16 @@ from console.pages import (
     destinations,
     documents,
     filters,
+    flow,
     health,
     live,
     login,
+    models,
+    plots,
     refusals,
     static,
     study,
+    users,
     worklist,
 )
 from console.refusal_log import refusal_log
@@ -32,8 +36,8 @@ from tracking.database import Database
 
 log = get_logger(__name__)
 PAGES = (
-    worklist, study, documents, answer, analyse, destinations, refusals, audit_log, health, static, login, live,
-    filters,
+    worklist, study, documents, answer, analyse, destinations, flow, plots, models, refusals, audit_log, users, health,
+    static, login, live, filters,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.

@@ -32,8 +32,9 @@ READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
 POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
 _PAGES = (
-    ("/", "Worklist"), ("/analyse", "Analyse"), ("/destinations", "Destinations"), ("/refusals", "Refusals"),
-    ("/audit", "Audit log"),
+    ("/", "Worklist"), ("/analyse", "Analyse"), ("/flow", "Flow"), ("/plots", "Plots"),
+    ("/destinations", "Destinations"), ("/models", "Models"), ("/refusals", "Refusals"),
+    ("/audit", "Audit log"), ("/users", "Users"),
 )  # fmt: skip
 
 

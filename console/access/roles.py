@@ -53,10 +53,17 @@ ROUTES: Routes = {
     ("POST", "/study/{uid}/answers"): _RADIOLOGIST,
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
+    ("GET", "/models"): _VIEWER,
+    ("GET", "/flow"): _RADIOLOGIST,
+    ("GET", "/plots"): _RADIOLOGIST,
     ("GET", "/destinations"): _RADIOLOGIST,
     ("POST", "/destinations/echo"): _ADMINISTRATOR,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
+    ("GET", "/users"): _ADMINISTRATOR,
+    ("POST", "/users"): _ADMINISTRATOR,
+    ("POST", "/users/change"): _ADMINISTRATOR,
+    ("POST", "/users/revoke"): _ADMINISTRATOR,
 }
 """By method and path; GET stands for HEAD, too."""
 

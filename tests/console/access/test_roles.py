@@ -39,10 +39,17 @@ LEAST = {
     ("POST", "/study/{uid}/answers"): RADIOLOGIST,
     ("GET", "/analyse"): VIEWER,
     ("POST", "/analyse"): VIEWER,
+    ("GET", "/models"): VIEWER,
+    ("GET", "/flow"): RADIOLOGIST,
+    ("GET", "/plots"): RADIOLOGIST,
     ("GET", "/destinations"): RADIOLOGIST,
     ("POST", "/destinations/echo"): ADMINISTRATOR,
     ("GET", "/refusals"): ADMINISTRATOR,
     ("GET", "/audit"): ADMINISTRATOR,
+    ("GET", "/users"): ADMINISTRATOR,
+    ("POST", "/users"): ADMINISTRATOR,
+    ("POST", "/users/change"): ADMINISTRATOR,
+    ("POST", "/users/revoke"): ADMINISTRATOR,
 }
 """Written down here once more, so that a change of the table is a change of a test."""
 ONE_TIME = {("POST", "/logout"), ("GET", "/password"), ("POST", "/password")}

@@ -1,0 +1,101 @@
+"""The model packages of a node: those that came with it and those that its settings name, each checked as a whole."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from config.errors import PackageError
+from config.settings import InferenceSettings
+from inference.evidence import Evidence, may_be_stated
+from inference.findings import OperatingPoints
+from inference.manifest import ReportedFinding
+from inference.package import (
+    BUILT_IN,
+    CARD,
+    MANIFEST,
+    AnyPackage,
+    VerdictPackage,
+    load_package,
+    load_verdict,
+    with_site_points,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFinding:
+    """A finding of a package with what follows for this site."""
+
+    spec: ReportedFinding
+    points: OperatingPoints
+    """In force here: the site's own, or the package's."""
+    of_the_site: bool
+    stated: bool
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """Return what its calls were worth where that was measured."""
+        return self.spec.evidence.evidence() if self.spec.evidence else None
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package that is there; ``problem`` says why it does not load, and ``package`` is None then."""
+
+    name: str
+    package: AnyPackage | VerdictPackage | None
+    in_use: bool
+    findings: tuple[InstalledFinding, ...] = ()
+    card: str = ""
+    """Markdown."""
+    problem: str = ""
+
+
+def installed_packages(settings: InferenceSettings) -> list[InstalledPackage]:
+    """Return the packages, those in use first."""
+    in_use = (settings.package, settings.verdict_package)
+    built_in = sorted(entry.name for entry in BUILT_IN.glob("*") if (entry / MANIFEST).is_file())
+    return [_installed(name, settings, in_use=name in in_use) for name in (*in_use, *(set(built_in) - set(in_use)))]
+
+
+def _installed(name: str, settings: InferenceSettings, *, in_use: bool) -> InstalledPackage:
+    shown = Path(name).name
+    try:
+        package = _load(name, _changed_at(name))
+        card = (package.folder / CARD).read_text(encoding="utf-8", errors="replace")
+    except (PackageError, OSError) as error:
+        return InstalledPackage(shown, None, in_use, problem=str(error))
+    if isinstance(package, VerdictPackage):
+        return InstalledPackage(shown, package, in_use, card=card)
+    if name == settings.package:
+        package = with_site_points(package, settings.operating_points)
+    return InstalledPackage(shown, package, in_use, _findings(package), card)
+
+
+def _findings(package: AnyPackage) -> tuple[InstalledFinding, ...]:
+    own = dict(package.site_points)
+    found = []
+    for spec in package.manifest.findings:
+        points = package.points(spec)
+        evidence = spec.evidence.evidence() if spec.evidence else None
+        stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
+        found.append(InstalledFinding(spec, points, spec.label in own, stated))
+    return tuple(found)
+
+
+def _changed_at(name: str) -> float:
+    """Return when the manifest of a package was written, so that a new one is read and checked anew."""
+    folder = BUILT_IN / name if (BUILT_IN / name / MANIFEST).is_file() else Path(name)
+    manifest = folder / MANIFEST
+    return manifest.stat().st_mtime if manifest.is_file() else 0.0
+
+
+@lru_cache(maxsize=16)
+def _load(name: str, _changed_at: float) -> AnyPackage | VerdictPackage:
+    """Load a package and check every file of it, which takes a tenth of a second."""
+    try:
+        return load_package(name)
+    except PackageError as error:
+        try:
+            return load_verdict(name)
+        except PackageError:
+            raise error from None
