@@ -34,7 +34,7 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
         It is not in the form that captures are written in.
     """
     with drawing:
-        image = _image(_read(folder, file), file.uid)
+        image = _image(read_stored(folder, file), file.uid)
         if longest_side is not None and max(image.size) > longest_side:
             image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
         png = io.BytesIO()
@@ -42,7 +42,11 @@ def draw(folder: Path, file: StoredFile, *, longest_side: int | None = LONGEST_S
         return png.getvalue()
 
 
-def _read(folder: Path, file: StoredFile) -> bytes:
+def read_stored(folder: Path, file: StoredFile) -> bytes:
+    """Return the bytes of a document, the very ones that were recorded.
+
+    Raises :class:`UnreadableInstance` where its file is gone, outside the store, too large or altered.
+    """
     root = folder.resolve()
     path = (root / file.path).resolve()
     if not path.is_relative_to(root) or file.size > _MOST_BYTES:

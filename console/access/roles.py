@@ -20,6 +20,8 @@ class Rule:
     """None lets no token in."""
     before_change: bool = False
     """Open to a user who has to change the password first."""
+    from_here: bool = False
+    """Open without a login to a program on this machine."""
 
 
 Routes = Mapping[tuple[str, str], Rule]
@@ -29,6 +31,9 @@ _VIEWER = Rule(Role.VIEWER)
 _RADIOLOGIST = Rule(Role.RADIOLOGIST)
 _ADMINISTRATOR = Rule(Role.ADMINISTRATOR)
 _OWN_LOGIN = Rule(Role.VIEWER, before_change=True)
+_VIEWER_READS = Rule(Role.VIEWER, Scope.READ)
+_RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
+_ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
@@ -49,6 +54,17 @@ ROUTES: Routes = {
     ("GET", "/destinations"): _RADIOLOGIST,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
+    ("GET", "/api/v1/openapi.json"): _VIEWER_READS,
+    ("GET", "/api/v1/studies"): _VIEWER_READS,
+    ("GET", "/api/v1/studies/{uid}"): _VIEWER_READS,
+    ("GET", "/api/v1/studies/{uid}/documents"): _VIEWER_READS,
+    ("GET", "/api/v1/documents/{uid}"): _VIEWER_READS,
+    ("GET", "/api/v1/documents/{uid}/content"): _VIEWER_READS,
+    ("GET", "/api/v1/models"): _VIEWER_READS,
+    ("POST", "/api/v1/analyse"): _VIEWER_READS,
+    ("GET", "/api/v1/destinations"): _RADIOLOGIST_READS,
+    ("GET", "/api/v1/refusals"): _ADMINISTRATOR_READS,
+    ("GET", "/api/v1/audit"): _ADMINISTRATOR_READS,
 }
 """By method and path; GET stands for HEAD, too."""
 
