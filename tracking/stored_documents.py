@@ -45,8 +45,11 @@ def find_document(read: Session, uid: str) -> StoredDocument | None:
 
 
 def _query() -> Select[Any]:
-    query: Select[Any] = select(Document, Analysis.revision, Study)
-    return query.join(Analysis, Document.analysis_id == Analysis.id).join(Study, Analysis.study_uid == Study.study_uid)
+    query: Any = select(Document, Analysis.revision, Study)
+    found: Select[Any] = query.join(Analysis, Document.analysis_id == Analysis.id).join(
+        Study, Analysis.study_uid == Study.study_uid
+    )
+    return found
 
 
 def _documents(read: Session, query: Select[Any]) -> Iterable[StoredDocument]:

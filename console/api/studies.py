@@ -31,7 +31,8 @@ _STEPS = frozenset(AuditEventType) - _LOOKS
 _CURSOR = r"^[0-9]{0,18}~[A-Za-z0-9._-]{1,64}$"
 
 Word = Annotated[str, Query(max_length=128)]
-Day = Annotated[date | None, Query(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+Day = date | None
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 Cursor = Annotated[str | None, Query(pattern=_CURSOR, description="As `older` or `newer` of an answer gave it.")]
 Uid = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Status = Literal[
@@ -78,7 +79,7 @@ class Studies:
         which = StudyFilter(
             search=words.printable(q), patient=words.printable(patient), accession=words.printable(accession),
             status=status or "", finding=words.printable(finding), calling_ae=words.printable(caller), urgent=urgent,
-            first=first, last=last,
+            first=_within(first), last=_within(last),
         )  # fmt: skip
         with self._site.database.reading() as read:
             found = worklist.find_studies(
@@ -216,9 +217,12 @@ def _key(cursor: str | None, order: Order) -> Key | None:
     at, _, uid = cursor.partition("~")
     if order is Order.STUDY_DATE:
         return at[:8], uid
-    if not at:
-        raise HTTPException(422, "query.after, query.before: it was not given by an answer in this order.")
-    return int(at), uid
+    return int(at or 0), uid
+
+
+def _within(day: date | None) -> date | None:
+    """Return a day as a moment can be told from it; before and after these days there are no studies."""
+    return None if day is None else min(max(day, _FIRST_DAY), _LAST_DAY)
 
 
 def _cursor(key: Key | None) -> str | None:
