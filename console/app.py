@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from config.logs import get_logger
 from config.settings import Settings
-from console import api
+from console import api, dicomweb
 from console.access.gate import Gate
 from console.access.visitor import address_of
 from console.pages import analyse, audit_log, destinations, health, login, refusals, static, study, worklist
@@ -33,7 +33,7 @@ def make_app(settings: Settings, database: Database) -> Gate:
     """Return the application: pages behind the gate, no schema and no documentation pages of the framework."""
     site = Site(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
-    for router in (*(page.routes(site) for page in PAGES), *api.routers(site)):
+    for router in (*(page.routes(site) for page in PAGES), *api.routers(site), *dicomweb.routers(site)):
         app.include_router(router)
     _answer_failures(app, site)
     return Gate(app, site.sessions, site.show_refusal)

@@ -22,6 +22,11 @@ REQUEST_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 """From a request to the end of its answer, which a peer may be slow to take."""
 
+TRANSFER_SECONDS = 900.0
+"""The same where whole studies come and go. Strangers do not have it: they are answered before they send anything."""
+
+_TRANSFERS = "/dicom-web/"
+
 
 class _Loop(asyncio.SelectorEventLoop):
     """asyncio's event loop, on which a peer that begins no TLS is not waited for longer than for a request."""
@@ -62,7 +67,7 @@ class BoundedProtocol(H11Protocol):
         was_idle = self.is_idle
         super().handle_events()
         if was_idle and not self.is_idle:
-            self._wait(ANSWER_SECONDS)
+            self._wait(TRANSFER_SECONDS if self.scope["path"].startswith(_TRANSFERS) else ANSWER_SECONDS)
 
     def on_response_complete(self) -> None:
         """Wait for the next request on this connection."""

@@ -47,6 +47,21 @@ LEAST = {
     ("GET", "/api/v1/destinations"): RADIOLOGIST,
     ("GET", "/api/v1/refusals"): ADMINISTRATOR,
     ("GET", "/api/v1/audit"): ADMINISTRATOR,
+    ("POST", "/dicom-web/studies"): RADIOLOGIST,
+    ("POST", "/dicom-web/studies/{study}"): RADIOLOGIST,
+    ("GET", "/dicom-web/studies"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/metadata"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/instances"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/metadata"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/metadata"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}"): VIEWER,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered"): VIEWER,
 }
 """Written down here once more, so that a change of the table is a change of a test."""
 ONE_TIME = {("POST", "/logout"), ("GET", "/password"), ("POST", "/password")}
@@ -81,7 +96,16 @@ def test_the_table_is_as_it_was_agreed() -> None:
 
 
 def place(path: str) -> str:
-    for name, value in (("{uid}", "1.9"), ("{document}", "2.25.77"), ("{instance}", "1.1"), ("{label}", "x")):
+    for name, value in (
+        ("{uid}", "1.9"),
+        ("{document}", "2.25.77"),
+        ("{instance}", "1.1"),
+        ("{label}", "x"),
+        ("{study}", "1.9"),
+        ("{series}", "1.8"),
+        ("{frames}", "1"),
+        ("{tag}", "00420011"),
+    ):
         path = path.replace(name, value)
     return path.replace("{name}", "style.css")
 
