@@ -96,7 +96,7 @@ class Retrieval:
         with pictures.drawing:
             dataset = self._held.dataset(found)
             try:
-                contents = [read_frame(dataset, number, form, most) for number in numbers]
+                contents = {number: read_frame(dataset, number, form, most) for number in numbers}
             except HTTPException:
                 raise
             except Exception as error:  # noqa: BLE001 - pydicom converts on access and raises anything
@@ -105,8 +105,8 @@ class Retrieval:
         address = instance_address(study, series, instance)
         content_type = f"{form.media_type}; transfer-syntax={form.transfer_syntax}"
         parts = [
-            Part({"Content-Type": content_type, "Content-Location": f"{address}/frames/{number}"}, [content])
-            for number, content in zip(numbers, contents, strict=True)
+            Part({"Content-Type": content_type, "Content-Location": f"{address}/frames/{number}"}, [contents[number]])
+            for number in numbers
         ]
         return multipart_response(parts, form.media_type)
 
