@@ -230,6 +230,8 @@ class ConsoleSettings(Section):
     analyse: bool = True
     upload_files: int = Field(default=8, ge=1, le=32)
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
+    dicomweb: bool = True
+    store_instances: int = Field(default=200, ge=1, le=5000)
 
     @model_validator(mode="before")
     @classmethod

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from config.errors import RetriableError
 from config.logs import get_logger
 from config.settings import Settings
-from inference.findings import Finding, ImageAnalysis, NotAnalysed, Reason, finding_to_json
+from inference.findings import Finding, ImageAnalysis, ModelIdentity, NotAnalysed, Reason, finding_to_json
 from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
 from reporting.reading import ClaimedFinding, claims_of
 from tracking.study_page import FindingDetail
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser
+    from inference.file_analysis import FileAnalysis
 
 log = get_logger(__name__)
 MOST_WAITING = 4
@@ -108,11 +109,25 @@ class Answers:
             )
         return replace(_image_answer(name, answer.analysis, overlay, answer.seconds), maps=maps)
 
+    def analyse(self, content: bytes) -> "tuple[FileAnalysis, ModelIdentity]":
+        """Return what the model says of one file, undrawn, when its turn comes.
+
+        Raises :class:`config.errors.CxrnodeError` when the model cannot be opened.
+        """
+        from inference.file_analysis import analyse_content  # which brings the decoders
+
+        with self._one_at_a_time:
+            analyser = self._opened()
+            return analyse_content(analyser, content, self._settings.inference.max_pixels), analyser.identity
+
     def too_large(self, name: str) -> ImageAnswer:
         """Return the answer to a file that is not even looked at."""
+        return _image_answer(name, self.too_large_analysis(), None, 0.0)
+
+    def too_large_analysis(self) -> ImageAnalysis:
+        """Return what is said of a file that is not even looked at."""
         most = self._settings.console.upload_bytes // 1_000_000
-        refusal = NotAnalysed(Reason.UNREADABLE, f"the file is larger than {most} MB; export it smaller")
-        return _image_answer(name, ImageAnalysis(refusal), None, 0.0)
+        return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, f"the file is larger than {most} MB; export it smaller"))
 
     def _opened(self) -> "Analyser":
         if self._analyser is None:

@@ -1,14 +1,17 @@
 """The application: all pages behind the gate, and what is answered when one of them fails."""
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import Response
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from config.logs import get_logger
 from config.settings import Settings
+from console import api, dicomweb
 from console.access.gate import Gate
 from console.access.visitor import address_of
 from console.pages import (
@@ -30,6 +33,7 @@ from console.pages import (
     users,
     worklist,
 )
+from console.problems import DETAILS, is_for_programs, problem
 from console.refusal_log import refusal_log
 from console.site import Site
 from tracking.database import Database
@@ -53,8 +57,8 @@ def make_app(settings: Settings, database: Database, site: Site | None = None) -
     """
     site = site or Site(settings, database)
     app = FastAPI(title="cxrnode", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
-    for page in PAGES:
-        app.include_router(page.routes(site))
+    for router in (*(page.routes(site) for page in PAGES), *api.routers(site), *dicomweb.routers(site)):
+        app.include_router(router)
     _answer_failures(app, site)
     return Gate(app, site.sessions, site.show_refusal)
 
@@ -62,16 +66,19 @@ def make_app(settings: Settings, database: Database, site: Site | None = None) -
 def _answer_failures(app: FastAPI, site: Site) -> None:
     """Answer each failure with a page that says what to do; its text goes to the log alone."""
 
-    def refused(request: Request, error: Exception) -> HTMLResponse:
-        status = error.status_code if isinstance(error, HTTPException) else 404
+    def refused(request: Request, error: Exception) -> Response:
+        by_program = is_for_programs(request.scope["path"])
+        status = error.status_code if isinstance(error, HTTPException) else 422 if by_program else 404
         refusal_log.add(f"answered {status}", address_of(request.scope))
+        if by_program:
+            return problem(status, _words(error), getattr(error, "headers", None))
         return site.show_refusal(request, _kind(status), status)
 
-    def unreachable(request: Request, error: Exception) -> HTMLResponse:
+    def unreachable(request: Request, error: Exception) -> Response:
         log.error("console-database-failed", error=type(error).__name__)
         return site.show_refusal(request, "database", 503)
 
-    def broken(request: Request, error: Exception) -> HTMLResponse:
+    def broken(request: Request, error: Exception) -> Response:
         log.error("console-page-failed", error=type(error).__name__)
         return site.show_refusal(request, "broken", 500)
 
@@ -79,6 +86,15 @@ def _answer_failures(app: FastAPI, site: Site) -> None:
     app.add_exception_handler(RequestValidationError, refused)
     app.add_exception_handler(DBAPIError, unreachable)
     app.add_exception_handler(Exception, broken)
+
+
+def _words(error: Exception) -> str:
+    """Return what is wrong with a program's request, without the values that it sent."""
+    if isinstance(error, RequestValidationError):
+        return "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
+    if isinstance(error, HTTPException) and error.detail != HTTPStatus(error.status_code).phrase:
+        return error.detail
+    return DETAILS[_kind(getattr(error, "status_code", 400))]
 
 
 def _kind(status: int) -> str:

@@ -24,6 +24,10 @@ ANSWER_SECONDS = 60.0
 
 KEEP_OPEN = "cxrnode.keep_open"
 """In a request's scope: what an answer without end calls from time to time."""
+TRANSFER_SECONDS = 900.0
+"""The same where whole studies come and go. Strangers do not have it: they are answered before they send anything."""
+
+_TRANSFERS = "/dicom-web/"
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -65,7 +69,7 @@ class BoundedProtocol(H11Protocol):
         was_idle = self.is_idle
         super().handle_events()
         if was_idle and not self.is_idle:
-            self._wait(ANSWER_SECONDS)
+            self._wait(TRANSFER_SECONDS if self.scope["path"].startswith(_TRANSFERS) else ANSWER_SECONDS)
             cast("dict[str, Any]", self.scope)[KEEP_OPEN] = self.keep_open
 
     def keep_open(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
@@ -16,8 +16,10 @@ from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
+from console.answers import Answers
 from console.live.bell import bell_lines
 from console.live.reader import LiveReader
+from console.problems import DETAILS, is_for_programs, problem
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -45,6 +47,7 @@ class Site:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
+        self.answers = Answers(settings)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
@@ -70,8 +73,10 @@ class Site:
         )  # fmt: skip
         return HTMLResponse(page, code)
 
-    def show_refusal(self, request: Request, kind: str, code: int) -> HTMLResponse:
-        """Return the page for somebody who does not get what was asked for; ``kind`` says why."""
+    def show_refusal(self, request: Request, kind: str, code: int) -> Response:
+        """Return the page, or the problem details, for who does not get what was asked for; ``kind`` says why."""
+        if is_for_programs(request.scope["path"]):
+            return problem(code, DETAILS[kind])
         return self.show(request, "error.html", code, kind=kind)
 
     def note_view(self, request: Request, uid: str, detail: audit.Detail) -> None:

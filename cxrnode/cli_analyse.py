@@ -201,24 +201,12 @@ def _as_json(answers: Sequence[Answer], model: "ModelIdentity") -> dict[str, Any
 
 
 def _file_as_json(answer: Answer) -> dict[str, Any]:
-    from inference.findings import NotAnalysed, finding_to_json, remarks_to_json
-    from reporting.image_answer import answer_lines
-    from reporting.reading import claims_of
+    from reporting.image_answer import answer_to_json
 
-    analysis = answer.file.analysis
-    refusal = analysis.outcome if isinstance(analysis.outcome, NotAnalysed) else None
-    findings = () if isinstance(analysis.outcome, NotAnalysed) else analysis.outcome
     return {
         "file": answer.path,
         "kind": answer.file.kind,
-        "analysed": refusal is None,
-        "reason": None if refusal is None else refusal.reason,
-        "because": None if refusal is None else refusal.because,
-        "lines": answer_lines(analysis),
-        "findings": [{"claim": entry.claim, **finding_to_json(entry.finding)} for entry in claims_of(findings)],
-        "remarks": remarks_to_json(analysis.remarks),
-        "verdict": analysis.verdict,
-        "distance": analysis.distance,
+        **answer_to_json(answer.file.analysis),
         "overlay": answer.overlay,
         "maps": answer.maps,
         "seconds": round(answer.file.seconds, 3),

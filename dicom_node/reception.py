@@ -1,18 +1,18 @@
 """One C-STORE, from its first byte to its status."""
 
 from dataclasses import replace
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from config.errors import StorageFull, UnreadableInstance
 from config.logs import get_logger
-from dicom_node.association import AcceptedAssociation
+from dicom_node.access import Caller
 from dicom_node.commit import GroupCommit
 from dicom_node.file_meta import file_meta
 from dicom_node.header import PREFIX_BYTES, Header, UnusableUid, is_cut_short, is_usable_uid, parse_header
 from dicom_node.message import Answer, StoreRequest
 from dicom_node.refusal_causes import refused_instance, valid_uid
-from dicom_node.refusals import Refusals
 from dicom_node.store import InstanceStore, PartialFile
 from tracking import audit
 from tracking.audit import AuditEventType
@@ -23,6 +23,7 @@ from tracking.instances import (
     register_conflict,
     register_instance,
 )
+from tracking.refusals import Refusal
 
 _log = get_logger(__name__)
 
@@ -30,33 +31,63 @@ SUCCESS = Answer(0x0000)
 BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or no UID")
 WRONG_CLASS = Answer(0x0122, "SOP class is not that of the context")
 MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
+OTHER_STUDY = Answer(0xA900, "data set is of another study than the address")
 UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
 CUT_SHORT = Answer(0xC000, "data set ends within its last element")
 NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
 NOT_RECORDED = Answer(0xA700, "database is not available, try again later")
 
 
+class Sender(Protocol):
+    """Who sends: an association, or a request over HTTP."""
+
+    caller: Caller
+    studies: set[str]
+    """UIDs of the studies that were stored for it."""
+    prepared: PartialFile | None
+    """A temporary file for the next image, opened before it came."""
+
+
+class RefusalTrace(Protocol):
+    """Takes a note of what is refused."""
+
+    def add(self, refusal: Refusal) -> None:
+        """Note a refusal; returns at once."""
+
+
 class Reception:
-    """Takes one data set while it arrives, and decides what the sender is told."""
+    """Takes one data set while it arrives, and decides what the sender is told.
+
+    ``refusal`` is an answer that stands before the first byte; a data set of another study than ``study_uid``, where
+    one is given, is refused.
+    """
 
     def __init__(
         self,
-        association: AcceptedAssociation,
+        sender: Sender,
         request: StoreRequest,
         store: InstanceStore,
         commits: GroupCommit,
         settle_seconds: float,
-        refusals: Refusals,
+        refusals: RefusalTrace,
+        *,
+        refusal: Answer | None = None,
+        study_uid: str | None = None,
     ) -> None:
-        self._association = association
+        self.header: Header | None = None
+        """What the data set says it is, once it was read."""
+        self._sender = sender
+        self._study_uid = study_uid
         self._request = request
         self._store = store
         self._commits = commits
         self._settle_seconds = settle_seconds
         self._refusals = refusals
-        self._refusal: Answer | None = None
+        self._refusal = refusal
         self._prefix = bytearray()
         self._file: PartialFile | None = None
+        if refusal is not None:
+            return
         if request.sop_class_uid != request.abstract_syntax:
             self._refusal = WRONG_CLASS
             return
@@ -64,7 +95,7 @@ class Reception:
             self._refusal = BAD_INSTANCE_UID
             return
         meta = file_meta(request.sop_class_uid, request.instance_uid, request.transfer_syntax_uid)
-        prepared, association.prepared = association.prepared, None
+        prepared, sender.prepared = sender.prepared, None
         try:
             self._file = store.start(meta, prepared)
         except StorageFull as error:
@@ -87,13 +118,15 @@ class Reception:
             return self._refuse(self._refusal or NO_SPACE)
         self._file.complete()
         try:
-            header = self._header(self._file)
+            header = self.header = self._header(self._file)
         except UnusableUid as error:
             return self._refuse(Answer(BAD_INSTANCE_UID.status, str(error)))
         except UnreadableInstance:
             return self._refuse(UNPARSABLE)
         if (header.sop_class_uid, header.instance_uid) != (self._request.sop_class_uid, self._request.instance_uid):
             return self._refuse(MISMATCH)
+        if self._study_uid not in {None, header.study.study_uid}:
+            return self._refuse(OTHER_STUDY)
         if self._is_cut_short(self._file):
             return self._refuse(CUT_SHORT)
         try:
@@ -106,7 +139,7 @@ class Reception:
         except Exception:  # noqa: BLE001 - any database driver's error: what is not recorded is not acknowledged
             _log.error("instance could not be recorded", instance_uid=self._request.instance_uid, exc_info=True)
             return NOT_RECORDED
-        self._association.studies.add(incoming.study.study_uid)
+        self._sender.studies.add(incoming.study.study_uid)
         if registered is not Registered.NEW:
             _log.info("instance came again", outcome=str(registered), instance_uid=incoming.instance_uid)
         return SUCCESS
@@ -139,7 +172,7 @@ class Reception:
             return is_cut_short(data, syntax)
 
     def _incoming(self, header: Header, file: PartialFile) -> IncomingInstance:
-        request, association = self._request, self._association
+        request, caller = self._request, self._sender.caller
         return IncomingInstance(
             instance_uid=request.instance_uid,
             sop_class_uid=request.sop_class_uid,
@@ -149,9 +182,9 @@ class Reception:
             sha256=file.sha256,
             size=file.size,
             path=self._store.place(file, request.instance_uid, request.transfer_syntax_uid),
-            calling_ae=association.calling_ae,
-            called_ae=association.called_ae,
-            address=association.address,
+            calling_ae=caller.calling_ae,
+            called_ae=caller.called_ae,
+            address=caller.address,
             study=header.study,
             repeated=header.repeated,
         )
@@ -176,7 +209,7 @@ class Reception:
         return registered, recorded_path(tx, incoming.instance_uid, incoming.sha256)
 
     def _out_of_space(self, error: StorageFull) -> None:
-        _log.error("instance refused", error=str(error), address=self._association.address)
+        _log.error("instance refused", error=str(error), address=self._sender.caller.address)
         self._refusal = NO_SPACE
         self.abandon()
         self._file = None
@@ -190,17 +223,17 @@ class Reception:
 
     def _audit_refusal(self, status: str, reason: str) -> None:
         """Log a refusal and write it into the audit log, if the database is there."""
-        request, association = self._request, self._association
+        request, caller = self._request, self._sender.caller
         uid = valid_uid(request.instance_uid)
         syntax, sop_class = request.transfer_syntax_uid, request.sop_class_uid
-        self._refusals.add(refused_instance(association.caller, status, reason, sop_class, syntax))
+        self._refusals.add(refused_instance(caller, status, reason, sop_class, syntax))
         detail: audit.Detail = {
             "instance_uid": uid,
             "status": status,
             "reason": reason,
-            "calling_ae": association.calling_ae,
-            "called_ae": association.called_ae,
-            "address": association.address,
+            "calling_ae": caller.calling_ae,
+            "called_ae": caller.called_ae,
+            "address": caller.address,
         }
         _log.warning("instance refused", **detail)
         try:

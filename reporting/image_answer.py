@@ -5,10 +5,18 @@ The maps of a study's images are drawn the same way for the console.
 
 import io
 from datetime import datetime
+from typing import Any
 
 from PIL import Image
 
-from inference.findings import Finding, ImageAnalysis, ModelIdentity, NotAnalysed
+from inference.findings import (
+    Finding,
+    ImageAnalysis,
+    ModelIdentity,
+    NotAnalysed,
+    finding_to_json,
+    remarks_to_json,
+)
 from inference.pixels import Picture
 from reporting.drawing import Caption
 from reporting.map_overlay import draw_map
@@ -32,6 +40,22 @@ def answer_lines(analysis: ImageAnalysis) -> list[str]:
     stated = gist(claims, [entry.finding.code.meaning for entry in claims])
     first = stated[0].upper() + stated[1:]
     return [first, *(line for line in summary(analysis.outcome) if line != first), *remarks]
+
+
+def answer_to_json(analysis: ImageAnalysis) -> dict[str, Any]:
+    """Return the answer as plain JSON values: what the lines say, and everything that they are made of."""
+    refusal = analysis.outcome if isinstance(analysis.outcome, NotAnalysed) else None
+    findings = () if isinstance(analysis.outcome, NotAnalysed) else analysis.outcome
+    return {
+        "analysed": refusal is None,
+        "reason": None if refusal is None else refusal.reason.value,
+        "because": None if refusal is None else refusal.because,
+        "lines": answer_lines(analysis),
+        "findings": [{"claim": entry.claim.value, **finding_to_json(entry.finding)} for entry in claims_of(findings)],
+        "remarks": remarks_to_json(analysis.remarks),
+        "verdict": analysis.verdict,
+        "distance": analysis.distance,
+    }
 
 
 def draw_overlay(

@@ -20,5 +20,12 @@ class Scope(StrEnum):
     """What a token is good for."""
 
     READ = "read"
+    """Read over `/api/v1`, and have a file analysed there."""
     WRITE = "write"
+    """Act over `/api/v1`."""
     DICOMWEB = "dicomweb"
+    """Query and retrieve over DICOMweb."""
+    STORE = "store"
+    """Store instances over DICOMweb."""
+    METRICS = "metrics"
+    """Read `/metrics`."""

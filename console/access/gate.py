@@ -16,7 +16,8 @@ from console.access import csrf, roles
 from console.access.headers import headers_of
 from console.access.roles import ROUTES, Routes, Rule
 from console.access.sessions import Sessions
-from console.access.visitor import address_of
+from console.access.visitor import address_of, is_from_here
+from console.problems import is_for_programs, problem
 from console.refusal_log import refusal_log
 from tracking.users import Identity
 
@@ -28,6 +29,9 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cxrnode"'}
 UNATTENDED = frozenset({"/live"})
 """Asked for by an open page, with nobody before it: a session that does nothing else comes to its end."""
 _LONGEST_RETURN = 512
+_TOKEN_ENDED = "The token is not valid: it was revoked, has expired, or its user is disabled."  # noqa: S105 - words
+_NO_SCOPE = "The token lacks the scope for this; `cxrnode token add` makes one that has it."
+_NO_ROLE = "The role of the token's user does not allow this; `cxrnode user role` changes it."
 
 ShowRefusal = Callable[[Request, str, int], Response]
 """Makes the page for somebody who is not let in: request, what is the matter, HTTP status."""
@@ -87,6 +91,8 @@ class Gate:
         rule = rules.get(method)
         if rule is not None and rule.role is None:
             return self._refuse_foreign_form(request) if method == "POST" else None
+        if rule is not None and rule.from_here and is_from_here(request):
+            return None
         bearer = _bearer_token(request.headers)
         if bearer is not None:
             return await self._refuse_token(request, rule, bearer)
@@ -110,23 +116,29 @@ class Gate:
         """Judge a request of a program; it brings no cookie, so no other site can have sent it."""
         holder = await run_in_threadpool(self._sessions.holder_of, token)
         if holder is None:
-            return Refusal("an API token that is not valid", _say("The token is not valid.", 401))
+            return Refusal(
+                "an API token that is not valid",
+                _say(_TOKEN_ENDED, 401),
+            )
         if rule is None or rule.scope is None or rule.scope not in holder.scopes:
-            return Refusal("an API token without the scope", _say("The token is not good for this.", 403))
+            return Refusal("an API token without the scope", _say(_NO_SCOPE, 403))
         if not roles.allows(rule, holder.identity.role):
-            return Refusal("an API token without the role", _say("The token's user may not do this.", 403))
+            return Refusal("an API token without the role", _say(_NO_ROLE, 403))
         _introduce(request, holder.identity, "")
         return None
 
     def _ask_for_login(self, request: Request) -> Refusal:
-        if request.method in {"GET", "HEAD"}:
+        by_program = is_for_programs(request.scope["path"])
+        if request.method in {"GET", "HEAD"} and not by_program:
             query = {"next": _address(request)} if request.scope["path"] != "/" else {}
             return Refusal("", _redirect(LOGIN_PAGE + (f"?{urlencode(query)}" if query else "")))
         answer = self._show(request, "login", 401)
         answer.headers.update(CHALLENGE)
-        return Refusal("a form without a login", answer)
+        return Refusal("a program without a token" if by_program else "a form without a login", answer)
 
     def _ask_for_new_password(self, request: Request) -> Refusal:
+        if is_for_programs(request.scope["path"]):
+            return Refusal("a program before the password was changed", self._show(request, "password", 403))
         if request.method in {"GET", "HEAD"}:
             return Refusal("", _redirect(PASSWORD_PAGE))
         return Refusal("a form before the password was changed", self._show(request, "role", 403))
@@ -201,4 +213,4 @@ def _redirect(address: str) -> Response:
 
 
 def _say(words: str, status: int) -> Response:
-    return Response(f"{words}\n", status, CHALLENGE if status == 401 else None, "text/plain")
+    return problem(status, words, CHALLENGE if status == 401 else None)

@@ -20,6 +20,8 @@ class Rule:
     """None lets no token in."""
     before_change: bool = False
     """Open to a user who has to change the password first."""
+    from_here: bool = False
+    """Open without a login to a program on this machine."""
 
 
 Routes = Mapping[tuple[str, str], Rule]
@@ -29,6 +31,11 @@ _VIEWER = Rule(Role.VIEWER)
 _RADIOLOGIST = Rule(Role.RADIOLOGIST)
 _ADMINISTRATOR = Rule(Role.ADMINISTRATOR)
 _OWN_LOGIN = Rule(Role.VIEWER, before_change=True)
+_VIEWER_READS = Rule(Role.VIEWER, Scope.READ)
+_RADIOLOGIST_STORES = Rule(Role.RADIOLOGIST, Scope.STORE)
+_VIEWER_RETRIEVES = Rule(Role.VIEWER, Scope.DICOMWEB)
+_RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
+_ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
@@ -64,6 +71,32 @@ ROUTES: Routes = {
     ("POST", "/users"): _ADMINISTRATOR,
     ("POST", "/users/change"): _ADMINISTRATOR,
     ("POST", "/users/revoke"): _ADMINISTRATOR,
+    ("GET", "/api/v1/openapi.json"): _VIEWER_READS,
+    ("GET", "/api/v1/studies"): _VIEWER_READS,
+    ("GET", "/api/v1/studies/{uid}"): _VIEWER_READS,
+    ("GET", "/api/v1/studies/{uid}/documents"): _VIEWER_READS,
+    ("GET", "/api/v1/documents/{uid}"): _VIEWER_READS,
+    ("GET", "/api/v1/documents/{uid}/content"): _VIEWER_READS,
+    ("GET", "/api/v1/models"): _VIEWER_READS,
+    ("POST", "/api/v1/analyse"): _VIEWER_READS,
+    ("GET", "/api/v1/destinations"): _RADIOLOGIST_READS,
+    ("GET", "/api/v1/refusals"): _ADMINISTRATOR_READS,
+    ("GET", "/api/v1/audit"): _ADMINISTRATOR_READS,
+    ("POST", "/dicom-web/studies"): _RADIOLOGIST_STORES,
+    ("POST", "/dicom-web/studies/{study}"): _RADIOLOGIST_STORES,
+    ("GET", "/dicom-web/studies"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/metadata"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/instances"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/metadata"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/metadata"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}"): _VIEWER_RETRIEVES,
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered"): _VIEWER_RETRIEVES,
 }
 """By method and path; GET stands for HEAD, too."""
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from config.errors import CxrnodeError
 from config.logs import get_logger
 from console.access.visitor import address_of
-from console.answers import Answers, Busy, ImageAnswer
+from console.answers import Busy, ImageAnswer
 from console.refusal_log import refusal_log
 from console.site import POST_PAGE, READ_PAGE, Site, visitor
 from console.upload import SentFile, UploadRefused, read_files
@@ -36,7 +36,7 @@ class AnalysePage:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._answers = Answers(site.settings)
+        self._answers = site.answers
 
     def form(self, request: Request) -> HTMLResponse:
         """Show the form that takes files."""

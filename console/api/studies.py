@@ -1,0 +1,230 @@
+"""Studies and their documents."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from config.errors import PermanentError
+from config.logs import get_logger
+from console import words
+from console.api import models
+from console.api.prefix import PREFIX
+from console.site import Site, visitor
+from console.stored_files import read_stored
+from tracking import audit, stored_documents, study_page, worklist
+from tracking.audit import AuditEventType, Line
+from tracking.clock import to_datetime
+from tracking.queries import find_study
+from tracking.stored_documents import StoredDocument
+from tracking.study_filter import Order, StudyFilter
+from tracking.study_page import AnalysisDetail
+from tracking.worklist import Key, WorklistRow
+
+log = get_logger(__name__)
+MOST_ROWS = 200
+HISTORY_LINES = 100
+_LOOKS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
+_STEPS = frozenset(AuditEventType) - _LOOKS
+_CURSOR = r"^[0-9]{0,18}~[A-Za-z0-9._-]{1,64}$"
+
+Word = Annotated[str, Query(max_length=128)]
+Day = date | None
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+Cursor = Annotated[str | None, Query(pattern=_CURSOR, description="As `older` or `newer` of an answer gave it.")]
+Uid = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Status = Literal[
+    "conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected"
+]  # fmt: skip
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the routes of studies and documents."""
+    pages = Studies(site)
+    router = APIRouter(prefix=PREFIX, tags=["studies"])
+    router.get("/studies", response_model=models.StudyList)(pages.every)
+    router.get("/studies/{uid}", response_model=models.Study)(pages.study)
+    router.get("/studies/{uid}/documents", response_model=models.DocumentList)(pages.documents)
+    router.get("/documents/{uid}", response_model=models.DocumentWithDeliveries)(pages.document)
+    router.get("/documents/{uid}/content", response_class=Response, responses=_CONTENT)(pages.content)
+    return router
+
+
+_CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The document as it was built, to the byte.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/dicom", "application/hl7-v2")
+        },
+    }
+}
+
+
+class Studies:
+    """What is answered about studies; who looks is noted first."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def every(
+        self, request: Request, q: Word = "", patient: Word = "", accession: Word = "", status: Status | None = None,
+        finding: Word = "", caller: Word = "", urgent: bool = False, first: Day = None, last: Day = None,
+        order: Order = Order.ARRIVAL, after: Cursor = None, before: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 25,
+    ) -> models.StudyList:  # fmt: skip
+        """List studies, the newest first, with the filters of the worklist; `after` and `before` turn pages."""
+        which = StudyFilter(
+            search=words.printable(q), patient=words.printable(patient), accession=words.printable(accession),
+            status=status or "", finding=words.printable(finding), calling_ae=words.printable(caller), urgent=urgent,
+            first=_within(first), last=_within(last),
+        )  # fmt: skip
+        with self._site.database.reading() as read:
+            found = worklist.find_studies(
+                read, which, order=order, after=_key(after, order), before=_key(before, order), limit=limit
+            )
+        self._note_list(request, "studies", len(found.rows))
+        return models.StudyList(
+            studies=tuple(map(_listed, found.rows)),
+            total=min(found.total, worklist.COUNTED_UP_TO),
+            total_is_exact=found.total <= worklist.COUNTED_UP_TO,
+            older=_cursor(found.older),
+            newer=_cursor(found.newer),
+        )
+
+    def study(self, request: Request, uid: Uid) -> models.Study:
+        """Return a study with its images, analyses, findings, documents, deliveries and history."""
+        self._site.note_view(request, uid, {"what": "study", "how": "api"})
+        with self._site.database.reading() as read:
+            study = study_page.study_page(read, uid)
+            documents = stored_documents.documents_of(read, uid)
+            history = audit.last_lines(read, HISTORY_LINES, study_uid=uid, types=_STEPS)
+        if study is None:
+            raise HTTPException(404)
+        summary = study.summary
+        return models.Study(
+            header=models.StudyHeader.model_validate(study.header), status=summary.status, revision=summary.revision,
+            received_at=summary.received_at, conflicts=summary.conflicts, rejected=summary.rejected,
+            problems=summary.problems,
+            not_analysed=tuple(map(models.NotAnalysed.model_validate, summary.not_analysed)),
+            remarks=tuple(map(models.Remark.model_validate, summary.remarks)),
+            images=tuple(map(models.Image.model_validate, study.images)),
+            analyses=tuple(map(_analysis, study.analyses)),
+            documents=tuple(models.Document(**_document(entry)) for entry in documents),
+            deliveries=tuple(map(models.Delivery.model_validate, summary.deliveries)),
+            history=history_lines(history),
+        )  # fmt: skip
+
+    def documents(self, request: Request, uid: Uid) -> models.DocumentList:
+        """List the documents of a study, also those of earlier analyses."""
+        self._site.note_view(request, uid, {"what": "documents", "how": "api"})
+        with self._site.database.reading() as read:
+            documents = stored_documents.documents_of(read, uid)
+        return models.DocumentList(documents=tuple(models.Document(**_document(entry)) for entry in documents))
+
+    def document(self, request: Request, uid: Uid) -> models.DocumentWithDeliveries:
+        """Return what a document is, and where it went."""
+        document = self._find(request, uid)
+        with self._site.database.reading() as read:
+            study = find_study(read, document.study_uid)
+        deliveries = [entry for entry in study.deliveries if entry.document_uid == uid] if study is not None else []
+        return models.DocumentWithDeliveries(
+            **_document(document), deliveries=tuple(map(models.Delivery.model_validate, deliveries))
+        )
+
+    def content(self, request: Request, uid: Uid) -> Response:
+        """Return the bytes of a document; of one that is quarantined there are none."""
+        document = self._find(request, uid)
+        if document.quarantined is not None:
+            raise HTTPException(409, "The document failed its own check and is quarantined; its metadata say why.")
+        try:
+            content = read_stored(self._site.settings.document_dir, document.file)
+        except PermanentError as error:
+            log.warning("document-not-shown", document_uid=uid, error=str(error))
+            raise HTTPException(410, "Its file cannot be read or was altered: restore it from the backup.") from None
+        name = f"{document.uid}.{'hl7' if document.kind == 'hl7' else 'dcm'}"
+        return Response(content, 200, {"Content-Disposition": f'attachment; filename="{name}"'}, _media_type(document))
+
+    def _find(self, request: Request, uid: str) -> StoredDocument:
+        with self._site.database.reading() as read:
+            document = stored_documents.find_document(read, uid)
+        if document is None:
+            raise HTTPException(404)
+        self._site.note_view(request, document.study_uid, {"what": "document", "how": "api", "document_uid": uid})
+        return document
+
+    def _note_list(self, request: Request, what: str, rows: int) -> None:
+        with self._site.database.transaction() as tx:
+            detail: audit.Detail = {"what": what, "how": "api", "rows": rows}
+            audit.append(tx, AuditEventType.STUDIES_LISTED, detail=detail | visitor(request))
+
+
+def history_lines(lines: Sequence[Line]) -> tuple[models.HistoryLine, ...]:
+    """Return lines of the audit log as they are answered."""
+    return tuple(
+        models.HistoryLine(
+            seq=line.seq, at=to_datetime(line.at), type=line.type, outcome=line.outcome, service=line.service,
+            study_uid=line.study_uid, detail=line.detail, hash=line.hash,
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+def _listed(row: WorklistRow) -> models.ListedStudy:
+    return models.ListedStudy(
+        header=models.StudyHeader.model_validate(row.header), status=row.status, received_at=row.received_at,
+        urgent=row.urgent, calling_ae=row.calling_ae, model=row.model, images=row.images, rejected=row.rejected,
+        deliveries=row.deliveries, delivered=row.delivered, retrying=row.retrying,
+        findings=tuple(map(models.Finding.model_validate, row.shown.findings)),
+        not_analysed=row.shown.not_analysed, problems=row.shown.problems,
+    )  # fmt: skip
+
+
+def _analysis(analysis: AnalysisDetail) -> models.Analysis:
+    images = dict.fromkeys(finding.instance_uid for finding in analysis.findings)
+    claims = [claim for uid in images for claim in words.image_claims(analysis.findings, uid)]
+    return models.Analysis(
+        id=analysis.id, revision=analysis.revision, model=analysis.model, digest=analysis.digest,
+        engine=analysis.engine, seconds=analysis.seconds, completed_at=analysis.completed_at,
+        documents=analysis.documents, void=analysis.void,
+        findings=tuple(
+            models.ClaimedFinding(
+                **models.Finding.model_validate(entry.finding).model_dump(), claim=entry.claim.value,
+                detail=entry.finding.detail,
+            )
+            for entry in claims
+        ),
+    )  # fmt: skip
+
+
+def _document(document: StoredDocument) -> dict[str, Any]:
+    names = ("uid", "kind", "study_uid", "analysis_id", "revision", "series_uid", "sop_class_uid", "quarantined")
+    values = {name: getattr(document, name) for name in (*names, "built_at", "stands")}
+    file = document.file
+    return {**values, "size": file.size, "sha256": file.sha256, "media_type": _media_type(document)}
+
+
+def _media_type(document: StoredDocument) -> str:
+    return "application/hl7-v2" if document.kind == "hl7" else "application/dicom"
+
+
+def _key(cursor: str | None, order: Order) -> Key | None:
+    """Read where a page begins."""
+    if cursor is None:
+        return None
+    at, _, uid = cursor.partition("~")
+    if order is Order.STUDY_DATE:
+        return at[:8], uid
+    return int(at or 0), uid
+
+
+def _within(day: date | None) -> date | None:
+    """Return a day as a moment can be told from it; before and after these days there are no studies."""
+    return None if day is None else min(max(day, _FIRST_DAY), _LAST_DAY)
+
+
+def _cursor(key: Key | None) -> str | None:
+    return None if key is None else f"{key[0]}~{key[1]}"
