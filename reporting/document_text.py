@@ -16,6 +16,7 @@ from reporting.message import CODECS
 
 _HL7_VERSION = "2.5.1"
 _VARIES = "OBX_5"
+_ABBREVIATIONS = re.compile(r"\b(?:[Ii]d|uid|msh|pid|pv1|orc|obr|obx)\b")
 _NUMBERED = re.compile(r"[A-Z][A-Z0-9]*_(\d+)")
 
 
@@ -66,7 +67,7 @@ def report_text(content: bytes) -> ReportText:
             ("Class", UID(str(document.SOPClassUID)).name),
             ("Instance", str(document.SOPInstanceUID)),
             ("Title", str(document.get("SeriesDescription", ""))),
-            ("Written", f"{document.get('ContentDate', '')} {document.get('ContentTime', '')}".strip()),
+            ("Written", _moment(str(document.get("ContentDate", "")), str(document.get("ContentTime", "")))),
             ("Completion", str(document.get("CompletionFlag", ""))),
             ("Verification", str(document.get("VerificationFlag", ""))),
             ("Status", str(document.get("PreliminaryFlag", ""))),
@@ -80,6 +81,12 @@ def message_text(content: bytes) -> tuple[MessageSegment, ...]:
     """Return an HL7 v2 message segment by segment, in the characters that it names in MSH-18."""
     text = content.decode(_codec(content), "replace")
     return tuple(_segment(line) for line in text.split(SEGMENT_END) if line.strip())
+
+
+def _moment(date: str, time: str) -> str:
+    """Return a date and a time (PS3.5 6.2) as people write them, to the second."""
+    day, hour = f"{date[:4]}-{date[4:6]}-{date[6:8]}", f"{time[:2]}:{time[2:4]}:{time[4:6]}"
+    return f"{day} {hour}" if len(date) == 8 and len(time) >= 6 else f"{date} {time}".strip()
 
 
 def _item(item: Dataset) -> ReportItem:
@@ -194,4 +201,6 @@ def _by_number(entries: Sequence[Any] | None) -> dict[int, Sequence[Any]]:
 
 
 def _words(name: object) -> str:
-    return str(name or "").replace("_", " ").capitalize()
+    """Return a name of hl7apy's tables as words: abbreviations in capitals, examples left out."""
+    words = str(name or "").replace("_", " ").partition(" E G ")[0].capitalize()
+    return _ABBREVIATIONS.sub(lambda match: match[0].upper(), words)

@@ -242,7 +242,8 @@ class AnswerSection {
 
   async send(form, button, onward = false) {
     const fields = new URLSearchParams(new FormData(form, button));
-    const name = form.closest(".answer-row") ? `${form.getAttribute("aria-label")}: ` : "";
+    const row = form.closest(".answer-row");
+    const name = row ? `${row.querySelector(".what b").textContent}: ` : "";
     const words = DONE[button.value] ?? button.textContent.trim().toLowerCase();
     const held = document.activeElement === button ? pathTo(button) : null;
     const folded = form.closest("details.more")?.className;

@@ -48,7 +48,7 @@ def test_a_report_and_a_message_are_shown_as_text(study: None, browse: Callable[
     assert "Imaging Measurement Report" in report
     assert "Lung opacity (95436008, SCT)" in report
     message = browser.get(f"/study/1.9/documents/{HL7}").text
-    assert "Message control id" in message
+    assert "Message control ID" in message
     assert "Patient name" in message
     assert f'src="/study/1.9/captures/{SC}.png"' in browser.get(f"/study/1.9/documents/{SC}").text
 

@@ -29,6 +29,7 @@ def fields(content: bytes) -> dict[str, MessageField]:
 def test_a_report_is_a_tree_of_names_and_values() -> None:
     text = report_text(build_report(account(), 9001, ReportClass.COMPREHENSIVE_3D).content)
     facts = dict(text.facts)
+    assert facts["Written"] == "2026-01-02 03:04:05"
     assert (facts["Class"], facts["Verification"]) == ("Comprehensive 3D SR Storage", "UNVERIFIED")
     assert text.root.name == "Imaging Measurement Report"
     told = items(text.root)
@@ -49,8 +50,8 @@ def test_a_message_is_named_field_by_field(message: bytes) -> None:
     assert [segment.name for segment in message_text(message)][:5] == ["MSH", "PID", "PV1", "ORC", "OBR"]
     told = fields(message)
     assert (told["MSH-1"].value, told["MSH-2"].value) == ("|", "^~\\&")
-    assert (told["MSH-10"].name, len(told["MSH-10"].value)) == ("Message control id", 20)
-    assert told["PID-3"].parts[0] == ("Id number", "PID-1")
+    assert (told["MSH-10"].name, len(told["MSH-10"].value)) == ("Message control ID", 20)
+    assert told["PID-3"].parts[0] == ("ID number", "PID-1")
     assert told["PID-5"].name == "Patient name"
     assert ("Family name", "Müller") in told["PID-5"].parts
     coded = [
@@ -71,7 +72,7 @@ def test_escaped_values_are_shown_as_they_were_meant() -> None:
     content = b"MSH|^~\\&|A\rZZZ|a\\T\\b|x~y\rPID|||1\\S\\2^^^H\r"
     told = fields(content)
     assert (told["ZZZ-1"].value, told["ZZZ-1"].name, told["ZZZ-2"].value) == ("a&b", "", "x; y")
-    assert told["PID-3"].parts[0] == ("Id number", "1^2")
+    assert told["PID-3"].parts[0] == ("ID number", "1^2")
 
 
 @given(st.binary(max_size=200))
