@@ -14,14 +14,14 @@ from config.settings import Settings
 from console import api, dicomweb
 from console.access.gate import Gate
 from console.access.visitor import address_of
-from console.pages import analyse, audit_log, destinations, health, login, refusals, static, study, worklist
+from console.pages import analyse, audit_log, destinations, health, login, metrics, refusals, static, study, worklist
 from console.problems import DETAILS, is_for_programs, problem
 from console.refusal_log import refusal_log
 from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login)
+PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, metrics, static, login)
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {

@@ -56,6 +56,7 @@ ROUTES: Routes = {
     ("GET", "/destinations"): _RADIOLOGIST,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
+    ("GET", "/metrics"): Rule(Role.VIEWER, Scope.METRICS, from_here=True),
     ("GET", "/api/v1/openapi.json"): _VIEWER_READS,
     ("GET", "/api/v1/studies"): _VIEWER_READS,
     ("GET", "/api/v1/studies/{uid}"): _VIEWER_READS,

@@ -36,6 +36,7 @@ LEAST = {
     ("GET", "/destinations"): RADIOLOGIST,
     ("GET", "/refusals"): ADMINISTRATOR,
     ("GET", "/audit"): ADMINISTRATOR,
+    ("GET", "/metrics"): VIEWER,
     ("GET", "/api/v1/openapi.json"): VIEWER,
     ("GET", "/api/v1/studies"): VIEWER,
     ("GET", "/api/v1/studies/{uid}"): VIEWER,
