@@ -25,6 +25,7 @@ from console.pages import (
     health,
     live,
     login,
+    metrics,
     models,
     plots,
     refusals,
@@ -41,7 +42,7 @@ from tracking.database import Database
 log = get_logger(__name__)
 PAGES = (
     worklist, study, documents, answer, analyse, destinations, flow, plots, models, refusals, audit_log, users, health,
-    static, login, live, filters,
+    metrics, static, login, live, filters,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.

@@ -71,6 +71,7 @@ ROUTES: Routes = {
     ("POST", "/users"): _ADMINISTRATOR,
     ("POST", "/users/change"): _ADMINISTRATOR,
     ("POST", "/users/revoke"): _ADMINISTRATOR,
+    ("GET", "/metrics"): Rule(Role.VIEWER, Scope.METRICS, from_here=True),
     ("GET", "/api/v1/openapi.json"): _VIEWER_READS,
     ("GET", "/api/v1/studies"): _VIEWER_READS,
     ("GET", "/api/v1/studies/{uid}"): _VIEWER_READS,

@@ -51,6 +51,7 @@ LEAST = {
     ("POST", "/users"): ADMINISTRATOR,
     ("POST", "/users/change"): ADMINISTRATOR,
     ("POST", "/users/revoke"): ADMINISTRATOR,
+    ("GET", "/metrics"): VIEWER,
     ("GET", "/api/v1/openapi.json"): VIEWER,
     ("GET", "/api/v1/studies"): VIEWER,
     ("GET", "/api/v1/studies/{uid}"): VIEWER,

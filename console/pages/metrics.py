@@ -1,0 +1,118 @@
+"""Metrics for Prometheus: what waits, what was delivered and refused, which model speaks. Nothing about a patient."""
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from console.measured import Measured
+from console.site import READ, Site
+from tracking.measures import Measures, measure
+
+_DAY_SECONDS = 86400.0
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the route of the metrics."""
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(site))
+
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    router = APIRouter()
+    router.api_route("/metrics", **READ)(metrics)
+    return router
+
+
+class NodeCollector(Collector):
+    """Makes metrics of a node's measures when somebody asks."""
+
+    def __init__(self, site: Site) -> None:
+        self._settings = site.settings
+        database = site.database
+
+        def read() -> Measures:
+            with database.reading() as reading:
+                return measure(reading)
+
+        self._measured = Measured(read)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the names are fixed, and to find them out would ask the database."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        measures = self._measured.get()
+        yield InfoMetricFamily("cxrnode", "The node.", {"version": importlib.metadata.version("cxrnode")})
+        yield from _work(measures)
+        yield from _totals(measures)
+        yield self._models()
+        yield self._certificate()
+        seconds = [((), self._measured.seconds)]
+        yield _gauge("cxrnode_measuring_seconds", "How long the database took for the last reading.", seconds)
+
+    def _models(self) -> Metric:
+        from inference.installed import installed_packages
+
+        family = GaugeMetricFamily(
+            "cxrnode_model_info", "A model package in use.", labels=("name", "version", "kind", "digest")
+        )
+        for package in installed_packages(self._settings.inference):
+            if package.in_use:
+                family.add_metric((package.name, package.version, package.kind, package.digest), 1)
+        return family
+
+    def _certificate(self) -> Metric:
+        name, words = "cxrnode_certificate_days_left", "Until a TLS certificate of this node expires."
+        path = self._settings.console.tls_certificate
+        days = None if path is None else days_left(path)
+        return _gauge(name, words, [] if days is None else [(("console",), days)], ("use",))
+
+
+def days_left(path: Path, now: datetime | None = None) -> float | None:
+    """Return how many days the first certificate of a PEM file is valid yet; None where it cannot be read."""
+    try:
+        certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    except (OSError, ValueError, IndexError):
+        return None
+    return (certificate.not_valid_after_utc - (now or datetime.now(UTC))).total_seconds() / _DAY_SECONDS
+
+
+def _work(measures: Measures) -> Iterator[Metric]:
+    labels = ("queue", "destination")
+    oldest = [((entry.queue, entry.destination), entry.oldest_seconds) for entry in measures.waiting]
+    yield _gauge("cxrnode_oldest_waiting_seconds", "Age of the oldest open work.", oldest, labels)
+    counts = [((entry.queue, entry.destination), entry.count) for entry in measures.waiting]
+    yield _gauge("cxrnode_waiting", "Open work, also what is under way.", counts, labels)
+    stopped = [((queue,), count) for queue, count in measures.stopped.items()]
+    yield _gauge("cxrnode_stopped", "Work that waits for a person.", stopped, ("queue",))
+
+
+def _totals(measures: Measures) -> Iterator[Metric]:
+    deliveries = measures.deliveries.items()
+    yield _gauge("cxrnode_deliveries", "Documents by destination and state.", deliveries, ("destination", "state"))
+    studies = [((status,), count) for status, count in measures.studies.items()]
+    yield _gauge("cxrnode_studies", "Studies by status.", studies, ("status",))
+    refused = CounterMetricFamily("cxrnode_refusals", "What the receiver refused.", labels=("kind", "reason"))
+    for key, count in measures.refusals.items():
+        refused.add_metric(key, count)
+    yield refused
+
+
+def _gauge(
+    name: str, words: str, values: Iterable[tuple[tuple[str, ...], float]], labels: tuple[str, ...] = ()
+) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=labels)
+    for key, value in values:
+        family.add_metric(key, value)
+    return family
