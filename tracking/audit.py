@@ -42,6 +42,7 @@ class AuditEventType(StrEnum):
     INSTANCE_DISMISSED = "instance-dismissed"
     STUDY_CONFLICT = "study-conflict"
     STUDY_RESOLVED = "study-resolved"
+    STUDY_RESENT = "study-resent"
     RESULT_WITHHELD = "result-withheld"
     ANALYSIS_RECORDED = "analysis-recorded"
     ANALYSIS_STOPPED = "analysis-stopped"

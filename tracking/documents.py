@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
@@ -186,6 +186,11 @@ def _replaced() -> ColumnElement[bool]:
             and_(later.revision == Analysis.revision, later.id > Analysis.id),
         ),
     )
+
+
+def documents_of(analysis_id: int) -> Select[int]:
+    """Choose the documents of an analysis, quarantined or not."""
+    return select(Document.id).where(Document.analysis_id == analysis_id)
 
 
 def report_classes(read: Session, analysis_id: int) -> list[str]:

@@ -47,6 +47,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.INSTANCE_DISMISSED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.STUDY_CONFLICT: Meaning("110100", "Application Activity", "E"),
     AuditEventType.STUDY_RESOLVED: Meaning("110103", "DICOM Instances Accessed", "U"),
+    AuditEventType.STUDY_RESENT: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.RESULT_WITHHELD: Meaning("110100", "Application Activity", "E"),
     AuditEventType.ANALYSIS_RECORDED: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.ANALYSIS_STOPPED: Meaning("110103", "DICOM Instances Accessed", "R"),
