@@ -41,7 +41,7 @@ COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",
     "analysed": "yellow", "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow",
     "failed": "bold red", "present": "bold red", "undetermined": "yellow", "absent": "dim", "stopped": "bold red",
-    "waiting": "yellow",
+    "waiting": "yellow", "withdrawn": "dim",
 }  # fmt: skip
 _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
 REJECTED = {BY_HAND: "by hand", OTHER_PATIENT: "of another patient"}

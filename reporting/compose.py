@@ -33,8 +33,9 @@ from reporting.report_classes import ORDER, expected_class
 from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import DocumentRecord, note_left_out, record_documents
-from tracking.loop import Commit
+from tracking.loop import Parts
 from tracking.queue import Job
+from tracking.rejections import Told, take_back, told_by
 from tracking.taken_classes import taken_classes
 
 log = get_logger(__name__)
@@ -74,9 +75,13 @@ class ReportHandler:
         self._settings = settings
         self._database = database
         self._at_hand = at_hand
+        self._told = told_by(settings)
 
-    def run(self, job: Job) -> Iterator[Commit]:
-        """Build, check and store the documents of ``job``'s analysis; yield what to write whenever some are ready."""
+    def run(self, job: Job) -> Parts:
+        """Build, check and store the documents of ``job``'s analysis; yield what to write whenever some are ready.
+
+        With the end of the job, documents that these replace are taken back where all of these have arrived already.
+        """
         with self._database.reading() as read:
             subject = load_subject(read, job.payload["analysis_id"])
             analysis = subject.analysis
@@ -84,7 +89,7 @@ class ReportHandler:
             taken = taken_classes(read)
         if withheld:
             yield lambda tx: record_documents(tx, analysis.id, (), ())
-            return
+            return None
         try:
             for documents in self._compose(subject, taken):
                 for record in documents.records:
@@ -96,6 +101,7 @@ class ReportHandler:
                 msg = "no room for documents in node.data_dir; make room there"
                 raise StorageFull(msg) from None
             raise
+        return lambda tx: _take_back(tx, analysis.study_uid, self._told)
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
@@ -231,6 +237,10 @@ class ReportHandler:
             for destination in self._settings.destinations
             if isinstance(destination, DicomDestination) and kind in destination.documents
         ]
+
+
+def _take_back(tx: Session, study_uid: str, told: Told) -> None:
+    take_back(tx, study_uid, told)
 
 
 def _reference(documents: Documents, taken: Mapping[str, str | None]) -> ReportReference | None:

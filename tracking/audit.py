@@ -43,6 +43,8 @@ class AuditEventType(StrEnum):
     STUDY_CONFLICT = "study-conflict"
     STUDY_RESOLVED = "study-resolved"
     STUDY_RESENT = "study-resent"
+    STUDY_WITHDRAWN = "study-withdrawn"
+    REJECTION_DUE = "rejection-due"
     RESULT_WITHHELD = "result-withheld"
     ANALYSIS_RECORDED = "analysis-recorded"
     ANALYSIS_STOPPED = "analysis-stopped"

@@ -12,7 +12,7 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import delivery_key
-from tracking.models import Analysis, Delivery, Document, ImageOutcome
+from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome
 
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
@@ -64,7 +64,7 @@ def record_documents(
         if document_uid not in blocked:
             document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
             if not _has_report(tx, document_id, destination):
-                _route(tx, document_id, destination, give_up_ms)
+                make_delivery(tx, document_id, destination, give_up_ms)
 
 
 def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Sequence[dict[str, Any]]) -> None:
@@ -142,7 +142,10 @@ def _has_report(tx: Session, document_id: int, destination: str) -> bool:
     return tx.execute(routed.limit(1)).first() is not None
 
 
-def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:
+def make_delivery(
+    tx: Session, document_id: int, destination: str, give_up_ms: int, *, priority: int = queue.USUAL
+) -> None:
+    """Let a document be due at a destination, once; ``give_up_ms`` is for how long that is tried."""
     tx.execute(
         queue.upsert(tx)(Delivery)
         .values(document_id=document_id, destination=destination)
@@ -157,6 +160,7 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
         delivery_key(delivery_id),
         {"delivery_id": delivery_id},
         destination=destination,
+        priority=priority,
         give_up_ms=give_up_ms,
     )
 
@@ -189,8 +193,11 @@ def _replaced() -> ColumnElement[bool]:
 
 
 def documents_of(analysis_id: int) -> Select[int]:
-    """Choose the documents of an analysis, quarantined or not."""
-    return select(Document.id).where(Document.analysis_id == analysis_id)
+    """Choose the documents that say what an analysis says, quarantined or not; notes about others are none of them."""
+    carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == analysis_id)
+    return select(Document.id).where(
+        or_(and_(Document.analysis_id == analysis_id, Document.reason.is_(None)), Document.id.in_(carried))
+    )
 
 
 def report_classes(read: Session, analysis_id: int) -> list[str]:

@@ -48,6 +48,8 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.STUDY_CONFLICT: Meaning("110100", "Application Activity", "E"),
     AuditEventType.STUDY_RESOLVED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.STUDY_RESENT: Meaning("110103", "DICOM Instances Accessed", "R"),
+    AuditEventType.STUDY_WITHDRAWN: Meaning("110103", "DICOM Instances Accessed", "U"),
+    AuditEventType.REJECTION_DUE: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.RESULT_WITHHELD: Meaning("110100", "Application Activity", "E"),
     AuditEventType.ANALYSIS_RECORDED: Meaning("110103", "DICOM Instances Accessed", "R"),
     AuditEventType.ANALYSIS_STOPPED: Meaning("110103", "DICOM Instances Accessed", "R"),

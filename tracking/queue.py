@@ -41,6 +41,8 @@ if TYPE_CHECKING:  # which writes what transactions have changed, and so knows t
     from tracking.database import Database
 
 DAY_MS = 24 * 3600 * 1000
+URGENT, USUAL, LOW = 1, 5, 9
+"""Priorities of jobs: the lowest number is claimed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def enqueue(
     payload: dict[str, Any],
     *,
     destination: str | None = None,
-    priority: int = 5,
+    priority: int = USUAL,
     delay_ms: int = 0,
     give_up_ms: int = 3 * DAY_MS,
 ) -> None:

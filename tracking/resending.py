@@ -12,10 +12,10 @@ from tracking import audit, queue
 from tracking.acting import holding_analysis, lock_study
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
-from tracking.deliveries import NOT_TAKEN
 from tracking.documents import documents_of
 from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document, Study
+from tracking.states import NOT_TAKEN
 
 _AGAIN = ("delivered", "stopped", NOT_TAKEN)
 """States of a delivery that may be made once more; one that waits is made anyway."""

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.deliveries import SETTLED
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
 from tracking.models import (
@@ -26,6 +25,8 @@ from tracking.models import (
     Study,
 )
 from tracking.patient import ELEMENTS, PatientIdentity, contradictions
+from tracking.rejections import NOTES
+from tracking.states import OVERTAKEN, SETTLED
 from tracking.summaries import (
     DeliverySummary,
     DocumentSummary,
@@ -156,7 +157,11 @@ class _Reading:
         not_analysed, remarks = self.outcomes.get(of, ((), ()))
         documents, deliveries = tuple(self.documents.get(of, ())), tuple(self.deliveries.get(of, ()))
         work = self.work.get(study.study_uid, [])
-        problems = _problems(work, () if void else documents, () if void else deliveries)
+        problems = _problems(
+            work,
+            () if void else documents,
+            [entry for entry in deliveries if not void or entry.kind in NOTES],
+        )
         rejected = sum(image.rejected is not None for image in images)
         in_conflict = study.conflict_since is not None
         stage = _stage(analysis, study.revision, findings, documents, deliveries)
@@ -169,7 +174,12 @@ class _Reading:
             received_at=to_datetime(study.first_received_at),
             instances=len(images),
             conflicts=len(self.aside.get(study.study_uid, ())),
-            status=_status(stage, in_conflict=in_conflict, rejected=rejected == len(images), problems=problems),
+            status=_status(
+                "withdrawn" if study.withdrawn == study.revision else stage,
+                in_conflict=in_conflict,
+                rejected=rejected == len(images),
+                problems=problems,
+            ),
             model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
             analysed_at=to_datetime(analysis.completed_at) if analysis else None,
             findings=findings,
@@ -401,4 +411,9 @@ def _stage(
         return "not-analysed"
     if not documents:
         return "analysed"
-    return "delivered" if all(delivery.state in SETTLED for delivery in deliveries) else "reported"
+    return "delivered" if all(_is_settled(delivery) for delivery in deliveries) else "reported"
+
+
+def _is_settled(delivery: DeliverySummary) -> bool:
+    """Tell whether nothing is left to do; a note is needless where a later result says what holds."""
+    return delivery.state in SETTLED or (delivery.kind in NOTES and delivery.state == OVERTAKEN)
