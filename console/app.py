@@ -11,13 +11,13 @@ from config.logs import get_logger
 from config.settings import Settings
 from console.access.gate import Gate
 from console.access.visitor import address_of
-from console.pages import analyse, audit_log, destinations, health, login, refusals, static, study, worklist
+from console.pages import act, analyse, audit_log, destinations, health, login, refusals, static, study, worklist
 from console.refusal_log import refusal_log
 from console.site import Site
 from tracking.database import Database
 
 log = get_logger(__name__)
-PAGES = (worklist, study, analyse, destinations, refusals, audit_log, health, static, login)
+PAGES = (worklist, study, act, analyse, destinations, refusals, audit_log, health, static, login)
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
 _NO_TELEMETRY: TelemetryConfig = {

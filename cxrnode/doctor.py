@@ -23,6 +23,7 @@ from tracking import audit, documents, queries, queue, refusals, schema, standin
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.left_behind import withdrawn_and_left
+from tracking.pauses import paused_destinations
 from tracking.refusals import RefusalCount, RefusalKind
 from tracking.roles import Role
 from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
@@ -47,7 +48,7 @@ class Check:
     cure: str = ""
 
 
-_OF_THE_DATABASE = {"queue", "patients", "withdrawn results", "documents", "refusals", "console"}
+_OF_THE_DATABASE = {"queue", "patients", "withdrawn results", "pauses", "documents", "refusals", "console"}
 """Checks that say nothing where the database is away."""
 
 
@@ -67,6 +68,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("queue", _queue),
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
+        ("pauses", _paused),
         *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
     ]
@@ -336,6 +338,15 @@ def _patients(settings: Settings) -> Iterator[Check]:
             f"{count} kept aside: other bytes came under a known UID ({_first_of(list(kept_aside))})",
             f"`cxrnode study {next(iter(kept_aside))}` says what differs and how to accept or dismiss it",
         )
+
+
+def _paused(settings: Settings) -> Iterator[Check]:
+    """Say which destinations somebody has paused: what is due there waits."""
+    with _reading(settings) as read:
+        paused = paused_destinations(read)
+    for name, since in paused.items():
+        cure = f"`cxrnode destination resume {name}` sends what waits"
+        yield Check(f"destination {name}", "warning", f"paused since {since}; nothing is sent to it", cure)
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:

@@ -172,6 +172,8 @@ def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
 def retry_text(entry: RetrySummary) -> str:
     """Return what is being tried again, how often it failed and why, and when the next attempt is due."""
     what = f"{count(entry.documents, 'document')} to {entry.destination}" if entry.destination else entry.step
+    if entry.held:
+        return f"[yellow]{escape(what)}: paused; `cxrnode destination resume {entry.destination}` sends it[/]"
     failed = f"failed {entry.attempts} ×" if entry.attempts else "waits"
     later = entry.next_try_at > datetime.now(UTC)
     due = f"again at {entry.next_try_at.astimezone():%H:%M:%S}" if later else "due now"

@@ -156,8 +156,12 @@ def record_withheld(tx: Session, delivery_id: int) -> None:
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": conflicts.WITHHELD})
 
 
-def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
+def retry_deliveries(
+    tx: Session, *, destination: str | None = None, study_uid: str | None = None, user: str | None = None
+) -> int:
     """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many.
+
+    ``user`` is who asks, for the audit log.
 
     Of a study also the structured reports that a destination did not take. Of a destination these may be thousands,
     and its next study finds out by itself whether it takes them now.
@@ -183,7 +187,7 @@ def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: 
                 tx,
                 AuditEventType.JOB_RETRIED,
                 study_uid=study,
-                detail={"job": delivery_key(delivery_id), "destination": name},
+                detail={"job": delivery_key(delivery_id), "destination": name, "user": user},
             )
     if destination is not None:
         queue.close_breaker(tx, destination)

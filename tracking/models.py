@@ -265,12 +265,16 @@ Index(
 
 
 class CarriedDocument(Base):
-    """A document of an earlier analysis that a later one would only have said again: it stands for both."""
+    """A document of an earlier analysis that a later one would only have said again: it stands for both.
+
+    ``instance_uid`` is the image that it shows.
+    """
 
     __tablename__ = "carried_document"
 
     analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id), primary_key=True)
     document_id: Mapped[int] = mapped_column(ForeignKey(Document.id), primary_key=True, index=True)
+    instance_uid: Mapped[str] = mapped_column(UID)
 
 
 class Delivery(Base):

@@ -198,7 +198,7 @@ def _claim_statements(queues: tuple[str, ...], *, routed: bool) -> _ClaimStateme
 
 
 def _due(queues: Sequence[str], *, routed: bool) -> list[ColumnElement[bool]]:
-    """Open, due, and its destination neither paused nor already being probed after failures."""
+    """Open, due, and its destination neither paused, by somebody or after failures, nor already being probed."""
     leased = aliased(JobRow)
     probing = exists().where(
         leased.destination == Breaker.destination,
@@ -207,7 +207,7 @@ def _due(queues: Sequence[str], *, routed: bool) -> list[ColumnElement[bool]]:
         leased.visible_at > now_ms(),
     )
     closed = select(Breaker.destination).where(
-        or_(Breaker.paused_until > now_ms(), and_(Breaker.failures > 0, probing))
+        or_(Breaker.held_since.is_not(None), Breaker.paused_until > now_ms(), and_(Breaker.failures > 0, probing))
     )
     conditions: list[ColumnElement[bool]] = [
         JobRow.state == "open",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
+from tracking.documents import held_by
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
 from tracking.models import (
@@ -41,6 +42,7 @@ from tracking.summaries import (
 AT_ONCE = 200
 """Studies a statement is asked about at most: databases bound the number of its parameters."""
 
+_HELD = "the destination is paused"
 Value = TypeVar("Value")
 Record = Any
 """A row of named columns."""
@@ -299,20 +301,23 @@ def _outcomes(
 
 
 def _documents(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, DocumentSummary]]:
-    columns = (Document.analysis_id, Document.kind, Document.uid, Document.path, Document.quarantined)
-    rows = read.execute(select(*columns).where(Document.analysis_id.in_(analyses)).order_by(Document.id))
+    held = held_by(analyses)
+    columns = (held.c.analysis_id, Document.kind, Document.uid, Document.path, Document.quarantined)
+    query = select(*columns).join(Document, Document.id == held.c.document_id)
+    rows = read.execute(query.order_by(Document.id))
     for row in rows:
         yield row.analysis_id, DocumentSummary(row.kind, row.uid, row.path, row.quarantined, row.analysis_id)
 
 
 def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, DeliverySummary]]:
+    held = held_by(analyses)
     rows = read.execute(
         select(
-            Document.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
+            held.c.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
             Delivery.attempts, Delivery.error, Delivery.finished_at,
         )
-        .join(Document, Delivery.document_id == Document.id)
-        .where(Document.analysis_id.in_(analyses))
+        .join(Document, Document.id == held.c.document_id)
+        .join(Delivery, Delivery.document_id == Document.id)
         .order_by(Delivery.id)
     )  # fmt: skip
     for row in rows:
@@ -325,17 +330,18 @@ def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, D
 
 def _sending(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, Record]]:
     """Yield the deliveries that are tried again, or wait behind a breaker, by analysis."""
+    held = held_by(analyses)
     rows = read.execute(
         select(
-            Document.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
+            held.c.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
             Job.error.label("job_error"), Job.visible_at, Breaker.failures, Breaker.paused_until,
-            Breaker.error.label("breaker_error"),
+            Breaker.error.label("breaker_error"), Breaker.held_since,
         )
-        .join(Document, Delivery.document_id == Document.id)
+        .join(Delivery, Delivery.document_id == held.c.document_id)
         .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
         .outerjoin(Breaker, Breaker.destination == Delivery.destination)
-        .where(Document.analysis_id.in_(analyses), Delivery.state == "waiting")
-        .where(or_(Job.attempts > 0, Job.crashes > 0, Breaker.failures > 0))
+        .where(Delivery.state == "waiting")
+        .where(or_(Job.attempts > 0, Job.crashes > 0, Breaker.failures > 0, Breaker.held_since.is_not(None)))
         .order_by(Delivery.id)
     )  # fmt: skip
     for row in rows:
@@ -383,8 +389,9 @@ def _waiting_for(name: str, entries: Sequence[Record]) -> RetrySummary:
         attempts=max(entry.attempts + entry.crashes for entry in entries),
         error=next((error for error in errors if error), None)
         or breaker.breaker_error
-        or "the process that worked on it died",
+        or (_HELD if breaker.held_since is not None else "the process that worked on it died"),
         next_try_at=to_datetime(max(paused_until, min(entry.visible_at for entry in entries))),
+        held=breaker.held_since is not None,
     )
 
 

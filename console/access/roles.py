@@ -30,6 +30,13 @@ _RADIOLOGIST = Rule(Role.RADIOLOGIST)
 _ADMINISTRATOR = Rule(Role.ADMINISTRATOR)
 _OWN_LOGIN = Rule(Role.VIEWER, before_change=True)
 
+_ACTS = (
+    (_RADIOLOGIST, "/study/{uid}/", ("resend", "withdraw", "reanalyse", "urgent", "retry")),
+    (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "delete")),
+    (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),
+)
+"""Acts, each with a page that says what will happen and a form that does it."""
+
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
     ("GET", "/static/{name}"): _ANYBODY,
@@ -49,6 +56,7 @@ ROUTES: Routes = {
     ("GET", "/destinations"): _RADIOLOGIST,
     ("GET", "/refusals"): _ADMINISTRATOR,
     ("GET", "/audit"): _ADMINISTRATOR,
+    **{(method, f"{under}{act}"): rule for rule, under, acts in _ACTS for act in acts for method in ("GET", "POST")},
 }
 """By method and path; GET stands for HEAD, too."""
 

@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from console.site import READ_PAGE, Site
-from tracking import queries, queue
+from tracking import pauses, queries, queue
 from tracking.clock import now_ms, to_datetime
 from tracking.taken_classes import report_words, taken_classes
 
@@ -21,11 +21,12 @@ def routes(site: Site) -> APIRouter:
             errors = queries.last_errors(read)
             stopped = queries.stopped_deliveries(read)
             depth = queue.depth(read)
+            held = pauses.paused_destinations(read)
             now = to_datetime(read.scalar(select(now_ms())) or 0)
         return site.show(
             request, "destinations.html", summaries=summaries, configured=configured,
             names=sorted({*summaries, *configured}), errors=errors,
-            stopped=stopped, depth=depth, now=now, most=queries.COUNTED_UP_TO,
+            stopped=stopped, depth=depth, held=held, now=now, most=queries.COUNTED_UP_TO,
             reports={entry.name: report_words(entry, taken) for entry in configured.values()},
         )  # fmt: skip
 

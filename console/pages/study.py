@@ -10,6 +10,7 @@ from console import maps, pictures, radiographs, words
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, study_page
 from tracking.audit import AuditEventType
+from tracking.documents import carried_captures
 from tracking.left_behind import left_behind
 
 log = get_logger(__name__)
@@ -44,12 +45,13 @@ class StudyPages:
             study = study_page.study_page(read, uid)
             behind = left_behind(read, uid)
             standing = study_page.standing_analysis(read, uid)
+            carried = carried_captures(read, standing.id) if standing is not None else {}
             history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
             raise HTTPException(404)
         return self._site.show(
-            request, "study.html", study=study, maps=maps.by_capture(standing),
+            request, "study.html", study=study, maps=maps.by_capture(standing, carried),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
             views=views[::-1], most=AUDIT_LINES,
         )  # fmt: skip

@@ -24,6 +24,7 @@ def upgrade() -> None:
         "carried_document",
         sa.Column("analysis_id", big_id, nullable=False),
         sa.Column("document_id", big_id, nullable=False),
+        sa.Column("instance_uid", sa.String(64), nullable=False),
         sa.ForeignKeyConstraint(["analysis_id"], ["analysis.id"], name="fk_carried_document_analysis_id_analysis"),
         sa.ForeignKeyConstraint(["document_id"], ["document.id"], name="fk_carried_document_document_id_document"),
         sa.PrimaryKeyConstraint("analysis_id", "document_id", name="pk_carried_document"),
