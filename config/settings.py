@@ -169,6 +169,7 @@ class ReportSettings(Section):
     sr_series_number: int = Field(default=9001, ge=1, le=2147483647)
     capture_series_number: int = Field(default=9002, ge=1, le=2147483647)
     map_series_number: int = Field(default=9003, ge=1, le=2147483647)
+    note_series_number: int = Field(default=9004, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
 
 
@@ -183,6 +184,7 @@ class DicomDestination(Section):
     calling_ae_title: AETitle | None = None
     documents: tuple[Literal["sr", "sc", "map"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
+    rejection_notes: bool = True
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)

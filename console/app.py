@@ -15,6 +15,7 @@ from console import api, dicomweb
 from console.access.gate import Gate
 from console.access.visitor import address_of
 from console.pages import (
+    act,
     analyse,
     answer,
     audit_log,
@@ -41,8 +42,8 @@ from tracking.database import Database
 
 log = get_logger(__name__)
 PAGES = (
-    worklist, study, documents, answer, analyse, destinations, flow, plots, models, refusals, audit_log, users, health,
-    metrics, static, login, live, filters,
+    worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, refusals, audit_log, users,
+    health, metrics, static, login, live, filters,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.

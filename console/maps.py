@@ -1,7 +1,9 @@
 """Score maps on a study's page: which there are, and one of them drawn over its image from what is on record."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 from config.settings import Settings
@@ -39,15 +41,20 @@ class FoundMap:
     """Of the image, relative to the instance store."""
 
 
-def by_capture(analysis: StoredAnalysis | None) -> dict[str, list[MapLink]]:
-    """Return the score maps of an analysis by the SOP Instance UID of the capture that shows the same image."""
+def by_capture(
+    analysis: StoredAnalysis | None, carried: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, list[MapLink]]:
+    """Return the score maps of an analysis by the SOP Instance UID of the capture that shows the same image.
+
+    ``carried`` are the captures that it shares with earlier analyses, by image.
+    """
     links: dict[str, list[MapLink]] = {}
     if analysis is None:
         return links
     sources = [outcome.instance_uid for outcome in analysis.outcomes]
     for outcome in analysis.outcomes:
         uid = outcome.instance_uid
-        capture = capture_uid(sources, _model(analysis), analysis.revision, uid)
+        capture = carried.get(uid) or capture_uid(sources, _model(analysis), analysis.revision, uid)
         for entry in mapped(_image(outcome)):
             address = f"/study/{quote(analysis.study_uid, '')}/maps/{quote(uid, '')}/{entry.finding.label}.png"
             links.setdefault(capture, []).append(MapLink(entry.finding.code.meaning, address))

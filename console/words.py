@@ -34,7 +34,8 @@ __all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
     "conflict": "two patients", "attention": "needs attention", "received": "received", "analysed": "analysed",
-    "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "rejected": "rejected",
+    "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "withdrawn": "withdrawn",
+    "rejected": "rejected",
 }  # fmt: skip
 NEEDS = {
     Need.DECISION: "a corrected file waits", Need.WORK: "analysis or report stopped",
@@ -44,7 +45,8 @@ REFUSED = {
     "association": "Association", "context": "Presentation context", "instance": "Image",
     "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
-KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map", "hl7": "HL7 result"}
+KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map", "hl7": "HL7 result",
+         "note": "Rejection note", "hl7-note": "HL7 withdrawal"}  # fmt: skip
 REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _SHOWN_OF_A_HASH = 12

@@ -55,6 +55,7 @@ def root(
 def _assemble() -> None:
     """Add every command to the app, once."""
     from cxrnode import (
+        cli_act,
         cli_admin,
         cli_analyse,
         cli_curve,
@@ -76,6 +77,7 @@ def _assemble() -> None:
         cli_analyse,
         cli_studies,
         cli_feedback,
+        cli_act,
         cli_train,
         cli_experiments,
         cli_curve,

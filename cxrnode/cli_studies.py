@@ -237,9 +237,9 @@ def retry(
         raise typer.BadParameter(msg)
     context: Context = ctx.obj
     with context.database().transaction() as tx:
-        started = deliveries.retry_deliveries(tx, destination=destination, study_uid=uid)
+        started = deliveries.retry_deliveries(tx, destination=destination, study_uid=uid, user=operator())
         if uid is not None:
-            started += maintenance.retry_study(tx, uid)
+            started += maintenance.retry_study(tx, uid, user=operator())
     what = f"study {uid}" if uid is not None else f"destination {destination}"
     if started:
         out.print(f"{what}: {started} started again", markup=False, highlight=False, soft_wrap=True)

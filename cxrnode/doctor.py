@@ -22,6 +22,8 @@ from config.settings import Settings
 from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
+from tracking.left_behind import withdrawn_and_left
+from tracking.pauses import paused_destinations
 from tracking.refusals import RefusalCount, RefusalKind
 from tracking.roles import Role
 from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
@@ -46,6 +48,12 @@ class Check:
     cure: str = ""
 
 
+_OF_THE_DATABASE = {
+    "queue", "patients", "withdrawn results", "pauses", "store", "documents", "refusals", "console",
+}  # fmt: skip
+"""Checks that say nothing where the database is away."""
+
+
 def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     """Run every check, one after the other; a check that breaks is itself a finding.
 
@@ -61,12 +69,14 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         *([] if quick else [("destinations", _destinations)]),
         ("queue", _queue),
         ("patients", _patients),
+        ("withdrawn results", _withdrawn),
+        ("pauses", _paused),
         *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
     ]
     no_database = False
     for name, check in checks:
-        if name in {"queue", "patients", "store", "documents", "refusals", "console"} and no_database:
+        if name in _OF_THE_DATABASE and no_database:
             continue
         try:
             for entry in check(settings):
@@ -338,6 +348,29 @@ def _patients(settings: Settings) -> Iterator[Check]:
             "warning",
             f"{count} kept aside: other bytes came under a known UID ({_first_of(list(kept_aside))})",
             f"`cxrnode study {next(iter(kept_aside))}` says what differs and how to accept or dismiss it",
+        )
+
+
+def _paused(settings: Settings) -> Iterator[Check]:
+    """Say which destinations somebody has paused: what is due there waits."""
+    with _reading(settings) as read:
+        paused = paused_destinations(read)
+    for name, since in paused.items():
+        cure = f"`cxrnode destination resume {name}` sends what waits"
+        yield Check(f"destination {name}", "warning", f"paused since {since}; nothing is sent to it", cure)
+
+
+def _withdrawn(settings: Settings) -> Iterator[Check]:
+    """Say which withdrawn results destinations still have: somebody has to remove them there."""
+    with _reading(settings) as read:
+        left = withdrawn_and_left(read)
+    if left:
+        uids = list(left)
+        yield Check(
+            "withdrawn results",
+            "warning",
+            f"{sum(left.values())} documents could not be taken back from their destinations ({_first_of(uids)})",
+            f"`cxrnode study {uids[0]}` names them: wait for the notes that are due, or have them removed there",
         )
 
 

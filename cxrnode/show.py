@@ -41,7 +41,7 @@ COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",
     "analysed": "yellow", "received": "cyan", "not-analysed": "dim", "ok": "green", "warning": "yellow",
     "failed": "bold red", "present": "bold red", "undetermined": "yellow", "absent": "dim", "stopped": "bold red",
-    "waiting": "yellow",
+    "waiting": "yellow", "withdrawn": "dim",
 }  # fmt: skip
 _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-failure": "red", "major-failure": "red"}
 REJECTED = {BY_HAND: "by hand", OTHER_PATIENT: "of another patient"}
@@ -172,6 +172,8 @@ def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
 def retry_text(entry: RetrySummary) -> str:
     """Return what is being tried again, how often it failed and why, and when the next attempt is due."""
     what = f"{count(entry.documents, 'document')} to {entry.destination}" if entry.destination else entry.step
+    if entry.held:
+        return f"[yellow]{escape(what)}: paused; `cxrnode destination resume {entry.destination}` sends it[/]"
     failed = f"failed {entry.attempts} ×" if entry.attempts else "waits"
     later = entry.next_try_at > datetime.now(UTC)
     due = f"again at {entry.next_try_at.astimezone():%H:%M:%S}" if later else "due now"

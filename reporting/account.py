@@ -8,6 +8,10 @@ from reporting.reading import headline, study_claims, summary
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
+_NUMBERS_APART = 10
+"""Series numbers between those of two revisions, so that their kinds do not meet."""
+_LARGEST_NUMBER = 2**31 - 1
+"""Of an IS (PS3.5 6.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class Account:
     def lead(self) -> SourceImage:
         """Return the source whose patient and study attributes all documents of this analysis carry."""
         return self.analysed[0].source
+
+    def series_number(self, base: int) -> int:
+        """Return the Series Number of a document: that of the settings, ten more for each revision replaced."""
+        return min(base + _NUMBERS_APART * (self.revision - 1 if self.corrects else 0), _LARGEST_NUMBER)
+
+    def series_description(self, words: str) -> str:
+        """Return the Series Description of a document, with the revision where it replaces an earlier one."""
+        return f"{words}, revision {self.revision}" if self.corrects else words
 
     def local_time(self) -> datetime:
         """Return when the analysis was completed: at the source's stated offset, else in this node's own zone."""

@@ -1,5 +1,6 @@
 """The account of an analysis, put together from the database and the headers in the instance store."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +13,22 @@ from reporting import patients
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
 from reporting.report import ReportClass, report_uids
 from reporting.source import SourceImage, read_source
+from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.documents import report_classes
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is reported on: an analysis, the one it supersedes, and the SR classes that one was reported in."""
+    """What is reported on: an analysis, the one it supersedes, and the SR classes that one was reported in.
+
+    ``earlier`` are the analyses before it that hold, the latest first.
+    """
 
     analysis: StoredAnalysis
     before: StoredAnalysis | None
     earlier_classes: tuple[str, ...] = ()
+    earlier: tuple[StoredAnalysis, ...] = ()
 
 
 def load_subject(read: Session, analysis_id: int) -> Subject:
@@ -31,7 +37,15 @@ def load_subject(read: Session, analysis_id: int) -> Subject:
     if analysis.supersedes is None:
         return Subject(analysis, None)
     before = load_analysis(read, analysis.supersedes)
-    return Subject(analysis, before, tuple(report_classes(read, before.id)))
+    return Subject(analysis, before, tuple(report_classes(read, before.id)), tuple(_earlier(read, analysis, before)))
+
+
+def _earlier(read: Session, analysis: StoredAnalysis, before: StoredAnalysis) -> Iterator[StoredAnalysis]:
+    """Yield the analyses that hold before one, back to the first."""
+    following: StoredAnalysis | None = before
+    while following is not None and not conflicts.is_withheld(read, analysis.study_uid, following.revision):
+        yield following
+        following = load_analysis(read, following.supersedes) if following.supersedes is not None else None
 
 
 def assemble_account(subject: Subject, settings: Settings) -> Account:
@@ -64,7 +78,7 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         raise DocumentRejected(msg)
     patients.require_one_patient(image.source for image in analysed)
     return Account(
-        model=_model(analysis),
+        model=model_of(analysis),
         revision=analysis.revision,
         completed_at=analysis.completed_at,
         analysed=tuple(analysed),
@@ -107,7 +121,8 @@ def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> Sour
         return "its header can no longer be read"
 
 
-def _model(analysis: StoredAnalysis) -> ModelIdentity:
+def model_of(analysis: StoredAnalysis) -> ModelIdentity:
+    """Return which model spoke."""
     return ModelIdentity(analysis.model_name, analysis.model_version, analysis.model_digest, analysis.engine)
 
 
@@ -117,4 +132,4 @@ def _reported(analysis: StoredAnalysis) -> bool:
 
 def _uids(analysis: StoredAnalysis, report_class: ReportClass) -> tuple[str, str]:
     sources = tuple(sorted(instance.instance_uid for instance in analysis.instances))
-    return report_uids(sources, _model(analysis), analysis.revision, report_class)
+    return report_uids(sources, model_of(analysis), analysis.revision, report_class)

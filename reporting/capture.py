@@ -67,8 +67,8 @@ def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph
     model = account.model
     entry = SeriesEntry(
         series_uid=series_uid,
-        series_number=series_number,
-        series_description="AI findings on the image (not verified)",
+        series_number=account.series_number(series_number),
+        series_description=account.series_description("AI findings on the image (not verified)"),
         instance_uid=instance_uid,
         instance_number=account.analysed.index(image) + 1,
         derivation=f"Radiograph in 8 bits with findings drawn by {model.name} {model.version}, "

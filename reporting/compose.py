@@ -22,6 +22,7 @@ from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
 from reporting.capture import build_capture, capture_uids
+from reporting.carried import CaptureKey, Carried, carried_captures
 from reporting.conformance import check_capture, check_map_capture, check_message, check_report
 from reporting.documents import StoredFile, write_document
 from reporting.map_capture import build_map_capture, map_uids
@@ -33,8 +34,9 @@ from reporting.report_classes import ORDER, expected_class
 from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import DocumentRecord, note_left_out, record_documents
-from tracking.loop import Commit
+from tracking.loop import Parts
 from tracking.queue import Job
+from tracking.rejections import Told, take_back, told_by
 from tracking.taken_classes import taken_classes
 
 log = get_logger(__name__)
@@ -53,6 +55,8 @@ class Documents:
 
     records: list[DocumentRecord] = field(default_factory=list)
     routes: list[tuple[str, str]] = field(default_factory=list)
+    carried: dict[str, str] = field(default_factory=dict)
+    """Documents of earlier analyses that stand for this one, too: the image that each shows, by UID."""
     lead_uid: str = ""
     """Of reports: the image whose patient and study attributes all documents of the analysis carry."""
     left_out: tuple[Remark, ...] = ()
@@ -74,19 +78,24 @@ class ReportHandler:
         self._settings = settings
         self._database = database
         self._at_hand = at_hand
+        self._told = told_by(settings)
 
-    def run(self, job: Job) -> Iterator[Commit]:
-        """Build, check and store the documents of ``job``'s analysis; yield what to write whenever some are ready."""
+    def run(self, job: Job) -> Parts:
+        """Build, check and store the documents of ``job``'s analysis; yield what to write whenever some are ready.
+
+        With the end of the job, documents that these replace are taken back where all of these have arrived already.
+        """
         with self._database.reading() as read:
             subject = load_subject(read, job.payload["analysis_id"])
             analysis = subject.analysis
             withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
             taken = taken_classes(read)
+            carried = carried_captures(read, subject)
         if withheld:
             yield lambda tx: record_documents(tx, analysis.id, (), ())
-            return
+            return None
         try:
-            for documents in self._compose(subject, taken):
+            for documents in self._compose(subject, taken, carried):
                 for record in documents.records:
                     log.info("document-built", study_uid=analysis.study_uid, kind=record.kind,
                              document_uid=record.uid, bytes=record.size, reason=record.quarantined)  # fmt: skip
@@ -96,18 +105,20 @@ class ReportHandler:
                 msg = "no room for documents in node.data_dir; make room there"
                 raise StorageFull(msg) from None
             raise
+        return lambda tx: _take_back(tx, analysis.study_uid, self._told)
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
 
-    def _compose(self, subject: Subject, taken: Mapping[str, str | None]) -> Iterator[Documents]:
+    def _compose(self, subject: Subject, taken: Mapping[str, str | None], carried: Carried) -> Iterator[Documents]:
         """Yield documents as they are ready: the reports, the captures of each image, the messages."""
         account = assemble_account(subject, self._settings)
         paths = {stored.instance_uid: stored.path for stored in subject.analysis.instances}
         reports = self._reports(subject, account, taken)
         yield reports
         for image in account.analysed:
-            yield self._captures(account, image, self._settings.instance_dir / paths[image.source.sop_instance_uid])
+            path = self._settings.instance_dir / paths[image.source.sop_instance_uid]
+            yield self._captures(account, image, path, carried)
         messages = Documents()
         for destination in self._settings.destinations:
             if isinstance(destination, Hl7Destination):
@@ -122,6 +133,7 @@ class ReportHandler:
             analysis_id,
             documents.records,
             documents.routes,
+            carried=documents.carried,
             give_up_ms=round(self._settings.delivery.give_up_after_hours * _MILLISECONDS_AN_HOUR),
         )
 
@@ -141,9 +153,13 @@ class ReportHandler:
             self._keep(documents, "sr", uids[1], ".dcm", build, uids[0], report_class.value, routes=names)
         return documents
 
-    def _captures(self, account: Account, image: AnalysedImage, path: Path) -> Documents:
-        """Build an image's capture, and its score maps where a destination takes them; it is drawn once for all."""
+    def _captures(self, account: Account, image: AnalysedImage, path: Path, carried: Carried) -> Documents:
+        """Build an image's capture, and its score maps where a destination takes them; it is drawn once for all.
+
+        What an earlier capture says already is not built again.
+        """
         documents = Documents()
+        shown = image.source.sop_instance_uid
         series_uid, uid = capture_uids(account, image)
 
         @functools.cache
@@ -155,11 +171,22 @@ class ReportHandler:
             check_capture(built, account, image)
             return built.content
 
-        self._keep(documents, "sc", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
+        if not self._carry(documents, "sc", carried, CaptureKey(shown)):
+            self._keep(documents, "sc", uid, ".dcm", build, series_uid, _SECONDARY_CAPTURE)
         if self._takers("map"):
             for entry in mapped_of(image.findings):
-                self._add_map(documents, account, image, entry, radiograph)
+                if not self._carry(documents, "map", carried, CaptureKey(shown, entry.finding.label)):
+                    self._add_map(documents, account, image, entry, radiograph)
         return documents
+
+    def _carry(self, documents: Documents, kind: str, carried: Carried, key: CaptureKey) -> bool:
+        """Let an earlier capture stand for this analysis, due where it is not yet; say whether there is one."""
+        uid = carried.get(key)
+        if uid is None:
+            return False
+        documents.carried[uid] = key.instance_uid
+        documents.routes += [(uid, name) for name in self._takers(kind)]
+        return True
 
     def _add_map(
         self,
@@ -231,6 +258,10 @@ class ReportHandler:
             for destination in self._settings.destinations
             if isinstance(destination, DicomDestination) and kind in destination.documents
         ]
+
+
+def _take_back(tx: Session, study_uid: str, told: Told) -> None:
+    take_back(tx, study_uid, told)
 
 
 def _reference(documents: Documents, taken: Mapping[str, str | None]) -> ReportReference | None:

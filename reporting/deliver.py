@@ -1,6 +1,8 @@
 """The worker of the ``deliver`` queue: one document to one destination, by C-STORE or MLLP."""
 
+import functools
 import threading
+from dataclasses import replace
 
 from pydicom.uid import UID
 from sqlalchemy.orm import Session
@@ -12,6 +14,7 @@ from reporting.assemble import load_subject
 from reporting.compose import rebuild_report
 from reporting.documents import read_document
 from reporting.mllp import MllpConnection, MllpPeer
+from reporting.notes.build import build_note
 from reporting.report import ReportClass
 from reporting.report_classes import ORDER, offered_classes
 from tracking import conflicts
@@ -28,8 +31,18 @@ from tracking.deliveries import (
     replace_document,
 )
 from tracking.documents import DocumentRecord
-from tracking.loop import Commit, describe
+from tracking.loop import Commit, Parts, Work, describe
 from tracking.queue import Job
+from tracking.rejections import (
+    CORRECTION,
+    KEY_OBJECT_SELECTION,
+    NOTE,
+    NOTES,
+    load_note,
+    record_built,
+    take_back,
+    told_by,
+)
 from tracking.taken_classes import record_taken
 
 
@@ -43,14 +56,16 @@ class DeliverHandler:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
+        self._told = told_by(settings)
         self._kept = threading.local()
 
-    def run(self, job: Job) -> Commit | None:
+    def run(self, job: Job) -> Work:
         """Send one document; return what to write when the destination has taken it.
 
         A message that was held up until a later revision's had arrived is not sent: a receiver keeps the message
         that came last, and that must not be the older result. A PACS keeps both, each with its own UID. Nothing leaves
-        of a study that is in conflict, or of an analysis whose images were rejected or replaced since.
+        of a study that is in conflict, or of an analysis that was withdrawn or whose images were rejected or replaced
+        since. Notes that take documents back leave whatever has become of the study.
 
         Raises
         ------
@@ -61,23 +76,48 @@ class DeliverHandler:
         """
         with self._database.reading() as read:
             delivery = load_delivery(read, job.payload["delivery_id"])
-            withheld = conflicts.is_withheld(read, delivery.study_uid, delivery.revision)
-            overtaken = delivery.document.kind == "hl7" and is_overtaken(read, delivery)
+            is_note = delivery.document.kind in NOTES
+            withheld = not is_note and conflicts.is_withheld(read, delivery.study_uid, delivery.revision)
+            overtaken = delivery.document.kind in {"hl7", CORRECTION} and is_overtaken(read, delivery)
         if withheld:
-            return lambda tx: record_withheld(tx, delivery.id)
+            return self._settled(delivery, lambda tx: record_withheld(tx, delivery.id))
         if overtaken:
             return lambda tx: record_overtaken(tx, delivery.id)
+        if is_note and not delivery.document.path:
+            return self._build_and_send(delivery)
+        return self._send(delivery)
+
+    def _build_and_send(self, delivery: StoredDelivery) -> Parts:
+        """Build a note, record where it is, then send it: from its first attempt on it stays the same."""
+        with self._database.reading() as read:
+            note = load_note(read, delivery.document.uid)
+        built = build_note(delivery.document.kind, note, self._settings)
+        yield lambda tx: record_built(tx, note.uid, built.path, built.sha256, built.size)
+        document = replace(delivery.document, path=built.path, sha256=built.sha256, size=built.size)
+        return self._send(replace(delivery, document=document))
+
+    def _send(self, delivery: StoredDelivery) -> Commit:
+        """Send a document that is on disk; return what to write."""
         destination = self._settings.destination(delivery.destination)
         if isinstance(destination, DicomDestination):
-            return self._store(delivery, destination)
+            return self._settled(delivery, self._store(delivery, destination))
         if isinstance(destination, Hl7Destination):
-            answer = self._send(delivery, destination)
-            return lambda tx: record_delivered(tx, delivery.id, answer)
+            answer = self._send_message(delivery, destination)
+            return self._settled(delivery, lambda tx: record_delivered(tx, delivery.id, answer))
         msg = (
             f"there is no destination {delivery.destination!r} in the settings any more; "
             "add it again, or leave this delivery stopped"
         )
         raise SettingsError(msg)
+
+    def _settled(self, delivery: StoredDelivery, commit: Commit) -> Commit:
+        """Return what to write, with the notes that are due now: this may have been what they waited for."""
+
+        def write(tx: Session) -> None:
+            commit(tx)
+            take_back(tx, delivery.study_uid, self._told)
+
+        return write
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Write the failed attempt into the delivery's row."""
@@ -96,7 +136,18 @@ class DeliverHandler:
         )
         if document.kind == "sr":
             return self._offer(delivery, destination, target)
+        if document.kind == NOTE:
+            return self._offer_note(delivery, target)
         (outcome,) = store([self._settings.document_dir / document.path], target)
+        outcome.raise_for_status()
+        return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
+
+    def _offer_note(self, delivery: StoredDelivery, target: Target) -> Commit:
+        """Send a rejection note if the peer takes such documents; else what it takes back stays there, and is told."""
+        answer = offer(self._settings.document_dir / delivery.document.path, target, [KEY_OBJECT_SELECTION])
+        if answer.outcome is None:
+            return functools.partial(record_not_taken, delivery_id=delivery.id, what="rejection notes")
+        outcome = answer.outcome
         outcome.raise_for_status()
         return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
 
@@ -141,7 +192,7 @@ class DeliverHandler:
             subject = load_subject(read, delivery.analysis_id)
         return rebuild_report(subject, self._settings, report_class)
 
-    def _send(self, delivery: StoredDelivery, destination: Hl7Destination) -> str:
+    def _send_message(self, delivery: StoredDelivery, destination: Hl7Destination) -> str:
         document = delivery.document
         content = read_document(self._settings.document_dir, document.path, document.sha256)
         answer = self._connection(destination).send(content, document.uid)

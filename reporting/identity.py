@@ -4,26 +4,14 @@ A crash between building a document and recording it must not leave two of it at
 is a function of what the document says: the source instances, the model, the kind of document and the revision.
 """
 
-import base64
-import hashlib
-import uuid
 from collections.abc import Iterable
 
 from inference.findings import ModelIdentity
+from tracking.derived import CONTROL_ID_LENGTH, derived_control_id, derived_uid
 
-CONTROL_ID_LENGTH = 20
-_SEPARATOR = "\x1f"
-
-
-def derived_uid(*parts: str) -> str:
-    """Return the UID that belongs to ``parts``: ``2.25.`` and a name-based UUID as a number (PS3.5 B.2).
-
-    At most 44 characters. The UUID is laid out as version 8 (RFC 9562: custom, here the front of a SHA-256).
-    """
-    octets = bytearray(_digest(parts)[:16])
-    octets[6] = (octets[6] & 0x0F) | 0x80
-    octets[8] = (octets[8] & 0x3F) | 0x80
-    return f"2.25.{uuid.UUID(bytes=bytes(octets)).int}"
+__all__ = [
+    "CONTROL_ID_LENGTH", "capture_uid", "control_id", "derived_uid", "device_uid", "document_uid", "tracking_uid",
+]  # fmt: skip
 
 
 def document_uid(kind: str, source_uids: Iterable[str], model: ModelIdentity, revision: int, *more: str) -> str:
@@ -68,12 +56,8 @@ def control_id(
 ) -> str:
     """Return MSH-10 of the message to one destination: 20 characters, letters A–Z and digits 2–7."""
     parts = ("message", *_model(model), str(revision), destination, study_uid, *sorted(source_uids))
-    return base64.b32encode(_digest(parts)).decode("ascii")[:CONTROL_ID_LENGTH]
+    return derived_control_id(*parts)
 
 
 def _model(model: ModelIdentity) -> tuple[str, str, str]:
     return model.name, model.version, model.digest
-
-
-def _digest(parts: Iterable[str]) -> bytes:
-    return hashlib.sha256(_SEPARATOR.join(parts).encode("utf-8")).digest()

@@ -1,6 +1,8 @@
 """The score map capture: a secondary capture of the radiograph with one finding's score map over it."""
 
-from inference.findings import Finding
+from collections.abc import Iterable
+
+from inference.findings import Finding, ModelIdentity
 from reporting.account import Account, AnalysedImage
 from reporting.capture import SeriesEntry, caption_of, check_size, encode_capture
 from reporting.identity import document_uid
@@ -14,8 +16,13 @@ def map_uids(account: Account, image: AnalysedImage, label: str) -> tuple[str, s
     """Return (Series Instance UID, SOP Instance UID) of a finding's score map; a study's maps share a series."""
     return (
         document_uid("map-series", account.source_uids, account.model, account.revision),
-        document_uid("map", account.source_uids, account.model, account.revision, image.source.sop_instance_uid, label),
+        map_uid_of(account.source_uids, account.model, account.revision, image.source.sop_instance_uid, label),
     )
+
+
+def map_uid_of(source_uids: Iterable[str], model: ModelIdentity, revision: int, instance_uid: str, label: str) -> str:
+    """Return the SOP Instance UID of the score map of a finding on one image."""
+    return document_uid("map", source_uids, model, revision, instance_uid, label)
 
 
 def build_map_capture(
@@ -51,8 +58,8 @@ def build_map_capture(
     model = account.model
     return encode_capture(account, image, pixels, SeriesEntry(
         series_uid=series_uid,
-        series_number=series_number,
-        series_description="AI score maps (not verified)",
+        series_number=account.series_number(series_number),
+        series_description=account.series_description("AI score maps (not verified)"),
         instance_uid=instance_uid,
         instance_number=_instance_number(account, image, entry.finding.label),
         derivation=f"Radiograph in 8 bits with the score map of {entry.finding.code.meaning} drawn by "

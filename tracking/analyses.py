@@ -15,6 +15,7 @@ from tracking.instances import StudyHeader, header_of
 from tracking.keys import report_key
 from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study
 from tracking.patient import PatientIdentity
+from tracking.priorities import priority_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,8 @@ def record_analysis(tx: Session, record: AnalysisRecord) -> None:
         },
     )
     if analysed and not overtaken:
-        queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id})
+        priority = priority_of(tx, record.study_uid, record.revision)
+        queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id}, priority=priority)
 
 
 def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecord, ...]) -> None:

@@ -12,11 +12,11 @@ from tracking.clock import now_ms
 from tracking.documents import DocumentRecord, keep_document
 from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document
+from tracking.rejections import CORRECTION
+from tracking.states import NOT_TAKEN, OVERTAKEN, WITHHELD
 
-NOT_TAKEN = "not-taken"
-"""State of a delivery whose destination takes no structured report."""
-SETTLED = ("delivered", NOT_TAKEN)
-"""States of a delivery that nothing is left to do for."""
+_OVERTAKING = {"map": ("map", "sc", "sr"), CORRECTION: ("hl7",)}
+"""Kinds of later documents that make one needless, where those are not only its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ def replace_document(tx: Session, delivery: StoredDelivery, document: DocumentRe
     queue.retry(tx, key=delivery_key(delivery.id), done=True)
 
 
-def record_not_taken(tx: Session, delivery_id: int) -> None:
-    """Record that a structured report is not sent, because its destination takes none."""
+def record_not_taken(tx: Session, delivery_id: int, what: str = "structured report") -> None:
+    """Record that a document is not sent, because its destination takes none of its kind, which ``what`` names."""
     tx.execute(
         update(Delivery).where(Delivery.id == delivery_id).values(state=NOT_TAKEN, error=None, finished_at=now_ms())
     )
-    reason = "not sent: the destination takes no structured report"
+    reason = f"not sent: the destination takes no {what}"
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
 
 
@@ -119,9 +119,10 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
     """Say whether the destination has a document of this kind from a later revision of the study already.
 
     A receiver that keeps what came last would otherwise end with the older result. A later revision may have no score
-    map any more, so that a map is overtaken by any later DICOM document.
+    map any more, so that a map is overtaken by any later DICOM document. The correction of a message is overtaken by
+    the message of a later result, which corrects it, too.
     """
-    kinds = ("map", "sc", "sr") if delivery.document.kind == "map" else (delivery.document.kind,)
+    kinds = _OVERTAKING.get(delivery.document.kind, (delivery.document.kind,))
     ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
     later = (
         select(Delivery.id)
@@ -141,7 +142,7 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
 def record_overtaken(tx: Session, delivery_id: int) -> None:
     """Record that a document is not sent any more, because its destination has a later one."""
     tx.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state="overtaken", error=None, finished_at=now_ms())
+        update(Delivery).where(Delivery.id == delivery_id).values(state=OVERTAKEN, error=None, finished_at=now_ms())
     )
     reason = "not sent: the destination has the result of a later revision"
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": reason})
@@ -150,13 +151,17 @@ def record_overtaken(tx: Session, delivery_id: int) -> None:
 def record_withheld(tx: Session, delivery_id: int) -> None:
     """Record that a document is not sent any more, because its study names two patients or its images changed."""
     tx.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state="withheld", error=None, finished_at=now_ms())
+        update(Delivery).where(Delivery.id == delivery_id).values(state=WITHHELD, error=None, finished_at=now_ms())
     )
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "success", {"reason": conflicts.WITHHELD})
 
 
-def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: str | None = None) -> int:
+def retry_deliveries(
+    tx: Session, *, destination: str | None = None, study_uid: str | None = None, user: str | None = None
+) -> int:
     """Start stopped and waiting deliveries again now, those of a destination or of a study; return how many.
+
+    ``user`` is who asks, for the audit log.
 
     Of a study also the structured reports that a destination did not take. Of a destination these may be thousands,
     and its next study finds out by itself whether it takes them now.
@@ -182,7 +187,7 @@ def retry_deliveries(tx: Session, *, destination: str | None = None, study_uid: 
                 tx,
                 AuditEventType.JOB_RETRIED,
                 study_uid=study,
-                detail={"job": delivery_key(delivery_id), "destination": name},
+                detail={"job": delivery_key(delivery_id), "destination": name, "user": user},
             )
     if destination is not None:
         queue.close_breaker(tx, destination)

@@ -1,10 +1,11 @@
 """Documents built from an analysis, and the deliveries that they make due: the outbox is filled here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
@@ -12,7 +13,8 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import delivery_key
-from tracking.models import Analysis, Delivery, Document, ImageOutcome
+from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome
+from tracking.priorities import priority_of
 
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
@@ -42,10 +44,12 @@ def record_documents(
     documents: Sequence[DocumentRecord],
     routes: Sequence[tuple[str, str]],
     *,
+    carried: Mapping[str, str] = MappingProxyType({}),
     give_up_ms: int = 3 * queue.DAY_MS,
 ) -> None:
     """Record documents, and one delivery for each route ``(document uid, destination name)``.
 
+    ``carried`` are documents of earlier analyses that stand for this one, too, with the image that each shows.
     Building again is harmless: a document is known by its UID, and stays what it was unless it was quarantined.
     Quarantined documents are not routed. Nothing is recorded of a study that is in conflict by now, or of instances
     that were rejected or replaced since.
@@ -59,12 +63,24 @@ def record_documents(
     study_changed(tx, study_uid)
     for document in documents:
         keep_document(tx, study_uid, analysis_id, document)
+    for document_uid, instance_uid in carried.items():
+        _carry(tx, analysis_id, document_uid, instance_uid)
+    priority = priority_of(tx, study_uid, revision)
     blocked = {document.uid for document in documents if document.quarantined is not None}
     for document_uid, destination in routes:
         if document_uid not in blocked:
             document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
             if not _has_report(tx, document_id, destination):
-                _route(tx, document_id, destination, give_up_ms)
+                make_delivery(tx, document_id, destination, give_up_ms, priority=priority)
+
+
+def _carry(tx: Session, analysis_id: int, document_uid: str, instance_uid: str) -> None:
+    document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
+    tx.execute(
+        queue.upsert(tx)(CarriedDocument)
+        .values(analysis_id=analysis_id, document_id=document_id, instance_uid=instance_uid)
+        .on_conflict_do_nothing(index_elements=["analysis_id", "document_id"])
+    )
 
 
 def note_left_out(tx: Session, analysis_id: int, instance_uid: str, remarks: Sequence[dict[str, Any]]) -> None:
@@ -142,7 +158,10 @@ def _has_report(tx: Session, document_id: int, destination: str) -> bool:
     return tx.execute(routed.limit(1)).first() is not None
 
 
-def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> None:
+def make_delivery(
+    tx: Session, document_id: int, destination: str, give_up_ms: int, *, priority: int = queue.USUAL
+) -> None:
+    """Let a document be due at a destination, once; ``give_up_ms`` is for how long that is tried."""
     tx.execute(
         queue.upsert(tx)(Delivery)
         .values(document_id=document_id, destination=destination)
@@ -157,6 +176,7 @@ def _route(tx: Session, document_id: int, destination: str, give_up_ms: int) -> 
         delivery_key(delivery_id),
         {"delivery_id": delivery_id},
         destination=destination,
+        priority=priority,
         give_up_ms=give_up_ms,
     )
 
@@ -186,6 +206,38 @@ def _replaced() -> ColumnElement[bool]:
             and_(later.revision == Analysis.revision, later.id > Analysis.id),
         ),
     )
+
+
+def documents_of(analysis_id: int) -> Select[int]:
+    """Choose the documents that say what an analysis says, quarantined or not; notes about others are none of them."""
+    carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == analysis_id)
+    return select(Document.id).where(
+        or_(and_(Document.analysis_id == analysis_id, Document.reason.is_(None)), Document.id.in_(carried))
+    )
+
+
+def held_by(analyses: Sequence[int]) -> Subquery:
+    """Return (analysis_id, document_id) of the documents that belong to analyses, built for them or carried."""
+    own = select(Document.analysis_id, Document.id.label("document_id")).where(Document.analysis_id.in_(analyses))
+    carried = select(CarriedDocument.analysis_id, CarriedDocument.document_id).where(
+        CarriedDocument.analysis_id.in_(analyses)
+    )
+    return union_all(own, carried).subquery("held")
+
+
+def documents_with(read: Session, uids: Sequence[str]) -> set[str]:
+    """Return those of some UIDs that are of documents which may leave."""
+    return set(read.scalars(select(Document.uid).where(Document.uid.in_(uids), Document.quarantined.is_(None))))
+
+
+def carried_captures(read: Session, analysis_id: int) -> dict[str, str]:
+    """Return the captures that an analysis carries, by the image that each shows."""
+    rows = read.execute(
+        select(CarriedDocument.instance_uid, Document.uid)
+        .join(Document, CarriedDocument.document_id == Document.id)
+        .where(CarriedDocument.analysis_id == analysis_id, Document.kind == "sc")
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def report_classes(read: Session, analysis_id: int) -> list[str]:

@@ -17,7 +17,7 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms, to_milliseconds
 from tracking.keys import analysis_key, examination_key
-from tracking.models import Conflict, Instance, Job, Study
+from tracking.models import Conflict, DeletedStudy, Instance, Job, Study
 from tracking.prepared import Prepared
 
 LONGEST_SETTLE_MS = 60_000
@@ -129,7 +129,10 @@ def _build_postpone_analysis(_: str) -> Executable:
     return (
         update(Job)
         .where(Job.key == bindparam("job_key"), Job.state == "open", Job.worker.is_(None), Job.attempts == 0)
-        .values(visible_at=case((wanted < latest, wanted), else_=latest))
+        .values(
+            visible_at=case((wanted < latest, wanted), else_=latest),
+            priority=case((Job.priority > queue.USUAL, queue.USUAL), else_=Job.priority),
+        )
         .returning(Job.id)
     )
 
@@ -154,11 +157,12 @@ _insert_instance = Prepared(_build_insert_instance)
 _insert_study = Prepared(_build_insert_study)
 _lock_study = Prepared(
     lambda _: (
-        select(Study.revision, Study.conflict_since, Study.valid_from)
+        select(Study.revision, Study.conflict_since, Study.valid_from, Study.urgent)
         .where(Study.study_uid == bindparam("uid"))
         .with_for_update()
     )
 )
+_deleted_study = Prepared(lambda _: select(DeletedStudy.revision).where(DeletedStudy.study_uid == bindparam("uid")))
 _touch_study = Prepared(
     lambda _: update(Study).where(Study.study_uid == bindparam("uid")).values(last_received_at=now_ms())
 )
@@ -313,9 +317,10 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyS
     the old one. While the study is in conflict nothing is due: resolving it makes a revision of its own.
     """
     if _insert_study(tx, **header.columns()):
-        make_due(tx, header.study_uid, 1, settle_ms)
-        return _StudyState(1, described=True, in_conflict=False)
-    ((current, conflict_since, valid_from),) = _lock_study(tx, uid=header.study_uid)
+        revision = _first_revision(tx, header.study_uid)
+        make_due(tx, header.study_uid, revision, settle_ms)
+        return _StudyState(revision, described=True, in_conflict=False)
+    ((current, conflict_since, valid_from, urgent),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
     described, in_conflict = valid_from == 1, conflict_since is not None
     longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
@@ -324,17 +329,34 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyS
     ):
         return _StudyState(int(current), described, in_conflict)
     tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
-    make_due(tx, header.study_uid, current + 1, settle_ms)
+    priority = queue.URGENT if urgent else queue.USUAL
+    make_due(tx, header.study_uid, current + 1, settle_ms, priority=priority)
     return _StudyState(int(current) + 1, described, in_conflict)
 
 
-def make_due(tx: Session, study_uid: str, revision: int, settle_ms: int) -> None:
+def _first_revision(tx: Session, study_uid: str) -> int:
+    """Return the revision that a new study begins with: 1, or beyond those that it had before it was deleted."""
+    had = _deleted_study(tx, uid=study_uid)
+    if not had:
+        return 1
+    revision = int(had[0][0]) + 1
+    tx.execute(
+        update(Study)
+        .where(Study.study_uid == study_uid)
+        .values(revision=revision, valid_from=revision)
+        .execution_options(synchronize_session=False)
+    )
+    return revision
+
+
+def make_due(tx: Session, study_uid: str, revision: int, settle_ms: int, *, priority: int = queue.USUAL) -> None:
     """Let the analysis of a revision of a study come due in so many milliseconds."""
     queue.enqueue(
         tx,
         "analyse",
         analysis_key(study_uid, revision),
         {"study_uid": study_uid, "revision": revision},
+        priority=priority,
         delay_ms=settle_ms,
     )
 

@@ -1,13 +1,14 @@
-"""Documents that destinations have of results that do not hold any more: of another patient, or of other images.
+"""Documents that destinations have of results that do not hold any more: withdrawn, or of other images than today's.
 
-A correction supersedes what was said, but what an archive has taken stays there until somebody removes it.
+A correction supersedes what was said, but what an archive has taken stays there until it is told by a rejection note,
+or until somebody removes it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from tracking.clock import to_datetime
 from tracking.models import Analysis, Delivery, Document, Study
@@ -36,8 +37,9 @@ def left_behind(read: Session, study_uid: str) -> list[LeftBehind]:
         .where(
             Study.study_uid == study_uid,
             Analysis.revision < Study.valid_from,
-            Delivery.state == "delivered",
+            arrived(),
             Document.kind.in_(_KEPT_BY_ARCHIVES),
+            ~_taken_back(),
         )
         .order_by(Delivery.finished_at, Delivery.id)
     )
@@ -45,3 +47,38 @@ def left_behind(read: Session, study_uid: str) -> list[LeftBehind]:
         LeftBehind(kind, uid, destination, None if finished is None else to_datetime(finished))
         for kind, uid, destination, finished in rows
     ]
+
+
+def withdrawn_and_left(read: Session) -> dict[str, int]:
+    """Return how many documents of withdrawn results could not be taken back yet by study UID, the oldest first."""
+    rows = read.execute(
+        select(Study.study_uid, func.count())
+        .join(Analysis, Analysis.study_uid == Study.study_uid)
+        .join(Document, Document.analysis_id == Analysis.id)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .where(
+            Study.withdrawn.is_not(None),
+            Analysis.revision < Study.withdrawn,
+            arrived(),
+            Document.kind.in_(_KEPT_BY_ARCHIVES),
+            ~_taken_back(),
+        )
+        .group_by(Study.study_uid)
+        .order_by(func.min(Delivery.id))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def arrived() -> ColumnElement[bool]:
+    """Choose deliveries that were answered with success at least once, whatever became of them since."""
+    return or_(Delivery.state == "delivered", Delivery.detail.is_not(None))
+
+
+def _taken_back() -> ColumnElement[bool]:
+    """Choose deliveries whose destination has the note that takes them back."""
+    note = aliased(Delivery)
+    return exists().where(
+        note.document_id == Delivery.taken_back_by,
+        note.destination == Delivery.destination,
+        note.state == "delivered",
+    )

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,8 @@ from tracking.queue import Job, LeaseLost, RetryPolicy
 from tracking.wake import Wake
 
 Commit = Callable[[Session], None]
+Parts = Generator[Commit, None, Commit | None]
+Work = Commit | Parts | None
 log = get_logger(__name__)
 _LOOK_SECONDS = 0.02
 """How often to ask whether the database has changed: 60 µs of processor time each, 0.3 % of a core."""
@@ -46,10 +48,11 @@ _LONGER_POLLS = 10
 class Handler(Protocol):
     """What a room offers for one queue."""
 
-    def run(self, job: Job) -> Commit | Iterator[Commit] | None:
+    def run(self, job: Job) -> Work:
         """Do the work outside the database; return what to write when it is done, or yield it in parts.
 
-        A part is written before the next is worked on. To yield the same parts again has to change nothing.
+        A part is written before the next is worked on. To yield the same parts again has to change nothing. What a
+        generator returns is written with the end of the job.
         """
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
@@ -259,11 +262,19 @@ class WorkLoop:
             msg = f"the process working on this died {job.crashes} times; look at its log, then retry the job"
             raise WorkerCrashed(msg)
         work = self.handlers[job.queue].run(job)
-        if isinstance(work, Iterator):
-            for part in work:
-                self._write(job, queue.hold, part)
-            work = functools.partial(_note_end, job)
+        if isinstance(work, Generator):
+            work = functools.partial(_note_end, job, self._write_parts(job, work))
         self._write(job, queue.finish, work)
+
+    def _write_parts(self, job: Job, parts: Parts) -> Commit | None:
+        """Write the parts of a record as they come; return what is left to write with the end of the job."""
+        while True:
+            try:
+                part = next(parts)
+            except StopIteration as end:
+                last: Commit | None = end.value
+                return last
+            self._write(job, queue.hold, part)
 
     def _write(self, job: Job, fence: Callable[[Session, Job], None], commit: Commit | None) -> None:
         while True:
@@ -353,8 +364,10 @@ class WorkLoop:
         return _Attempt(what)
 
 
-def _note_end(job: Job, tx: Session) -> None:
-    """Note that a study waits for no further part of a job: where it stands depends on that."""
+def _note_end(job: Job, last: Commit | None, tx: Session) -> None:
+    """Write the last part, and note that a study waits for no further one: where it stands depends on that."""
+    if last is not None:
+        last(tx)
     study_uid = study_of_work(tx, job.payload)
     if study_uid is not None:
         study_changed(tx, study_uid)

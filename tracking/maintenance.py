@@ -10,10 +10,11 @@ from tracking.models import Analysis, Document, Job
 from tracking.queries import work_on
 
 
-def retry_study(tx: Session, study_uid: str) -> int:
+def retry_study(tx: Session, study_uid: str, *, user: str | None = None) -> int:
     """Start the analyses and reports of a study that stopped, or wait after a failure, now; return how many.
 
-    The report of the latest analysis is made again where one of its documents is quarantined.
+    The report of the latest analysis is made again where one of its documents is quarantined. ``user`` is who asks,
+    for the audit log.
     """
     keys = tx.scalars(
         select(Job.key).where(
@@ -26,7 +27,7 @@ def retry_study(tx: Session, study_uid: str) -> int:
         started.append(fell_short)
     study_changed(tx, study_uid)
     for key in started:
-        audit.append(tx, AuditEventType.JOB_RETRIED, study_uid=study_uid, detail={"job": key})
+        audit.append(tx, AuditEventType.JOB_RETRIED, study_uid=study_uid, detail={"job": key, "user": user})
     return len(started)
 
 

@@ -68,7 +68,11 @@ class Study(Base):
 
     ``revision`` counts the rounds of analysis it needed. ``conflict_since`` is set while its instances name two
     patients: it gets no result. Analyses of revisions before ``valid_from`` are void: an instance they looked at was
-    rejected or replaced since.
+    rejected or replaced since, or the result was withdrawn.
+
+    ``withdrawn`` is the revision that began when the result was withdrawn, for ``withdrawn_reason``
+    (:class:`tracking.rejections.Reason`): results of earlier ones are taken back wherever they turn up. The study
+    stands as withdrawn until a later revision begins.
     """
 
     __tablename__ = "study"
@@ -87,6 +91,8 @@ class Study(Base):
     valid_from: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
     conflict_since: Mapped[int | None] = mapped_column(BigInteger)
+    withdrawn: Mapped[int | None] = mapped_column()
+    withdrawn_reason: Mapped[str | None] = mapped_column(String(16))
     first_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     last_received_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
@@ -230,7 +236,11 @@ class Finding(Base):
 
 
 class Document(Base):
-    """One document built from an analysis; ``path`` is relative to the document store."""
+    """One document built from an analysis; ``path`` is relative to the document store.
+
+    A note that takes others back (:mod:`tracking.rejections`) has a ``reason``, and is built when it is first sent:
+    until then its ``path`` is empty.
+    """
 
     __tablename__ = "document"
 
@@ -244,6 +254,7 @@ class Document(Base):
     sha256: Mapped[str] = mapped_column(Digest)
     size: Mapped[int] = mapped_column(BigInteger)
     quarantined: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(String(16))
     built_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
@@ -253,8 +264,24 @@ Index(
 )  # fmt: skip
 
 
+class CarriedDocument(Base):
+    """A document of an earlier analysis that a later one would only have said again: it stands for both.
+
+    ``instance_uid`` is the image that it shows.
+    """
+
+    __tablename__ = "carried_document"
+
+    analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id), primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey(Document.id), primary_key=True, index=True)
+    instance_uid: Mapped[str] = mapped_column(UID)
+
+
 class Delivery(Base):
-    """One document on its way to one destination: the outbox."""
+    """One document on its way to one destination: the outbox.
+
+    ``taken_back_by`` is the note that tells the destination that the document does not hold any more.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -270,6 +297,7 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
+    taken_back_by: Mapped[int | None] = mapped_column(BigId)
     created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     finished_at: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -322,13 +350,17 @@ class Clock(Base):
 
 
 class Breaker(Base):
-    """The circuit breaker of one destination: after failures, everything bound for it waits together."""
+    """The circuit breaker of one destination: after failures, everything bound for it waits together.
+
+    ``held_since`` is set while somebody has paused the destination: nothing is sent to it, whatever the failures.
+    """
 
     __tablename__ = "breaker"
 
     destination: Mapped[str] = mapped_column(String(40), primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
     paused_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    held_since: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[str | None] = mapped_column(Text)
 
 
@@ -340,6 +372,16 @@ class TakenReportClass(Base):
     destination: Mapped[str] = mapped_column(String(40), primary_key=True)
     sop_class_uid: Mapped[str | None] = mapped_column(UID)
     since: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
+class DeletedStudy(Base):
+    """A study that was deleted: should it come again, its revisions go on from here, so that no UID is used twice."""
+
+    __tablename__ = "deleted_study"
+
+    study_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    revision: Mapped[int]
+    deleted_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
 class Refusal(Base):

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.deliveries import NOT_TAKEN
 from tracking.distinct import distinct_values
 from tracking.keys import study_keys
 from tracking.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Study
 from tracking.standing_models import Standing
+from tracking.states import NOT_TAKEN
 from tracking.summaries import DestinationSummary, InstanceSummary, StudySummary
 from tracking.summarise import kept_aside, study_records
 
@@ -110,6 +110,7 @@ def _destination(read: Session, name: str, breaker: Breaker | None) -> Destinati
         paused_until=to_datetime(breaker.paused_until) if breaker and paused else None,
         error=breaker.error if breaker else None,
         not_taken=not_taken,
+        held_since=to_datetime(breaker.held_since) if breaker and breaker.held_since is not None else None,
     )
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:  # which writes what transactions have changed, and so knows t
     from tracking.database import Database
 
 DAY_MS = 24 * 3600 * 1000
+URGENT, USUAL, LOW = 1, 5, 9
+"""Priorities of jobs: the lowest number is claimed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def enqueue(
     payload: dict[str, Any],
     *,
     destination: str | None = None,
-    priority: int = 5,
+    priority: int = USUAL,
     delay_ms: int = 0,
     give_up_ms: int = 3 * DAY_MS,
 ) -> None:
@@ -196,7 +198,7 @@ def _claim_statements(queues: tuple[str, ...], *, routed: bool) -> _ClaimStateme
 
 
 def _due(queues: Sequence[str], *, routed: bool) -> list[ColumnElement[bool]]:
-    """Open, due, and its destination neither paused nor already being probed after failures."""
+    """Open, due, and its destination neither paused, by somebody or after failures, nor already being probed."""
     leased = aliased(JobRow)
     probing = exists().where(
         leased.destination == Breaker.destination,
@@ -205,7 +207,7 @@ def _due(queues: Sequence[str], *, routed: bool) -> list[ColumnElement[bool]]:
         leased.visible_at > now_ms(),
     )
     closed = select(Breaker.destination).where(
-        or_(Breaker.paused_until > now_ms(), and_(Breaker.failures > 0, probing))
+        or_(Breaker.held_since.is_not(None), Breaker.paused_until > now_ms(), and_(Breaker.failures > 0, probing))
     )
     conditions: list[ColumnElement[bool]] = [
         JobRow.state == "open",

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-STATUSES = ("conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected")
+STATUSES = (
+    "conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "withdrawn", "rejected",
+)  # fmt: skip
 """Every status a study can have, as :mod:`tracking.summarise` names them."""
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts, queries
 from tracking.analyses import StoredAnalysis, load_analysis, load_study
 from tracking.clock import to_datetime
+from tracking.documents import documents_of
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Document, Finding, Study
 from tracking.summaries import InstanceSummary, StudySummary
@@ -138,7 +139,7 @@ def standing_analysis(read: Session, study_uid: str) -> StoredAnalysis | None:
 
 def _analysis(read: Session, analysis: Analysis, *, void: bool) -> AnalysisDetail:
     findings = read.scalars(select(Finding).where(Finding.analysis_id == analysis.id).order_by(Finding.id))
-    documents = select(func.count()).select_from(Document).where(Document.analysis_id == analysis.id)
+    documents = select(func.count()).select_from(Document).where(Document.id.in_(documents_of(analysis.id)))
     return AnalysisDetail(
         id=analysis.id,
         revision=analysis.revision,

@@ -85,6 +85,8 @@ class RetrySummary:
     attempts: int
     error: str
     next_try_at: datetime
+    held: bool = False
+    """Whether somebody paused the destination, so that nothing is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ class DestinationSummary:
     error: str | None
     not_taken: int = 0
     """Structured reports that were not sent, because it takes none."""
+    held_since: datetime | None = None
+    """Since when somebody has paused it."""
 
 
 def way_to_accept(study: StudySummary, kept: KeptAside) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.deliveries import SETTLED
+from tracking.documents import held_by
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
 from tracking.models import (
@@ -26,6 +26,8 @@ from tracking.models import (
     Study,
 )
 from tracking.patient import ELEMENTS, PatientIdentity, contradictions
+from tracking.rejections import NOTES
+from tracking.states import OVERTAKEN, SETTLED
 from tracking.summaries import (
     DeliverySummary,
     DocumentSummary,
@@ -40,6 +42,7 @@ from tracking.summaries import (
 AT_ONCE = 200
 """Studies a statement is asked about at most: databases bound the number of its parameters."""
 
+_HELD = "the destination is paused"
 Value = TypeVar("Value")
 Record = Any
 """A row of named columns."""
@@ -156,7 +159,11 @@ class _Reading:
         not_analysed, remarks = self.outcomes.get(of, ((), ()))
         documents, deliveries = tuple(self.documents.get(of, ())), tuple(self.deliveries.get(of, ()))
         work = self.work.get(study.study_uid, [])
-        problems = _problems(work, () if void else documents, () if void else deliveries)
+        problems = _problems(
+            work,
+            () if void else documents,
+            [entry for entry in deliveries if not void or entry.kind in NOTES],
+        )
         rejected = sum(image.rejected is not None for image in images)
         in_conflict = study.conflict_since is not None
         stage = _stage(analysis, study.revision, findings, documents, deliveries)
@@ -169,7 +176,12 @@ class _Reading:
             received_at=to_datetime(study.first_received_at),
             instances=len(images),
             conflicts=len(self.aside.get(study.study_uid, ())),
-            status=_status(stage, in_conflict=in_conflict, rejected=rejected == len(images), problems=problems),
+            status=_status(
+                "withdrawn" if study.withdrawn == study.revision else stage,
+                in_conflict=in_conflict,
+                rejected=rejected == len(images),
+                problems=problems,
+            ),
             model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
             analysed_at=to_datetime(analysis.completed_at) if analysis else None,
             findings=findings,
@@ -289,20 +301,23 @@ def _outcomes(
 
 
 def _documents(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, DocumentSummary]]:
-    columns = (Document.analysis_id, Document.kind, Document.uid, Document.path, Document.quarantined)
-    rows = read.execute(select(*columns).where(Document.analysis_id.in_(analyses)).order_by(Document.id))
+    held = held_by(analyses)
+    columns = (held.c.analysis_id, Document.kind, Document.uid, Document.path, Document.quarantined)
+    query = select(*columns).join(Document, Document.id == held.c.document_id)
+    rows = read.execute(query.order_by(Document.id))
     for row in rows:
         yield row.analysis_id, DocumentSummary(row.kind, row.uid, row.path, row.quarantined, row.analysis_id)
 
 
 def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, DeliverySummary]]:
+    held = held_by(analyses)
     rows = read.execute(
         select(
-            Document.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
+            held.c.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
             Delivery.attempts, Delivery.error, Delivery.finished_at,
         )
-        .join(Document, Delivery.document_id == Document.id)
-        .where(Document.analysis_id.in_(analyses))
+        .join(Document, Document.id == held.c.document_id)
+        .join(Delivery, Delivery.document_id == Document.id)
         .order_by(Delivery.id)
     )  # fmt: skip
     for row in rows:
@@ -315,17 +330,18 @@ def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, D
 
 def _sending(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, Record]]:
     """Yield the deliveries that are tried again, or wait behind a breaker, by analysis."""
+    held = held_by(analyses)
     rows = read.execute(
         select(
-            Document.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
+            held.c.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
             Job.error.label("job_error"), Job.visible_at, Breaker.failures, Breaker.paused_until,
-            Breaker.error.label("breaker_error"),
+            Breaker.error.label("breaker_error"), Breaker.held_since,
         )
-        .join(Document, Delivery.document_id == Document.id)
+        .join(Delivery, Delivery.document_id == held.c.document_id)
         .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
         .outerjoin(Breaker, Breaker.destination == Delivery.destination)
-        .where(Document.analysis_id.in_(analyses), Delivery.state == "waiting")
-        .where(or_(Job.attempts > 0, Job.crashes > 0, Breaker.failures > 0))
+        .where(Delivery.state == "waiting")
+        .where(or_(Job.attempts > 0, Job.crashes > 0, Breaker.failures > 0, Breaker.held_since.is_not(None)))
         .order_by(Delivery.id)
     )  # fmt: skip
     for row in rows:
@@ -373,8 +389,9 @@ def _waiting_for(name: str, entries: Sequence[Record]) -> RetrySummary:
         attempts=max(entry.attempts + entry.crashes for entry in entries),
         error=next((error for error in errors if error), None)
         or breaker.breaker_error
-        or "the process that worked on it died",
+        or (_HELD if breaker.held_since is not None else "the process that worked on it died"),
         next_try_at=to_datetime(max(paused_until, min(entry.visible_at for entry in entries))),
+        held=breaker.held_since is not None,
     )
 
 
@@ -401,4 +418,9 @@ def _stage(
         return "not-analysed"
     if not documents:
         return "analysed"
-    return "delivered" if all(delivery.state in SETTLED for delivery in deliveries) else "reported"
+    return "delivered" if all(_is_settled(delivery) for delivery in deliveries) else "reported"
+
+
+def _is_settled(delivery: DeliverySummary) -> bool:
+    """Tell whether nothing is left to do; a note is needless where a later result says what holds."""
+    return delivery.state in SETTLED or (delivery.kind in NOTES and delivery.state == OVERTAKEN)

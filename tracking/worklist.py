@@ -31,7 +31,7 @@ from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader, header_of
-from tracking.models import Analysis, Breaker, Delivery, Document, Instance, Job, Study
+from tracking.models import Analysis, Breaker, CarriedDocument, Delivery, Document, Instance, Job, Study
 from tracking.standing import Shown, read_shown
 from tracking.standing_models import Standing, StatedFinding
 from tracking.study_filter import ALL_STUDIES, Need, Order, StudyFilter
@@ -276,10 +276,11 @@ def _retrying() -> ColumnElement[bool]:
         .join(Document, Delivery.document_id == Document.id)
         .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
         .outerjoin(Breaker, Breaker.destination == Delivery.destination)
-        .where(Document.analysis_id == Standing.analysis_id, waiting == "waiting")
-        .where(or_(failed, Breaker.failures > 0))
+        .where(waiting == "waiting", or_(failed, Breaker.failures > 0, Breaker.held_since.is_not(None)))
     )
-    return or_(own, sending.exists()).label("retrying")
+    carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == Standing.analysis_id)
+    built = sending.where(Document.analysis_id == Standing.analysis_id)
+    return or_(own, built.exists(), sending.where(Document.id.in_(carried)).exists()).label("retrying")
 
 
 def _row(standing: Standing, study: Study, retrying: bool) -> WorklistRow:

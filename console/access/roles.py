@@ -37,6 +37,13 @@ _VIEWER_RETRIEVES = Rule(Role.VIEWER, Scope.DICOMWEB)
 _RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
 _ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
+_ACTS = (
+    (_RADIOLOGIST, "/study/{uid}/", ("resend", "withdraw", "reanalyse", "urgent", "retry")),
+    (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "delete")),
+    (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),
+)
+"""Acts, each with a page that says what will happen and a form that does it."""
+
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
     ("GET", "/static/{name}"): _ANYBODY,
@@ -98,6 +105,7 @@ ROUTES: Routes = {
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered"): _VIEWER_RETRIEVES,
+    **{(method, f"{under}{act}"): rule for rule, under, acts in _ACTS for act in acts for method in ("GET", "POST")},
 }
 """By method and path; GET stands for HEAD, too."""
 

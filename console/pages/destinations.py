@@ -14,7 +14,7 @@ from config.settings import Destination
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from reporting import destination_echo
-from tracking import audit, queries, queue
+from tracking import audit, pauses, queries, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime
 from tracking.destination_answers import destination_answers
@@ -82,6 +82,7 @@ class _Pages:
                 "answers": {name: destination_answers(read, name) for name in names},
                 "stopped": queries.stopped_deliveries(read),
                 "depth": queue.depth(read),
+                "held": pauses.paused_destinations(read),
                 "now": to_datetime(read.scalar(select(now_ms())) or 0),
                 "reports": {entry.name: report_words(entry, taken) for entry in self._configured.values()},
             }

@@ -12,6 +12,7 @@ from console.prior import prior_beside
 from console.site import READ, READ_PAGE, Site, png_response
 from tracking import audit, study_page
 from tracking.audit import AuditEventType
+from tracking.documents import carried_captures
 from tracking.left_behind import left_behind
 from tracking.sendings import sent_documents
 
@@ -48,13 +49,14 @@ class StudyPages:
             behind = left_behind(read, uid)
             documents = sent_documents(read, uid)
             standing = study_page.standing_analysis(read, uid)
+            carried = carried_captures(read, standing.id) if standing is not None else {}
             history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
             raise HTTPException(404)
         prior = prior_beside(self._site, request, study)
         return self._site.show(
-            request, "study.html", study=study, maps=maps.by_capture(standing),
+            request, "study.html", study=study, maps=maps.by_capture(standing, carried),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
             views=views[::-1], most=AUDIT_LINES, documents=documents, prior=prior,
             answers=study_answers(self._site, request, uid, standing),

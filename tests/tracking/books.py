@@ -102,6 +102,12 @@ class Books:
             for delivery_id in tx.scalars(select(Delivery.id)).all():
                 record_delivered(tx, delivery_id, "0000")
 
+    def end_delivery(self, job: queue.Job) -> None:
+        """Record that the destination of a delivery that was claimed has the document."""
+        with self.database.transaction() as tx:
+            queue.finish(tx, job)
+            record_delivered(tx, job.payload["delivery_id"], "0000")
+
     def study(self, uid: str = "1.9") -> StudySummary:
         with self.database.reading() as read:
             summary = queries.find_study(read, uid)

@@ -335,6 +335,13 @@ def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database
 
 DOWN_TO_0007 = (
     "DROP TABLE saved_filter",
+    "DROP TABLE deleted_study",
+    "DROP TABLE carried_document",
+    "ALTER TABLE study DROP COLUMN withdrawn",
+    "ALTER TABLE study DROP COLUMN withdrawn_reason",
+    "ALTER TABLE document DROP COLUMN reason",
+    "ALTER TABLE delivery DROP COLUMN taken_back_by",
+    "ALTER TABLE breaker DROP COLUMN held_since",
     "DROP TABLE login_failures",
     "DROP TABLE api_token",
     "DROP TABLE user_session",

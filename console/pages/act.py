@@ -1,0 +1,313 @@
+"""Acts on a study or a destination: a page that says what will happen, and a form that does it.
+
+Each act is the function that the command line calls, too, in one transaction with its audit line, which names the
+person. What is refused is said in words, and nothing has changed then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from config.errors import ActionRefused
+from console import words
+from console.forms import read_fields
+from console.site import POST_PAGE, READ_PAGE, Site
+from tracking import (
+    act_words,
+    corrections,
+    deletion,
+    deliveries,
+    maintenance,
+    pauses,
+    priorities,
+    queries,
+    reanalysis,
+    rejections,
+    resending,
+    withdrawal,
+)
+from tracking.analyses import load_study
+from tracking.reasons import Reason
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for an act on what: a study's UID or a destination's name, and the fields of the form."""
+
+    site: Site
+    subject: str
+    fields: Fields
+    user: str
+
+    def field(self, name: str) -> str:
+        """Return a field without blanks around it; empty where it was left out."""
+        return self.fields.get(name, "").strip()
+
+
+Perform = Callable[[Session, Asked], str]
+"""Does an act in a transaction, and says what came of it. Raises ActionRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: its name in the address, its words, the fields that its form asks for, and what does it."""
+
+    name: str
+    title: str
+    warning: str
+    fields: tuple[str, ...]
+    perform: Perform
+
+
+def _resend(tx: Session, asked: Asked) -> str:
+    destination = asked.field("destination") or None
+    return act_words.resent(resending.resend_study(tx, asked.subject, destination=destination, user=asked.user))
+
+
+def _withdraw(tx: Session, asked: Asked) -> str:
+    reason = asked.field("reason")
+    if reason not in set(Reason):
+        msg = "choose one of the reasons"
+        raise ActionRefused(msg)
+    told = rejections.told_by(asked.site.settings)
+    outcome = withdrawal.withdraw_study(
+        tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=told, user=asked.user
+    )
+    return act_words.withdrawn(outcome)
+
+
+def _reanalyse(tx: Session, asked: Asked) -> str:
+    return act_words.reanalysed(reanalysis.reanalyse_study(tx, asked.subject, user=asked.user))
+
+
+def _urgent(tx: Session, asked: Asked) -> str:
+    marked = priorities.mark_urgent(tx, asked.subject, user=asked.user)
+    return "urgent" if marked else "urgent already, nothing changed"
+
+
+def _retry(tx: Session, asked: Asked) -> str:
+    started = deliveries.retry_deliveries(tx, study_uid=asked.subject, user=asked.user)
+    started += maintenance.retry_study(tx, asked.subject, user=asked.user)
+    return f"{started} started again" if started else "nothing stopped or waits there"
+
+
+def _resolve(tx: Session, asked: Asked) -> str:
+    issuer = asked.field("issuer") or None
+    outcome = corrections.resolve_study(tx, asked.subject, asked.field("patient"), issuer, user=asked.user)
+    if not outcome.changed:
+        return "resolved that way already, nothing changed"
+    kept, rejected = (act_words.count(len(images), "image") for images in (outcome.kept, outcome.rejected))
+    return f"{kept} of that patient will be analysed, {rejected} rejected"
+
+
+def _reject(tx: Session, asked: Asked) -> str:
+    rejected = corrections.reject_instance(tx, asked.subject, asked.field("instance"), user=asked.user)
+    return "image rejected" if rejected else "image rejected already, nothing changed"
+
+
+def _accept(tx: Session, asked: Asked) -> str:
+    sha256 = asked.field("sha256") or None
+    outcome = corrections.accept_instance(tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user)
+    if not outcome.changed:
+        return "accepted already, nothing changed"
+    return "the other file stands now; the study will be analysed again"
+
+
+def _delete(tx: Session, asked: Asked) -> str:
+    settings = asked.site.settings
+    stores = deletion.Stores(settings.instance_dir, settings.document_dir)
+    outcome = deletion.delete_study(tx, asked.subject, why=asked.field("why"), stores=stores, user=asked.user)
+    return act_words.deleted(outcome)
+
+
+STUDY_ACTS = (
+    Act(
+        "resend", "Send again",
+        "The documents that hold for this study are sent once more, the same bytes under the same UIDs. Choose one "
+        "destination, or all that had them due.",
+        ("destination",), _resend,
+    ),
+    Act(
+        "withdraw", "Withdraw the result",
+        "Nothing more of the result leaves. Archives get a note that names its documents as rejected, receivers of "
+        "messages a correction that deletes it. The study stands as withdrawn; this cannot be undone, but a new "
+        "analysis makes a new result.",
+        ("reason", "why"), _withdraw,
+    ),
+    Act(
+        "reanalyse", "Analyse again",
+        "The images are analysed once more with the model of today, after all other work. The result of now stands "
+        "until the new one takes its place, in new documents that replace the old ones.",
+        (), _reanalyse,
+    ),
+    Act(
+        "urgent", "Mark urgent",
+        "Analysis, documents and deliveries of this study come before those of others, now and for images that come "
+        "later.",
+        (), _urgent,
+    ),
+    Act(
+        "retry", "Start again",
+        "What stopped, or waits after a failure, is tried again now. Mend the cause first.",
+        (), _retry,
+    ),
+    Act(
+        "resolve", "Say whose the study is",
+        "Images of this Patient ID stay and are analysed; all others are rejected: kept on disk, in no document. "
+        "Results from before are void.",
+        ("patient", "issuer"), _resolve,
+    ),
+    Act(
+        "reject", "Reject an image",
+        "The image is kept on disk, never analysed, and in no document. Results that it had a part in are void; the "
+        "images that stay are analysed again.",
+        ("instance",), _reject,
+    ),
+    Act(
+        "accept", "Accept the corrected image",
+        "The file that came later takes the place of the one that stands. Results from before are void, and the study "
+        "is analysed again. The replaced file is kept.",
+        ("instance", "sha256"), _accept,
+    ),
+    Act(
+        "delete", "Delete the study",
+        "Images, results and documents of this study are deleted here, with their files. What destinations have stays "
+        "there, and the audit log keeps its lines. This cannot be undone.",
+        ("why",), _delete,
+    ),
+)  # fmt: skip
+
+
+def _pause(tx: Session, asked: Asked) -> str:
+    names = _configured(asked.site)
+    paused = pauses.pause_destination(tx, asked.subject, configured=names, user=asked.user)
+    return "paused" if paused else "paused already, nothing changed"
+
+
+def _resume(tx: Session, asked: Asked) -> str:
+    names = _configured(asked.site)
+    resumed = pauses.resume_destination(tx, asked.subject, configured=names, user=asked.user)
+    return "resumed" if resumed else "not paused, nothing changed"
+
+
+def _retry_destination(tx: Session, asked: Asked) -> str:
+    started = deliveries.retry_deliveries(tx, destination=asked.subject, user=asked.user)
+    return f"{act_words.count(started, 'delivery').replace('deliverys', 'deliveries')} started again"
+
+
+DESTINATION_ACTS = (
+    Act("pause", "Pause the destination", "Nothing is sent there until somebody resumes it; what is due waits, however "
+        "long.", (), _pause),
+    Act("resume", "Resume the destination", "What waits is sent again, with its patience renewed.", (), _resume),
+    Act("retry", "Start again what stopped", "Everything that stopped or waits for this destination is tried again "
+        "now. Mend the cause first.", (), _retry_destination),
+)  # fmt: skip
+
+
+def routes(site: Site) -> APIRouter:
+    """Return two routes for each act: the page that says what will happen, and the form."""
+    router = APIRouter()
+    for act in STUDY_ACTS:
+        pages = StudyAct(site, act)
+        router.api_route(f"/study/{{uid}}/{act.name}", **READ_PAGE)(pages.confirm)
+        router.api_route(f"/study/{{uid}}/{act.name}", **POST_PAGE)(pages.do)
+    for act in DESTINATION_ACTS:
+        steps = DestinationAct(site, act)
+        router.api_route(f"/destinations/{{name}}/{act.name}", **READ_PAGE)(steps.confirm)
+        router.api_route(f"/destinations/{{name}}/{act.name}", **POST_PAGE)(steps.do)
+    return router
+
+
+class StudyAct:
+    """The pages of one act on a study."""
+
+    def __init__(self, site: Site, act: Act) -> None:
+        self._site = site
+        self._act = act
+
+    def confirm(self, request: Request, uid: str) -> HTMLResponse:
+        """Say what will happen, and to whose study; who looks is noted."""
+        self._site.note_view(request, uid, {"what": f"asked whether to {self._act.name}"})
+        return self._show(request, uid, dict(request.query_params))
+
+    async def do(self, request: Request, uid: str) -> HTMLResponse:
+        """Do it; say what came of it, or why not."""
+        fields = await read_fields(request)
+        return await run_in_threadpool(self._do, request, uid, fields)
+
+    def _do(self, request: Request, uid: str, fields: Fields) -> HTMLResponse:
+        if uid != words.printable(uid):
+            raise HTTPException(404)
+        asked = Asked(self._site, uid, fields, request.state.identity.name)
+        try:
+            answer = _perform(self._act, asked)
+        except ActionRefused as refused:
+            return self._show(request, uid, fields, problem=str(refused), code=409)
+        back = None if self._act.name == "delete" else f"/study/{uid}"
+        return _show_done(self._site, request, self._act, f"Study {uid}", answer, back or "/")
+
+    def _show(self, request: Request, uid: str, fields: Fields, *, problem: str = "", code: int = 200) -> HTMLResponse:
+        with self._site.database.reading() as read:
+            summary = queries.find_study(read, uid)
+            header = load_study(read, uid) if summary is not None else None
+        if summary is None or header is None:
+            raise HTTPException(404)
+        return self._site.show(
+            request, "act.html", code, act=self._act, fields=fields, summary=summary, header=header, problem=problem,
+            destinations=sorted(_configured(self._site)), reasons=list(Reason), back=f"/study/{uid}", subject=uid,
+        )  # fmt: skip
+
+
+class DestinationAct:
+    """The pages of one act on a destination."""
+
+    def __init__(self, site: Site, act: Act) -> None:
+        self._site = site
+        self._act = act
+
+    def confirm(self, request: Request, name: str) -> HTMLResponse:
+        """Say what will happen to which destination."""
+        return self._show(request, name)
+
+    async def do(self, request: Request, name: str) -> HTMLResponse:
+        """Do it; say what came of it, or why not."""
+        fields = await read_fields(request)
+        return await run_in_threadpool(self._do, request, name, fields)
+
+    def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
+        asked = Asked(self._site, words.printable(name), fields, request.state.identity.name)
+        try:
+            answer = _perform(self._act, asked)
+        except ActionRefused as refused:
+            return self._show(request, name, problem=str(refused), code=409)
+        return _show_done(self._site, request, self._act, f"Destination {name}", answer, "/destinations")
+
+    def _show(self, request: Request, name: str, *, problem: str = "", code: int = 200) -> HTMLResponse:
+        with self._site.database.reading() as read:
+            known = {summary.name for summary in queries.destinations(read)} | _configured(self._site)
+        if name not in known:
+            raise HTTPException(404)
+        return self._site.show(
+            request, "act.html", code, act=self._act, fields={}, summary=None, header=None, problem=problem,
+            destinations=(), reasons=(), back="/destinations", subject=name,
+        )  # fmt: skip
+
+
+def _perform(act: Act, asked: Asked) -> str:
+    with asked.site.database.transaction() as tx:
+        return act.perform(tx, asked)
+
+
+def _show_done(site: Site, request: Request, act: Act, subject: str, answer: str, back: str) -> HTMLResponse:
+    return site.show(request, "acted.html", act=act, subject=subject, answer=answer, back=back)
+
+
+def _configured(site: Site) -> set[str]:
+    return {entry.name for entry in site.settings.destinations}

@@ -1,0 +1,1 @@
+"""What destinations are told about documents that do not hold any more."""

@@ -1,0 +1,105 @@
+"""A study that is deleted: rows and files go, the audit log stays, and no UID is used twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from config.errors import ActionRefused
+from tests.tracking.books import JANE, USER, Books
+from tracking import audit, queries, standing
+from tracking.deletion import Deletion, Stores, delete_study
+from tracking.models import Analysis, Base, Delivery, Document, Instance, Job, Study
+from tracking.reasons import Reason
+from tracking.rejections import Told
+from tracking.withdrawal import withdraw_study
+
+KEPT = {"audit_event", "audit_head", "deleted_study", "alembic_version"}
+
+
+def delete(books: Books, folder: Path, why: str = "by mistake") -> Deletion:
+    stores = Stores(folder / "instances", folder / "documents")
+    with books.database.transaction() as tx:
+        return delete_study(tx, "1.9", why=why, stores=stores, user=USER)
+
+
+def deliver(books: Books) -> None:
+    job: Any = books.claim("deliver")
+    books.end_delivery(job)
+
+
+def finished(books: Books, folder: Path) -> list[Path]:
+    """Deliver a study of two revisions; return its files."""
+    for uid in ("1.1", "1.2"):
+        books.receive(uid, JANE)
+        examined = books.claim("examine")
+        assert examined is not None
+        books.analyse()
+        books.report()
+        deliver(books)
+    with books.database.transaction() as tx:
+        for job in tx.scalars(select(Job).where(Job.queue == "examine")):
+            job.state = "done"
+        files = [folder / "instances" / row.path for row in tx.scalars(select(Instance))]
+        files += [folder / "documents" / row.path for row in tx.scalars(select(Document))]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    return files
+
+
+def test_nothing_is_left_but_what_the_audit_log_says(books: Books, tmp_path: Path) -> None:
+    files = finished(books, tmp_path)
+    with pytest.raises(ActionRefused, match="say why"):
+        delete(books, tmp_path, why="")
+    assert delete(books, tmp_path) == Deletion(2, 2)
+    assert [file for file in files if file.exists()] == []
+    with books.database.reading() as read:
+        assert queries.find_study(read, "1.9") is None
+        for table in Base.metadata.sorted_tables:
+            if table.name not in KEPT:
+                assert read.execute(select(table)).all() == [], table.name
+        assert [line.detail["why"] for line in audit.lines(read) if line.type == "study-deleted"] == ["by mistake"]
+        assert audit.verify(read).intact
+    with pytest.raises(ActionRefused, match="no study"):
+        delete(books, tmp_path)
+
+
+def test_a_study_that_comes_again_goes_on_with_its_revisions(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    delete(books, tmp_path)
+    books.receive("1.1", JANE)
+    assert books.study().revision == 3
+    assert books.analyse() == ["1.1"]
+    with books.database.reading() as read:
+        assert read.scalars(select(Analysis.revision)).all() == [3]
+        assert list(standing.drift(read)) == []
+
+
+def test_a_death_before_the_end_leaves_the_study_to_be_deleted_again(books: Books, tmp_path: Path) -> None:
+    files = finished(books, tmp_path)
+    stores = Stores(tmp_path / "instances", tmp_path / "documents")
+    with pytest.raises(RuntimeError), books.database.transaction() as tx:  # noqa: PT012 - the block ends by it
+        delete_study(tx, "1.9", why="w", stores=stores, user=USER)
+        raise RuntimeError
+    assert [file for file in files if file.exists()] == []
+    assert books.count(Study) == 1
+    assert delete(books, tmp_path) == Deletion(2, 2)
+
+
+def test_what_waits_is_not_deleted(books: Books, tmp_path: Path) -> None:
+    books.receive("1.1", JANE)
+    with pytest.raises(ActionRefused, match="stands as received"):
+        delete(books, tmp_path)
+    books.analyse()
+    books.report()
+    with pytest.raises(ActionRefused, match="stands as reported"):
+        delete(books, tmp_path)
+    deliver(books)
+    with books.database.transaction() as tx:
+        told = Told(frozenset({"pacs"}), frozenset())
+        withdraw_study(tx, "1.9", reason=Reason.QUALITY, why="w", told=told, user=USER)
+    with pytest.raises(ActionRefused, match="something of it waits"):
+        delete(books, tmp_path)
+    assert books.count(Delivery) == 2

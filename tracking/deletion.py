@@ -1,0 +1,134 @@
+"""Deleting a study by hand: its rows and files, but not what the audit log says of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from config.errors import ActionRefused
+from tracking import audit, queries, queue
+from tracking.acting import lock_study
+from tracking.audit import AuditEventType
+from tracking.clock import now_ms
+from tracking.keys import delivery_key, examination_key, study_keys
+from tracking.models import (
+    Analysis,
+    CarriedDocument,
+    Conflict,
+    DeletedStudy,
+    Delivery,
+    Document,
+    Finding,
+    ImageOutcome,
+    ImageResult,
+    Instance,
+    Job,
+    Study,
+)
+from tracking.standing_models import Standing, StatedFinding
+
+DELETABLE = ("delivered", "withdrawn", "not-analysed", "rejected")
+"""Where a study may stand that is deleted: nothing of it waits for anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """How many images and documents were deleted, with their files."""
+
+    images: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where the files are: folders of the received instances and of the documents."""
+
+    instances: Path
+    documents: Path
+
+
+def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user: str) -> Deletion:
+    """Delete a study that has nothing left to do: its files, then its rows.
+
+    The files go before the transaction ends: after a death in between the study is on record still, and deleting it
+    again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
+    document gets a UID for the second time.
+
+    Raises
+    ------
+    ActionRefused
+        There is no such study, ``why`` is empty, or something of it waits. Nothing has changed.
+    """
+    study = lock_study(tx, study_uid)
+    if not why.strip():
+        msg = "say why the study is deleted; it stands in the audit log, so name no patient"
+        raise ActionRefused(msg)
+    analyses = select(Analysis.id).where(Analysis.study_uid == study_uid)
+    documents = tx.scalars(select(Document).where(Document.analysis_id.in_(analyses))).all()
+    numbers = [document.id for document in documents]
+    deliveries = tx.scalars(select(Delivery).where(Delivery.document_id.in_(numbers))).all()
+    images = tx.scalars(select(Instance).where(Instance.study_uid == study_uid)).all()
+    uids = [image.instance_uid for image in images]
+    kept_aside = tx.scalars(select(Conflict).where(Conflict.instance_uid.in_(uids))).all()
+    keys = [*study_keys(tx, study_uid), *map(examination_key, uids), *(delivery_key(row.id) for row in deliveries)]
+    _require_idle(tx, study_uid, keys)
+    _remove(stores.documents, (document.path for document in documents))
+    _remove(stores.instances, (image.path for image in images))
+    _remove(stores.instances, (kept.path for kept in kept_aside))
+    revision = study.revision
+    tx.expunge_all()
+    for table, condition in (
+        (Delivery, Delivery.document_id.in_(numbers)),
+        (CarriedDocument, CarriedDocument.analysis_id.in_(analyses)),
+        (Document, Document.id.in_(numbers)),
+        (Finding, Finding.analysis_id.in_(analyses)),
+        (ImageOutcome, ImageOutcome.analysis_id.in_(analyses)),
+        (ImageResult, ImageResult.instance_uid.in_(uids)),
+        (Conflict, Conflict.instance_uid.in_(uids)),
+        (Job, Job.key.in_(keys)),
+        (StatedFinding, StatedFinding.study_uid == study_uid),
+        (Standing, Standing.study_uid == study_uid),
+    ):
+        tx.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+    for number in tx.scalars(analyses.order_by(Analysis.id.desc())).all():  # a later one points to an earlier one
+        tx.execute(delete(Analysis).where(Analysis.id == number).execution_options(synchronize_session=False))
+    tx.execute(delete(Instance).where(Instance.study_uid == study_uid).execution_options(synchronize_session=False))
+    tx.execute(delete(Study).where(Study.study_uid == study_uid).execution_options(synchronize_session=False))
+    values = {"revision": revision, "deleted_at": now_ms()}
+    tx.execute(
+        queue.upsert(tx)(DeletedStudy)
+        .values(study_uid=study_uid, **values)
+        .on_conflict_do_update(index_elements=["study_uid"], set_=values)
+    )
+    detail: audit.Detail = {
+        "user": user, "why": why.strip(), "images": len(uids), "documents": len(numbers), "revision": revision,
+    }  # fmt: skip
+    audit.append(tx, AuditEventType.STUDY_DELETED, study_uid=study_uid, detail=detail)
+    return Deletion(len(uids), len(numbers))
+
+
+def _require_idle(tx: Session, study_uid: str, keys: list[str]) -> None:
+    """Refuse to delete while something of the study waits, runs, or stopped and was not looked at."""
+    summary = queries.find_study(tx, study_uid)
+    status = summary.status if summary is not None else ""
+    busy = tx.scalar(select(Job.key).where(Job.key.in_(keys), Job.state == "open").limit(1))
+    if status in DELETABLE and busy is None:
+        return
+    if status in DELETABLE:
+        msg = f"study {study_uid} stands as {status}, but something of it waits still: wait for it, or "
+        msg += "`cxrnode withdraw` it first"
+    else:
+        msg = (
+            f"study {study_uid} stands as {status}; only what was delivered, withdrawn, rejected or not analysed may "
+            f"be deleted: `cxrnode study {study_uid}` says what it waits for, and `cxrnode withdraw` takes back what "
+            "was said"
+        )
+    raise ActionRefused(msg)
+
+
+def _remove(folder: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        if path:
+            (folder / path).unlink(missing_ok=True)
