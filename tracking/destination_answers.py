@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracking.clock import to_datetime
-from tracking.deliveries import NOT_TAKEN
 from tracking.models import Delivery, Document, TakenReportClass
+from tracking.states import NOT_TAKEN
 
 ANSWERS = 3
 """Answers of each kind that are looked up, the latest."""

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
@@ -208,7 +208,7 @@ def _replaced() -> ColumnElement[bool]:
     )
 
 
-def documents_of(analysis_id: int) -> Select[int]:
+def documents_of(analysis_id: int | ScalarSelect[int | None]) -> Select[int]:
     """Choose the documents that say what an analysis says, quarantined or not; notes about others are none of them."""
     carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == analysis_id)
     return select(Document.id).where(

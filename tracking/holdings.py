@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracking import conflicts, search_forms
+from tracking.documents import documents_of, held_by
 from tracking.instances import StudyHeader, header_of
 from tracking.models import Analysis, Document, Instance, Study
 from tracking.standing_models import Standing
@@ -35,7 +36,13 @@ class HeldInstance:
     path: str
     sha256: str
     size: int
-    is_document: bool
+    kind: str = ""
+    """Of a document, as the database names it: ``sr``, ``sc`` or ``map``; empty for an image."""
+
+    @property
+    def is_document(self) -> bool:
+        """Tell what the node built from what it received."""
+        return bool(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +103,23 @@ def _held(read: Session, studies: Sequence[Study]) -> list[HeldStudy]:
         found[row.study_uid].append(
             HeldInstance(
                 row.study_uid, row.series_uid, row.instance_uid, row.sop_class_uid, row.transfer_syntax_uid,
-                row.modality, row.path, row.sha256, row.size, is_document=False,
+                row.modality, row.path, row.sha256, row.size,
             )
         )  # fmt: skip
     standing = _standing_analyses(read, studies)
-    documents = read.scalars(
-        select(Document)
-        .where(Document.analysis_id.in_(standing), Document.kind.in_(_MODALITIES), Document.quarantined.is_(None))
+    held = held_by(list(standing))
+    documents = read.execute(
+        select(held.c.analysis_id, Document)
+        .join(Document, Document.id == held.c.document_id)
+        .where(Document.kind.in_(_MODALITIES), Document.quarantined.is_(None))
         .order_by(Document.id)
     )
-    for document in documents:
-        uid = standing[document.analysis_id]
+    for analysis_id, document in documents:
+        uid = standing[analysis_id]
         found[uid].append(
             HeldInstance(
                 uid, document.series_uid or "", document.uid, document.sop_class_uid or "", EXPLICIT_LITTLE,
-                _MODALITIES[document.kind], document.path, document.sha256, document.size, is_document=True,
+                _MODALITIES[document.kind], document.path, document.sha256, document.size, document.kind,
             )
         )  # fmt: skip
     return [HeldStudy(header_of(study), tuple(found[study.study_uid])) for study in studies]
@@ -175,6 +184,6 @@ def _has_modality(modality: str) -> ColumnElement[bool]:
         select(func.max(Analysis.id)).where(Analysis.study_uid == Study.study_uid).correlate(Study).scalar_subquery()
     )
     built = select(Document.id).where(
-        Document.analysis_id == latest, Document.kind.in_(kinds), Document.quarantined.is_(None)
+        Document.id.in_(documents_of(latest)), Document.kind.in_(kinds), Document.quarantined.is_(None)
     )
     return or_(received.exists(), built.exists()) if kinds else received.exists()

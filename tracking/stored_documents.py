@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from tracking import conflicts
+from tracking import conflicts, documents
 from tracking.clock import to_datetime
 from tracking.models import Analysis, Document, Study
 from tracking.study_page import StoredFile
@@ -53,11 +53,12 @@ def _query() -> Select[Any]:
 
 
 def _documents(read: Session, query: Select[Any]) -> Iterable[StoredDocument]:
-    latest: dict[str, int | None] = {}
+    latest: dict[str, tuple[int, set[int]]] = {}
     for document, revision, study in read.execute(query):
         if study.study_uid not in latest:
             latest[study.study_uid] = _latest(read, study.study_uid)
-        stands = document.analysis_id == latest[study.study_uid] and not conflicts.is_void(study, revision)
+        last, saying = latest[study.study_uid]
+        stands = document.id in saying and not conflicts.is_void(study, last)
         yield StoredDocument(
             uid=document.uid,
             kind=document.kind,
@@ -66,16 +67,19 @@ def _documents(read: Session, query: Select[Any]) -> Iterable[StoredDocument]:
             revision=revision,
             series_uid=document.series_uid,
             sop_class_uid=document.sop_class_uid,
-            file=StoredFile(document.uid, document.path, document.sha256, document.size),
+            file=StoredFile(document.uid, document.kind, document.path, document.sha256, document.size),
             quarantined=document.quarantined,
             built_at=to_datetime(document.built_at),
             stands=stands,
         )
 
 
-def _latest(read: Session, study_uid: str) -> int | None:
-    """Return the number of the analysis that took the place of all others."""
-    revision = select(func.max(Analysis.revision)).where(Analysis.study_uid == study_uid).scalar_subquery()
-    return read.scalar(
-        select(func.max(Analysis.id)).where(Analysis.study_uid == study_uid, Analysis.revision == revision)
-    )
+def _latest(read: Session, study_uid: str) -> tuple[int, set[int]]:
+    """Return the revision of the analysis that took the place of all others, and the documents that say the same."""
+    revision, analysis_id = read.execute(
+        select(Analysis.revision, Analysis.id)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+    ).one()
+    return revision, set(read.scalars(documents.documents_of(analysis_id)))

@@ -104,7 +104,7 @@ class Held:
 
     def document(self, instance: HeldInstance) -> bytes:
         """Return the bytes of a document; 410 where they are not those that were recorded."""
-        file = StoredFile(instance.instance_uid, instance.path, instance.sha256, instance.size)
+        file = StoredFile(instance.instance_uid, instance.kind, instance.path, instance.sha256, instance.size)
         try:
             return read_stored(self._site.settings.document_dir, file)
         except PermanentError as error:
@@ -112,7 +112,7 @@ class Held:
 
     def capture_png(self, instance: HeldInstance, longest_side: int | None) -> bytes:
         """Return a capture as PNG."""
-        file = StoredFile(instance.instance_uid, instance.path, instance.sha256, instance.size)
+        file = StoredFile(instance.instance_uid, instance.kind, instance.path, instance.sha256, instance.size)
         return pictures.draw(self._site.settings.document_dir, file, longest_side=longest_side)
 
 

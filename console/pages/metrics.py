@@ -67,9 +67,10 @@ class NodeCollector(Collector):
         family = GaugeMetricFamily(
             "cxrnode_model_info", "A model package in use.", labels=("name", "version", "kind", "digest")
         )
-        for package in installed_packages(self._settings.inference):
-            if package.in_use:
-                family.add_metric((package.name, package.version, package.kind, package.digest), 1)
+        for installed in installed_packages(self._settings.inference):
+            if installed.in_use and installed.package is not None:
+                manifest = installed.package.manifest
+                family.add_metric((manifest.name, manifest.version, manifest.kind, installed.package.digest), 1)
         return family
 
     def _certificate(self) -> Metric:
