@@ -149,8 +149,8 @@ def _record(made: Finding) -> FindingRecord:
 
 
 @contextmanager
-def open_way(studies: Any, settings: Settings, **archive: bool) -> Iterator[Way]:
-    """Return a node with its peers, which end with the block."""
+def open_way(studies: Any, settings: Settings, *, pacs_port: int = 0, **archive: bool) -> Iterator[Way]:
+    """Return a node with its peers, which end with the block; with ``pacs_port`` the archive is somebody else's."""
     with ExitStack() as stack:
         pacs = stack.enter_context(open_archive(**archive))
         folder = settings.node.data_dir / "ris"
@@ -162,7 +162,9 @@ def open_way(studies: Any, settings: Settings, **archive: bool) -> Iterator[Way]
             update={
                 "report": ReportSettings(capture_longest_side=512),
                 "destinations": (
-                    DicomDestination(kind="dicom", name="pacs", host=here, port=pacs.port, ae_title="ORTHANC"),
+                    DicomDestination(
+                        kind="dicom", name="pacs", host=here, port=pacs_port or pacs.port, ae_title="ORTHANC"
+                    ),
                     Hl7Destination(kind="hl7", name="ris", host=here, port=ris.start(), response_seconds=5),
                 ),
             }

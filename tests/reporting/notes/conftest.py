@@ -24,3 +24,10 @@ def way(studies: Any, settings: Settings) -> Iterator[Way]:
     """A node with an archive that follows rejection notes, and a RIS."""
     with open_way(studies, settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def way_to_orthanc(studies: Any, settings: Settings, orthanc: Any) -> Iterator[tuple[Way, Any]]:
+    """A node that delivers to an Orthanc, which keeps rejection notes and does nothing with them; and that Orthanc."""
+    with open_way(studies, settings, pacs_port=orthanc.dicom_port) as opened:
+        yield opened, orthanc
