@@ -206,7 +206,7 @@ def _store(settings: Settings) -> Iterator[Check]:
     with _reading(settings) as read:
         found = store_check.compare(read, settings.instance_dir)
     if found.matches:
-        yield Check("store", "ok", f"{found.files} files, {found.rows} rows: each image has its file")
+        yield Check("store", "ok", f"{found.rows} rows, {found.files} files: each image has its file")
     else:
         yield Check("store", "failed", store_counts(found), "`cxrnode audit verify --store` names them")
 

@@ -53,13 +53,22 @@ def require_consistent(settings: Settings, database: Database) -> None:
         log.error("files-missing", count=missing, of=len(newest), cure="cxrnode audit verify --store")
 
 
-def keep_anchor(settings: Settings, database: Database) -> None:
-    """Note the head of the audit log beside the files; a failure is logged, as the next one may succeed."""
+def keep_anchor(settings: Settings, database: Database, *, replace_lost: bool = False) -> None:
+    """Note the head of the audit log beside the files; a failure is logged, as the next one may succeed.
+
+    An anchor that the database lacks is left, so that a database that was exchanged under running services is found at
+    the next start; ``replace_lost`` is for when that was mended.
+    """
+    data_dir = settings.node.data_dir
     try:
+        kept = anchor.own_anchor(data_dir)
         with database.reading() as read:
             head = anchor.current(read)
-        if head.seq:
-            anchor.keep_own_anchor(settings.node.data_dir, head)
+            lost = anchor.lost(read, [kept] if kept is not None else [])
+        if lost is not None and not replace_lost:
+            log.error("database-older-than-files", since=lost.at, cure="cxrnode recover")
+        elif head.seq and (kept is None or kept.hash != head.hash):
+            anchor.keep_own_anchor(data_dir, head)
     except Exception as error:  # noqa: BLE001 - the database or the disk is away; the service lives on
         log.warning("anchor-not-kept", error=type(error).__name__)
 
@@ -72,4 +81,4 @@ def note_recovery(settings: Settings, database: Database, counts: dict[str, int]
         if older is not None:
             detail |= {"lost_line": older.seq, "lost_hash": older.hash, "lost_at": older.at}
         audit.append(tx, AuditEventType.STORE_RECOVERED, detail=detail)
-    keep_anchor(settings, database)
+    keep_anchor(settings, database, replace_lost=True)

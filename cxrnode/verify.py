@@ -16,11 +16,12 @@ from tracking.audit import Verdict
 from tracking.database import Database
 
 _SHOWN = 20
+_AGAIN = "restore it from a backup, or have it sent again"
 _CURES = {
-    Difference.UNNAMED: "files that no row names: `cxrnode recover` takes them in",
-    Difference.MISSING: "images whose file is missing: restore it from a backup, or have it sent again",
-    Difference.OTHER_SIZE: "images whose file has another size: restore it from a backup, or have it sent again",
-    Difference.OTHER_CONTENT: "images whose file holds other bytes: restore it from a backup, or have it sent again",
+    Difference.UNNAMED: ("files that no row names", "`cxrnode recover` takes them in"),
+    Difference.MISSING: ("images whose file is missing", _AGAIN),
+    Difference.OTHER_SIZE: ("images whose file has another size", _AGAIN),
+    Difference.OTHER_CONTENT: ("images whose file holds other bytes", _AGAIN),
 }
 
 
@@ -93,7 +94,7 @@ def in_words(verification: Verification) -> Iterator[str]:
     if lost is not None:
         yield f"[bold red]shortened[/]: {escape(lost_in_words(lost))}"
     elif verification.anchors:
-        yield f"[green]{verification.anchors} anchors[/]: the log has the line of each"
+        yield f"[green]anchors[/]: the log has the line of each of {verification.anchors}"
     if store is not None:
         yield from _store_in_words(store)
 
@@ -109,8 +110,11 @@ def lost_in_words(lost: Anchor) -> str:
 
 def store_counts(store: StoreVerdict) -> str:
     """Return the mismatches of store and database in words, with the cure of each."""
-    return "; ".join(f"{store.counts[difference]} {cure}" for difference, cure in _CURES.items()
-                     if store.counts[difference])  # fmt: skip
+    return "; ".join(
+        f"{found}: {store.counts[difference]} ({cure})"
+        for difference, (found, cure) in _CURES.items()
+        if store.counts[difference]
+    )
 
 
 def _store_in_words(store: StoreVerdict) -> Iterator[str]:
@@ -126,6 +130,6 @@ def _store_in_words(store: StoreVerdict) -> Iterator[str]:
             yield f"  and {more} more; --json lists up to a thousand"
     if store.arriving:
         yield (
-            f"  {store.arriving} files of the last {store_check.ARRIVAL_SECONDS} s have no row yet: if no image is "
+            f"  files of the last {store_check.ARRIVAL_SECONDS} s without a row: {store.arriving}; if no image is "
             "being received, look again in a minute"
         )

@@ -7,6 +7,7 @@ An anchor file has one JSON object a line, the newest last. The node keeps one o
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def keep_own_anchor(data_dir: Path, anchor: Anchor) -> None:
         It cannot be written.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = data_dir / f".{OWN_NAME}.{os.getpid()}"
+    partial = data_dir / f".{OWN_NAME}.{secrets.token_hex(8)}"
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(_line(anchor).encode("ascii"))

@@ -250,7 +250,7 @@ def test_a_comparison_goes_on_after_a_path(node: Node, deliver: Any) -> None:
 
 def test_the_rows_come_in_the_order_of_the_bytes_on_both_databases(database: Database) -> None:
     from tests.tracking.books import JANE, Books
-    from tracking.recorded_files import recorded_files
+    from tracking.recorded_files import names_any_file, newest_files, recorded_files
 
     books = Books(database)
     paths = ["a/f/z.dcm", "conflicts/0.dcm", "c/f/1.dcm", "0/0/A.dcm", "d/0/_.dcm"]
@@ -258,4 +258,6 @@ def test_the_rows_come_in_the_order_of_the_bytes_on_both_databases(database: Dat
         books.receive(f"1.{number}", JANE, path=path, sha256=f"{number}" * 64)
     with database.reading() as read:
         assert [row.path for row in recorded_files(read)] == sorted(paths)
+        assert names_any_file(read)
+        assert set(newest_files(read, 2)) == {paths[3], paths[4]}
     assert books.count(Instance) == 5
