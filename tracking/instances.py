@@ -228,7 +228,8 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
     """Record bytes that were kept aside because their UID already stands for others.
 
     The same bytes again change only what is known about them; whether they wait, were dismissed or were replaced
-    stays. Bytes that were accepted meanwhile are not recorded a second time.
+    stays. Bytes that were accepted meanwhile are not recorded a second time. A study that only they name is on record
+    from then on, without an image, so that it is found by its UID and its patient.
     """
     known = find_instance(tx, incoming.instance_uid)
     if known is not None and known.sha256 == incoming.sha256:
@@ -239,8 +240,11 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
         .values(**values)
         .on_conflict_do_update(index_elements=["instance_uid", "sha256"], set_=values)
     )
-    if known is not None:
-        study_changed(tx, known.study_uid)
+    stands_in = incoming.study.study_uid if known is None else known.study_uid
+    study_changed(tx, stands_in)
+    if stands_in != incoming.study.study_uid:
+        make_study(tx, incoming.study)
+        study_changed(tx, incoming.study.study_uid)
     audit.append(
         tx,
         AuditEventType.INSTANCE_CONFLICT,
@@ -250,8 +254,21 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
             "instance_uid": incoming.instance_uid,
             "sha256": incoming.sha256,
             "kept_aside": incoming.path,
+            "stands_in": stands_in if stands_in != incoming.study.study_uid else None,
             **_from_whom(incoming),
         },
+    )
+
+
+def make_study(tx: Session, described: StudyHeader) -> None:
+    """Put the study that bytes kept aside name on record, unless it is there.
+
+    Its revision 0 says that no image of it ever stood.
+    """
+    tx.execute(
+        queue.upsert(tx)(Study)
+        .values(**described.columns(), revision=0)
+        .on_conflict_do_nothing(index_elements=["study_uid"])
     )
 
 
@@ -311,7 +328,8 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyS
         return _StudyState(1, described=True, in_conflict=False)
     ((current, conflict_since, valid_from),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
-    described, in_conflict = valid_from == 1, conflict_since is not None
+    # Revision 0 is that of a study which a file kept aside describes.
+    described, in_conflict = valid_from == 1 and current > 0, conflict_since is not None
     longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
     if in_conflict or _postpone_analysis(
         tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms

@@ -126,7 +126,7 @@ def test_d32_d33_two_patients_get_no_result_until_one_is_chosen(
     assert node.patients_of_documents() == []
     assert len(node.lines("study-conflict")) == 1
     with node.database.transaction() as tx:
-        corrections.resolve_study(tx, found.study_uid, "PAT-B", user="operator")
+        corrections.resolve_study(tx, found.study_uid, "PAT-B", other_patient=True, user="operator")
     node.work()
     assert node.patients_of_documents() == [(kind, "PAT-B", frozenset({UID_B})) for kind in ("sr", "sc", "hl7")]
 
@@ -141,7 +141,7 @@ def test_d32_d33_a_result_that_was_made_before_stays_with_its_patient_and_is_sup
     assert node.study().status == "conflict"
     assert {entry[1:] for entry in node.patients_of_documents()} == {("PAT-A", frozenset({UID_A}))}
     with node.database.transaction() as tx:
-        corrections.resolve_study(tx, node.study().study_uid, "PAT-A", user="operator")
+        corrections.resolve_study(tx, node.study().study_uid, "PAT-A", other_patient=True, user="operator")
     node.work()
     reports = [entry for entry in node.patients_of_documents() if entry[0] == "sr"]
     assert reports == [("sr", "PAT-A", frozenset({UID_A}))] * 2
@@ -170,7 +170,7 @@ def test_d89_a_corrected_patient_is_shown_and_accepted(node: Node, case: Callabl
     assert kept.patient is not None
     assert (kept.patient.patient_id, kept.differing) == ("ODD-X74", ("Patient ID", "Patient's Name"))
     with node.database.transaction() as tx:
-        corrections.accept_instance(tx, found.study_uid, kept.instance_uid, user="operator")
+        corrections.accept_instance(tx, found.study_uid, kept.instance_uid, other_patient=True, user="operator")
     node.work()
     documents = node.patients_of_documents()
     assert [entry[:2] for entry in documents] == [
