@@ -255,6 +255,8 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
             parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
         if image.duplicates:
             parts.append(f"[dim]came {image.duplicates + 1} times, the same bytes[/]")
+        if image.lossy_copies:
+            parts.append("[dim]came again after lossy compression; the first one stands[/]")
         if image.rejected:
             parts.append(f"[bold]rejected[/] [dim]{REJECTED.get(image.rejected, image.rejected)}[/]")
         if image.patient is not None and study.patients:

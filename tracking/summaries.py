@@ -91,8 +91,9 @@ class RetrySummary:
 class InstanceSummary:
     """One instance as it was received.
 
-    ``conflicts`` counts other bytes that came under its UID and wait for a decision; ``rejected`` is why an
-    administrator took it out of the study (``by-hand``, ``other-patient``), or None. ``patient`` is whose it is, for
+    ``conflicts`` counts other bytes that came under its UID and wait for a decision, ``lossy_copies`` those of the same
+    image after lossy compression; ``rejected`` is why an administrator took it out of the study (``by-hand``,
+    ``other-patient``), or None. ``patient`` is whose it is, for
     the screen only; None where an earlier version did not keep it.
     """
 
@@ -109,6 +110,7 @@ class InstanceSummary:
     conflicts: int
     rejected: str | None = None
     patient: PatientIdentity | None = None
+    lossy_copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
