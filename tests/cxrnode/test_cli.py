@@ -429,6 +429,20 @@ def test_studies_are_found_by_patient_accession_date_status_and_finding(run: Run
     assert "not-analysed" in run("studies", "--status", "done").stderr
 
 
+def test_the_doctor_exits_1_while_something_has_stopped_for_good(
+    run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checks(_settings: Settings, *, quick: bool) -> list[doctor.Check]:
+        return [doctor.Check("free disk", "warning", "little"), doctor.Check("queue", state, "x", stopped=stopped)]
+
+    monkeypatch.setattr(doctor, "examine", checks)
+    cases = (("ok", False, 0, 0), ("warning", True, 1, 0), ("failed", False, 1, 1))
+    for state, stopped, code, quick_code in cases:  # noqa: B007 - the checks read it
+        result = run("doctor")
+        assert (result.returncode, run("doctor", "--quick").returncode) == (code, quick_code)
+        assert ("waiting for you: queue" in result.stderr) is stopped
+
+
 def test_rows_of_lists_that_somebody_else_changed_are_found_and_made_anew(run: Run, node: Settings) -> None:
     two_patients(node)
     assert run("db", "check").returncode == 0
