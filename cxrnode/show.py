@@ -211,7 +211,7 @@ class StudiesTable:
         longest = max((len(uid) for uid in uids), default=0)
         table = Table(header_style="bold", show_lines=True)
         whole = options.max_width - longest >= _WIDTH_BESIDE_UID
-        table.add_column("study", min_width=longest if whole else None, max_width=_LONGEST_UID, ratio=3)
+        table.add_column("study", no_wrap=whole, max_width=_LONGEST_UID, ratio=3)
         table.add_column("status", no_wrap=True)
         table.add_column("outcome", ratio=5, overflow="fold")
         for study in self.studies:
