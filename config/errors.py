@@ -10,6 +10,7 @@
     │   ├── PackageError            a model package is incomplete, altered or unknown
     │   ├── DataError               training data are missing, malformed or leak between folds
     │   ├── ActionRefused           what an administrator asked for cannot be done as things stand
+    │   │   └── ConfirmationNeeded  it touches another patient or study, and nobody said that this is meant
     │   ├── DocumentRejected        a document fails our own conformance check
     │   └── RefusedByPeer           a peer answered that it will never take this
     └── RetriableError              the same thing may succeed later
@@ -63,6 +64,17 @@ class DataError(PermanentError):
 
 class ActionRefused(PermanentError):
     """What an administrator asked for cannot be done as things stand; nothing was changed."""
+
+
+class ConfirmationNeeded(ActionRefused):
+    """A decision touches another patient or another study; the message says what would happen.
+
+    ``sha256`` is the digest of the file that would be taken: what is confirmed is that file.
+    """
+
+    def __init__(self, message: str, sha256: str) -> None:
+        super().__init__(message)
+        self.sha256 = sha256
 
 
 class DocumentRejected(PermanentError):

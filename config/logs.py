@@ -5,6 +5,7 @@ that echo data set values (pynetdicom, pydicom, highdicom) are kept at warning a
 """
 
 import logging
+import re
 import sys
 import warnings
 from typing import Any
@@ -15,6 +16,12 @@ from structlog.typing import EventDict, WrappedLogger
 from config.settings import LogSettings
 
 _ECHOING = ("pynetdicom", "pydicom", "highdicom", "hl7apy", "PIL")
+_WARNING = re.compile(r"^[^\n]*?:\d+: (\w*Warning): ")
+"""How :func:`warnings.formatwarning` begins."""
+_TAG = re.compile(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)")
+_WORD = re.compile(r"\b[A-Z][a-z]\w+\b")
+_VR = re.compile(r"\bVR(?: of)? ['\"]?([A-Z]{2})\b")
+_MOST_ATTRIBUTES = 3
 ALLOWED_KEYS = frozenset(
     {
         "event", "level", "timestamp", "service", "logger", "exception",
@@ -86,12 +93,37 @@ def _drop_unknown_keys(_logger: WrappedLogger, _method: str, event: EventDict) -
 
 
 def _withhold_foreign_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Libraries put data set values into their messages: keep where they speak, not what they say."""
+    """Libraries put data set values into their messages: keep where they speak and of what, not what they say."""
     record: logging.LogRecord | None = event.get("_record")
     if record is not None and record.name.split(".")[0] in {*_ECHOING, "py"}:
-        event["event"] = f"message of {record.name} withheld (line {record.lineno} of {record.module})"
+        kind = _kind_of_message(record, str(event.get("event", "")))
+        event["event"] = f"message of {record.name} withheld (line {record.lineno} of {record.module}){kind}"
         event.pop("exc_info", None)
     return event
+
+
+def _kind_of_message(record: logging.LogRecord, text: str) -> str:
+    """Return the class of a warning or error, and the attributes and Value Representations that a message names.
+
+    Only words of the Standard's data dictionary are repeated: no value can get through.
+    """
+    from pydicom.datadict import dictionary_has_tag, keyword_for_tag, tag_for_keyword
+    from pydicom.valuerep import VR
+
+    raised = record.exc_info[0] if record.exc_info else None
+    named = _WARNING.search(text) if record.name == "py.warnings" else None
+    kind = raised.__name__ if raised else named[1] if named else ""
+    tags = [int(f"{group}{element}", 16) for group, element in _TAG.findall(text)]
+    tags += [tag for word in _WORD.findall(text) if (tag := tag_for_keyword(word)) is not None]
+    attributes = [
+        f"{keyword_for_tag(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        for tag in dict.fromkeys(tags)
+        if dictionary_has_tag(tag)
+    ]
+    attributes += [f"VR {name}" for name in dict.fromkeys(_VR.findall(text)) if name in VR.__members__]
+    parts = [kind, *([f"about {', '.join(attributes[:_MOST_ATTRIBUTES])}"] if attributes else [])]
+    words = " ".join(filter(None, parts))
+    return f": {words}" if words else ""
 
 
 def _exception_type_and_place(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

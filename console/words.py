@@ -27,15 +27,18 @@ from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
 from tracking.study_filter import Need
 from tracking.study_page import FindingDetail
-from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept
+from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept, way_to_decline
 
-__all__ = ["DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept"]
+__all__ = [
+    "DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept",
+    "way_to_decline",
+]  # fmt: skip
 
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
-    "conflict": "two patients", "attention": "needs attention", "received": "received", "analysed": "analysed",
-    "reported": "being delivered", "delivered": "delivered", "not-analysed": "not analysed", "withdrawn": "withdrawn",
-    "rejected": "rejected",
+    "conflict": "two patients", "waiting": "waits for a decision", "attention": "needs attention",
+    "received": "received", "analysed": "analysed", "reported": "being delivered", "delivered": "delivered",
+    "not-analysed": "not analysed", "withdrawn": "withdrawn", "rejected": "rejected",
 }  # fmt: skip
 NEEDS = {
     Need.DECISION: "a corrected file waits", Need.WORK: "analysis or report stopped",

@@ -136,18 +136,18 @@ def _say_what_would_change(
 ) -> None:
     """Examine the images of studies without storing anything, and say which classes would be others."""
     from cxrnode import show
-    from inference import comparison
+    from inference import result_changes
 
     changed, changes, unreadable = 0, [], 0
     for uid in studies:
         try:
-            found = comparison.compare_study(database, uid, examiner)
+            found = result_changes.compare_study(database, uid, examiner)
         except OSError:
             unreadable += 1
             continue
         changed += bool(found)
         changes += found
-    counted = comparison.count_changes(changes)
+    counted = result_changes.count_changes(changes)
     if as_json:
         table = [
             {"finding": key[0], "before": key[1], "after": key[2], "count": count} for key, count in counted.items()

@@ -137,7 +137,11 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Try out disk, clock, database, audit log, decoders, model and every peer; say what to do about what fails."""
+    """Try out disk, clock, database, audit log, decoders, model and every peer; say what to do about what fails.
+
+    Exit 1 if a check failed and, without --quick, while a job or a delivery has stopped for good or a document is
+    quarantined.
+    """
     from cxrnode import show
     from cxrnode.doctor import examine
 
@@ -148,9 +152,13 @@ def doctor(
     else:
         out.print(_table(checks))
     failed = sum(check.state == "failed" for check in checks)
+    # A health check restarts the node, which starts nothing again that waits for a person.
+    stopped = [] if quick else [check.name for check in checks if check.stopped]
     if failed:
         err.print(f"[bold red]{failed} failed[/]")
-    raise typer.Exit(1 if failed else 0)
+    if stopped:
+        err.print(f"[bold red]stopped for good, and waiting for you:[/] {', '.join(stopped)}", highlight=False)
+    raise typer.Exit(1 if failed or stopped else 0)
 
 
 def _table(checks: "list[Check]") -> Table:

@@ -36,7 +36,7 @@ def demonstrate(
             bars.update(tasks[step], completed=done, total=total)
 
         outcome = demo.run(source, to, timeout_seconds=timeout, progress=progress)
-    out.print(show.studies_table(outcome.studies, outcome.names))
+    out.print(show.StudiesTable(outcome.studies, outcome.names))
     checks = Table("expected", "", "found", header_style="bold")
     for expectation in outcome.expectations:
         checks.add_row(expectation.what, "[green]yes[/]" if expectation.met else "[bold red]NO[/]", expectation.detail)

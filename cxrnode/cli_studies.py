@@ -1,5 +1,6 @@
 """Commands about studies: what there is, what happened to one, starting again what stopped; and the audit log."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,16 +10,20 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from config.errors import ActionRefused, ConfirmationNeeded
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
 from tracking.study_filter import STATUSES, Order, StudyFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracking.corrections import Acceptance
+    from tracking.database import Database
     from tracking.left_behind import LeftBehind
     from tracking.summaries import StudySummary
 
 _DAY = "%Y-%m-%d"
+_CONFIRMATION = "other patient"
 
 study_app = typer.Typer(
     cls=WithDefault, help="Show one study (`cxrnode study UID`), or decide whose images it holds.", no_args_is_help=True
@@ -73,10 +78,11 @@ def studies(
     if as_json:
         show.as_json(found)
         return
-    out.print(show.studies_table(found))
+    out.print(show.StudiesTable(found))
     most = worklist.COUNTED_UP_TO
     count = f"more than {most}" if total > most else str(total)
     out.print(f"{len(found)} of {count} studies · findings are AI results, not verified; research use")
+    _print_decisions(found)
 
 
 @study_app.command("show")
@@ -132,6 +138,18 @@ def _print_study(found: "StudySummary") -> None:
     words.add_row("analysed", show.moment(found.analysed_at))
     words.add_row("outcome", show.outcome_text(found))
     out.print(Panel(words, title=found.study_uid, title_align="left"))
+    _print_decisions([found])
+
+
+def _print_decisions(found: "Sequence[StudySummary]") -> None:
+    """Print the commands that decide whose images studies hold, whole, so that they can be copied."""
+    from cxrnode import show
+
+    commands = show.decisions(found)
+    if commands:
+        out.print("[yellow]to decide[/], with one of these commands:", highlight=False)
+    for command in commands:
+        _say(f"  {command}")
 
 
 StudyUid = Annotated[str, typer.Argument(help="Study Instance UID.")]
@@ -175,16 +193,22 @@ def study_reject(
     kept_aside: Annotated[
         bool, typer.Option("--kept-aside", help="Not the image, but files that came later under its UID.")
     ] = False,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="With --kept-aside: how the digest of the only file meant begins.")
+    ] = None,
 ) -> None:
     """Take one image out of a study: kept on disk, never analysed, in no document."""
     from cxrnode import show
     from tracking import corrections
 
+    if sha256 is not None and not kept_aside:
+        msg = "it says which of the files kept aside is meant; give --kept-aside, too"
+        raise typer.BadParameter(msg, param_hint="--sha256")
     context: Context = ctx.obj
     user = operator()
     with context.database().transaction() as tx:
         if kept_aside:
-            dismissed = corrections.dismiss_kept_aside(tx, uid, instance, user=user)
+            dismissed = corrections.dismiss_kept_aside(tx, uid, instance, sha256=sha256, user=user)
             answer = f"{show.count(dismissed, 'file')} dismissed" if dismissed else "no file waits, nothing changed"
         else:
             rejected = corrections.reject_instance(tx, uid, instance, user=user)
@@ -200,24 +224,52 @@ def study_accept(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="How the file's digest begins, where several were kept aside.")
     ] = None,
+    other_patient: Annotated[
+        bool,
+        typer.Option("--yes-other-patient", help="It is meant that the file names another patient or another study."),
+    ] = False,
 ) -> None:
     """Let a corrected image that came under a known UID take the place of the one that stands.
 
-    The study is analysed again, and its new documents supersede what was said before.
+    The study is analysed again, and its new documents supersede what was said before. A file that names another
+    patient or another study is taken only with --yes-other-patient, or after a word typed on a terminal.
     """
-    from tracking import corrections
     from tracking.left_behind import left_behind
 
     context: Context = ctx.obj
-    with context.database().transaction() as tx:
-        outcome = corrections.accept_instance(tx, uid, instance, sha256=sha256, user=operator())
-        behind = [entry for study_uid in {uid, outcome.study_uid} for entry in left_behind(tx, study_uid)]
+    database = context.database()
+    try:
+        outcome = _accept(database, uid, instance, sha256, other_patient=other_patient)
+    except ConfirmationNeeded as asked:
+        _confirm(asked)
+        outcome = _accept(database, uid, instance, asked.sha256, other_patient=True)
+    with database.reading() as read:
+        behind = [entry for study_uid in {uid, outcome.study_uid} for entry in left_behind(read, study_uid)]
     if not outcome.changed:
         _say(f"image {instance}: accepted already, nothing changed")
         return
     moved = f" and moves to study {outcome.study_uid}" if outcome.study_uid != uid else ""
     _say(f"image {instance}: the other file stands now{moved}; the study will be analysed again")
     _say_left_behind(behind)
+
+
+def _accept(database: "Database", uid: str, instance: str, sha256: str | None, *, other_patient: bool) -> "Acceptance":
+    from tracking import corrections
+
+    with database.transaction() as tx:
+        return corrections.accept_instance(
+            tx, uid, instance, sha256=sha256, other_patient=other_patient, user=operator()
+        )  # fmt: skip
+
+
+def _confirm(asked: ConfirmationNeeded) -> None:
+    """Ask on a terminal whether what would happen is meant; raise what was asked anywhere else, and after a no."""
+    if not sys.stdin.isatty():
+        raise asked
+    err.print(str(asked), markup=False, highlight=False, soft_wrap=True)
+    if typer.prompt(f"Type {_CONFIRMATION!r} to do it", err=True, default="", show_default=False) != _CONFIRMATION:
+        msg = "nothing was typed that says so, and nothing has changed"
+        raise ActionRefused(msg) from None
 
 
 def _say(answer: str) -> None:

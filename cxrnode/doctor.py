@@ -40,12 +40,16 @@ _MOST_REFUSALS = 10
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The outcome of one check, and the cure if it is not ``ok``."""
+    """The outcome of one check, and the cure if it is not ``ok``.
+
+    ``stopped`` says that something waits for a person for good: it never goes on by itself.
+    """
 
     name: str
     state: Literal["ok", "warning", "failed"]
     found: str
     cure: str = ""
+    stopped: bool = False
 
 
 _OF_THE_DATABASE = {
@@ -305,6 +309,7 @@ def _queue(settings: Settings) -> Iterator[Check]:
         "warning" if stopped else "ok",
         f"{due} waiting, {stopped or 'none'} stopped",
         "`cxrnode studies` shows them with status attention; `cxrnode retry` starts them again" if stopped else "",
+        stopped=bool(stopped),
     )
     yield _deliveries(halted, latest)
     yield from _reports(settings, taken)
@@ -389,6 +394,7 @@ def _deliveries(halted: dict[str, int], latest: list[queries.StoppedDelivery]) -
         "warning",
         f"{sum(halted.values())} stopped for good ({by_destination}), the latest because: {latest[0].error}",
         f"`cxrnode study {latest[0].study_uid}` shows the latest; mend the cause, then {commands}",
+        stopped=True,
     )
 
 
@@ -417,6 +423,7 @@ def _documents(settings: Settings) -> Iterator[Check]:
         f"(study {study_uid}{more})",
         f"`cxrnode study {study_uid}` says why; mend it (a newer version may), then `cxrnode retry {study_uid}` "
         "builds its documents again",
+        stopped=True,
     )
 
 

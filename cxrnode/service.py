@@ -78,6 +78,7 @@ def worker(settings: Settings, database: Database) -> Service:
 
     Examinations have a lane of their own: many new images never hold up a study whose images are ready.
     """
+    from inference.comparison import CompareHandler
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.compose import ReportHandler
     from reporting.shelf import Shelf
@@ -86,10 +87,11 @@ def worker(settings: Settings, database: Database) -> Service:
     examiner = Examiner(settings, shelf.put)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
+        "compare": CompareHandler(settings, database),
         "analyse": AnalyseHandler(examiner, database),
         "report": ReportHandler(settings, database, shelf.take),
     }
-    lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine",), settings.work.threads)]
+    lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine", "compare"), settings.work.threads)]
     return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
 
 

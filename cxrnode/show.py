@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +36,7 @@ from tracking.summaries import (
     RetrySummary,
     StudySummary,
     way_to_accept,
+    way_to_decline,
 )
 
 COLOURS = {
@@ -47,6 +49,9 @@ _OUTCOME_COLOURS = {"success": "green", "minor-failure": "yellow", "serious-fail
 REJECTED = {BY_HAND: "by hand", OTHER_PATIENT: "of another patient"}
 _SHOWN_OF_A_HASH = 12
 _MOST_NAMES = 4
+_LONGEST_UID = 64
+_WIDTH_BESIDE_UID = 56
+"""Characters that status and outcome need beside a UID in one line: 12, 24, and 10 for the borders, and some more."""
 
 
 def as_json(value: object) -> None:
@@ -128,12 +133,12 @@ def outcome_text(study: StudySummary) -> str:
     parts += [f"[red]{escape(problem)}[/]" for problem in study.problems]
     if study.rejected:
         parts.append(f"[dim]{count(study.rejected, 'image')} rejected[/]")
-    parts += [kept_aside_text(study, kept) for kept in study.kept_aside]
+    parts += [f"[yellow]{escape(kept_aside_text(study, kept))}[/]" for kept in study.kept_aside]
     return "\n".join(parts) or "–"
 
 
 def conflict_text(study: StudySummary) -> list[str]:
-    """Return whom the images of a study in conflict name, and the ways out, in lines; nothing for other studies."""
+    """Return whom the images of a study in conflict name, in lines; nothing for other studies."""
     if study.status != "conflict":
         return []
     lines = ["[bold red]its images name two patients; it gets no result[/]"]
@@ -143,7 +148,7 @@ def conflict_text(study: StudySummary) -> list[str]:
         lines.append(
             f"[red]{escape(identity_text(patient.identity))}[/]: {count(len(patient.images), 'image')}{second}{sent}"
         )
-    return [*lines, *(f"[dim]{escape(command)}[/]" for command in ways_out(study.study_uid, study.patients))]
+    return lines
 
 
 def identity_text(identity: PatientIdentity) -> str:
@@ -159,14 +164,26 @@ def identity_text(identity: PatientIdentity) -> str:
 
 
 def kept_aside_text(study: StudySummary, kept: KeptAside) -> str:
-    """Return what waits for a decision under a known UID, and the command that accepts it."""
-    differing = f" of another patient ({', '.join(kept.differing)} differ)" if kept.differing else ""
-    whose = f": {identity_text(kept.patient)}" if kept.differing and kept.patient is not None else ""
-    elsewhere = " in another study" if kept.study_uid != study.study_uid else ""
-    return (
-        f"[yellow]1 file kept aside: same instance UID, other bytes{differing}{elsewhere}{escape(whose)}[/]\n"
-        f"[dim]{way_to_accept(study, kept)}[/]"
-    )
+    """Return what waits for a decision under a known UID, from the side of the study it is shown with."""
+    differing = f"of another patient ({', '.join(kept.differing)} differ)" if kept.differing else ""
+    whose = identity_text(kept.patient) if kept.differing and kept.patient is not None else ""
+    if kept.stands_in != study.study_uid:
+        what = f"waits: image under a known UID, which stands for an image of study {kept.stands_in}"
+        return f"{what}, {differing}" if differing else what
+    elsewhere = f"of study {kept.study_uid}" if kept.study_uid != study.study_uid else ""
+    what = " ".join(filter(None, ("1 file kept aside: same instance UID, other bytes", differing, elsewhere)))
+    return f"{what}: {whose}" if whose else what
+
+
+def decisions(studies: Iterable[StudySummary]) -> list[str]:
+    """Return the commands that decide whose images studies hold, each once; lines to be printed whole."""
+    commands: list[str] = []
+    for study in studies:
+        if study.status == "conflict":
+            commands += ways_out(study.study_uid, study.patients)
+        for kept in study.kept_aside:
+            commands += [way_to_accept(study, kept), way_to_decline(study, kept)]
+    return list(dict.fromkeys(commands))
 
 
 def retry_text(entry: RetrySummary) -> str:
@@ -180,22 +197,32 @@ def retry_text(entry: RetrySummary) -> str:
     return f"[yellow]{escape(what)}: {failed}, {due}: {escape(entry.error)}[/]"
 
 
-def studies_table(studies: Iterable[StudySummary], names: Mapping[str, Sequence[str]] | None = None) -> Table:
-    """Return studies as a table, one row a study.
+@dataclasses.dataclass(frozen=True, slots=True)
+class StudiesTable:
+    """Studies as a table, one row a study, that keeps each UID in one line where the console has the room.
 
     ``names`` are those of the files a study came in, by its UID; they stand where its UID and time do otherwise.
     """
-    table = Table(header_style="bold", show_lines=True)
-    table.add_column("study", max_width=66, ratio=3)
-    table.add_column("status", no_wrap=True)
-    table.add_column("outcome", ratio=5)
-    for study in studies:
-        files = file_names((names or {}).get(study.study_uid, ()))
-        who = Text(files or study.study_uid, overflow="fold")
-        when = "" if files else f"\n{moment(study.received_at)}"
-        who.append(f"{when}\n{count(study.instances, 'image')}", "dim")
-        table.add_row(who, _status_text(study), outcome_text(study))
-    return table
+
+    studies: Sequence[StudySummary]
+    names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the table out for the width there is."""
+        uids = [study.study_uid for study in self.studies if not self.names.get(study.study_uid)]
+        longest = max((len(uid) for uid in uids), default=0)
+        table = Table(header_style="bold", show_lines=True)
+        whole = options.max_width - longest >= _WIDTH_BESIDE_UID
+        table.add_column("study", no_wrap=whole, max_width=_LONGEST_UID, ratio=3)
+        table.add_column("status", no_wrap=True)
+        table.add_column("outcome", ratio=5, overflow="fold")
+        for study in self.studies:
+            files = file_names(self.names.get(study.study_uid, ()))
+            who = Text(files or study.study_uid, overflow="fold")
+            when = "" if files else f"\n{moment(study.received_at)}"
+            who.append(f"{when}\n{count(study.instances, 'image')}", "dim")
+            table.add_row(who, _status_text(study), outcome_text(study))
+        yield table
 
 
 def _status_text(study: StudySummary) -> str:
@@ -230,6 +257,8 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
             parts.append(f"[dim]not analysed because {escape(reasons[image.instance_uid])}[/]")
         if image.duplicates:
             parts.append(f"[dim]came {image.duplicates + 1} times, the same bytes[/]")
+        if image.lossy_copies:
+            parts.append("[dim]came again after lossy compression; the first one stands[/]")
         if image.rejected:
             parts.append(f"[bold]rejected[/] [dim]{REJECTED.get(image.rejected, image.rejected)}[/]")
         if image.patient is not None and study.patients:

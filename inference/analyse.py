@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
@@ -102,7 +102,8 @@ class Analyser:
             return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
         except UndecodablePixels as error:
             return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
-        return self.analyse_picture(picture, header.doubt, times), picture
+        analysis = self.analyse_picture(picture, header.doubt, times)
+        return replace(analysis, remarks=(*header.remarks, *analysis.remarks)), picture
 
     def analyse_picture(self, picture: Picture, doubt: NotAnalysed | None, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one decoded image.

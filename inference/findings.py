@@ -181,6 +181,8 @@ class RemarkKind(StrEnum):
     """The DICOM documents leave an attribute empty, because the source's value is not legal; for the operator."""
     UNLIKE_LEARNT = "unlike-learnt"
     """The image is unlike those that the model learnt from."""
+    BIRTH_DATE_LATE = "birth-date-late"
+    """The birth date lies after the study date, so that no age follows from it."""
     NO_HEADER = "no-header"
     """The image came in a file that says nothing about the patient."""
 

@@ -34,7 +34,7 @@ class SkippedImage:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """The structured report that this analysis replaces."""
+    """The structured report that this analysis replaces where it is: no report that was never sent."""
 
     series_uid: str
     sop_class_uid: str
@@ -57,7 +57,7 @@ class Account:
     source_uids: tuple[str, ...]
     institution: str = ""
     corrects: bool = False
-    """Whether an earlier revision of the study was already reported."""
+    """Whether a destination has, or may have, documents of an earlier revision of the study."""
     predecessor: Predecessor | None = None
 
     @property

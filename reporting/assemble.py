@@ -15,37 +15,47 @@ from reporting.report import ReportClass, report_uids
 from reporting.source import SourceImage, read_source
 from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
-from tracking.documents import report_classes
+from tracking.documents import documents_out
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is reported on: an analysis, the one it supersedes, and the SR classes that one was reported in.
+    """What is reported on: an analysis, and what destinations have or may have of those that it supersedes.
 
-    ``earlier`` are the analyses before it that hold, the latest first.
+    ``corrects`` says whether there is such a document, ``before`` is the latest analysis with such a report, and
+    ``earlier_classes`` are its SR classes. ``earlier`` are the analyses before it that hold, the latest first.
     """
 
     analysis: StoredAnalysis
-    before: StoredAnalysis | None
+    before: StoredAnalysis | None = None
     earlier_classes: tuple[str, ...] = ()
+    corrects: bool = False
     earlier: tuple[StoredAnalysis, ...] = ()
 
 
 def load_subject(read: Session, analysis_id: int) -> Subject:
     """Return an analysis with what it supersedes. Raises LookupError."""
     analysis = load_analysis(read, analysis_id)
-    if analysis.supersedes is None:
-        return Subject(analysis, None)
-    before = load_analysis(read, analysis.supersedes)
-    return Subject(analysis, before, tuple(report_classes(read, before.id)), tuple(_earlier(read, analysis, before)))
+    earlier = tuple(_earlier(read, analysis))
+    corrects, before = False, analysis
+    while before.supersedes is not None:
+        before = load_analysis(read, before.supersedes)
+        out = documents_out(read, before.id)
+        corrects = corrects or bool(out)
+        classes = tuple(sop_class for kind, sop_class in out if kind == "sr" and sop_class is not None)
+        if classes:
+            return Subject(analysis, before, classes, corrects, earlier)
+    return Subject(analysis, corrects=corrects, earlier=earlier)
 
 
-def _earlier(read: Session, analysis: StoredAnalysis, before: StoredAnalysis) -> Iterator[StoredAnalysis]:
+def _earlier(read: Session, analysis: StoredAnalysis) -> Iterator[StoredAnalysis]:
     """Yield the analyses that hold before one, back to the first."""
-    following: StoredAnalysis | None = before
-    while following is not None and not conflicts.is_withheld(read, analysis.study_uid, following.revision):
-        yield following
-        following = load_analysis(read, following.supersedes) if following.supersedes is not None else None
+    before = analysis
+    while before.supersedes is not None:
+        before = load_analysis(read, before.supersedes)
+        if conflicts.is_withheld(read, analysis.study_uid, before.revision):
+            return
+        yield before
 
 
 def assemble_account(subject: Subject, settings: Settings) -> Account:
@@ -58,7 +68,7 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
     DocumentRejected
         No analysed image is left to report on, the images are of two patients, or one is not what was recorded.
     """
-    analysis, before = subject.analysis, subject.before
+    analysis = subject.analysis
     stored = {instance.instance_uid: instance for instance in analysis.instances}
     analysed: list[AnalysedImage] = []
     skipped: list[SkippedImage] = []
@@ -85,20 +95,20 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         skipped=tuple(skipped),
         source_uids=tuple(sorted(stored)),
         institution=settings.node.institution,
-        corrects=before is not None and _reported(before),
+        corrects=subject.corrects,
     )
 
 
 def report_account(account: Account, subject: Subject, report_class: ReportClass) -> Account:
-    """Return the account for a report of one class: it points to the earlier report in the same class if there is one.
+    """Return the account for a report of one class: it points to the earlier report, in the same class if there is one.
 
     The earlier report's UIDs follow from the earlier analysis just as ours do.
     """
     before = subject.before
-    if before is None or not _reported(before):
+    if before is None:
         return account
     earlier = subject.earlier_classes
-    known = report_class.value if report_class.value in earlier or not earlier else earlier[0]
+    known = report_class.value if report_class.value in earlier else earlier[0]
     series_uid, uid = _uids(before, ReportClass(known))
     if uid == _uids(subject.analysis, ReportClass(known))[1]:
         return account
@@ -124,10 +134,6 @@ def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> Sour
 def model_of(analysis: StoredAnalysis) -> ModelIdentity:
     """Return which model spoke."""
     return ModelIdentity(analysis.model_name, analysis.model_version, analysis.model_digest, analysis.engine)
-
-
-def _reported(analysis: StoredAnalysis) -> bool:
-    return any(outcome.findings for outcome in analysis.outcomes)
 
 
 def _uids(analysis: StoredAnalysis, report_class: ReportClass) -> tuple[str, str]:

@@ -186,6 +186,17 @@ def identity_of(row: Instance | Conflict) -> PatientIdentity | None:
     return None if row.patient_id is None else _identity(row)
 
 
+def differing(standing: Instance, kept: Conflict) -> tuple[str, ...]:
+    """Return the names of the elements in which bytes kept aside are of another patient than those that stand.
+
+    Empty where an earlier version did not keep whose one of them is.
+    """
+    first, second = identity_of(standing), identity_of(kept)
+    if first is None or second is None:
+        return ()
+    return tuple(ELEMENTS[field] for field in contradictions(first, second))
+
+
 def _identity(row: Instance | Conflict | Row[tuple[str, ...]]) -> PatientIdentity:
     return PatientIdentity(**{field: getattr(row, field) or "" for field in _FIELDS})
 

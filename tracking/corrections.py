@@ -13,11 +13,11 @@ from typing import NoReturn
 from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
-from config.errors import ActionRefused
+from config.errors import ActionRefused, ConfirmationNeeded
 from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
-from tracking.instances import StudyHeader, describe_study, make_due
+from tracking.instances import HEADER_COLUMNS, StudyHeader, describe_study, make_due, make_study
 from tracking.keys import study_keys
 from tracking.models import Conflict, Instance, Study
 from tracking.patient import ELEMENTS, contradictions_among, names_patient, plain
@@ -108,18 +108,27 @@ def reject_instance(tx: Session, study_uid: str, instance_uid: str, *, user: str
 
 
 def accept_instance(
-    tx: Session, study_uid: str, instance_uid: str, *, sha256: str | None = None, user: str
+    tx: Session,
+    study_uid: str,
+    instance_uid: str,
+    *,
+    sha256: str | None = None,
+    other_patient: bool = False,
+    user: str,
 ) -> Acceptance:
     """Let bytes that were kept aside under an instance's UID take the place of those that stand for it.
 
     The study is described by them from now on; where they name another study, the instance goes there. The bytes that
     stood are kept aside instead and can be accepted again. A rejected instance stands again.
 
-    ``study_uid`` is the study the instance is in, or one that the bytes kept aside name; ``sha256`` is how the digest
-    of the bytes begins, needed where several files wait.
+    ``study_uid`` is the study the instance is in, or one that the bytes kept aside name: then those that name it are
+    meant. ``sha256`` is how the digest of the bytes begins, needed where several files wait. ``other_patient`` says
+    that bytes of another patient or of another study are meant to take the place of those that stand.
 
     Raises
     ------
+    ConfirmationNeeded
+        The bytes name another patient or another study, and nobody said that this is meant. Nothing has changed.
     ActionRefused
         The study has no such instance, nothing of that digest is kept aside, several files wait, or an earlier
         version kept too little about the file. Nothing has changed.
@@ -127,9 +136,12 @@ def accept_instance(
     row = tx.get(Instance, instance_uid)
     if row is None or study_uid not in _studies_of(tx, row):
         _no_instance(study_uid, instance_uid)
-    chosen = _choose(tx, row, sha256)
+    chosen = _choose(tx, row, study_uid, sha256)
     if chosen is None:
         return Acceptance(row.study_uid, row.sha256, changed=False)
+    differing = conflicts.differing(row, chosen)
+    if not other_patient and (differing or chosen.study_uid != row.study_uid):
+        raise ConfirmationNeeded(_consequence(tx, row, chosen, differing), chosen.sha256)
     before, after = row.study_uid, chosen.study_uid
     for name in _SWAPPED:
         ours, theirs = getattr(row, name), getattr(chosen, name)
@@ -143,6 +155,7 @@ def accept_instance(
     highest = max(tx.scalars(select(Study.revision).where(Study.study_uid.in_((before, after)))))
     revisions = {uid: _begin_revision(tx, uid, highest + 1) for uid in sorted({before, after})}
     row.revision = revisions[after]
+    _note_changed(tx, row)
     for uid, revision in revisions.items():
         audit.append(
             tx,
@@ -155,6 +168,7 @@ def accept_instance(
                 "replaced_sha256": chosen.sha256,
                 "kept_aside": chosen.path,
                 "was_rejected": was_rejected,
+                "other_patient": ", ".join(differing) or None,
                 "from_study": before if before != after else None,
                 "to_study": after if before != after else None,
                 "revision": revision,
@@ -163,10 +177,11 @@ def accept_instance(
     return Acceptance(after, row.sha256, changed=True)
 
 
-def dismiss_kept_aside(tx: Session, study_uid: str, instance_uid: str, *, user: str) -> int:
+def dismiss_kept_aside(tx: Session, study_uid: str, instance_uid: str, *, sha256: str | None = None, user: str) -> int:
     """Let nobody wait for a decision on the bytes kept aside under an instance's UID; return how many files it were.
 
-    They are kept on disk, and can be accepted by their digest all the same.
+    Of the study that the instance is in all are meant, of another one those that name it; ``sha256`` is how the digest
+    of the only ones meant begins. They are kept on disk, and can be accepted by their digest all the same.
 
     Raises
     ------
@@ -174,14 +189,16 @@ def dismiss_kept_aside(tx: Session, study_uid: str, instance_uid: str, *, user: 
         The study has no such instance.
     """
     _lock(tx, study_uid)
-    _instance(tx, study_uid, instance_uid)
-    dismissed = tx.scalars(
-        update(Conflict)
-        .where(Conflict.instance_uid == instance_uid, Conflict.state == "waiting")
-        .values(state="dismissed")
-        .returning(Conflict.sha256)
-    ).all()
-    study_changed(tx, study_uid)
+    row = tx.get(Instance, instance_uid)
+    if row is None or study_uid not in _studies_of(tx, row):
+        _no_instance(study_uid, instance_uid)
+    meant = update(Conflict).where(Conflict.instance_uid == instance_uid, Conflict.state == "waiting")
+    if study_uid != row.study_uid:
+        meant = meant.where(Conflict.study_uid == study_uid)
+    if sha256 is not None:
+        meant = meant.where(Conflict.sha256.startswith(sha256, autoescape=True))
+    dismissed = tx.scalars(meant.values(state="dismissed").returning(Conflict.sha256)).all()
+    _note_changed(tx, row)
     for digest in dismissed:
         detail: audit.Detail = {"user": user, "instance_uid": instance_uid, "sha256": digest}
         audit.append(tx, AuditEventType.INSTANCE_DISMISSED, study_uid=study_uid, detail=detail)
@@ -213,6 +230,29 @@ def _studies_of(tx: Session, row: Instance) -> set[str]:
     """Return every study that bytes under an instance's UID name."""
     aside = tx.scalars(select(Conflict.study_uid).where(Conflict.instance_uid == row.instance_uid))
     return {row.study_uid, *aside}
+
+
+def _note_changed(tx: Session, row: Instance) -> None:
+    """Let every study that bytes under an instance's UID name be listed anew."""
+    for uid in tx.scalars(select(Study.study_uid).where(Study.study_uid.in_(_studies_of(tx, row)))).all():
+        study_changed(tx, uid)
+
+
+def _consequence(tx: Session, row: Instance, chosen: Conflict, differing: Sequence[str]) -> str:
+    """Say what accepting bytes of another patient or of another study would do; without patient data."""
+    image, before, after = f"image {row.instance_uid}", row.study_uid, chosen.study_uid
+    whose = f"another patient ({', '.join(differing)} differ)" if differing else "the same patient"
+    stays = tx.scalar(
+        select(func.count()).where(
+            Instance.study_uid == before, Instance.rejected.is_(None), Instance.instance_uid != row.instance_uid
+        )
+    )
+    if before == after:
+        change = f"{image} of study {before} becomes one of {whose}"
+    else:
+        left = f"{stays} image{'' if stays == 1 else 's'}" if stays else "no image"
+        change = f"{image} leaves study {before}, which keeps {left}, and joins study {after} of {whose}"
+    return f"{change}; results of {before} are void; give --yes-other-patient if that is meant"
 
 
 def _no_instance(study_uid: str, instance_uid: str) -> NoReturn:
@@ -249,32 +289,38 @@ def _require_one_patient(study_uid: str, kept: Sequence[Instance], issuer: str |
         raise ActionRefused(msg)
 
 
-def _choose(tx: Session, row: Instance, sha256: str | None) -> Conflict | None:
+def _choose(tx: Session, row: Instance, study_uid: str, sha256: str | None) -> Conflict | None:
     """Return the bytes to accept for an instance, or None when they stand for it already.
 
-    The studies they leave and join are locked, and the latter is there.
+    The studies that bytes under its UID name are locked, and the one they join is there.
     """
-    chosen = _kept_aside(tx, row, sha256)
+    chosen = _kept_aside(tx, row, study_uid, sha256)
     if chosen is None:
         return None
     digest, studies = chosen.sha256, (row.study_uid, chosen.study_uid)
-    _make_study(tx, chosen)
-    for uid in sorted(set(studies)):
+    make_study(tx, StudyHeader(**{name: getattr(chosen, name) for name in HEADER_COLUMNS}))
+    on_record = select(Study.study_uid).where(Study.study_uid.in_(_studies_of(tx, row)))
+    for uid in sorted(tx.scalars(on_record)):
         _lock(tx, uid)
     tx.expire_all()  # somebody else may have decided while we waited
     if row.sha256 == digest:
         return None
-    if _kept_aside(tx, row, sha256) is not chosen or (row.study_uid, chosen.study_uid) != studies:
+    if _kept_aside(tx, row, study_uid, sha256) is not chosen or (row.study_uid, chosen.study_uid) != studies:
         msg = f"the image was changed meanwhile; look at `cxrnode study {row.study_uid}` and decide again"
         raise ActionRefused(msg)
     return chosen
 
 
-def _kept_aside(tx: Session, row: Instance, sha256: str | None) -> Conflict | None:
-    """Return the bytes to accept for an instance, or None when they stand for it already."""
+def _kept_aside(tx: Session, row: Instance, study_uid: str, sha256: str | None) -> Conflict | None:
+    """Return the bytes to accept for an instance, or None when they stand for it already.
+
+    Of a study that the instance is not in, only bytes that name it are meant.
+    """
     kept = tx.scalars(select(Conflict).where(Conflict.instance_uid == row.instance_uid).order_by(Conflict.id)).all()
     if sha256 is None:
-        candidates = [entry for entry in kept if entry.state == "waiting"]
+        candidates = [
+            entry for entry in kept if entry.state == "waiting" and study_uid in {row.study_uid, entry.study_uid}
+        ]
         if not candidates and any(entry.state == "replaced" for entry in kept):
             return None
     else:
@@ -294,14 +340,6 @@ def _kept_aside(tx: Session, row: Instance, sha256: str | None) -> Conflict | No
         msg = "an earlier version kept that file and noted too little about it; have it sent once more, then accept it"
         raise ActionRefused(msg)
     return candidates[0]
-
-
-def _make_study(tx: Session, source: Conflict) -> None:
-    """Make the study that bytes kept aside name, unless there is one."""
-    described = {field.name: getattr(source, field.name) for field in fields(StudyHeader)}
-    tx.execute(
-        queue.upsert(tx)(Study).values(**described, revision=0).on_conflict_do_nothing(index_elements=["study_uid"])
-    )
 
 
 def _reject(tx: Session, row: Instance, reason: str, user: str) -> None:

@@ -5,7 +5,21 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, exists, func, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    String,
+    Subquery,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from tracking import audit, conflicts, queue
@@ -13,7 +27,7 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.keys import delivery_key
-from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome
+from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
 from tracking.priorities import priority_of
 
 LEFT_OUT = "attribute-left-out"
@@ -240,11 +254,22 @@ def carried_captures(read: Session, analysis_id: int) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def report_classes(read: Session, analysis_id: int) -> list[str]:
-    """Return the SOP classes in which an analysis's structured report was built, the first one first."""
-    rows = read.scalars(
-        select(Document.sop_class_uid)
-        .where(Document.analysis_id == analysis_id, Document.kind == "sr", Document.quarantined.is_(None))
+def documents_out(read: Session, analysis_id: int) -> list[tuple[str, str | None]]:
+    """Return kind and SOP class of the documents of an analysis that a destination has, may have, or is to get.
+
+    A document whose sending was begun may have arrived, whatever came of it. One that waits is sent as long as its
+    analysis holds.
+    """
+    holds = and_(Study.conflict_since.is_(None), Analysis.revision >= Study.valid_from)
+    begun = or_(Delivery.attempts > 0, Job.crashes > 0, Job.worker.is_not(None))
+    rows = read.execute(
+        select(Document.kind, Document.sop_class_uid)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .join(Study, Analysis.study_uid == Study.study_uid)
+        .outerjoin(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
+        .where(Document.id.in_(documents_of(analysis_id)))
+        .where(or_(Delivery.state == "delivered", begun, and_(Delivery.state == "waiting", holds)))
         .order_by(Document.id)
     )
-    return [uid for uid in rows if uid is not None]
+    return list(dict.fromkeys((row.kind, row.sop_class_uid) for row in rows))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Executable, Text, bindparam, case, cast, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from tracking import audit, conflicts, queue
+from tracking import audit, comparisons, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms, to_milliseconds
@@ -238,19 +238,26 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
     """Record bytes that were kept aside because their UID already stands for others.
 
     The same bytes again change only what is known about them; whether they wait, were dismissed or were replaced
-    stays. Bytes that were accepted meanwhile are not recorded a second time.
+    stays. Bytes that were accepted meanwhile are not recorded a second time. A study that only they name is on record
+    from then on, without an image, so that it is found by its UID and its patient. Where nothing but the transfer
+    syntax tells them from those that stand, they are compared before anybody is asked (:mod:`tracking.comparisons`).
     """
     known = find_instance(tx, incoming.instance_uid)
     if known is not None and known.sha256 == incoming.sha256:
         return
-    values = incoming.record()
-    tx.execute(
-        queue.upsert(tx)(Conflict)
-        .values(**values)
-        .on_conflict_do_update(index_elements=["instance_uid", "sha256"], set_=values)
-    )
-    if known is not None:
-        study_changed(tx, known.study_uid)
+    state = _keep_record(tx, incoming)
+    if state == comparisons.COMPARING:  # the comparison says in the audit log what came
+        return
+    if state in comparisons.NO_DECISION:
+        detail: audit.Detail = {"instance_uid": incoming.instance_uid, "sha256": incoming.sha256, "same_image": state}
+        detail |= _from_whom(incoming)
+        audit.append(tx, AuditEventType.INSTANCE_DUPLICATE, study_uid=incoming.study.study_uid, detail=detail)
+        return
+    stands_in = incoming.study.study_uid if known is None else known.study_uid
+    study_changed(tx, stands_in)
+    if stands_in != incoming.study.study_uid:
+        make_study(tx, incoming.study)
+        study_changed(tx, incoming.study.study_uid)
     audit.append(
         tx,
         AuditEventType.INSTANCE_CONFLICT,
@@ -260,8 +267,39 @@ def register_conflict(tx: Session, incoming: IncomingInstance) -> None:
             "instance_uid": incoming.instance_uid,
             "sha256": incoming.sha256,
             "kept_aside": incoming.path,
+            "stands_in": stands_in if stands_in != incoming.study.study_uid else None,
             **_from_whom(incoming),
         },
+    )
+
+
+def _keep_record(tx: Session, incoming: IncomingInstance) -> str:
+    """Record bytes that were kept aside and, if need be, that they are to be compared; return their state."""
+    values = incoming.record()
+    standing = tx.get(Instance, incoming.instance_uid, populate_existing=True)
+    recoded = standing is not None and comparisons.may_be_recoded(standing, values)
+    of_these = (Conflict.instance_uid == incoming.instance_uid, Conflict.sha256 == incoming.sha256)
+    earlier = tx.scalar(select(Conflict.state).where(*of_these))
+    state: str = tx.execute(
+        queue.upsert(tx)(Conflict)
+        .values(**values, state=comparisons.COMPARING if recoded else "waiting")
+        .on_conflict_do_update(index_elements=["instance_uid", "sha256"], set_=values)
+        .returning(Conflict.state)
+    ).scalar_one()
+    if earlier is None and state == comparisons.COMPARING:
+        comparisons.make_due(tx, incoming.study.study_uid, incoming.instance_uid, incoming.sha256)
+    return state
+
+
+def make_study(tx: Session, described: StudyHeader) -> None:
+    """Put the study that bytes kept aside name on record, unless it is there.
+
+    Its revision 0 says that no image of it ever stood.
+    """
+    tx.execute(
+        queue.upsert(tx)(Study)
+        .values(**described.columns(), revision=0)
+        .on_conflict_do_nothing(index_elements=["study_uid"])
     )
 
 
@@ -322,7 +360,8 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyS
         return _StudyState(revision, described=True, in_conflict=False)
     ((current, conflict_since, valid_from, urgent),) = _lock_study(tx, uid=header.study_uid)
     _touch_study(tx, uid=header.study_uid)
-    described, in_conflict = valid_from == 1, conflict_since is not None
+    # Revision 0 is that of a study which a file kept aside describes.
+    described, in_conflict = valid_from == 1 and current > 0, conflict_since is not None
     longest_ms = max(settle_ms, LONGEST_SETTLE_MS)
     if in_conflict or _postpone_analysis(
         tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms

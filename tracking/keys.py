@@ -18,6 +18,11 @@ def examination_key(instance_uid: str) -> str:
     return f"examine:{instance_uid}"
 
 
+def comparison_key(instance_uid: str, sha256: str) -> str:
+    """Return the queue key of the comparison of bytes kept aside with those that stand for their UID."""
+    return f"compare:{instance_uid}:{sha256}"
+
+
 def report_key(analysis_id: int) -> str:
     """Return the queue key of the documents of an analysis."""
     return f"report:{analysis_id}"

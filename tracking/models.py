@@ -134,7 +134,9 @@ class Conflict(Described, Base):
     """Bytes under an instance UID that stands for other bytes: kept aside, never analysed.
 
     ``state`` is ``waiting`` for an administrator, ``dismissed`` by one, or ``replaced``: these bytes stood until others
-    were accepted in their place. Columns that may be NULL are so in rows of a version that did not keep them.
+    were accepted in their place. Bytes in another transfer syntax are ``comparing`` first; those of the same image are
+    then ``same`` or, after lossy compression, ``lossy`` (:mod:`tracking.comparisons`). Columns that may be NULL are so
+    in rows of a version that did not keep them.
     """
 
     __tablename__ = "conflict"

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
+from tracking.comparisons import Likeness
 from tracking.distinct import distinct_values
 from tracking.keys import study_keys
 from tracking.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Study
@@ -41,6 +42,11 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
 def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
     """Return the instances of a study in the order of their arrival."""
     aside = Counter(entry.instance_uid for entry in kept_aside(read, [study_uid]).get(study_uid, ()))
+    lossy = Counter(
+        read.scalars(
+            select(Conflict.instance_uid).where(Conflict.study_uid == study_uid, Conflict.state == Likeness.LOSSY)
+        )
+    )
     rows = read.scalars(
         select(Instance).where(Instance.study_uid == study_uid).order_by(Instance.received_at, Instance.instance_uid)
     )
@@ -48,7 +54,7 @@ def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
         InstanceSummary(
             row.instance_uid, row.sop_class_uid, row.transfer_syntax_uid, row.modality, row.size, row.calling_ae,
             row.address, row.revision, to_datetime(row.received_at), row.duplicates,
-            aside[row.instance_uid], row.rejected, conflicts.identity_of(row),
+            aside[row.instance_uid], row.rejected, conflicts.identity_of(row), lossy[row.instance_uid],
         )
         for row in rows
     ]  # fmt: skip

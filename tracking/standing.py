@@ -47,8 +47,10 @@ class Shown:
     """What only the screen needs of a study; kept as JSON.
 
     ``patients`` are names and Patient IDs of a study in conflict, ``findings`` the stated ones, of several images the
-    worst news of each; ``scored`` tells whether there are others. ``corrected`` says of each file kept aside whether
-    it is of another patient. Patient data: for the screen of somebody who may see it, never for a log.
+    worst news of each; ``scored`` tells whether there are others. ``corrected`` says of each file kept aside under
+    the UID of an image of this study whether it is of another patient; ``elsewhere`` counts the files that name this
+    study and wait under the UID of an image of another one. Patient data: for the screen of somebody who may see it,
+    never for a log.
     """
 
     patients: tuple[tuple[str, str], ...] = ()
@@ -57,6 +59,7 @@ class Shown:
     not_analysed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     corrected: tuple[bool, ...] = ()
+    elsewhere: int = 0
 
 
 NOTHING = Shown()
@@ -129,7 +132,8 @@ def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
         scored=len(stated) < len(findings),
         not_analysed=tuple(sorted({outcome.because for outcome in summary.not_analysed})),
         problems=summary.problems,
-        corrected=tuple(bool(kept.differing) for kept in summary.kept_aside),
+        corrected=tuple(bool(kept.differing) for kept in summary.kept_aside if kept.stands_in == header.study_uid),
+        elsewhere=sum(kept.stands_in != header.study_uid for kept in summary.kept_aside),
     )
     row: Columns = {
         "study_uid": header.study_uid,
@@ -171,6 +175,7 @@ def read_shown(text: str) -> Shown:
         patients=tuple((name, patient_id) for name, patient_id in values["patients"]),
         findings=tuple(FindingSummary(**finding) for finding in findings),
         scored=values["scored"],
+        elsewhere=values["elsewhere"],
         **lists,
     )
 
@@ -249,6 +254,7 @@ def _build_bare_study(_: str) -> Executable:
         ~exists().where(Analysis.study_uid == Study.study_uid),
         ~exists().where(Job.key == bindparam("job_key"), Job.state == "stopped"),
         ~exists().where(Instance.study_uid == Study.study_uid, kept_aside),
+        ~exists().where(Conflict.study_uid == Study.study_uid, Conflict.state == _WAITING),
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from datetime import date
 from enum import StrEnum
 
 STATUSES = (
-    "conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "withdrawn", "rejected",
+    "conflict", "waiting", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "withdrawn",
+    "rejected",
 )  # fmt: skip
 """Every status a study can have, as :mod:`tracking.summarise` names them."""
 
@@ -35,7 +36,8 @@ class StudyFilter:
     """Which studies are listed; what is empty filters nothing.
 
     ``search`` is how a study UID, an accession number, a Patient ID or a patient's name begins, ``patient`` and
-    ``accession`` how those alone do; of a study in conflict the patient of any image counts. ``finding`` is the label
+    ``accession`` how those alone do; of a study in conflict the patient of any image counts, and of a study that files
+    kept aside name, what those say. ``finding`` is the label
     of a stated abnormal finding that is present or undetermined; ``calling_ae`` is who sent the last image. ``first``
     and ``last`` are days, both inclusive. ``needs`` is what a study waits for.
     """

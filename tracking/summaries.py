@@ -93,8 +93,9 @@ class RetrySummary:
 class InstanceSummary:
     """One instance as it was received.
 
-    ``conflicts`` counts other bytes that came under its UID and wait for a decision; ``rejected`` is why an
-    administrator took it out of the study (``by-hand``, ``other-patient``), or None. ``patient`` is whose it is, for
+    ``conflicts`` counts other bytes that came under its UID and wait for a decision, ``lossy_copies`` those of the same
+    image after lossy compression; ``rejected`` is why an administrator took it out of the study (``by-hand``,
+    ``other-patient``), or None. ``patient`` is whose it is, for
     the screen only; None where an earlier version did not keep it.
     """
 
@@ -111,14 +112,16 @@ class InstanceSummary:
     conflicts: int
     rejected: str | None = None
     patient: PatientIdentity | None = None
+    lossy_copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAside:
     """Bytes that wait for a decision: they came under the UID of an instance that stands for other bytes.
 
-    ``differing`` names the elements in which they are of another patient, ``study_uid`` is the study they name.
-    ``patient`` is whose they are, for the screen only; None where an earlier version did not keep it.
+    ``differing`` names the elements in which they are of another patient, ``study_uid`` is the study they name,
+    ``stands_in`` the study that the instance is in. ``patient`` is whose they are, for the screen only; None where an
+    earlier version did not keep it.
     """
 
     instance_uid: str
@@ -127,6 +130,7 @@ class KeptAside:
     received_at: datetime
     differing: tuple[str, ...]
     patient: PatientIdentity | None
+    stands_in: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ class StudySummary:
     ``instances`` counts all, ``rejected`` those of them that are out. In a conflict ``patients`` are those that the
     others name, for the screen only. Findings and remarks of an analysis that is void, because the study is in
     conflict or its instances changed since, are left out; its documents are not, as they may have been delivered.
+    ``kept_aside`` holds the files that wait under UIDs of its instances, and those that name this study while their
+    UID stands for an image of another one.
     """
 
     study_uid: str
@@ -181,6 +187,14 @@ class DestinationSummary:
 
 def way_to_accept(study: StudySummary, kept: KeptAside) -> str:
     """Return the command that puts bytes which wait for a decision in the place of those that stand."""
-    several = sum(entry.instance_uid == kept.instance_uid for entry in study.kept_aside) > 1
-    digest = f" --sha256 {kept.sha256[:_DIGEST_DIGITS]}" if several else ""
-    return f"cxrnode study accept {study.study_uid} --instance {kept.instance_uid}{digest}"
+    return f"cxrnode study accept {study.study_uid} {_which(kept)}"
+
+
+def way_to_decline(study: StudySummary, kept: KeptAside) -> str:
+    """Return the command that lets nobody wait any more for a decision on these bytes."""
+    return f"cxrnode study reject {study.study_uid} {_which(kept)} --kept-aside"
+
+
+def _which(kept: KeptAside) -> str:
+    """Return the options that name one file: another may come under its UID before the command is given."""
+    return f"--instance {kept.instance_uid} --sha256 {kept.sha256[:_DIGEST_DIGITS]}"

@@ -25,7 +25,6 @@ from tracking.models import (
     Job,
     Study,
 )
-from tracking.patient import ELEMENTS, PatientIdentity, contradictions
 from tracking.rejections import NOTES
 from tracking.states import OVERTAKEN, SETTLED
 from tracking.summaries import (
@@ -169,17 +168,19 @@ class _Reading:
         stage = _stage(analysis, study.revision, findings, documents, deliveries)
         if stage == "delivered" and study.study_uid in self.being_reported:
             stage = "reported"
+        aside = self.aside.get(study.study_uid, ())
+        stage = "waiting" if aside and not images else stage
         return StudySummary(
             study_uid=study.study_uid,
             accession_number=study.accession_number,
             revision=study.revision,
             received_at=to_datetime(study.first_received_at),
             instances=len(images),
-            conflicts=len(self.aside.get(study.study_uid, ())),
+            conflicts=len(aside),
             status=_status(
                 "withdrawn" if study.withdrawn == study.revision else stage,
                 in_conflict=in_conflict,
-                rejected=rejected == len(images),
+                rejected=rejected == len(images) and stage != "waiting",
                 problems=problems,
             ),
             model=f"{analysis.model_name} {analysis.model_version}" if analysis else None,
@@ -192,30 +193,38 @@ class _Reading:
             problems=problems,
             rejected=rejected,
             patients=conflicts.stated_patients(self.read, study.study_uid) if in_conflict else (),
-            kept_aside=self.aside.get(study.study_uid, ()),
+            kept_aside=aside,
             remarks=remarks,
         )
 
 
 def kept_aside(read: Session, study_uids: Sequence[str]) -> dict[str, tuple[KeptAside, ...]]:
-    """Return by study UID what came under the UIDs of its instances with other bytes and waits for a decision."""
+    """Return by study UID what waits for a decision because its UID stands for other bytes.
+
+    A file is of the study that its instance is in and, where it names another one, of that, too.
+    """
     waiting: Any = Conflict.state == literal("waiting", literal_execute=True)  # so that the partial index serves
-    rows = read.execute(
-        select(Conflict, Instance)
-        .join(Instance, Instance.instance_uid == Conflict.instance_uid)
-        .where(Instance.study_uid.in_(study_uids), waiting)
-        .order_by(Conflict.id)
-        .execution_options(populate_existing=True)
-    )
-    return _by_first(
-        (
-            instance.study_uid,
-            KeptAside(
-                kept.instance_uid, kept.sha256, kept.study_uid, to_datetime(kept.received_at),
-                _differing(conflicts.identity_of(instance), conflicts.identity_of(kept)), conflicts.identity_of(kept),
-            ),
+    rows: dict[int, tuple[Conflict, Instance]] = {}
+    for owner in (Instance.study_uid, Conflict.study_uid):  # each has an index; both in one condition would use neither
+        found = read.execute(
+            select(Conflict, Instance)
+            .join(Instance, Instance.instance_uid == Conflict.instance_uid)
+            .where(owner.in_(study_uids), waiting)
+            .execution_options(populate_existing=True)
         )
-        for kept, instance in rows
+        rows |= {kept.id: (kept, instance) for kept, instance in found}
+    return _by_first(
+        (study_uid, _kept_aside(kept, instance))
+        for _, (kept, instance) in sorted(rows.items())
+        for study_uid in sorted({instance.study_uid, kept.study_uid} & set(study_uids))
+    )
+
+
+def _kept_aside(kept: Conflict, instance: Instance) -> KeptAside:
+    patient = conflicts.identity_of(kept)
+    return KeptAside(
+        kept.instance_uid, kept.sha256, kept.study_uid, to_datetime(kept.received_at),
+        conflicts.differing(instance, kept), patient, instance.study_uid,
     )  # fmt: skip
 
 
@@ -234,12 +243,6 @@ def _by_first(pairs: Iterable[tuple[Any, Value]]) -> dict[Any, tuple[Value, ...]
     for key, value in pairs:
         groups[key].append(value)
     return {key: tuple(values) for key, values in groups.items()}
-
-
-def _differing(standing: PatientIdentity | None, kept: PatientIdentity | None) -> tuple[str, ...]:
-    if standing is None or kept is None:
-        return ()
-    return tuple(ELEMENTS[field] for field in contradictions(standing, kept))
 
 
 def _findings(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, FindingSummary]]:

@@ -31,7 +31,7 @@ from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader, header_of
-from tracking.models import Analysis, Breaker, CarriedDocument, Delivery, Document, Instance, Job, Study
+from tracking.models import Analysis, Breaker, CarriedDocument, Conflict, Delivery, Document, Instance, Job, Study
 from tracking.standing import Shown, read_shown
 from tracking.standing_models import Standing, StatedFinding
 from tracking.study_filter import ALL_STUDIES, Need, Order, StudyFilter
@@ -204,11 +204,20 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
             return column.like(re.sub(r"([\\%_])", r"\\\1", prefix) + "%")
         return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
 
+    def named_by_waiting(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Choose the studies that files kept aside name, as long as those wait for a decision."""
+        undecided = Conflict.state == literal("waiting", literal_execute=True)  # so that the partial index serves
+        return Standing.study_uid.in_(select(Conflict.study_uid).where(undecided, condition))
+
     def patient(text: str) -> list[ColumnElement[bool]]:
         name, patient_id = search_forms.person(text), search_forms.identifier(text)
         named = or_(
             Instance.patient_id.istartswith(patient_id, autoescape=True),
             func.replace(Instance.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
+        )
+        waiting = or_(
+            Conflict.patient_id.istartswith(patient_id, autoescape=True),
+            func.replace(Conflict.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
         )
         conflicts = select(Study.study_uid).where(Study.conflict_since.is_not(None))
         in_conflict = select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), named)
@@ -216,16 +225,22 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
             begins(Standing.patient_id, patient_id),
             *([begins(Standing.patient_name, name)] if name else []),
             and_(Standing.status == "conflict", Standing.study_uid.in_(in_conflict)),
+            named_by_waiting(waiting),
         ]
+
+    def accession(text: str) -> list[ColumnElement[bool]]:
+        number = search_forms.identifier(text)
+        waiting = Conflict.accession_number.istartswith(number, autoescape=True)
+        return [begins(Standing.accession_number, number), named_by_waiting(waiting)]
 
     if which.search:
         number = search_forms.identifier(which.search)
-        arms = [*patient(which.search), begins(Standing.accession_number, number)]
+        arms = [*patient(which.search), *accession(which.search)]
         yield or_(*arms, *([begins(Standing.study_uid, number)] if _UID.fullmatch(number) else []))
     if which.patient:
         yield or_(*patient(which.patient))
     if which.accession:
-        yield begins(Standing.accession_number, search_forms.identifier(which.accession))
+        yield or_(*accession(which.accession))
 
 
 def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:

@@ -39,7 +39,7 @@ _ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
 _ACTS = (
     (_RADIOLOGIST, "/study/{uid}/", ("resend", "withdraw", "reanalyse", "urgent", "retry")),
-    (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "delete")),
+    (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "decline", "delete")),
     (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),
 )
 """Acts, each with a page that says what will happen and a form that does it."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from config.errors import ActionRefused
+from config.errors import ActionRefused, ConfirmationNeeded
 from console import words
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
@@ -114,10 +114,21 @@ def _reject(tx: Session, asked: Asked) -> str:
 
 def _accept(tx: Session, asked: Asked) -> str:
     sha256 = asked.field("sha256") or None
-    outcome = corrections.accept_instance(tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user)
+    outcome = corrections.accept_instance(
+        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user,
+        other_patient=asked.field("other_patient") == "yes",
+    )  # fmt: skip
     if not outcome.changed:
         return "accepted already, nothing changed"
     return "the other file stands now; the study will be analysed again"
+
+
+def _decline(tx: Session, asked: Asked) -> str:
+    sha256 = asked.field("sha256") or None
+    declined = corrections.dismiss_kept_aside(
+        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user
+    )
+    return f"{act_words.count(declined, 'file')} declined" if declined else "nothing waits there, nothing changed"
 
 
 def _delete(tx: Session, asked: Asked) -> str:
@@ -174,7 +185,13 @@ STUDY_ACTS = (
         "accept", "Accept the corrected image",
         "The file that came later takes the place of the one that stands. Results from before are void, and the study "
         "is analysed again. The replaced file is kept.",
-        ("instance", "sha256"), _accept,
+        ("instance", "sha256", "other_patient"), _accept,
+    ),
+    Act(
+        "decline", "Decline the corrected image",
+        "The image that stands stays, with its results. The file that came later is kept on disk, and nobody is asked "
+        "about it any more.",
+        ("instance", "sha256"), _decline,
     ),
     Act(
         "delete", "Delete the study",
@@ -248,6 +265,9 @@ class StudyAct:
         asked = Asked(self._site, uid, fields, request.state.identity.name)
         try:
             answer = _perform(self._act, asked)
+        except ConfirmationNeeded as needed:
+            fields = {**fields, "sha256": needed.sha256, "asks": "yes"}
+            return self._show(request, uid, fields, problem=str(needed), code=409)
         except ActionRefused as refused:
             return self._show(request, uid, fields, problem=str(refused), code=409)
         back = None if self._act.name == "delete" else f"/study/{uid}"

@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 from config.settings import InferenceSettings
-from inference.findings import NotAnalysed, Reason
+from inference.findings import NotAnalysed, Reason, Remark, RemarkKind
 from inference.header import Header
 
 _OLDEST = 130
@@ -30,6 +30,17 @@ def refusal_of(header: Header, settings: InferenceSettings) -> NotAnalysed | Non
         )
         return NotAnalysed(Reason.AGE, because)
     return None
+
+
+def remarks_of(header: Header) -> tuple[Remark, ...]:
+    """Return the remark on a birth date that lies after every date of the examination."""
+    born = _date(header.birth_date)
+    taken = [day for day in map(_date, header.dates) if day is not None]
+    if born is None or not taken or born <= max(taken):
+        return ()
+    known = patient_age_years(header) is not None
+    age = "the age is that of Patient's Age" if known else "age unknown"
+    return (Remark(RemarkKind.BIRTH_DATE_LATE, f"The birth date lies after the study date: {age}"),)
 
 
 def patient_age_years(header: Header) -> float | None:

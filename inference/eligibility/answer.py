@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from inference.findings import NotAnalysed
+from inference.findings import NotAnalysed, Remark
 
 
 class View(StrEnum):
@@ -54,6 +54,8 @@ class HeaderAnswer:
     doubt: NotAnalysed | None
     view: View
     region: Region
+    remarks: tuple[Remark, ...] = ()
+    """What a reader must know about the header of an image that is analysed."""
 
 
 Value = TypeVar("Value")

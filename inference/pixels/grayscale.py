@@ -25,6 +25,14 @@ _AUTOMATIC_WINDOW = Remark(
     RemarkKind.AUTOMATIC_WINDOW,
     "The stored window makes no readable image; an automatic window was used in its place",
 )
+_NO_WIDTH = Remark(
+    RemarkKind.AUTOMATIC_WINDOW,
+    "The stored window's width is zero, negative or too small; an automatic window was used in its place",
+)
+_ONE_IGNORED = Remark(
+    RemarkKind.AUTOMATIC_WINDOW,
+    "A stored window has no usable width or makes no readable image and was ignored; another stored one was used",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +63,8 @@ class Grayscale:
     modality: LookupTable | None = None
     voi: LookupTable | None = None
     windows: tuple[Window, ...] = ()
+    windows_without_width: int = 0
+    """How many stored windows have no usable width, and are none of :attr:`windows`."""
     padding: tuple[int, int] | None = None
     """The stored values, both included, that are no part of the image."""
 
@@ -66,6 +76,7 @@ def read_grayscale(dataset: Dataset, layout: PixelLayout, precision: int) -> Gra
     Stored count from the encoding's uppermost bit, as DCMTK reads JPEG.
     """
     bits_stored = min(layout.bits_stored, precision)
+    windows, without_width = _read_windows(dataset)
     return Grayscale(
         bits_stored=bits_stored,
         high_bit=layout.high_bit if layout.high_bit < precision else bits_stored - 1,
@@ -75,7 +86,8 @@ def read_grayscale(dataset: Dataset, layout: PixelLayout, precision: int) -> Gra
         intercept=number_of(dataset, "RescaleIntercept", 0.0),
         modality=_read_table(dataset, "ModalityLUTSequence", signed=layout.signed),
         voi=_read_table(dataset, "VOILUTSequence", signed=layout.signed),
-        windows=_read_windows(dataset),
+        windows=windows,
+        windows_without_width=without_width,
         padding=_read_padding(dataset, signed=layout.signed),
     )
 
@@ -89,14 +101,15 @@ def _is_inverted(dataset: Dataset, layout: PixelLayout) -> bool:
     return layout.photometric == MONOCHROME1 or text_of(dataset, "PresentationLUTShape").upper() == "INVERSE"
 
 
-def _read_windows(dataset: Dataset) -> tuple[Window, ...]:
-    """Return the stored windows in their order, without those of no width."""
+def _read_windows(dataset: Dataset) -> tuple[tuple[Window, ...], int]:
+    """Return the stored windows in their order, without those of no usable width, and how many those are."""
     centers, widths = numbers_of(dataset, "WindowCenter"), numbers_of(dataset, "WindowWidth")
     name = text_of(dataset, "VOILUTFunction").upper()
     function = VoiFunction(name) if name in VoiFunction.__members__ else VoiFunction.LINEAR
     least = 1.0 if function is VoiFunction.LINEAR else 1e-6
-    pairs = zip(centers, widths, strict=False)
-    return tuple(Window(center, width, function) for center, width in pairs if width >= least)
+    pairs = list(zip(centers, widths, strict=False))
+    windows = tuple(Window(center, width, function) for center, width in pairs if width >= least)
+    return windows, len(pairs) - len(windows)
 
 
 def _read_padding(dataset: Dataset, *, signed: bool) -> tuple[int, int] | None:
@@ -187,17 +200,17 @@ def _to_display(
 ) -> tuple[Values, tuple[Remark, ...]]:
     """Apply the first stored VOI transformation that makes an image, else an automatic window.
 
-    Where no window makes one, as with a blank image, the first stored one stays.
+    Where no window makes one, as with a blank image, the first stored one stays. One remark says what was ignored.
     """
     choices = _stored_transformations(gray, modality)
     judged = inside[::_JUDGED]
-    for shown in choices:
+    for number, shown in enumerate(choices):
         seen = shown[judged]
         if not saturated(seen) and (not squeezed(seen) or _blank(gray, stored[judged])):
-            return shown, ()
+            return shown, (_ONE_IGNORED,) if number or gray.windows_without_width else ()
     shown = automatic(modality, modality[inside], gray.bits_stored)
     if not choices:
-        return shown, ()
+        return shown, (_NO_WIDTH,) if gray.windows_without_width else ()
     if saturated(shown[judged]) or squeezed(shown[judged]):
         return choices[0], ()
     return shown, (_AUTOMATIC_WINDOW,)

@@ -1,7 +1,7 @@
 """Withdrawn studies, notes that take documents back, captures that stay, paused destinations, deleted studies.
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Named filters of the worklist, a user's own; indexes for the last answers of a destination and for what came when.
 
 Revision ID: 0012
-Revises: 0009
+Revises: 0011
 """
 
 import sqlalchemy as sa

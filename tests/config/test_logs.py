@@ -39,6 +39,27 @@ def test_messages_of_libraries_that_echo_values_are_withheld(capsys: pytest.Capt
     assert text.count("withheld") == 5
 
 
+def test_a_withheld_message_says_what_kind_of_problem_it_was_and_about_which_attribute(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(LogSettings(format="json"), "work")
+    library = logging.getLogger("pydicom")
+    library.warning("Invalid value for VR DA: '%s' in (0010,0030)", "Doe^Jane")
+    library.warning("PatientName holds %s, (9999,0001) and :1: JaneWarning: VR DOE", "Doe^Jane")
+    library.warning("cannot read %s", "Doe^Jane")
+    logging.getLogger("py.warnings").warning("%s", "/lib/valuerep.py:440: UserWarning: Doe^Jane in VR PN\n  warn(Doe)")
+    try:
+        raise KeyError("Doe^Jane")
+    except KeyError:
+        library.exception("cannot read %s", "Doe^Jane")
+    found = [str(line["event"]) for line in lines(capsys)]
+    assert not [event for event in found if "Doe" in event or "Jane" in event]
+    assert [event.partition("):")[2].strip() for event in found] == [
+        "about PatientBirthDate (0010,0030), VR DA", "about PatientName (0010,0010)", "", "UserWarning about VR PN",
+        "KeyError",
+    ]  # fmt: skip
+
+
 def test_an_exception_is_logged_by_type_and_place_not_by_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(LogSettings(format="json"), "work")
     try:

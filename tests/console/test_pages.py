@@ -404,6 +404,24 @@ def test_a_file_that_was_kept_aside_is_shown_with_the_way_to_accept_it(
     assert "a corrected file waits: another patient" in browser.get("/").text
 
 
+def test_a_file_that_waits_under_a_known_uid_leads_to_its_decision_from_its_own_study(
+    browser: TestClient, receive: Record, database: Database
+) -> None:
+    receive("1.1")
+    other = instances.IncomingInstance(
+        "1.1", "1.2", "1.8", "1.2", "CR", "b" * 64, 7, "conflicts/x", "M", "C", "192.0.2.7",
+        instances.StudyHeader("1.10", patient_id="OTHER", patient_name="Roe^Mary"),
+    )  # fmt: skip
+    with database.transaction() as tx:
+        instances.register_conflict(tx, other)
+    found = browser.get("/?q=other").text
+    for words in ("Roe, Mary", "waits: image under a known UID", "waits for a decision", "/study/1.10"):
+        assert words in found, words
+    page = browser.get("/study/1.10").text
+    for words in ("Waits: image under a known UID", "/study/1.9", "asks back", "cxrnode study reject 1.10"):
+        assert words in page, words
+
+
 def test_of_several_files_that_were_kept_aside_each_has_a_command_of_its_own(
     browser: TestClient, receive: Record, database: Database
 ) -> None:

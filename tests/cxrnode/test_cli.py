@@ -1,5 +1,6 @@
 """The command line: exit codes that mean something, tables for people, JSON for scripts."""
 
+import io
 import json
 import re
 import sys
@@ -358,8 +359,14 @@ def test_two_patients_are_listed_with_the_ways_out_and_resolved(
 
 def test_an_image_is_rejected_and_a_corrected_one_accepted_or_dismissed(run: Run, node: Settings) -> None:
     two_patients(node, corrected=True)
-    assert "cxrnode study accept 1.9 --instance 1.2" in run("studies").stdout
-    accepted = run("study", "accept", "1.9", "--instance", "1.2")
+    command = f"cxrnode study accept 1.9 --instance 1.2 --sha256 {'b' * 12}\n"
+    assert command in run("studies").stdout
+    assert command in run("study", "1.9").stdout
+    refused = run("study", "accept", "1.9", "--instance", "1.2")
+    assert refused.returncode == 1
+    assert "image 1.2 of study 1.9 becomes one of another patient (Patient ID differ)" in refused.stderr
+    assert "--yes-other-patient" in refused.stderr
+    accepted = run("study", "accept", "1.9", "--instance", "1.2", "--yes-other-patient")
     assert (accepted.returncode, "the other file stands now" in accepted.stdout) == (0, True)
     assert "nothing changed" in run("study", "accept", "1.9", "--instance", "1.2").stdout
     assert json.loads(run("study", "1.9", "--json").stdout)["study"]["status"] == "received"
@@ -367,6 +374,28 @@ def test_an_image_is_rejected_and_a_corrected_one_accepted_or_dismissed(run: Run
     assert "nothing changed" in run("study", "reject", "1.9", "--instance", "1.2").stdout
     assert "no file waits" in run("study", "reject", "1.9", "--instance", "1.2", "--kept-aside").stdout
     assert run("study", "reject", "1.9", "--instance", "7.7").returncode == 1
+
+
+def test_on_a_terminal_another_patient_s_image_is_accepted_after_a_typed_word(
+    run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_patients(node, corrected=True)
+    for typed, code, words in (("yes", 1, "nothing has changed"), ("other patient", 0, "")):
+        answer = io.StringIO(typed + "\n")
+        monkeypatch.setattr(answer, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", answer)
+        result = run("study", "accept", "1.9", "--instance", "1.2")
+        assert (result.returncode, words in result.stderr) == (code, True)
+        assert "results of 1.9 are void" in result.stderr
+    assert json.loads(run("study", "1.9", "--json").stdout)["study"]["kept_aside"] == []
+
+
+def test_one_of_several_files_kept_aside_is_declined_by_its_digest(run: Run, node: Settings) -> None:
+    two_patients(node, corrected=True)
+    wrong = run("study", "reject", "1.9", "--instance", "1.2", "--sha256", "bb")
+    assert (wrong.returncode, "--kept-aside" in wrong.stderr) == (2, True)
+    declined = run("study", "reject", "1.9", "--instance", "1.2", "--kept-aside", "--sha256", "bb")
+    assert declined.stdout == "image 1.2: 1 file dismissed\n"
 
 
 def test_a_study_is_shown_whether_or_not_the_word_show_is_said(run: Run, node: Settings) -> None:
@@ -398,6 +427,20 @@ def test_studies_are_found_by_patient_accession_date_status_and_finding(run: Run
     for wrong in (("--status", "done"), ("--from", "yesterday"), ("--order", "size")):
         assert run("studies", *wrong).returncode == 2
     assert "not-analysed" in run("studies", "--status", "done").stderr
+
+
+def test_the_doctor_exits_1_while_something_has_stopped_for_good(
+    run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checks(_settings: Settings, *, quick: bool) -> list[doctor.Check]:
+        return [doctor.Check("free disk", "warning", "little"), doctor.Check("queue", state, "x", stopped=stopped)]
+
+    monkeypatch.setattr(doctor, "examine", checks)
+    cases = (("ok", False, 0, 0), ("warning", True, 1, 0), ("failed", False, 1, 1))
+    for state, stopped, code, quick_code in cases:  # noqa: B007 - the checks read it
+        result = run("doctor")
+        assert (result.returncode, run("doctor", "--quick").returncode) == (code, quick_code)
+        assert ("waiting for you: queue" in result.stderr) is stopped
 
 
 def test_rows_of_lists_that_somebody_else_changed_are_found_and_made_anew(run: Run, node: Settings) -> None:

@@ -87,6 +87,7 @@ def test_quarantined_documents_are_counted_with_the_commands_that_explain_and_cu
 ) -> None:
     analyse(database, 1, quarantined="(0040,A730) is missing")
     check = looked_at(settings, monkeypatch)["documents"]
+    assert check.stopped
     assert (check.state, check.found) == (
         "warning", "1 quarantined: built, but refused by its own conformance check (study 1.9.1)",
     )  # fmt: skip
@@ -109,6 +110,7 @@ def test_deliveries_that_stopped_for_good_are_counted_by_destination_with_the_co
         found = looked_at(settings, monkeypatch, quick=quick)
         check = found["deliveries"]
         assert check.state == "warning"
+        assert check.stopped
         assert check.found == f"3 stopped for good (2 to pacs, 1 to ris), the latest because: {REFUSAL}"
         assert "`cxrnode study 1.9." in check.cure
         assert "`cxrnode retry --destination pacs`" in check.cure

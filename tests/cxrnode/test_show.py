@@ -1,14 +1,18 @@
 """Tables for people: eleven findings in few lines, in the order and with the claims of every document."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from cxrnode import show
 from inference.findings import Finding
 from reporting.reading import study_claims
 from tests.accounts import CHESTS, chest
-from tracking.summaries import FindingSummary
+from tracking.patient import PatientIdentity
+from tracking.summaries import FindingSummary, KeptAside, StudySummary
 
 
 def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:
@@ -85,4 +89,54 @@ def test_what_is_scored_only_is_named_nowhere() -> None:
     assert lines(CHESTS["nothing stated"]) == ["no finding is stated"]
     assert printed(show.gist(study_claims(summaries(CHESTS["only opacity stated, not found"])))) == [
         "not found: Opacity"
+    ]
+
+
+LONGEST = "1.2.826.0.1.3680043.8.498." + "8" * 38
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+STUDY = StudySummary(
+    study_uid=LONGEST, accession_number="", revision=1, received_at=NOON, instances=1, conflicts=0, status="attention",
+    model=None, analysed_at=None, findings=(), not_analysed=(), documents=(), deliveries=(), retrying=(),
+    problems=(f"document {LONGEST} was refused",),
+)  # fmt: skip
+WAITING = KeptAside(
+    "1.1", "3f" * 32, LONGEST, NOON, ("Patient ID",), PatientIdentity("PAT-B", "", "Roe^Mary", "", "F"), "1.9"
+)
+
+
+def table(width: int, *studies: StudySummary) -> str:
+    output = StringIO()
+    Console(file=output, width=width, color_system=None).print(show.StudiesTable(studies))
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("width", [120, 200])
+def test_a_study_s_uid_stands_in_one_line_and_long_words_beside_it_are_folded(width: int) -> None:
+    printed_table = table(width, STUDY, replace(STUDY, study_uid="1.9"))
+    assert f"\u2502 {LONGEST} " in printed_table
+    lines_of_table = printed_table.splitlines()
+    assert max(map(len, lines_of_table)) <= width
+    assert {line[-1] for line in lines_of_table} <= set("┓┃┩│┤┘"), "the table ends where the console does"
+
+
+def test_where_a_uid_has_no_room_in_a_line_all_of_it_is_there() -> None:
+    printed_table = table(80, STUDY)
+    assert max(map(len, printed_table.splitlines())) <= 80
+    first = "".join(line.split("\u2502")[1].strip() for line in printed_table.splitlines() if "\u2502" in line)
+    assert LONGEST in first
+
+
+def test_a_file_that_waits_elsewhere_leads_to_its_decision_from_both_studies() -> None:
+    waiting = replace(STUDY, status="waiting", instances=0, problems=(), kept_aside=(WAITING,))
+    assert show.kept_aside_text(waiting, WAITING) == (
+        "waits: image under a known UID, which stands for an image of study 1.9, of another patient (Patient ID differ)"
+    )
+    standing = replace(waiting, study_uid="1.9", status="received", instances=1)
+    assert show.kept_aside_text(standing, WAITING) == (
+        "1 file kept aside: same instance UID, other bytes of another patient (Patient ID differ) "
+        f"of study {LONGEST}: PAT-B, Roe^Mary, F"
+    )
+    assert show.decisions([waiting, waiting]) == [
+        f"cxrnode study accept {LONGEST} --instance 1.1 --sha256 3f3f3f3f3f3f",
+        f"cxrnode study reject {LONGEST} --instance 1.1 --sha256 3f3f3f3f3f3f --kept-aside",
     ]

@@ -172,7 +172,7 @@ def test_bytes_that_once_stood_stay_where_they_are_on_record_when_they_come_agai
     ds.PatientID = "CORRECTED"
     store([save_file(ds, name="corrected.dcm")], node.target)
     with node.database.transaction() as tx:
-        corrections.accept_instance(tx, ds.StudyInstanceUID, ds.SOPInstanceUID, user="operator")
+        corrections.accept_instance(tx, ds.StudyInstanceUID, ds.SOPInstanceUID, other_patient=True, user="operator")
 
     def crash(*_: object) -> None:
         raise RuntimeError

@@ -19,7 +19,7 @@ from inference.pixels import read_picture
 from reporting.compose import ReportHandler
 from reporting.shelf import Shelf
 from tests.accounts import mapped_findings
-from tracking import audit, maintenance, queries, queue
+from tracking import audit, corrections, deliveries, maintenance, queries, queue
 from tracking.models import Delivery, Document
 from tracking.queries import left_out_by_study
 
@@ -155,6 +155,39 @@ def test_a_rebuild_is_the_same_to_the_byte_and_adds_nothing(
     assert [(d.uid, d.sha256) for d in before] == [(d.uid, d.sha256) for d in after]
     assert routes == routes_after
     assert {path: path.read_bytes() for path in settings.document_dir.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_report_points_back_to_one_that_was_sent_and_to_no_other(
+    studies: Any,
+    with_destinations: Callable[..., Settings],
+    phantom: Any,
+    opacity_findings: tuple[Finding, ...],
+    sent: bool,
+) -> None:
+    """The second revision was rejected before its documents left; the first was sent, or rejected likewise."""
+    study = str(phantom(1).StudyInstanceUID)
+    uids = [studies.receive(phantom(1, study_uid=study, instance_number=number)) for number in (1, 2, 3)]
+    settings = with_destinations()
+    for revision, rejected in ((1, uids[0]), (2, uids[1]), (3, None)):
+        studies.begin_analysis()
+        found = dict.fromkeys(uids[revision - 1 :], opacity_findings)
+        studies.report(settings, studies.analyse(study, found, revision=revision))
+        with studies.database.transaction() as tx:
+            if revision == 1 and sent:
+                for delivery_id in tx.scalars(select(Delivery.id)).all():
+                    deliveries.record_delivered(tx, delivery_id, "0000")
+            if rejected is not None:
+                corrections.reject_instance(tx, study, rejected, user="operator")
+    documents, _ = rows(studies.database)
+    first, _, last = (document for document in documents if document.kind == "sr")
+    report = read(settings, last)
+    message = [(settings.document_dir / d.path).read_text() for d in documents if d.kind == "hl7"][-1]
+    if sent:
+        (reference,) = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+        assert reference.ReferencedSOPInstanceUID == first.uid
+    assert ("PredecessorDocumentsSequence" in report) is sent
+    assert ("RAD|C" in message) is sent
 
 
 def test_a_later_revision_corrects_and_points_back(

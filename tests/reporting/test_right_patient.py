@@ -135,7 +135,7 @@ class World:
                 elif step.action == "reject":
                     corrections.reject_instance(tx, study, uid, user="operator")
                 else:
-                    corrections.accept_instance(tx, study, uid, user="operator")
+                    corrections.accept_instance(tx, study, uid, other_patient=True, user="operator")
         except ActionRefused:
             return
 
@@ -225,7 +225,7 @@ def test_every_document_is_of_the_patient_of_every_image_in_it(world: World, sto
     tell(world, story)
     for document, whose in documents_of(world):
         assert whose == {patient_of(world.settings.document_dir / document.path, document.kind)}
-    assert statuses(world) <= {"conflict", "rejected", "reported"}
+    assert statuses(world) <= {"conflict", "rejected", "reported", "waiting"}
 
 
 def test_an_image_that_moved_to_another_study_gets_documents_of_its_own_there(world: World) -> None:

@@ -135,6 +135,22 @@ class Books:
         with self.database.transaction() as tx:
             return corrections.reject_instance(tx, study, uid, user=USER)
 
-    def accept(self, uid: str, study: str = "1.9", sha256: str | None = None) -> corrections.Acceptance:
+    def accept(
+        self, uid: str, study: str = "1.9", sha256: str | None = None, *, other_patient: bool = True
+    ) -> corrections.Acceptance:
         with self.database.transaction() as tx:
-            return corrections.accept_instance(tx, study, uid, sha256=sha256, user=USER)
+            return corrections.accept_instance(
+                tx, study, uid, sha256=sha256, other_patient=other_patient, user=USER
+            )  # fmt: skip
+
+    def dismiss(self, uid: str, study: str = "1.9", sha256: str | None = None) -> int:
+        with self.database.transaction() as tx:
+            return corrections.dismiss_kept_aside(tx, study, uid, sha256=sha256, user=USER)
+
+    def found(self, **which: str) -> list[str]:
+        """Return the studies that a search finds, in both lists."""
+        with self.database.reading() as read:
+            page = worklist.find_studies(read, worklist.StudyFilter(**which)).rows
+            listed = worklist.list_studies(read, worklist.StudyFilter(**which), limit=25)
+        assert [row.header.study_uid for row in page] == [summary.study_uid for summary in listed]
+        return sorted(row.header.study_uid for row in page)

@@ -9,12 +9,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from config.errors import SettingsError
+from tests.tracking.books import JANE, MARY, Books
 from tracking import (
     audit,
     feedback_models,  # noqa: F401 - puts its table into the metadata
     queries,
     queue,
     schema,
+    standing,
     user_models,  # noqa: F401 - puts its tables into the metadata
 )
 from tracking.database import Database
@@ -94,6 +96,27 @@ def test_an_old_study_s_patient_is_that_of_its_first_instance_and_of_later_ones_
     assert images == {"1.2": PatientIdentity("PAT-A", "", "Doe^Jane", "", "F"), "1.1": None}
     assert study is not None
     assert (study.status, study.patients) == ("received", ())
+
+
+def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empty_database: Database) -> None:
+    from sqlalchemy import text
+
+    books = Books(empty_database)
+    schema.upgrade(empty_database)
+    books.receive("1.1", JANE)
+    books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
+    with empty_database.engine.begin() as connection:  # as an earlier version left it
+        for statement in (
+            "DELETE FROM standing WHERE study_uid = '1.10'",
+            "DELETE FROM study WHERE study_uid = '1.10'",
+            "UPDATE alembic_version SET version_num = '0009'",
+        ):
+            connection.execute(text(statement))
+    schema.upgrade(empty_database)
+    assert books.found(patient="PAT-B") == ["1.10"]
+    assert books.study("1.10").status == "waiting"
+    with empty_database.reading() as read:
+        assert list(standing.drift(read)) == []
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:

@@ -156,7 +156,9 @@ class World:
         self.decide(lambda tx: corrections.reject_instance(tx, self.study(event), self.uid(event), user=USER))
 
     def accept(self, event: Event) -> None:
-        self.decide(lambda tx: corrections.accept_instance(tx, self.study(event), self.uid(event), user=USER))
+        self.decide(lambda tx: corrections.accept_instance(
+                tx, self.study(event), self.uid(event), other_patient=event.number < 3, user=USER)
+        )  # fmt: skip
 
     def dismiss(self, event: Event) -> None:
         self.decide(lambda tx: corrections.dismiss_kept_aside(tx, self.study(event), self.uid(event), user=USER))
@@ -243,9 +245,10 @@ def test_a_story_with_every_status_keeps_its_rows(world: World) -> None:
         ("deliver", 1, 1, "A", 3), ("receive other bytes", 1, 1, "B", 2), ("receive", 2, 1, "A", 2),
         ("accept", 1, 1, "B", 1), ("resolve", 1, 1, "B", 1), ("reject", 1, 1, "B", 1), ("reject", 2, 1, "B", 1),
         ("receive", 3, 2, "A", 1), ("analyse", 3, 2, "A", 3), ("dismiss", 1, 1, "A", 1),
+        ("receive other bytes", 1, 3, "B", 3), ("dismiss", 1, 3, "B", 1),
     ):  # fmt: skip
         world.tell(Event(what, image, study, patient, number))
-        studies = [f"{world.root}.1", f"{world.root}.2"]
+        studies = [f"{world.root}.{number}" for number in (1, 2, 3)]
         assert rows_that_differ(world.books, *studies) == [], what
         with world.books.database.reading() as read:
             seen |= set(read.scalars(select(Standing.status).where(Standing.study_uid.in_(studies))))
@@ -256,6 +259,7 @@ def test_a_story_with_every_status_keeps_its_rows(world: World) -> None:
         "reported",
         "delivered",
         "conflict",
+        "waiting",
         "rejected",
         "not-analysed",
     }

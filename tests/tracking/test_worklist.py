@@ -57,6 +57,7 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
     receive("3.13.1", study="3.13")
     with database.transaction() as tx:
         corrections.reject_instance(tx, "3.13", "3.13.1", user="operator")
+    Books(database).receive("3.13.1", MARY, sha256="b" * 64, study="3.14")
 
 
 def _delivery_of(database: Database, analysis_id: int) -> int:
@@ -85,7 +86,8 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     assert all(by_status.values()), "every status was tried"
     assert by_status["attention"] == {"3.2", "3.7", "3.8", "3.11"}
     assert (by_status["conflict"], by_status["rejected"]) == ({"3.12"}, {"3.13"})
-    assert len(listed(database)) == 13
+    assert by_status["waiting"] == {"3.14"}
+    assert len(listed(database)) == 14
 
 
 def test_a_page_takes_two_statements_whatever_it_shows(

@@ -94,6 +94,8 @@ LEAST = {
     ("POST", "/study/{uid}/reject"): ADMINISTRATOR,
     ("GET", "/study/{uid}/accept"): ADMINISTRATOR,
     ("POST", "/study/{uid}/accept"): ADMINISTRATOR,
+    ("GET", "/study/{uid}/decline"): ADMINISTRATOR,
+    ("POST", "/study/{uid}/decline"): ADMINISTRATOR,
     ("GET", "/study/{uid}/delete"): ADMINISTRATOR,
     ("POST", "/study/{uid}/delete"): ADMINISTRATOR,
     ("GET", "/destinations/{name}/pause"): ADMINISTRATOR,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import InferenceSettings
-from inference.eligibility import patient_age_years
-from inference.findings import NotAnalysed, Reason
+from inference.eligibility import eligibility, patient_age_years
+from inference.findings import NotAnalysed, Reason, RemarkKind
 from inference.header import Header
 
 Outcome = Callable[..., NotAnalysed | None]
@@ -66,3 +66,25 @@ def test_of_two_ages_on_both_sides_of_the_limit_the_younger_counts(outcome: Outc
 def test_an_age_is_plausible_or_unknown(age: str, born: str, dates: list[str]) -> None:
     years = patient_age_years(Header(patient_age=age, birth_date=born, dates=tuple(dates)))
     assert years is None or 0 <= years <= 130
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "dates", "says"),
+    [
+        ("", "20300101", ("20200131",), "The birth date lies after the study date: age unknown"),
+        ("", "20300101", ("20200131", "20190101"), "The birth date lies after the study date: age unknown"),
+        (
+            "050Y", "20300101", ("20200131",),
+            "The birth date lies after the study date: the age is that of Patient's Age",
+        ),
+        ("", "20200101", ("19010101", "20200131"), None), ("", "19600101", ("20200131",), None),
+        ("", "20300101", (), None), ("", "nonsense", ("20200131",), None),
+    ],
+)  # fmt: skip
+def test_a_birth_date_after_the_study_is_a_remark(
+    age: str, born: str, dates: tuple[str, ...], says: str | None
+) -> None:
+    answer = eligibility(Header(patient_age=age, birth_date=born, dates=dates), InferenceSettings())
+    assert [(remark.kind, remark.text) for remark in answer.remarks] == (
+        [] if says is None else [(RemarkKind.BIRTH_DATE_LATE, says)]
+    )

@@ -181,7 +181,10 @@ def test_a_table_of_words_is_read_in_the_byte_order_of_the_file(radiograph: Any,
 def test_a_useless_window_falls_back_to_percentiles(radiograph: Any, width: str) -> None:
     stored = np.tile(np.linspace(1000, 1400, 400).astype(np.uint16), (400, 1))
     stored[0, 0] = 65535
-    gray = shown(radiograph(stored, WindowCenter="1200", WindowWidth=width))
+    dataset = radiograph(stored, WindowCenter="1200", WindowWidth=width)
+    gray = shown(dataset)
+    said = [(remark.kind, "width is zero, negative" in remark.text) for remark in render(dataset, LIMIT).remarks]
+    assert said == ([(RemarkKind.AUTOMATIC_WINDOW, True)] if width else [])
     assert gray[200, 0] < 0.01
     assert gray[200, -1] > 0.99
     assert gray[200, 200] == pytest.approx(0.5, abs=0.01)
@@ -293,7 +296,7 @@ def test_the_first_stored_window_that_makes_an_image_is_taken(radiograph: Any) -
     dataset.WindowCenter, dataset.WindowWidth = ["32768", "1000"], ["65536", "1500"]
     alone = radiograph(ramp(), BitsStored=12, WindowCenter="1000", WindowWidth="1500")
     np.testing.assert_array_equal(shown(dataset), shown(alone))
-    assert remarks(dataset) == []
+    assert remarks(dataset) == [RemarkKind.AUTOMATIC_WINDOW]
 
 
 def test_a_blank_image_is_not_stretched_to_noise(radiograph: Any) -> None:
@@ -305,3 +308,12 @@ def test_a_blank_image_is_not_stretched_to_noise(radiograph: Any) -> None:
 
 def test_an_image_without_a_window_needs_no_remark(radiograph: Any) -> None:
     assert remarks(radiograph(ramp(), BitsStored=12)) == []
+
+
+@pytest.mark.parametrize("ignored", [("2048", "0"), ("9000", "100")])
+def test_a_window_that_is_ignored_beside_one_that_is_used_is_told_once(
+    radiograph: Any, ignored: tuple[str, str]
+) -> None:
+    dataset = radiograph(ramp(), BitsStored=12, WindowCenter=[ignored[0], "2048"], WindowWidth=[ignored[1], "4096"])
+    (remark,) = render(dataset, LIMIT).remarks
+    assert (remark.kind, "was ignored" in remark.text) == (RemarkKind.AUTOMATIC_WINDOW, True)
