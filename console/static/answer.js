@@ -43,7 +43,8 @@ class BoxDrawing {
       if (!this.corner) return;
       this.corner = null;
       this.stop();
-      this.button.closest("form").querySelector("button[name=answer]").focus();
+      const save = this.button.closest("form").querySelector("button[name=answer]");
+      setTimeout(() => save.focus()); // after OpenSeadragon, which takes the focus at the end of a press
     };
     seadragon.addHandler("canvas-press", this.press);
     seadragon.addHandler("canvas-drag", this.move);
