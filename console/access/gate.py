@@ -116,10 +116,7 @@ class Gate:
         """Judge a request of a program; it brings no cookie, so no other site can have sent it."""
         holder = await run_in_threadpool(self._sessions.holder_of, token)
         if holder is None:
-            return Refusal(
-                "an API token that is not valid",
-                _say(_TOKEN_ENDED, 401),
-            )
+            return Refusal("an API token that is not valid", _say(_TOKEN_ENDED, 401))
         if rule is None or rule.scope is None or rule.scope not in holder.scopes:
             return Refusal("an API token without the scope", _say(_NO_SCOPE, 403))
         if not roles.allows(rule, holder.identity.role):

@@ -20,7 +20,7 @@ from tracking.study_page import StoredFile
 
 log = get_logger(__name__)
 _CHUNK = 1 << 20
-_IN_CONFLICT = (
+_NOT_HELD = (
     "Nothing of this study is shown: it is not on record, or its images name two patients and an administrator has to "
     "decide (`cxrnode study`)."
 )
@@ -32,29 +32,34 @@ class Held:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    def study(self, request: Request, uid: str, what: str, **more: str) -> HeldStudy:
-        """Return a study after the look was noted; 404 where there is none, or nothing to be shown."""
-        detail: audit.Detail = {"what": what, "how": "dicomweb", **more}
-        self._site.note_view(request, uid, detail)
-        with self._site.database.reading() as read:
-            found = holdings.held_study(read, uid)
-        if found is None:
-            raise HTTPException(404, _IN_CONFLICT)
+    def study(self, request: Request, uid: str, what: str) -> HeldStudy:
+        """Return a study, and note the look; 404 where there is none, or nothing to be shown."""
+        found = self._find(uid)
+        self._site.note_view(request, uid, {"what": what, "how": "dicomweb"})
         return found
 
     def instances(
         self, request: Request, what: str, study: str, series: str | None = None, instance: str | None = None
     ) -> list[HeldInstance]:
-        """Return the instances under an address, one at least; else 404."""
-        named = {"series_uid": series, "instance_uid": instance}
-        held = self.study(request, study, what, **{name: uid for name, uid in named.items() if uid is not None})
+        """Return the instances under an address, one at least, and note the look; else 404."""
         found = [
             entry
-            for entry in held.instances
+            for entry in self._find(study).instances
             if series in {None, entry.series_uid} and instance in {None, entry.instance_uid}
         ]
         if not found:
             raise HTTPException(404)
+        detail: audit.Detail = {"what": what, "how": "dicomweb"}
+        detail |= {"series_uid": series} if series is not None else {}
+        detail |= {"instance_uid": instance} if instance is not None else {}
+        self._site.note_view(request, study, detail)
+        return found
+
+    def _find(self, study: str) -> HeldStudy:
+        with self._site.database.reading() as read:
+            found = holdings.held_study(read, study)
+        if found is None:
+            raise HTTPException(404, _NOT_HELD)
         return found
 
     def check(self, instance: HeldInstance) -> None:

@@ -24,4 +24,8 @@ def native_frame(dataset: Dataset, max_pixels: int) -> bytes:
     if samples.array.dtype.itemsize > size:
         msg = "the codestream's samples are deeper than Bits Allocated"
         raise UndecodablePixels(msg)
-    return samples.array.astype(np.dtype(f"<i{size}" if layout.signed else f"<u{size}")).tobytes()
+    values = samples.array.astype(np.dtype(f"<i{size}" if layout.signed else f"<u{size}"))
+    spare = layout.bits_allocated - layout.bits_stored
+    if stream is not None and layout.signed and layout.high_bit == layout.bits_stored - 1 and spare:
+        values = (values << spare) >> spare  # a codestream of 12 bits knows no sign beyond them; readers of 16 do
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()

@@ -88,6 +88,7 @@ def test_they_are_for_a_token_with_the_scope_and_for_this_machine(
     assert here.get("/api/v1/studies").status_code == 401
     for name in ("X-Forwarded-For", "Forwarded", "Via"):
         assert here.get("/metrics", headers={name: "192.0.2.9"}).status_code == 401, "a proxy passes it on"
+    assert here.get("/metrics", headers={"Host": "rebound.example"}).status_code == 401
 
 
 def test_a_reading_is_kept_the_longer_the_more_it_costs() -> None:

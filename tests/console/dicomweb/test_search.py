@@ -61,6 +61,10 @@ def test_what_cannot_be_looked_for_is_refused_and_never_ignored(browser: TestCli
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
 
 
+def test_the_settings_may_take_it_away(browse: Callable[..., TestClient]) -> None:
+    assert browse(dicomweb=False).get(f"{WEB}/studies").status_code == 404
+
+
 def test_options_of_the_standard_are_no_keys() -> None:
     search = read_search(
         [("fuzzymatching", "true"), ("includefield", "00081030,Rows,x"), ("limit", "9000")], STUDY_KEYS

@@ -201,6 +201,7 @@ def test_parts_are_read_in_pieces_of_any_size(parts: list[bytes], data: st.DataO
     assert collected.parts == [part + b"|" for part in parts]
 
 
+@hypothesis(max_examples=40)
 @given(st.binary(max_size=200), st.text(max_size=80))
 def test_no_body_and_no_type_is_too_strange(content: bytes, content_type: str) -> None:
     with contextlib.suppress(BrokenParts):
