@@ -102,9 +102,11 @@ class Analyser:
             return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
         except UndecodablePixels as error:
             return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
-        return self.analyse_picture(picture, header.doubt, times), picture
+        return self.analyse_picture(picture, header.doubt, times, mirrored=header.mirrored), picture
 
-    def analyse_picture(self, picture: Picture, doubt: NotAnalysed | None, times: StageTimes) -> ImageAnalysis:
+    def analyse_picture(
+        self, picture: Picture, doubt: NotAnalysed | None, times: StageTimes, *, mirrored: bool = False
+    ) -> ImageAnalysis:
         """Return what comes of one decoded image.
 
         Parameters
@@ -116,13 +118,16 @@ class Analyser:
             verdict of the image settles a doubt (:func:`inference.verdict.judge.judge`).
         times
             Where the seconds of each stage are counted.
+        mirrored
+            Whether a header says that the image is stored mirrored.
         """
         with times.stage("decode"):
             refusal = implausible(picture)
         if refusal is not None:
             return ImageAnalysis(refusal, picture.remarks)
         with times.stage("verdict"):
-            judgement = judge(self._verdict, picture, doubt=doubt, mend=self._settings.mend_orientation)
+            mend = self._settings.mend_orientation
+            judgement = judge(self._verdict, picture, doubt=doubt, mend=mend, mirrored=mirrored)
         if judgement.refusal is not None:
             return ImageAnalysis(judgement.refusal, picture.remarks, judgement.verdict.as_json())
         with times.stage("resize"):

@@ -176,7 +176,7 @@ class RemarkKind(StrEnum):
     ORIENTATION_MENDED = "orientation-mended"
     """The image was turned upright, or its polarity was put right, before it was analysed."""
     MIRRORED = "mirrored"
-    """The heart lies on the right."""
+    """The header says that the image is stored mirrored, or the heart lies on the right."""
     ATTRIBUTE_LEFT_OUT = "attribute-left-out"
     """The DICOM documents leave an attribute empty, because the source's value is not legal; for the operator."""
     UNLIKE_LEARNT = "unlike-learnt"

@@ -28,4 +28,6 @@ def eligibility(header: Header, settings: InferenceSettings) -> HeaderAnswer:
         or image_pixel.refusal_of(header, settings)
     )
     doubt = None if refusal else region.doubt_of(part) or view.doubt_of(seen)
-    return HeaderAnswer(refusal, doubt, seen.value, region.region_of(part))
+    return HeaderAnswer(
+        refusal, doubt, seen.value, region.region_of(part), orientation.mirrored(header.patient_orientation)
+    )

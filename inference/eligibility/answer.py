@@ -54,6 +54,8 @@ class HeaderAnswer:
     doubt: NotAnalysed | None
     view: View
     region: Region
+    mirrored: bool = False
+    """Whether Patient Orientation says that the image is stored mirrored."""
 
 
 Value = TypeVar("Value")

@@ -107,3 +107,17 @@ def test_real_radiographs_as_jpeg_are_answered(analyser: Analyser, cxr_data: Pat
     for folder in ("nih", "rsna", "ieee8023"):
         path = min((cxr_data / "images" / folder).glob("*.jpg"))
         assert not analyse_content(analyser, path.read_bytes(), MOST).analysis.refused
+
+
+def test_a_header_that_says_mirrored_is_said_or_followed() -> None:
+    dataset = phantom_dataset(SEED, size=512)
+    dataset.PatientOrientation = ["R", "F"]
+    dataset.PixelData = np.ascontiguousarray(dataset.pixel_array[:, ::-1]).tobytes()
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    kinds = []
+    for mend in (False, True):
+        answer = analyse_content(Analyser(InferenceSettings(mend_orientation=mend)), file.getvalue(), MOST)
+        assert not answer.analysis.refused
+        kinds.append([remark.kind for remark in answer.analysis.remarks])
+    assert kinds == [[RemarkKind.MIRRORED], [RemarkKind.ORIENTATION_MENDED]]

@@ -49,14 +49,19 @@ def finding(*boxes: Box) -> Finding:
     return Finding("opacity", CODE, CODE, 0.9, Level.PRESENT, OperatingPoints(0.1, 0.5), abnormal=True, boxes=boxes)
 
 
-@given(turns, st.integers(1, 40), st.integers(1, 40), st.data())
+@given(turns, st.booleans(), st.integers(1, 40), st.integers(1, 40), st.data())
 def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
-    turned: Turn, rows: int, columns: int, data: st.DataObject
+    turned: Turn, mirrored: bool, rows: int, columns: int, data: st.DataObject
 ) -> None:
     upright = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
-    turned_gray = np.rot90(upright, -turned // 90)  # clockwise
+    turned_gray = np.rot90(upright[:, ::-1] if mirrored else upright, -turned // 90)  # clockwise
     mending = Mending(
-        turned, negative=False, rows=turned_gray.shape[0], columns=turned_gray.shape[1], values=(rows, columns)
+        turned,
+        negative=False,
+        rows=turned_gray.shape[0],
+        columns=turned_gray.shape[1],
+        values=(rows, columns),
+        mirrored=mirrored,
     )
     mended = mending.apply(Picture(np.ascontiguousarray(turned_gray)))
     assert np.array_equal(mended.gray, upright)
@@ -65,16 +70,20 @@ def test_a_pixel_of_the_image_put_right_is_where_it_came_from(
     assert turned_gray[int(stored_y), int(stored_x)] == upright[y, x]
 
 
-@given(turns, st.integers(1, 9), st.integers(1, 9))
-def test_a_map_put_back_lies_on_the_same_pixels(turned: Turn, rows: int, columns: int) -> None:
+@given(turns, st.booleans(), st.integers(1, 9), st.integers(1, 9))
+def test_a_map_put_back_lies_on_the_same_pixels(turned: Turn, mirrored: bool, rows: int, columns: int) -> None:
     cells = np.arange(rows * columns).reshape(rows, columns) % 256
     found = replace(finding(), map=ScoreMap(MapKind.HEAT, rows, columns, tuple(cells.ravel().tolist())))
     sides = (columns, rows) if turned in {90, 270} else (rows, columns)
-    mending = Mending(turned, negative=False, rows=sides[0], columns=sides[1], values=(rows, columns))
+    mending = Mending(
+        turned, negative=False, rows=sides[0], columns=sides[1], values=(rows, columns), mirrored=mirrored
+    )
     (put_back,) = mending.stored_findings((found,))
     assert put_back.map is not None
     assert (put_back.map.rows, put_back.map.columns) == sides
-    assert np.array_equal(np.reshape(put_back.map.values, sides), np.rot90(cells, -turned // 90))
+    assert np.array_equal(
+        np.reshape(put_back.map.values, sides), np.rot90(cells[:, ::-1] if mirrored else cells, -turned // 90)
+    )
 
 
 @given(turns, st.integers(1, 60), st.integers(1, 60), *[st.floats(0, 1) for _ in range(4)])
@@ -175,3 +184,58 @@ def test_only_a_sure_verdict_settles_what_the_header_leaves_open() -> None:
     refusal = judge(Steady(lateral), stored(), doubt=doubt, mend=False).refusal
     assert refusal is not None
     assert refusal.reason is Reason.VERDICT
+
+
+def remarks_of(*verdicts: Verdict, mend: bool) -> list[tuple[RemarkKind, str]]:
+    """Return what is said of an image whose header says that it is stored mirrored."""
+    judgement = judge(Steady(*verdicts), stored(), doubt=None, mend=mend, mirrored=True)
+    assert judgement.refusal is None
+    return [(remark.kind, remark.text) for remark in judgement.remarks]
+
+
+@pytest.mark.parametrize("heart", [True, None])
+def test_what_the_header_says_of_right_and_left_is_said_in_every_document(heart: bool | None) -> None:
+    ((kind, text),) = remarks_of(replace(FRONTAL, mirrored=heart), mend=False)
+    assert kind is RemarkKind.MIRRORED
+    assert "Patient Orientation says that the image is stored mirrored: the patient's right is on the right" in text
+
+
+def test_an_image_that_is_mirrored_by_its_header_is_put_right_where_the_site_says_so() -> None:
+    network, picture = Steady(replace(FRONTAL, mirrored=True), FRONTAL), stored()
+    judgement = judge(network, picture, doubt=None, mend=True, mirrored=True)
+    assert np.array_equal(judgement.picture.gray, picture.gray[:, ::-1])
+    assert network.seen[1] is judgement.picture
+    (remark,) = judgement.remarks
+    assert remark.kind is RemarkKind.ORIENTATION_MENDED
+    assert remark.text.startswith("The stored image is mirrored as its Patient Orientation says; it was put right")
+    (back,) = judgement.on_stored((finding(Box(1, 2, 5, 9, 0.7, Level.PRESENT)),))
+    assert (back.boxes[0].x0, back.boxes[0].x1) == (15, 19)
+
+
+@pytest.mark.parametrize("mend", [True, False])
+def test_a_header_that_the_heart_contradicts_is_not_followed(mend: bool) -> None:
+    network, picture = Steady(replace(FRONTAL, mirrored=False)), stored()
+    judgement = judge(network, picture, doubt=None, mend=mend, mirrored=True)
+    assert judgement.picture is picture
+    (remark,) = judgement.remarks
+    assert (remark.kind, "uncertain" in remark.text) == (RemarkKind.MIRRORED, True)
+
+
+def test_a_mirrored_negative_is_put_right_in_both() -> None:
+    negative = Verdict(Kind.NEGATIVE, 0.01, sure=False, negative=True)
+    ((kind, text),) = remarks_of(negative, FRONTAL, mend=True)
+    assert kind is RemarkKind.ORIENTATION_MENDED
+    assert "is a negative and mirrored as its Patient Orientation says" in text
+
+
+def test_of_a_turned_image_its_header_is_not_believed_to_be_mirrored() -> None:
+    turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=90)
+    (_, mended), (kind, sides) = remarks_of(turned, FRONTAL, mend=True)
+    assert "mirrored" not in mended
+    assert (kind, "uncertain" in sides) == (RemarkKind.MIRRORED, True)
+
+
+def test_a_heart_on_the_right_after_the_image_was_put_right_is_said() -> None:
+    remarks = remarks_of(FRONTAL, replace(FRONTAL, mirrored=True), mend=True)
+    assert [kind for kind, _ in remarks] == [RemarkKind.ORIENTATION_MENDED, RemarkKind.MIRRORED]
+    assert "uncertain" in remarks[1][1]
