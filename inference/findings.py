@@ -24,6 +24,10 @@ class Reason(StrEnum):
     """Why a picture was not analysed; the words are for people, see :class:`NotAnalysed`."""
 
     UNREADABLE = "unreadable"
+    NOT_ADMITTED = "not-admitted"
+    """Of a file in hand: the node would not store it."""
+    PATIENT = "patient"
+    """Of a file in hand: it names two patients, and the node would hold it until somebody decides."""
     SOP_CLASS = "sop-class"
     MODALITY = "modality"
     SUBJECT = "subject"
