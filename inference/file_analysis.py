@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from config.errors import UndecodablePixels
 from dicom_node.admission import NotAdmitted, admit_file
 from inference.analyse import Analyser, StageTimes
+from inference.eligibility import HeaderAnswer, Region, View
 from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
@@ -22,11 +23,14 @@ NO_HEADER = NotAnalysed(
     "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
     "analyse its DICOM file",
 )
+_NO_HEADER = HeaderAnswer(None, NO_HEADER, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 NOT_AN_IMAGE = NotAnalysed(
     Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
 )
-_AGE_NOT_CHECKED = Remark(
-    RemarkKind.NO_HEADER, "A PNG or JPEG has no header: whether the patient is an adult was not checked"
+_NOT_CHECKED = Remark(
+    RemarkKind.NO_HEADER,
+    "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult was "
+    "not checked",
 )
 
 
@@ -66,10 +70,10 @@ def _analyse(
         image = read_image_file(io.BytesIO(content), max_pixels, (kind,))
     except UndecodablePixels as error:
         return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")), None
-    analysis = analyser.analyse_picture(image, NO_HEADER, times)
+    analysis = analyser.analyse_picture(image, _NO_HEADER, times)
     if analysis.refused:
         return analysis, image
-    return replace(analysis, remarks=(*analysis.remarks, _AGE_NOT_CHECKED)), image
+    return replace(analysis, remarks=(*analysis.remarks, _NOT_CHECKED)), image
 
 
 def _as_received(content: bytes) -> NotAnalysed | None:

@@ -185,6 +185,8 @@ class RemarkKind(StrEnum):
     """The DICOM documents leave an attribute empty, because the source's value is not legal; for the operator."""
     UNLIKE_LEARNT = "unlike-learnt"
     """The image is unlike those that the model learnt from."""
+    FROM_IMAGE = "from-image"
+    """The header leaves view or body part open, and the image settled it."""
     NO_HEADER = "no-header"
     """The image came in a file that says nothing about the patient."""
 

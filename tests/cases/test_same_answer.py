@@ -18,7 +18,7 @@ from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tracking import queries, schema
 from tracking.analyses import OutcomeRecord, load_analysis
 from tracking.database import Database
-from tracking.loop import Lane, WorkLoop
+from tracking.loop import Handler, Lane, WorkLoop
 from tracking.models import Analysis, Instance
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,7 +44,10 @@ def by_node(settings: Settings, files: Iterable[Path]) -> dict[str, Answer]:
         target = Target("127.0.0.1", receiver.port, "CXRNODE", "RAW", response_seconds=60)
         sent = list(send.store(list(files), target))
         examiner = Examiner(settings)
-        handlers = {"examine": ExamineHandler(examiner, database), "analyse": AnalyseHandler(examiner, database)}
+        handlers: dict[str, Handler] = {
+            "examine": ExamineHandler(examiner, database),
+            "analyse": AnalyseHandler(examiner, database),
+        }
         lanes = [Lane((name,)) for name in handlers]
         WorkLoop(database, handlers, lanes, settings.work, settings.delivery).run_until_idle(300)
         recorded = dict(_recorded(database))

@@ -1,12 +1,14 @@
 """Putting an image right, and carrying what is found there back to the stored image."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.eligibility import HeaderAnswer, Region, View
 from inference.findings import (
     Box,
     Code,
@@ -27,6 +29,11 @@ from inference.verdict.mend import Mending
 FRONTAL = Verdict(Kind.FRONTAL, 0.99, sure=True)
 turns: st.SearchStrategy[Turn] = st.sampled_from([0, 90, 180, 270])
 CODE = Code("1", "99TEST", "Test")
+
+
+def header(doubt: NotAnalysed | None = None, **said: Any) -> HeaderAnswer:
+    """Return the answer of a header that calls the image a frontal chest, or leaves that open."""
+    return HeaderAnswer(None, doubt, View.FRONTAL, Region.CHEST, **said)
 
 
 class Steady:
@@ -129,7 +136,7 @@ def test_a_negative_is_inverted_and_its_pixels_keep_their_shape() -> None:
 
 def test_an_upright_image_is_shown_as_it_is() -> None:
     picture = stored()
-    judgement = judge(Steady(FRONTAL), picture, doubt=None, mend=True)
+    judgement = judge(Steady(FRONTAL), picture, header(), mend=True)
     assert judgement.picture is picture
     assert (judgement.refusal, judgement.mending, judgement.remarks) == (None, None, ())
     assert judgement.on_stored((finding(),)) == (finding(),)
@@ -137,7 +144,7 @@ def test_an_upright_image_is_shown_as_it_is() -> None:
 
 def test_a_turned_image_is_refused_unless_the_site_has_it_put_right() -> None:
     turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=90)
-    judgement = judge(Steady(turned), stored(), doubt=None, mend=False)
+    judgement = judge(Steady(turned), stored(), header(), mend=False)
     assert judgement.refusal is not None
     assert judgement.refusal.reason is Reason.VERDICT
     assert "turned by 90 degrees" in judgement.refusal.because
@@ -146,7 +153,7 @@ def test_a_turned_image_is_refused_unless_the_site_has_it_put_right() -> None:
 def test_an_image_put_right_is_judged_again_and_the_reader_is_told() -> None:
     turned = Verdict(Kind.TURNED, 0.01, sure=False, turned=270, negative=True)
     network = Steady(turned, FRONTAL)
-    judgement = judge(network, stored(), doubt=None, mend=True)
+    judgement = judge(network, stored(), header(), mend=True)
     assert judgement.refusal is None
     assert judgement.verdict is turned
     assert network.seen[1].gray.shape == (20, 30)
@@ -158,7 +165,7 @@ def test_an_image_put_right_is_judged_again_and_the_reader_is_told() -> None:
 def test_an_image_that_is_still_none_after_it_was_put_right_is_refused() -> None:
     negative = Verdict(Kind.NEGATIVE, 0.01, sure=False, negative=True)
     other = Verdict(Kind.OTHER, 0.02, sure=False)
-    judgement = judge(Steady(negative, other), stored(), doubt=None, mend=True)
+    judgement = judge(Steady(negative, other), stored(), header(), mend=True)
     assert judgement.refusal is not None
     assert "negative" in judgement.refusal.because
 
@@ -166,12 +173,12 @@ def test_an_image_that_is_still_none_after_it_was_put_right_is_refused() -> None
 @pytest.mark.parametrize("kind", [Kind.LATERAL, Kind.CUT, Kind.EMPTY, Kind.OTHER, Kind.UNCLEAR])
 def test_nothing_else_is_put_right(kind: Kind) -> None:
     network = Steady(Verdict(kind, 0.01, sure=False, turned=90))
-    assert judge(network, stored(), doubt=None, mend=True).refusal is not None
+    assert judge(network, stored(), header(), mend=True).refusal is not None
     assert len(network.seen) == 1
 
 
 def test_a_mirrored_heart_is_noted_and_analysed() -> None:
-    judgement = judge(Steady(replace(FRONTAL, mirrored=True)), stored(), doubt=None, mend=False)
+    judgement = judge(Steady(replace(FRONTAL, mirrored=True)), stored(), header(), mend=False)
     assert judgement.refusal is None
     assert [remark.kind for remark in judgement.remarks] == [RemarkKind.MIRRORED]
 
@@ -179,16 +186,16 @@ def test_a_mirrored_heart_is_noted_and_analysed() -> None:
 def test_only_a_sure_verdict_settles_what_the_header_leaves_open() -> None:
     doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
     unsure, lateral = replace(FRONTAL, sure=False), Verdict(Kind.LATERAL, 0.01, sure=False)
-    assert judge(Steady(FRONTAL), stored(), doubt=doubt, mend=False).refusal is None
-    assert judge(Steady(unsure), stored(), doubt=doubt, mend=False).refusal is doubt
-    refusal = judge(Steady(lateral), stored(), doubt=doubt, mend=False).refusal
+    assert judge(Steady(FRONTAL), stored(), header(doubt), mend=False).refusal is None
+    assert judge(Steady(unsure), stored(), header(doubt), mend=False).refusal is doubt
+    refusal = judge(Steady(lateral), stored(), header(doubt), mend=False).refusal
     assert refusal is not None
     assert refusal.reason is Reason.VERDICT
 
 
 def remarks_of(*verdicts: Verdict, mend: bool) -> list[tuple[RemarkKind, str]]:
     """Return what is said of an image whose header says that it is stored mirrored."""
-    judgement = judge(Steady(*verdicts), stored(), doubt=None, mend=mend, mirrored=True)
+    judgement = judge(Steady(*verdicts), stored(), header(mirrored=True), mend=mend)
     assert judgement.refusal is None
     return [(remark.kind, remark.text) for remark in judgement.remarks]
 
@@ -202,7 +209,7 @@ def test_what_the_header_says_of_right_and_left_is_said_in_every_document(heart:
 
 def test_an_image_that_is_mirrored_by_its_header_is_put_right_where_the_site_says_so() -> None:
     network, picture = Steady(replace(FRONTAL, mirrored=True), FRONTAL), stored()
-    judgement = judge(network, picture, doubt=None, mend=True, mirrored=True)
+    judgement = judge(network, picture, header(mirrored=True), mend=True)
     assert np.array_equal(judgement.picture.gray, picture.gray[:, ::-1])
     assert network.seen[1] is judgement.picture
     (remark,) = judgement.remarks
@@ -215,7 +222,7 @@ def test_an_image_that_is_mirrored_by_its_header_is_put_right_where_the_site_say
 @pytest.mark.parametrize("mend", [True, False])
 def test_a_header_that_the_heart_contradicts_is_not_followed(mend: bool) -> None:
     network, picture = Steady(replace(FRONTAL, mirrored=False)), stored()
-    judgement = judge(network, picture, doubt=None, mend=mend, mirrored=True)
+    judgement = judge(network, picture, header(mirrored=True), mend=mend)
     assert judgement.picture is picture
     (remark,) = judgement.remarks
     assert (remark.kind, "uncertain" in remark.text) == (RemarkKind.MIRRORED, True)
@@ -239,3 +246,18 @@ def test_a_heart_on_the_right_after_the_image_was_put_right_is_said() -> None:
     remarks = remarks_of(FRONTAL, replace(FRONTAL, mirrored=True), mend=True)
     assert [kind for kind, _ in remarks] == [RemarkKind.ORIENTATION_MENDED, RemarkKind.MIRRORED]
     assert "uncertain" in remarks[1][1]
+
+
+def test_a_doubt_that_the_image_settles_is_said() -> None:
+    doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
+    words = "View is taken from the image: the header states none"
+    judgement = judge(Steady(FRONTAL), stored(), header(doubt, from_image=words), mend=False)
+    assert [(remark.kind, remark.text) for remark in judgement.remarks] == [(RemarkKind.FROM_IMAGE, words)]
+
+
+@pytest.mark.parametrize("kind", [Kind.NEGATIVE, Kind.TURNED])
+def test_the_cure_of_an_image_without_a_header_is_not_one_of_a_header(kind: Kind) -> None:
+    wrong = Verdict(kind, 0.01, sure=False, turned=90, negative=kind is Kind.NEGATIVE)
+    refused = judge(Steady(wrong), stored(), header(is_dicom=False), mend=False).refusal
+    assert refused is not None
+    assert not any(word in refused.because for word in ("photometric", "send"))
