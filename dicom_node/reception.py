@@ -5,12 +5,13 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from config.errors import StorageFull, UnreadableInstance
+from config.errors import StorageFull
 from config.logs import get_logger
 from dicom_node.access import Caller
+from dicom_node.admission import BAD_INSTANCE_UID, NotAdmitted, admit
 from dicom_node.commit import GroupCommit
 from dicom_node.file_meta import file_meta
-from dicom_node.header import PREFIX_BYTES, Header, UnusableUid, is_cut_short, is_usable_uid, parse_header
+from dicom_node.header import PREFIX_BYTES, Header, is_usable_uid
 from dicom_node.message import Answer, StoreRequest
 from dicom_node.refusal_causes import refused_instance, valid_uid
 from dicom_node.store import InstanceStore, PartialFile
@@ -28,12 +29,8 @@ from tracking.refusals import Refusal
 _log = get_logger(__name__)
 
 SUCCESS = Answer(0x0000)
-BAD_INSTANCE_UID = Answer(0x0117, "SOP Instance UID is empty, too long or no UID")
 WRONG_CLASS = Answer(0x0122, "SOP class is not that of the context")
-MISMATCH = Answer(0xA900, "data set does not match SOP class or instance of command")
 OTHER_STUDY = Answer(0xA900, "data set is of another study than the address")
-UNPARSABLE = Answer(0xC000, "no usable Study Instance UID could be read")
-CUT_SHORT = Answer(0xC000, "data set ends within its last element")
 NO_SPACE = Answer(0xA700, "disk is full or failing, try again later")
 NOT_RECORDED = Answer(0xA700, "database is not available, try again later")
 
@@ -116,22 +113,18 @@ class Reception:
         """Make the data set durable and known, and return the truth about it."""
         if self._file is None or self._refusal is not None:
             return self._refuse(self._refusal or NO_SPACE)
-        self._file.complete()
+        file, request = self._file, self._request
+        file.complete()
         try:
-            header = self.header = self._header(self._file)
-        except UnusableUid as error:
-            return self._refuse(Answer(BAD_INSTANCE_UID.status, str(error)))
-        except UnreadableInstance:
-            return self._refuse(UNPARSABLE)
-        if (header.sop_class_uid, header.instance_uid) != (self._request.sop_class_uid, self._request.instance_uid):
-            return self._refuse(MISMATCH)
+            named = (request.sop_class_uid, request.instance_uid)
+            header = self.header = admit(self._prefix, file.size, file.data_set, request.transfer_syntax_uid, named)
+        except NotAdmitted as refused:
+            return self._refuse(refused.answer)
         if self._study_uid not in {None, header.study.study_uid}:
             return self._refuse(OTHER_STUDY)
-        if self._is_cut_short(self._file):
-            return self._refuse(CUT_SHORT)
         try:
             self._store.check_space()
-            incoming = self._incoming(header, self._file)
+            incoming = self._incoming(header, file)
             registered = self._register(incoming)
         except StorageFull as error:
             self._out_of_space(error)
@@ -152,24 +145,6 @@ class Reception:
     def cut_off(self, reason: str) -> None:
         """Write into the audit log that the peer was sent away in the middle of this data set."""
         self._audit_refusal("A-ABORT", reason)
-
-    def _header(self, file: PartialFile) -> Header:
-        """Parse from the first bytes, and from the whole file where something long comes first."""
-        syntax = self._request.transfer_syntax_uid
-        header = parse_header(self._prefix, syntax, complete=file.size <= len(self._prefix))
-        if header is None:
-            with file.data_set() as data:
-                header = parse_header(data, syntax)
-        if header is None:
-            raise UnreadableInstance("the data set ends before its header does")
-        return header
-
-    def _is_cut_short(self, file: PartialFile) -> bool:
-        syntax = self._request.transfer_syntax_uid
-        if file.size <= len(self._prefix):
-            return is_cut_short(self._prefix, syntax)
-        with file.data_set() as data:
-            return is_cut_short(data, syntax)
 
     def _incoming(self, header: Header, file: PartialFile) -> IncomingInstance:
         request, caller = self._request, self._sender.caller

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
 from config.settings import InferenceSettings
-from inference.eligibility import eligibility
+from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
     ImageAnalysis,
     ImageResult,
@@ -102,19 +102,19 @@ class Analyser:
             return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
         except UndecodablePixels as error:
             return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
-        analysis = self.analyse_picture(picture, header.doubt, times)
+        analysis = self.analyse_picture(picture, header, times)
         return replace(analysis, remarks=(*header.remarks, *analysis.remarks)), picture
 
-    def analyse_picture(self, picture: Picture, doubt: NotAnalysed | None, times: StageTimes) -> ImageAnalysis:
+    def analyse_picture(self, picture: Picture, header: HeaderAnswer, times: StageTimes) -> ImageAnalysis:
         """Return what comes of one decoded image.
 
         Parameters
         ----------
         picture
             The image in presentation polarity.
-        doubt
-            Why nothing beside the image says that it is a frontal chest; None where a header says so. Only a sure
-            verdict of the image settles a doubt (:func:`inference.verdict.judge.judge`).
+        header
+            What its header says, no refusal. Only a sure verdict of the image settles a doubt
+            (:func:`inference.verdict.judge.judge`).
         times
             Where the seconds of each stage are counted.
         """
@@ -123,7 +123,7 @@ class Analyser:
         if refusal is not None:
             return ImageAnalysis(refusal, picture.remarks)
         with times.stage("verdict"):
-            judgement = judge(self._verdict, picture, doubt=doubt, mend=self._settings.mend_orientation)
+            judgement = judge(self._verdict, picture, header, mend=self._settings.mend_orientation)
         if judgement.refusal is not None:
             return ImageAnalysis(judgement.refusal, picture.remarks, judgement.verdict.as_json())
         with times.stage("resize"):

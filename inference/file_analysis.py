@@ -1,7 +1,8 @@
 """File analysis: the answer to one file that somebody holds in hand, outside of any study.
 
-A DICOM file is analysed as the node analyses what it received. A PNG or JPEG has no header: nothing says that it shows
-an adult's chest from the front, so that only a sure verdict of the image itself lets it through.
+A DICOM file is answered as the node answers what it receives: what the node would refuse or hold is not analysed. A PNG
+or JPEG has no header: nothing says that it shows an adult's chest from the front, so that only a sure verdict of the
+image itself lets it through.
 """
 
 import io
@@ -9,21 +10,27 @@ import time
 from dataclasses import dataclass, replace
 
 from config.errors import UndecodablePixels
+from dicom_node.admission import NotAdmitted, admit_file
 from inference.analyse import Analyser, StageTimes
+from inference.eligibility import HeaderAnswer, Region, View
 from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
+from tracking.patient import ELEMENTS
 
 NO_HEADER = NotAnalysed(
     Reason.VIEW_UNKNOWN,
     "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
     "analyse its DICOM file",
 )
+_NO_HEADER = HeaderAnswer(None, NO_HEADER, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 NOT_AN_IMAGE = NotAnalysed(
     Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
 )
-_AGE_NOT_CHECKED = Remark(
-    RemarkKind.NO_HEADER, "A PNG or JPEG has no header: whether the patient is an adult was not checked"
+_NOT_CHECKED = Remark(
+    RemarkKind.NO_HEADER,
+    "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult was "
+    "not checked",
 )
 
 
@@ -57,12 +64,30 @@ def _analyse(
         return ImageAnalysis(NOT_AN_IMAGE), None
     times = StageTimes()
     if kind is FileKind.DICOM:
-        return analyser.analyse_dicom(content, times)
+        refusal = _as_received(content)
+        return (ImageAnalysis(refusal), None) if refusal else analyser.analyse_dicom(content, times)
     try:
         image = read_image_file(io.BytesIO(content), max_pixels, (kind,))
     except UndecodablePixels as error:
         return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")), None
-    analysis = analyser.analyse_picture(image, NO_HEADER, times)
+    analysis = analyser.analyse_picture(image, _NO_HEADER, times)
     if analysis.refused:
         return analysis, image
-    return replace(analysis, remarks=(*analysis.remarks, _AGE_NOT_CHECKED)), image
+    return replace(analysis, remarks=(*analysis.remarks, _NOT_CHECKED)), image
+
+
+def _as_received(content: bytes) -> NotAnalysed | None:
+    """Return why the node would refuse a DICOM file or hold it; None where it would analyse it."""
+    try:
+        header = admit_file(content)
+    except NotAdmitted as refused:
+        because = f"the node does not store such a file: {refused}; have it corrected where it was made"
+        return NotAnalysed(Reason.NOT_ADMITTED, because)
+    if not header.repeated:
+        return None
+    names = ", ".join(ELEMENTS.get(name, name) for name in header.repeated)
+    because = (
+        f"it holds elements twice with different values ({names}), so that it may be of two patients; the node holds "
+        "such an image until an administrator decides: have it corrected where it was made"
+    )
+    return NotAnalysed(Reason.PATIENT, because)

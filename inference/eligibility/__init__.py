@@ -9,7 +9,7 @@ an answer: reasons name terms of these tables alone.
 from config.settings import InferenceSettings
 from inference.eligibility import age, image_pixel, kind, orientation, region, subject, view
 from inference.eligibility.age import patient_age_years
-from inference.eligibility.answer import Doubt, HeaderAnswer, Region, View
+from inference.eligibility.answer import Doubt, HeaderAnswer, Region, View, taken_from_image
 from inference.header import Header
 
 __all__ = ["Doubt", "HeaderAnswer", "Region", "View", "eligibility", "patient_age_years"]
@@ -28,4 +28,12 @@ def eligibility(header: Header, settings: InferenceSettings) -> HeaderAnswer:
         or image_pixel.refusal_of(header, settings)
     )
     doubt = None if refusal else region.doubt_of(part) or view.doubt_of(seen)
-    return HeaderAnswer(refusal, doubt, seen.value, region.region_of(part), age.remarks_of(header))
+    return HeaderAnswer(
+        refusal,
+        doubt,
+        seen.value,
+        region.region_of(part),
+        age.remarks_of(header),
+        mirrored=orientation.mirrored(header.patient_orientation),
+        from_image=taken_from_image(part.doubt, seen.doubt) if doubt else "",
+    )

@@ -56,6 +56,12 @@ class HeaderAnswer:
     region: Region
     remarks: tuple[Remark, ...] = ()
     """What a reader must know about the header of an image that is analysed."""
+    mirrored: bool = False
+    """Whether Patient Orientation says that the image is stored mirrored."""
+    from_image: str = ""
+    """What is said, a sentence without its full stop, where the image settles the doubt; empty without a doubt."""
+    is_dicom: bool = True
+    """False for an image without a header."""
 
 
 Value = TypeVar("Value")
@@ -79,6 +85,22 @@ class Sources(Generic[Value]):
     """What describes this image or its series."""
     far: Sequence[Statement[Value] | None]
     """What describes the procedure step, the order or the study, which may hold other images as well."""
+
+
+def taken_from_image(part: Doubt | None, view: Doubt | None) -> str:
+    """Return the sentence that says which of body part and view the image settled, and what the header says of it."""
+    doubts = {name: doubt for name, doubt in (("body part", part), ("view", view)) if doubt is not None}
+    if len(doubts) == 2 and part is view is Doubt.SILENT:
+        return "Body part and view are taken from the image: the header states neither"
+    sentence = "; ".join(f"{name} is taken from the image: the header {_SAYS[doubt]}" for name, doubt in doubts.items())
+    return sentence[:1].upper() + sentence[1:]
+
+
+_SAYS = {
+    Doubt.SILENT: "states none",
+    Doubt.UNRECOGNISED: "has a value that is not known here",
+    Doubt.CONTRADICTION: "contradicts itself",
+}
 
 
 def nearest(sources: Sources[Value], good: Value, unknown: Value, narrower: Collection[Value] = ()) -> Statement[Value]:

@@ -30,6 +30,15 @@ def not_upright(orientation: tuple[str, ...]) -> NotAnalysed | None:
     return _UPSIDE_DOWN if along in {"L", "R"} and down == "H" else None
 
 
+def mirrored(orientation: tuple[str, ...]) -> bool:
+    """Tell whether a frontal image is stored upright with the patient's right on its right.
+
+    Only Patient Orientation says so. Image Laterality names the side of a paired part, and Field of View Horizontal
+    Flip (0018,7034) what a detector's image went through before Patient Orientation was written.
+    """
+    return tuple(_directions(orientation)) == ("R", "F")
+
+
 def _directions(orientation: tuple[str, ...]) -> tuple[str, str] | tuple[()]:
     """Return the chief direction of rows and of columns, or nothing where they are not two different axes."""
     if len(orientation) != 2 or not all(map(_is_direction, orientation)):

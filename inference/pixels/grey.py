@@ -1,7 +1,7 @@
 """Grey images that are stored in colour, as film digitisers and teaching files have them (PS3.3 C.7.6.3.1.2).
 
-An image is grey where its three channels agree: within 4 of 255 in at least 99.9 % of the pixels, so that lossy
-compression and a coloured marker of a few pixels do not make it a colour image.
+An image is grey where its three channels agree (:mod:`inference.pixels.channels`). Codecs undo colour transforms, so
+YBR may come as RGB, too.
 """
 
 from typing import Any
@@ -12,11 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
 from config.errors import UndecodablePixels
+from inference.pixels.channels import LEAST_AGREEING, TOLERANCE, grey_of_rgb
 from inference.pixels.decode import Samples
 from inference.pixels.layout import PALETTE, PixelLayout
 
-_TOLERANCE = 4
-_LEAST_AGREEING = 0.999
 _NEUTRAL = 128
 
 
@@ -27,10 +26,10 @@ def grey_levels(dataset: Dataset, layout: PixelLayout, samples: Samples) -> NDAr
     """
     if layout.photometric == PALETTE:
         channels = _bytes(_through_palette(dataset, layout, samples.array), 16)
-        grey = _grey_of_rgb(channels)
+        grey = grey_of_rgb(channels)
     else:
         channels = _bytes(samples.array, min(samples.precision, layout.bits_stored))
-        grey = _grey_of_rgb(channels)
+        grey = grey_of_rgb(channels)
         if grey is None and layout.photometric.startswith("YBR"):
             grey = _grey_of_ybr(channels)
     if grey is None:
@@ -39,16 +38,10 @@ def grey_levels(dataset: Dataset, layout: PixelLayout, samples: Samples) -> NDAr
     return np.ascontiguousarray(grey)
 
 
-def _grey_of_rgb(channels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return the middle channel where all agree; codecs undo colour transforms, so YBR may come as RGB, too."""
-    apart = channels.max(axis=2) - channels.min(axis=2) > _TOLERANCE
-    return channels[:, :, 1] if apart.mean() <= 1.0 - _LEAST_AGREEING else None
-
-
 def _grey_of_ybr(channels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Return the luminance where both chrominances are neutral."""
-    apart = np.abs(channels[:, :, 1:].astype(np.int16) - _NEUTRAL).max(axis=2) > _TOLERANCE
-    return channels[:, :, 0] if apart.mean() <= 1.0 - _LEAST_AGREEING else None
+    apart = np.abs(channels[:, :, 1:].astype(np.int16) - _NEUTRAL).max(axis=2) > TOLERANCE
+    return channels[:, :, 0] if apart.mean() <= 1.0 - LEAST_AGREEING else None
 
 
 def _through_palette(dataset: Dataset, layout: PixelLayout, array: NDArray[Any]) -> NDArray[np.uint16]:

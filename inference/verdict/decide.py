@@ -123,8 +123,11 @@ def accepted(verdict: Verdict, *, header_agrees: bool) -> bool:
     return verdict.frontal_upright and (header_agrees or verdict.sure)
 
 
-def refusal(verdict: Verdict) -> str:
-    """Return the words that complete "not analysed because …"; empty for an upright frontal chest."""
+def refusal(verdict: Verdict, *, is_dicom: bool = True) -> str:
+    """Return the words that complete "not analysed because …"; empty for an upright frontal chest.
+
+    ``is_dicom`` is False for an image without a DICOM header, which is cured by other means.
+    """
     match verdict.kind:
         case Kind.FRONTAL:
             return ""
@@ -132,11 +135,11 @@ def refusal(verdict: Verdict) -> str:
             return "its image shows a lateral view; the model reads frontal views"
         case Kind.NEGATIVE:
             also = f", turned by {verdict.turned} degrees clockwise" if verdict.turned else ""
-            return f"its image is a negative{also}; mend its photometric interpretation and send it as a new image"
+            cure = "mend its photometric interpretation and send it as a new image" if is_dicom else "invert it"
+            return f"its image is a negative{also}; {cure}"
         case Kind.TURNED:
-            return (
-                f"its image is turned by {verdict.turned} degrees clockwise; turn it upright and send it as a new image"
-            )
+            again = " and send it as a new image" if is_dicom else ""
+            return f"its image is turned by {verdict.turned} degrees clockwise; turn it upright{again}"
         case Kind.CUT:
             return f"its image does not show the whole chest: {_absent(verdict.missing)} missing"
         case Kind.EMPTY:

@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from inference.eligibility import HeaderAnswer
 from inference.findings import Finding, NotAnalysed, Reason, Remark, RemarkKind
 from inference.pixels import Picture
 from inference.verdict.decide import Verdict, accepted, refusal
 from inference.verdict.mend import Mending
 
-_MIRRORED = Remark(RemarkKind.MIRRORED, "The heart seems to lie on the right: the image may be stored mirrored")
+_HEART = Remark(RemarkKind.MIRRORED, "The heart seems to lie on the right: the image may be stored mirrored")
+
+_STATED = "Its Patient Orientation says that the image is stored mirrored"
+_HEADER = Remark(RemarkKind.MIRRORED, f"{_STATED}: the patient's right is on the right of the stored image")
+_UNCERTAIN = Remark(RemarkKind.MIRRORED, f"{_STATED}, but the image shows otherwise: right and left are uncertain")
 
 
 class SeesImages(Protocol):
@@ -35,7 +40,7 @@ class Judgement:
         return findings if self.mending is None else self.mending.stored_findings(findings)
 
 
-def judge(network: SeesImages, picture: Picture, *, doubt: NotAnalysed | None, mend: bool) -> Judgement:
+def judge(network: SeesImages, picture: Picture, header: HeaderAnswer, *, mend: bool) -> Judgement:
     """Judge an image by its pixels.
 
     Parameters
@@ -44,27 +49,47 @@ def judge(network: SeesImages, picture: Picture, *, doubt: NotAnalysed | None, m
         What gives the verdict.
     picture
         The decoded image.
-    doubt
-        Why the header leaves open whether this is a frontal chest (see :mod:`inference.eligibility`); None where it
-        says so. Only a sure verdict settles a doubt.
+    header
+        What the header says, no refusal. Only a sure verdict settles its doubt, and a remark then says so. That it says
+        mirrored is not believed of an image that is turned, for the header calls it upright, nor where the heart
+        surely lies on the other side.
     mend
-        Whether a turned or negative image is put right and analysed (``inference.mend_orientation``). The image put
-        right must pass by itself.
+        Whether a turned, negative or mirrored image is put right and analysed (``inference.mend_orientation``). The
+        image put right must pass by itself.
     """
     verdict = network.verdict(picture)
-    if accepted(verdict, header_agrees=doubt is None):
-        return Judgement(verdict, picture, remarks=_mirrored(verdict))
-    if mend and verdict.mendable:
-        mending = Mending.of(verdict, picture)
+    agrees, settled = header.doubt is None, _settled(header)
+    passed = accepted(verdict, header_agrees=agrees)
+    flip = header.mirrored and not verdict.turned and verdict.mirrored is not False
+    if mend and (verdict.mendable or (passed and flip)):
+        mending = Mending.of(verdict, picture, mirrored=flip)
         upright = mending.apply(picture)
         second = network.verdict(upright)
-        if accepted(second, header_agrees=doubt is None):
-            said = Remark(RemarkKind.ORIENTATION_MENDED, mending.words)
-            return Judgement(verdict, upright, mending=mending, remarks=(said, *_mirrored(second)))
-    if doubt is not None and verdict.frontal_upright:
-        return Judgement(verdict, picture, refusal=doubt)
-    return Judgement(verdict, picture, refusal=NotAnalysed(Reason.VERDICT, refusal(verdict)))
+        if accepted(second, header_agrees=agrees):
+            mended = Remark(RemarkKind.ORIENTATION_MENDED, mending.words)
+            sides = _sides_mended(second, stated=header.mirrored, flipped=flip)
+            return Judgement(verdict, upright, mending=mending, remarks=(*settled, mended, *sides))
+    if passed:
+        return Judgement(verdict, picture, remarks=(*settled, *_sides(verdict, stated=header.mirrored)))
+    if verdict.frontal_upright and header.doubt is not None:
+        return Judgement(verdict, picture, refusal=header.doubt)
+    because = refusal(verdict, is_dicom=header.is_dicom)
+    return Judgement(verdict, picture, refusal=NotAnalysed(Reason.VERDICT, because))
 
 
-def _mirrored(verdict: Verdict) -> tuple[Remark, ...]:
-    return (_MIRRORED,) if verdict.mirrored else ()
+def _settled(header: HeaderAnswer) -> tuple[Remark, ...]:
+    return (Remark(RemarkKind.FROM_IMAGE, header.from_image),) if header.from_image else ()
+
+
+def _sides(verdict: Verdict, *, stated: bool) -> tuple[Remark, ...]:
+    """Return what is said of right and left on an image analysed as stored; ``stated``: mirrored, says its header."""
+    if stated:
+        return (_UNCERTAIN,) if verdict.mirrored is False else (_HEADER,)
+    return (_HEART,) if verdict.mirrored else ()
+
+
+def _sides_mended(verdict: Verdict, *, stated: bool, flipped: bool) -> tuple[Remark, ...]:
+    """Return what is said of right and left on an image put right; the verdict is on that one."""
+    if stated:
+        return () if flipped and not verdict.mirrored else (_UNCERTAIN,)
+    return (_HEART,) if verdict.mirrored else ()

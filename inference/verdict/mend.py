@@ -22,19 +22,23 @@ class Mending:
     """Of the stored image."""
     values: tuple[int, int]
     """Rows and columns of the image put right, which may have fewer pixels where it was decoded at a reduced size."""
+    mirrored: bool = False
+    """Whether the upright image is stored mirrored, as its Patient Orientation says."""
 
     @classmethod
-    def of(cls, verdict: Verdict, picture: Picture) -> "Mending":
+    def of(cls, verdict: Verdict, picture: Picture, *, mirrored: bool = False) -> "Mending":
         """Return what puts an image right that this verdict was given on."""
         rows, columns = _shape(picture)
         values = (columns, rows) if verdict.turned in {90, 270} else (rows, columns)
-        return cls(verdict.turned, verdict.negative, picture.rows, picture.columns, values)
+        return cls(verdict.turned, verdict.negative, picture.rows, picture.columns, values, mirrored)
 
     def apply(self, picture: Picture) -> Picture:
         """Return the image put right, in pixels of its own; the stored one is left as it is."""
         gray = _even(picture)
         aspect = picture.pixel_aspect * (picture.rows / gray.shape[0]) / (picture.columns / gray.shape[1])
         gray = np.rot90(gray, self.turned // 90)
+        if self.mirrored:
+            gray = gray[:, ::-1]
         if self.negative:
             gray = np.float32(1) - gray
         return Picture(np.ascontiguousarray(gray, np.float32), 1 / aspect if self.turned in {90, 270} else aspect)
@@ -42,6 +46,8 @@ class Mending:
     def to_stored(self, x: float, y: float) -> tuple[float, float]:
         """Map a point of the image put right, x along its columns, to the stored image; in pixels, edges at 0."""
         across, down = x / self.values[1], y / self.values[0]
+        if self.mirrored:
+            across = 1 - across
         match self.turned:
             case 0:
                 return across * self.columns, down * self.rows
@@ -71,11 +77,15 @@ class Mending:
             parts.append(f"turned by {self.turned} degrees clockwise")
         if self.negative:
             parts.append("a negative")
-        return f"The stored image is {' and '.join(parts)}; it was put right before it was analysed"
+        if self.mirrored:
+            parts.append("mirrored as its Patient Orientation says")
+        *others, last = parts
+        stored = f"{', '.join(others)} and {last}" if others else last
+        return f"The stored image is {stored}; it was put right before it was analysed"
 
     def _stored_map(self, score_map: ScoreMap) -> ScoreMap:
         cells = np.asarray(score_map.values).reshape(score_map.rows, score_map.columns)
-        stored = np.rot90(cells, -(self.turned // 90))
+        stored = np.rot90(cells[:, ::-1] if self.mirrored else cells, -(self.turned // 90))
         rows, columns = stored.shape
         return replace(score_map, rows=rows, columns=columns, values=tuple(stored.ravel().tolist()))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import UID
 
 from config.settings import InferenceSettings
 from cxrnode.phantom import View
@@ -15,6 +16,7 @@ from inference.findings import NotAnalysed, Reason, RemarkKind
 from inference.pixels.image_file import FileKind
 from inference.verdict.decide import Kind, Verdict
 from inference.verdict.network import VerdictNetwork
+from tests.mixtures import SYNTAXES, mixtures
 from tests.phantoms import draw, phantom_dataset
 
 SEED = 9
@@ -87,6 +89,38 @@ def test_a_header_that_refuses_stands_and_nothing_is_decoded(analyser: Analyser)
     assert answer.image is None
 
 
+@pytest.mark.filterwarnings("ignore:The value length:UserWarning", "ignore:Invalid value for VR UI:UserWarning")
+def test_a_file_that_the_node_would_not_store_is_refused_with_the_nodes_own_answer(analyser: Analyser) -> None:
+    long = phantom_dataset(SEED, size=256)
+    long.StudyInstanceUID = "1." + "2" * 67
+    none = phantom_dataset(SEED, size=256)
+    del none.StudyInstanceUID
+    for dataset, words in (
+        (long, "Study Instance UID is too long or not printable (status 0117)"),
+        (none, "no usable Study Instance UID could be read (status C000)"),
+    ):
+        file = io.BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
+        answer = analyse_content(analyser, file.getvalue(), MOST)
+        assert refusal(answer).reason is Reason.NOT_ADMITTED
+        assert words in refusal(answer).because
+        assert answer.image is None
+        cut = refusal(analyse_content(analyser, file.getvalue()[:-100], MOST))
+        assert cut.reason is Reason.NOT_ADMITTED
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_file_that_names_two_patients_is_held_as_the_node_holds_it(
+    analyser: Analyser, syntax: UID, tmp_path: Path
+) -> None:
+    for mixture in mixtures(syntax):
+        if len(mixture.images) == 1:
+            path = mixture.images[0].save(tmp_path / "a.dcm")
+            answer = refusal(analyse_content(analyser, path.read_bytes(), MOST))
+            assert (answer.reason is Reason.PATIENT) == mixture.conflict, mixture.name
+            assert not any(value in answer.because for value in ("PAT-B", "Roe", "CLINIC"))
+
+
 @pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(500), b"%PDF-1.7", b"PK\x03\x04" * 100])
 def test_what_is_no_image_file_is_refused_in_words(analyser: Analyser, content: bytes) -> None:
     assert refusal(analyse_content(analyser, content, MOST)) == NOT_AN_IMAGE
@@ -99,7 +133,7 @@ def test_a_broken_or_a_too_large_file_is_refused_in_words(analyser: Analyser) ->
     assert broken.reason is large.reason is Reason.PIXELS
     assert "export it again" in broken.because
     assert "more than 1,000 pixels; export it smaller" in large.because
-    assert refusal(analyse_content(analyser, bytes(128) + b"DICM" + b"\xff" * 50, MOST)).reason is Reason.UNREADABLE
+    assert refusal(analyse_content(analyser, bytes(128) + b"DICM" + b"\xff" * 50, MOST)).reason is Reason.NOT_ADMITTED
 
 
 @pytest.mark.data
@@ -107,3 +141,17 @@ def test_real_radiographs_as_jpeg_are_answered(analyser: Analyser, cxr_data: Pat
     for folder in ("nih", "rsna", "ieee8023"):
         path = min((cxr_data / "images" / folder).glob("*.jpg"))
         assert not analyse_content(analyser, path.read_bytes(), MOST).analysis.refused
+
+
+def test_a_header_that_says_mirrored_is_said_or_followed() -> None:
+    dataset = phantom_dataset(SEED, size=512)
+    dataset.PatientOrientation = ["R", "F"]
+    dataset.PixelData = np.ascontiguousarray(dataset.pixel_array[:, ::-1]).tobytes()
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    kinds = []
+    for mend in (False, True):
+        answer = analyse_content(Analyser(InferenceSettings(mend_orientation=mend)), file.getvalue(), MOST)
+        assert not answer.analysis.refused
+        kinds.append([remark.kind for remark in answer.analysis.remarks])
+    assert kinds == [[RemarkKind.MIRRORED], [RemarkKind.ORIENTATION_MENDED]]

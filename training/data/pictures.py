@@ -38,7 +38,7 @@ def read_picture(path: Path) -> Picture:
     try:
         if _is_dicom(path):
             return pixels.read_picture(path, MAX_PIXELS)
-        return read_image_file(path, MAX_PIXELS)
+        return read_image_file(path, MAX_PIXELS, colour_as_grey=True)
     except FileNotFoundError:
         raise DataError(f"the picture {path.name} is not in {path.parent}: put it there or remove its row") from None
     except CxrnodeError as error:

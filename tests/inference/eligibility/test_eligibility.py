@@ -183,3 +183,22 @@ def test_other_real_files_are_refused_in_plain_words(cxr_data: Path, name: str, 
     refusal = eligibility(Header.of(read_dataset(cxr_data / "dicom" / "other" / name)), DEFAULTS).refusal
     assert refusal is not None
     assert words in refusal.because
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"view_position": ""}, "View is taken from the image: the header states none"),
+        ({"body_part": ""}, "Body part is taken from the image: the header states none"),
+        ({"view_position": "", "body_part": ""},
+         "Body part and view are taken from the image: the header states neither"),
+        ({"view_position": "ERECT", "body_part": "THING"},
+         "Body part is taken from the image: the header has a value that is not known here; "
+         "view is taken from the image: the header has a value that is not known here"),
+        ({"view_position": "PA/LAT"}, "View is taken from the image: the header contradicts itself"),
+        ({"view_position": "LL", "body_part": ""}, ""),
+    ],
+)  # fmt: skip
+def test_what_the_image_settles_is_said_in_words(ask: Ask, changes: dict[str, Any], words: str) -> None:
+    assert ask(**changes).from_image == words

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from config.settings import InferenceSettings
+from inference.eligibility import eligibility
 from inference.findings import NotAnalysed, Reason
-from inference.header import CodedTerm
+from inference.header import CodedTerm, Header
 
 Outcome = Callable[..., NotAnalysed | None]
 PA = CodedTerm("272479007", "postero-anterior")
@@ -66,3 +67,15 @@ def test_a_lateral_view_is_called_so_however_it_lies(outcome: Outcome) -> None:
     refusal = outcome(view_position="LL", patient_orientation=("F", "R"))
     assert refusal is not None
     assert "lateral" in refusal.because
+
+
+@pytest.mark.parametrize(
+    ("orientation", "mirrored"),
+    [
+        (("R", "F"), True), (("RP", "FA"), True), (("L", "F"), False), (("R", "H"), False), (("R",), False),
+        ((), False), (("A", "F"), False), (("R", "X"), False),
+    ],
+)  # fmt: skip
+def test_patient_orientation_alone_says_that_an_image_is_mirrored(orientation: tuple[str, ...], mirrored: bool) -> None:
+    header = Header(patient_orientation=orientation, view_position="PA", body_part="CHEST")
+    assert eligibility(header, InferenceSettings()).mirrored is mirrored

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from config.errors import UndecodablePixels
+from inference.findings import RemarkKind
 from inference.pixels.image_file import FileKind, file_kind, read_image_file
 
 RAMP = np.linspace(0, 1, 256).reshape(16, 16)
@@ -94,3 +95,57 @@ def test_damage_never_raises_anything_else(data: st.DataObject) -> None:
     except UndecodablePixels:
         return
     assert 0 <= image.gray.min() <= image.gray.max() <= 1
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> io.BytesIO:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
+GREY = Image.fromarray(np.tile(np.arange(0, 250, 5, dtype=np.uint8), (40, 1)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_in_exif_data_is_applied_and_said(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.asarray(GREY)
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T,
+        6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    image = read_image_file(saved(Image.fromarray(np.ascontiguousarray(stored)), exif=exif), 10_000)
+    assert np.array_equal(np.round(image.gray * 255).astype(np.uint8), upright)
+    assert [remark.kind for remark in image.remarks] == [RemarkKind.ORIENTATION_MENDED] * (orientation > 1)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("P", "PNG"), ("RGB", "PNG"), ("RGBA", "PNG"), ("LA", "PNG"),
+                                            ("RGB", "JPEG"), ("CMYK", "JPEG")])  # fmt: skip
+def test_a_grey_image_is_read_in_every_mode_it_is_stored_in(mode: str, kind: str) -> None:
+    image = read_image_file(saved(GREY.convert(mode), kind), 10_000)
+    assert np.abs(image.gray * 255 - np.asarray(GREY)).max() <= 4
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("P", "PNG"), ("RGB", "PNG"), ("RGBA", "PNG"), ("RGB", "JPEG"),
+                                            ("CMYK", "JPEG")])  # fmt: skip
+def test_a_colour_image_is_refused_in_every_mode_and_read_where_a_data_set_asks_for_it(mode: str, kind: str) -> None:
+    colours = Image.merge("RGB", (GREY, GREY.transpose(Image.Transpose.FLIP_LEFT_RIGHT), GREY))
+    stored = colours.quantize(64) if mode == "P" else colours.convert(mode)
+    with pytest.raises(UndecodablePixels, match=r"colour image, for its colour channels differ; export it in grey"):
+        read_image_file(saved(stored, kind), 10_000)
+    assert read_image_file(saved(stored, kind), 10_000, colour_as_grey=True).gray.shape == (40, 50)
+
+
+def test_a_coloured_mark_of_a_few_pixels_makes_no_colour_image() -> None:
+    marked = np.asarray(GREY.convert("RGB")).copy()
+    marked[0, :2] = (255, 0, 0)
+    assert read_image_file(saved(Image.fromarray(marked)), 10_000).gray.shape == (40, 50)
+
+
+def test_an_image_that_is_transparent_in_parts_is_refused() -> None:
+    alpha = np.full((40, 50), 255, np.uint8)
+    alpha[:, 25:] = 0
+    with pytest.raises(UndecodablePixels, match=r"transparent, .*; export it without transparency"):
+        read_image_file(saved(Image.merge("LA", (GREY, Image.fromarray(alpha)))), 10_000)
