@@ -258,7 +258,13 @@ JOB = (
 )
 
 
-@pytest.mark.parametrize("revision", schema.revisions())
+@pytest.mark.parametrize(
+    "revision",
+    [
+        pytest.param(revision, marks=() if number % 4 == 0 else pytest.mark.long)
+        for number, revision in enumerate(schema.revisions())
+    ],
+)
 def test_a_backup_of_every_schema_comes_back_and_up_whatever_interrupts_it(
     revision: str, node: StoredNode, other: StoredNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,23 @@ import pytest
 from config.errors import SettingsError
 from config.settings import Settings
 from cxrnode.preflight import require_runnable
+from inference import package
 from tests.cxrnode.stores import Run, command_line
+
+
+@pytest.fixture(autouse=True)
+def _packages_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the files of a package once in this module: their digests take half a second."""
+    monkeypatch.setattr(package, "load_package", _load_package)
+    monkeypatch.setattr(package, "load_verdict", _load_verdict)
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     return command_line(tmp_path, monkeypatch, capsys)
+
+
+_load_package, _load_verdict = cache(package.load_package), cache(package.load_verdict)
 
 
 def hl7(host: str, port: int) -> str:

@@ -32,7 +32,9 @@ def stop(node: Node) -> None:
     node.processes.clear()
 
 
-@pytest.mark.parametrize("point", ["register_instance:after", "Recovery._register:after"])
+@pytest.mark.parametrize(
+    "point", ["register_instance:after", pytest.param("Recovery._register:after", marks=pytest.mark.long)]
+)
 def test_a_recovery_that_is_killed_goes_on(start_node: Callable[..., Node], point: str) -> None:
     from tests.cxrnode.stores import StoredNode
 
