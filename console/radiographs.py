@@ -112,7 +112,7 @@ def stored_size(path: Path) -> tuple[int, int] | None:
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
         rows, columns = int(header.Rows), int(header.Columns)
-    except (OSError, InvalidDicomError, AttributeError, ValueError, TypeError):
+    except (OSError, InvalidDicomError, AttributeError, ValueError, TypeError, RecursionError):
         return None
     return (rows, columns) if rows > 0 and columns > 0 else None
 

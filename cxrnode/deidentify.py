@@ -71,7 +71,7 @@ def deidentified(dataset: Dataset, patient: str) -> bytes:
             anonymize_dataset(part)
         _mark(clean, patient, str(dataset.get("PatientSex", "") or ""))
         return _encoded(clean, dataset)
-    except (NotImplementedError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (NotImplementedError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ActionRefused(f"the image's header cannot be cleaned ({type(error).__name__}): it is left out") from None
 
 

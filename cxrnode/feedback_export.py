@@ -112,7 +112,7 @@ def _write_image(
     try:
         header = dcmread(path, stop_before_pixels=form is Form.PNG)
         rows, columns = int(header.Rows), int(header.Columns)
-    except (InvalidDicomError, AttributeError, ValueError, TypeError):
+    except (InvalidDicomError, AttributeError, ValueError, TypeError, RecursionError):
         raise ActionRefused("the image's file cannot be read: it is left out") from None
     if has_burned_in_text(header):
         raise ActionRefused("the image says that text is burned into its pixels: it is left out")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from console import radiographs
-from cxrnode.phantom import phantom_dataset
+from cxrnode.phantom import View, phantom_dataset
 from inference.findings import Finding, finding_to_json
 from inference.pixels import display_size, read_picture, to_display
 from tests.accounts import finding, hot_map, mapped_findings
@@ -72,6 +73,17 @@ def test_the_page_holds_what_is_claimed_as_layers(browser: TestClient, study: No
     assert 'data-layer="normal"' not in answer.text
     assert answer.text.count("<script src=") == 3
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_header_of_nested_sequences_has_no_size(tmp_path: Path) -> None:
+    path = tmp_path / "nested.dcm"
+    phantom = phantom_dataset(1, view=View.PA, size=64)
+    del phantom.PixelData
+    phantom.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+    phantom.save_as(path, implicit_vr=True, little_endian=True, enforce_file_format=True)
+    sequence, item, endless = b"\x40\x00\x30\xa7", b"\xfe\xff\x00\xe0", b"\xff\xff\xff\xff"
+    path.write_bytes(path.read_bytes() + (sequence + endless + item + endless) * 3000)
+    assert radiographs.stored_size(path) is None
 
 
 def test_regions_lie_where_the_model_found_them_and_are_numbered_where_there_are_several() -> None:

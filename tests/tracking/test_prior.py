@@ -52,6 +52,7 @@ def test_the_newest_earlier_study_with_a_result_is_the_prior_one(database: Datab
     assert prior(database, "9.9") is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the rule is Python's, not the database's
 @pytest.mark.parametrize(
     "other",
     [
@@ -67,12 +68,14 @@ def test_what_may_be_another_patients_is_no_prior_study(
     assert prior(database) is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nobody_has_a_prior_study_without_a_patient_id(database: Database, add: Callable[..., None]) -> None:
     add("1.1", study_date="20240101", patient_id=" ")
     add("1.9", patient_id=" ")
     assert prior(database) is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_date_the_arrival_counts(database: Database, add: Callable[..., None]) -> None:
     add("1.1", study_date="")
     add("1.9", study_date="")
