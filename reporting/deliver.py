@@ -120,8 +120,11 @@ class DeliverHandler:
         return write
 
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
-        """Write the failed attempt into the delivery's row."""
-        record_attempt_failed(tx, job.payload["delivery_id"], describe(error), stopped=stopped)
+        """Write the failed attempt into the delivery's row; what may have arrived all the same is to be taken back."""
+        delivery_id = job.payload["delivery_id"]
+        record_attempt_failed(tx, delivery_id, describe(error), stopped=stopped)
+        if stopped:
+            take_back(tx, load_delivery(tx, delivery_id).study_uid, self._told)
 
     def _store(self, delivery: StoredDelivery, destination: DicomDestination) -> Commit:
         document = delivery.document

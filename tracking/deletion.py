@@ -12,6 +12,7 @@ from tracking import audit, queries, queue
 from tracking.acting import lock_study
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
+from tracking.feedback_models import Feedback
 from tracking.keys import delivery_key, examination_key, study_keys
 from tracking.models import (
     Analysis,
@@ -50,7 +51,7 @@ class Stores:
 
 
 def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user: str) -> Deletion:
-    """Delete a study that has nothing left to do: its files, then its rows.
+    """Delete a study that has nothing left to do: its files, then its rows, readers' answers among them.
 
     The files go before the transaction ends: after a death in between the study is on record still, and deleting it
     again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
@@ -85,6 +86,7 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         (Document, Document.id.in_(numbers)),
         (Finding, Finding.analysis_id.in_(analyses)),
         (ImageOutcome, ImageOutcome.analysis_id.in_(analyses)),
+        (Feedback, Feedback.study_uid == study_uid),
         (ImageResult, ImageResult.instance_uid.in_(uids)),
         (Conflict, Conflict.instance_uid.in_(uids)),
         (Job, Job.key.in_(keys)),

@@ -99,7 +99,10 @@ def take_back(tx: Session, study_uid: str, told: Told) -> dict[str, int]:
         How many documents are taken back now, by destination.
     """
     analyses = tx.execute(select(func.count()).select_from(Analysis).where(Analysis.study_uid == study_uid)).scalar()
-    study = tx.scalar(select(Study).where(Study.study_uid == study_uid).execution_options(populate_existing=True))
+    # Locked: of two deliveries that end at once, the later one sees the note that the first one made.
+    study = tx.scalar(
+        select(Study).where(Study.study_uid == study_uid).with_for_update().execution_options(populate_existing=True)
+    )
     if study is None or (analyses == 1 and study.valid_from == 1):
         return {}
     stale: dict[tuple[str, Reason], list[Holding]] = defaultdict(list)
@@ -132,6 +135,7 @@ def drop_undelivered(tx: Session, study_uid: str) -> int:
             Analysis.revision < Study.valid_from,
             Delivery.state.in_(("waiting", "stopped")),
             Document.kind.not_in(NOTES),
+            Job.worker.is_(None),
         )
     ).all()
     dropped = 0

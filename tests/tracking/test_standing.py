@@ -23,9 +23,16 @@ from tracking.documents import LEFT_OUT, DocumentRecord
 from tracking.loop import Commit, Lane, WorkLoop
 from tracking.models import Analysis, Delivery, Document, ImageOutcome, Job, Study
 from tracking.patient import PatientIdentity
+from tracking.priorities import mark_urgent
+from tracking.reanalysis import reanalyse_study
+from tracking.reasons import Reason
+from tracking.rejections import Told, take_back
+from tracking.resending import resend_study
 from tracking.standing_models import Standing, StatedFinding
+from tracking.withdrawal import withdraw_study
 
 PATIENTS = {"A": JANE, "B": MARY}
+TOLD = Told(frozenset({"pacs"}), frozenset({"pacs"}))
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Event:
 EVENTS = (
     "receive", "receive", "receive", "receive other bytes", "analyse", "analyse", "report", "report", "deliver",
     "deliver", "fail", "stop delivery", "not taken", "overtaken", "withheld", "retry", "retry destination", "resolve",
-    "reject", "accept", "dismiss", "left out", "stop job",
+    "reject", "accept", "dismiss", "left out", "stop job", "resend", "withdraw", "reanalyse", "urgent", "take back",
 )  # fmt: skip
 events = st.builds(
     Event, st.sampled_from(EVENTS), st.integers(1, 4), st.integers(1, 2), st.sampled_from("AAB"), st.integers(1, 3)
@@ -162,6 +169,22 @@ class World:
 
     def dismiss(self, event: Event) -> None:
         self.decide(lambda tx: corrections.dismiss_kept_aside(tx, self.study(event), self.uid(event), user=USER))
+
+    def resend(self, event: Event) -> None:
+        self.decide(lambda tx: resend_study(tx, self.study(event), user=USER))
+
+    def withdraw(self, event: Event) -> None:
+        reason = Reason.SAFETY if event.number == 3 else Reason.QUALITY
+        self.decide(lambda tx: withdraw_study(tx, self.study(event), reason=reason, why="w", told=TOLD, user=USER))
+
+    def reanalyse(self, event: Event) -> None:
+        self.decide(lambda tx: reanalyse_study(tx, self.study(event), user=USER))
+
+    def urgent(self, event: Event) -> None:
+        self.decide(lambda tx: mark_urgent(tx, self.study(event), user=USER))
+
+    def take_back(self, event: Event) -> None:
+        self.decide(lambda tx: take_back(tx, self.study(event), TOLD))
 
     def decide(self, action: Callable[[Any], object]) -> None:
         try:

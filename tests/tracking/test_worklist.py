@@ -13,8 +13,11 @@ from tracking.changes import study_changed
 from tracking.database import Database
 from tracking.instances import register_instance
 from tracking.models import Delivery, Document, Job, Study
+from tracking.reasons import Reason
+from tracking.rejections import Told
 from tracking.study_filter import STATUSES, Order, StudyFilter
 from tracking.study_page import study_page
+from tracking.withdrawal import withdraw_study
 
 Record = Callable[..., None]
 
@@ -58,6 +61,11 @@ def make_every_status(database: Database, receive: Record, analyse: Record, buil
     with database.transaction() as tx:
         corrections.reject_instance(tx, "3.13", "3.13.1", user="operator")
     Books(database).receive("3.13.1", MARY, sha256="b" * 64, study="3.14")
+    receive("3.15.1", study="3.15")
+    analyse("3.15", 1, "3.15.1")
+    with database.transaction() as tx:
+        nobody = Told(frozenset(), frozenset())
+        withdraw_study(tx, "3.15", reason=Reason.QUALITY, why="w", told=nobody, user="operator")
 
 
 def _delivery_of(database: Database, analysis_id: int) -> int:
@@ -87,7 +95,8 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     assert by_status["attention"] == {"3.2", "3.7", "3.8", "3.11"}
     assert (by_status["conflict"], by_status["rejected"]) == ({"3.12"}, {"3.13"})
     assert by_status["waiting"] == {"3.14"}
-    assert len(listed(database)) == 14
+    assert by_status["withdrawn"] == {"3.15"}
+    assert len(listed(database)) == 15
 
 
 def test_a_page_takes_two_statements_whatever_it_shows(
