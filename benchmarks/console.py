@@ -37,11 +37,26 @@ from benchmarks import many_studies
 from benchmarks.postgresql import postgresql
 from benchmarks.receive import machine
 from benchmarks.receivers import free_port
+from console import spans
 from console.access.cookies import SessionCookie
-from tracking import audit, documents, queries, queue, schema, study_page, user_sessions, worklist
+from tracking import (
+    attention,
+    audit,
+    destination_answers,
+    documents,
+    flow,
+    queries,
+    queue,
+    schema,
+    study_page,
+    trends,
+    user_sessions,
+    worklist,
+)
 from tracking.database import Database
+from tracking.flow import Span
 from tracking.roles import Role
-from tracking.study_filter import STATUSES, Order, StudyFilter
+from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.user_models import User
 
 RESULTS = Path(__file__).parent / "results" / "console.json"
@@ -85,6 +100,9 @@ def addresses(studies: int, lines: int) -> dict[str, Address]:
         "audit log of a study": lambda c: f"/audit?study={quote(uid(c))}",
         "audit log of no study": _fixed("/audit?study=1.2.3"),
         "destinations": _fixed("/destinations"),
+        "flow of 31 days": _fixed("/flow?days=31"),
+        "plots of 31 days": _fixed("/plots?days=31"),
+        "models": _fixed("/models"),
         "refusals": _fixed("/refusals"),
         "health": _fixed("/health"),
     }
@@ -98,6 +116,7 @@ def _filtered(studies: int) -> dict[str, Address]:
         return datetime.fromtimestamp(arrival / 1000, UTC).date()
 
     return {
+        "flow of a day": lambda c: f"/flow?day={day(c)}",
         "worklist": _listed(),
         "worklist, in the middle": _listed(
             after=lambda c: f"{many_studies.FIRST_ARRIVAL + c.randint(1, studies) * many_studies.EVERY_MS}~1"
@@ -262,6 +281,15 @@ def _every_read(read: Any, studies: int) -> None:
         worklist.find_studies(read, which, order=Order.STUDY_DATE)
         worklist.list_studies(read, which, limit=20)
         worklist.count_studies(read, which)
+    for need in Need:
+        worklist.find_studies(read, StudyFilter(needs=need))
+    attention.count_attention(read)
+    days = [spans.span_of_day(day) for day in spans.days_back(31, recent)]
+    flow.count_flow(read, days)
+    flow.reasons_not_analysed(read, Span(days[0].start, days[-1].end))
+    trends.turnarounds(read, Span(days[0].start, days[-1].end))
+    trends.score_distributions(read, Span(days[0].start, days[-1].end))
+    destination_answers.destination_answers(read, "pacs")
     worklist.find_studies(read, after=(middle, uid))
     worklist.find_studies(read, before=(middle, uid))
     study_page.study_page(read, uid)

@@ -51,15 +51,15 @@ class Chart:
     columns: tuple[Tick, ...] = ()
 
 
-def stacked_bars(columns: Sequence[str], stacks: Mapping[str, Sequence[float]]) -> Chart:
+def stacked_bars(columns: Sequence[str], stacks: Mapping[str, Sequence[int]]) -> Chart:
     """Return bars, one for each column, made of parts that stand on one another; ``stacks`` are by kind."""
     tops = [sum(values[number] for values in stacks.values()) for number in range(len(columns))]
-    ticks = _ticks(max(tops, default=0))
+    ticks = _ticks(max(tops, default=0), least=1.0)  # bars count things
     top = ticks[-1]
     step = _step(len(columns))
     boxes = []
     for number, name in enumerate(columns):
-        under = 0.0
+        under = 0
         for kind, values in stacks.items():
             value = values[number]
             if value:
@@ -92,13 +92,13 @@ def lines(columns: Sequence[str], series: Mapping[str, Sequence[float | None]]) 
     return Chart(tuple(dots), tuple(drawn), _row_ticks(ticks), _column_ticks(columns))
 
 
-def _ticks(highest: float) -> list[float]:
-    """Return round numbers from 0 to at least the highest."""
+def _ticks(highest: float, least: float = 0.0) -> list[float]:
+    """Return round numbers from 0 to at least the highest, each at least so far from the next."""
     if highest <= 0:
         return [0.0, 1.0]
-    rough = highest / _TICKS
+    rough = max(highest / _TICKS, least)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     return [number * step for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 

@@ -82,6 +82,7 @@ class LiveReader:
         """Return a stream for a page, or None where there are too many."""
         own = [stream for stream in self._streams if stream.user == user]
         if len(own) >= MOST_OF_A_USER:
+            own[0].put("state", {"now": "crowded"})  # so that its page does not come back at once
             self.leave(own[0])
         if self._closed or len(self._streams) >= MOST_STREAMS:
             return None

@@ -67,7 +67,7 @@ class AnalysePage:
             return Response(status_code=400)  # nobody is there to read it
         finally:
             await request.close()  # and with it the temporary files
-        return self._show(request, answers=answers)
+        return await run_in_threadpool(self._show, request, answers=answers)
 
     def _answer(self, request: Request, files: list[SentFile]) -> list[ImageAnswer]:
         answers = [self._answer_file(file) for file in files]

@@ -41,8 +41,12 @@ async def _events(site: Site, request: Request, stream: Stream) -> AsyncIterator
     """Yield what waits for a page until it is closed, here or there."""
     keep_open = request.scope.get(KEEP_OPEN)
     try:
-        while not stream.ended:
-            yield await stream.take(BEAT_SECONDS) or encode("beat", {})
+        while True:
+            news = await stream.take(BEAT_SECONDS)
+            if stream.ended:
+                yield news  # the last words
+                return
+            yield news or encode("beat", {})
             if keep_open is not None:
                 keep_open()
     finally:

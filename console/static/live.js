@@ -39,7 +39,12 @@
     close();
     if (document.hidden) return;
     source = new EventSource(address);
-    source.addEventListener("state", event => { stale = JSON.parse(event.data).now === "stale"; heard(); });
+    source.addEventListener("state", event => {
+      const now = JSON.parse(event.data).now;
+      stale = now === "stale";
+      heard();
+      if (now === "crowded") { close(); say(false, "too many pages are open"); }
+    });
     source.addEventListener("beat", heard);
     source.addEventListener("rows", event => { heard(); if (list) replace(list, JSON.parse(event.data).html); });
     source.addEventListener("bell", event => { heard(); ring(JSON.parse(event.data).html); });

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from console import charts, spans
 
-_VALUES = st.floats(0, 1e9) | st.integers(0, 10**9)
+_VALUES = st.integers(0, 10**9)
 
 
 @given(st.lists(st.tuples(_VALUES, _VALUES), max_size=31))
-def test_bars_lie_on_the_paper_and_stand_on_one_another(values: list[tuple[float, float]]) -> None:
+def test_bars_lie_on_the_paper_and_stand_on_one_another(values: list[tuple[int, int]]) -> None:
     names = [str(number) for number in range(len(values))]
     stacks = {"good": [first for first, _ in values], "bad": [second for _, second in values]}
     chart = charts.stacked_bars(names, stacks)

@@ -85,7 +85,7 @@ def test_the_console_stops_at_once_though_pages_are_open(console: Console, datab
     with follow(console, begin_session(database, Role.VIEWER), "") as connection:
         read_until(connection, b"event: state")
         console.stop()
-        read_until(connection, b"\r\n0\r\n")
+        read_until(connection, b"0\r\n\r\n")
 
 
 def test_without_a_login_there_are_no_events_and_no_page_asks_for_them_by_mistake(

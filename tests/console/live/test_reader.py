@@ -135,6 +135,8 @@ def test_open_pages_are_bounded_and_one_user_does_not_keep_others_out(
     async def open_many() -> None:
         greedy = [reader.open("greedy", Role.VIEWER, "t", None) for _ in range(9)]
         assert [stream.ended for stream in greedy if stream is not None] == [True] * 6 + [False] * 3
+        assert greedy[0] is not None
+        assert events(await greedy[0].take(1))["state"] == {"now": "crowded"}
         others = [reader.open(f"user{number}", Role.VIEWER, "t", None) for number in range(3)]
         assert others[-1] is None
         assert None not in others[:-1]
