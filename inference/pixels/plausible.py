@@ -3,6 +3,7 @@
 import numpy as np
 
 from inference.findings import NotAnalysed, Reason
+from inference.pixels.covered import covered
 from inference.pixels.picture import Picture
 from inference.pixels.subsample import subsample
 
@@ -26,4 +27,5 @@ def implausible(picture: Picture) -> NotAnalysed | None:
     tones = np.bincount((sample * 32).astype(np.uint8).ravel(), minlength=33)
     if tones.max() > _MOST_OF_ONE_TONE * sample.size:
         return NotAnalysed(Reason.IMPLAUSIBLE, "its picture is nearly empty: almost all of it has one tone")
-    return None
+    because = covered(picture.gray)
+    return NotAnalysed(Reason.IMPLAUSIBLE, because) if because else None
