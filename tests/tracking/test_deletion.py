@@ -10,12 +10,15 @@ from config.errors import ActionRefused
 from tests.tracking.books import JANE, USER, Books
 from tracking import audit, queries, standing
 from tracking.deletion import Deletion, Stores, delete_study
+from tracking.feedback import Answer, AnsweredModel, GivenAnswer, Subject, SubjectKind, record_answer
+from tracking.feedback_models import Feedback
 from tracking.models import Analysis, Base, Delivery, Document, Instance, Job, Study
 from tracking.reasons import Reason
 from tracking.rejections import Told
+from tracking.users import Actor
 from tracking.withdrawal import withdraw_study
 
-KEPT = {"audit_event", "audit_head", "deleted_study", "alembic_version"}
+KEPT = {"clock", "audit_event", "audit_head", "deleted_study", "alembic_version"}
 
 
 def delete(books: Books, folder: Path, why: str = "by mistake") -> Deletion:
@@ -103,3 +106,14 @@ def test_what_waits_is_not_deleted(books: Books, tmp_path: Path) -> None:
     with pytest.raises(ActionRefused, match="something of it waits"):
         delete(books, tmp_path)
     assert books.count(Delivery) == 2
+
+
+def test_what_readers_answered_goes_with_the_study(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    about = Subject("2.25.1", SubjectKind.IMAGE, "1.1")
+    given = GivenAnswer("1.9", 2, about, AnsweredModel("m", "1.0", "d" * 64), Answer.NOTHING_MISSED)
+    with books.database.transaction() as tx:
+        record_answer(tx, given, by=Actor(USER))
+    assert delete(books, tmp_path) == Deletion(2, 2)
+    with books.database.reading() as read:
+        assert read.scalars(select(Feedback)).all() == []
