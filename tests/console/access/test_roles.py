@@ -1,6 +1,8 @@
 """Who may ask for which route, cell by cell."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from starlette.routing import BaseRoute
@@ -64,6 +66,14 @@ LEAST = {
 ONE_TIME = {("POST", "/logout"), ("GET", "/password"), ("POST", "/password")}
 """What a user may do who has to change the password first."""
 CELLS = [(*route, role) for route in LEAST for role in (None, *Role)]
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of an empty SQLite database: who may do what is the same on both kinds."""
+    path = tmp_path / "cxrnode.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
 
 
 def served(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:
