@@ -66,14 +66,14 @@ def restart(way: Way) -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        "tracking.withdrawal:drop_undelivered:before",
+        pytest.param("tracking.withdrawal:drop_undelivered:before", marks=pytest.mark.long),
         "tracking.withdrawal:take_back:before",
-        "tracking.withdrawal:take_back:after",
-        "reporting.deliver:load_note:after",
+        pytest.param("tracking.withdrawal:take_back:after", marks=pytest.mark.long),
+        pytest.param("reporting.deliver:load_note:after", marks=pytest.mark.long),
         "reporting.deliver:build_note:after",
-        "reporting.deliver:record_built:before",
+        pytest.param("reporting.deliver:record_built:before", marks=pytest.mark.long),
         "reporting.deliver:record_built:after",
-        "reporting.deliver:offer:after",
+        pytest.param("reporting.deliver:offer:after", marks=pytest.mark.long),
         "reporting.deliver:record_delivered:after",
     ],
 )

@@ -26,7 +26,10 @@ pytestmark = [
     # Playwright's own event loop warns of what it leaves to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-PAGES = ("/", "/study/1.9", "/analyse", "/destinations", "/refusals", "/audit", "/password", "/nothing")
+PAGES = (
+    "/", "/study/1.9", "/study/1.9/withdraw", "/study/1.9/accept", "/analyse", "/destinations", "/refusals", "/audit",
+    "/password", "/nothing",
+)  # fmt: skip
 WIDTHS = {"desk": {"width": 1280, "height": 1000}, "phone": {"width": 390, "height": 844}}
 
 

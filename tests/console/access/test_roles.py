@@ -1,6 +1,8 @@
 """Who may ask for which route, cell by cell."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from httpx import Response
@@ -110,6 +112,14 @@ ONE_TIME = {("POST", "/logout"), ("GET", "/password"), ("POST", "/password")}
 """What a user may do who has to change the password first."""
 PROGRAMS = ("/api/", "/dicom-web/", "/metrics")
 """What begins so is for programs: they get no redirects, and API tokens with a scope open it."""
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of an empty SQLite database: who may do what is the same on both kinds."""
+    path = tmp_path / "cxrnode.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
 
 
 def served(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """A late image, a new analysis, a withdrawal, a resend, one after the other: the archive shows one truth each time."""
 
+import subprocess
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,9 +97,10 @@ def test_a_study_that_was_withdrawn_and_deleted_and_comes_again_has_new_uids(
 
 @pytest.mark.peers
 def test_orthanc_has_one_truth_beside_what_notes_name(
-    way_to_orthanc: tuple[Way, Any], opacity_findings: tuple[Finding, ...]
+    way_to_orthanc: tuple[Way, Any], opacity_findings: tuple[Finding, ...], program: Callable[[str], str]
 ) -> None:
     way, orthanc = way_to_orthanc
+    validator = program("dciodvfy")
 
     def assert_one_truth() -> None:
         tags = [orthanc.tags(instance) for instance in orthanc.get("/instances")]
@@ -131,3 +134,7 @@ def test_orthanc_has_one_truth_beside_what_notes_name(
     way.work()
     assert_one_truth()
     assert way.summary().status == "withdrawn"
+    for note in way.documents("note"):
+        file = way.settings.document_dir / note.path
+        judged = subprocess.run([validator, str(file)], check=False, capture_output=True, text=True)
+        assert judged.stderr.split() == ["KeyObjectSelectionDocument"], "no error and no warning"

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import Way, other_model
@@ -37,6 +39,7 @@ def test_a_late_image_leaves_the_capture_of_the_earlier_one_as_it_is(
     assert [message[4][25] for message in way.messages()] == ["P", "C"]
 
 
+@pytest.mark.long  # the other tests prove it in fewer steps
 def test_a_third_image_carries_both(way: Way, opacity_findings: tuple[Finding, ...]) -> None:
     for number in (1, 2, 3):
         way.receive(number, opacity_findings)
@@ -61,6 +64,7 @@ def test_what_is_said_otherwise_gets_a_new_capture_and_the_old_one_is_taken_back
     assert note.ConceptNameCodeSequence[0].CodeMeaning == "Rejected for Quality Reasons"
 
 
+@pytest.mark.long  # the other tests prove it in fewer steps
 def test_another_version_of_the_model_makes_new_captures(way: Way, opacity_findings: tuple[Finding, ...]) -> None:
     way.receive(1, opacity_findings)
     way.work()
