@@ -35,8 +35,10 @@ class SentFile:
     file: UploadFile
 
 
-async def read_files(request: Request, settings: ConsoleSettings) -> list[SentFile]:
+async def read_files(request: Request, settings: ConsoleSettings, *, most_fields: int = _MOST_FIELDS) -> list[SentFile]:
     """Return the files of a multipart form (RFC 7578); closing the request closes them.
+
+    ``most_fields`` is how many fields that are no files the form may have.
 
     Raises
     ------
@@ -45,14 +47,14 @@ async def read_files(request: Request, settings: ConsoleSettings) -> list[SentFi
     ClientDisconnect
         The browser went away.
     """
-    form = await _form(request, settings)
+    form = await _form(request, settings, most_fields)
     files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
     if not files:
         raise UploadRefused(400, "No file was chosen: choose one first.")
     return [SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files]
 
 
-async def _form(request: Request, settings: ConsoleSettings) -> Any:
+async def _form(request: Request, settings: ConsoleSettings, most_fields: int) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
         raise UploadRefused(415, "This is not the form of this page: choose the files here.")
     length = request.headers.get("content-length", "")
@@ -63,7 +65,7 @@ async def _form(request: Request, settings: ConsoleSettings) -> Any:
         raise UploadRefused(413, f"These files are too large together: {most // 1_000_000} MB are taken at once.")
     try:
         return await request.form(
-            max_files=settings.upload_files, max_fields=_MOST_FIELDS, max_part_size=MultiPartParser.max_part_size
+            max_files=settings.upload_files, max_fields=most_fields, max_part_size=MultiPartParser.max_part_size
         )
     except HTTPException:
         raise UploadRefused(

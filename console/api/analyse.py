@@ -57,7 +57,7 @@ class Analyse:
         """Say what the model finds on PNG, JPEG or DICOM files, sent as a form with one part for each."""
         try:
             with self._site.answers.admitted():
-                files = await read_files(request, self._site.settings.console)
+                files = await read_files(request, self._site.settings.console, most_fields=0)
                 return await run_in_threadpool(self._answer, request, files)
         except Busy:
             headers = {"Retry-After": str(_RETRY_SECONDS)}
