@@ -55,7 +55,7 @@ def test_a_map_is_a_layer_that_is_switched_without_a_script(browser: TestClient,
         f'<img src="{PLACE}" alt="Radiograph with the score map of Lung opacity over it" loading="lazy">' in answer.text
     )
     assert answer.text.count('type="radio" name="capture-1"') == 2
-    assert "<script" not in answer.text
+    assert answer.text.count("<script") == 1, "that of open pages"
 
 
 @pytest.mark.parametrize(
