@@ -17,8 +17,8 @@ from tracking.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed
 Word = Annotated[str, Query(max_length=64)]
 GAPS = (
     ("received", "wait for their analysis"), ("not-analysed", "not analysed"), ("conflict", "with two patients"),
-    ("rejected", "rejected"), ("attention", "stopped, need a person"), ("analysed", "wait for their report"),
-    ("reported", "being delivered"),
+    ("waiting", "wait for a decision"), ("rejected", "rejected"), ("attention", "stopped, need a person"),
+    ("withdrawn", "withdrawn"), ("analysed", "wait for their report"), ("reported", "being delivered"),
 )  # fmt: skip
 """Statuses in which a study has not arrived, in the order of its way."""
 
@@ -95,8 +95,8 @@ def _chart(rows: Sequence[FlowRow]) -> charts.Chart:
         {
             "delivered": [row.flow.delivered for row in rows],
             "on-their-way": [row.flow.of("received", "analysed", "reported") for row in rows],
-            "not-analysed": [row.flow.of("not-analysed", "rejected") for row in rows],
-            "need-a-person": [row.flow.of("attention", "conflict") for row in rows],
+            "not-analysed": [row.flow.of("not-analysed", "rejected", "withdrawn") for row in rows],
+            "need-a-person": [row.flow.of("attention", "conflict", "waiting") for row in rows],
         },
     )
 

@@ -43,7 +43,7 @@ def test_counts_agree_with_the_lists_they_lead_to(
     attention, statements = counted(database)
     assert statements == 1
     assert attention.conflicts == len(listed(database, status="conflict")) == 1
-    assert attention.decisions == len(listed(database, needs=Need.DECISION)) == 1
+    assert attention.decisions == len(listed(database, needs=Need.DECISION)) == 3
     assert attention.work == len(listed(database, needs=Need.WORK)) == 2
     assert attention.documents == len(listed(database, needs=Need.DOCUMENT)) == 1
     assert attention.deliveries == len(listed(database, needs=Need.DELIVERY)) == 1

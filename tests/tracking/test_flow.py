@@ -35,10 +35,10 @@ def test_every_study_is_in_one_place_of_the_flow(
         cells = count_flow(read, [BEFORE, TODAY])
     event.remove(database.engine, "before_cursor_execute", note)
     assert len([statement for statement in statements if statement.startswith("SELECT")]) == 1
-    assert [(cell.span, cell.calling_ae) for cell in cells] == [(1, "MODALITY")]
+    assert [(cell.span, cell.calling_ae) for cell in cells] == [(1, ""), (1, "MODALITY")]
     flow = total(cells)
     assert flow.by_status == {status: len(listed(database, status=status)) for status in STATUSES}
-    gaps = flow.of("received", "not-analysed", "conflict", "rejected", "attention")
+    gaps = flow.of("received", "not-analysed", "conflict", "waiting", "rejected", "attention", "withdrawn")
     assert flow.received - gaps == flow.analysed
     assert flow.analysed - flow.of("analysed") == flow.reported
     assert flow.reported - flow.of("reported") == flow.delivered

@@ -101,12 +101,12 @@ def test_leases_of_dead_workers_end_at_once(database: Database) -> None:
 
 
 def test_a_failed_job_comes_back_later_and_stops_when_its_time_is_up(database: Database) -> None:
-    put(database, "a", give_up_ms=150)
+    put(database, "a", give_up_ms=1000)
     job = taken(database)
     with database.transaction() as tx:
-        assert queue.postpone(tx, job, "no", QUICK) is False
+        assert queue.postpone(tx, job, "no", RetryPolicy(first=0.4, longest=0.4)) is False
     assert take(database) is None
-    time.sleep(0.2)
+    time.sleep(1.1)
     job = taken(database)
     assert job.attempts == 1
     with database.transaction() as tx:

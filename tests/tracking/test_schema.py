@@ -109,7 +109,8 @@ def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empt
         for statement in (
             "DELETE FROM standing WHERE study_uid = '1.10'",
             "DELETE FROM study WHERE study_uid = '1.10'",
-            "UPDATE alembic_version SET version_num = '0009'",
+            "DROP TABLE clock",
+            "UPDATE alembic_version SET version_num = '0012'",
         ):
             connection.execute(text(statement))
     schema.upgrade(empty_database)

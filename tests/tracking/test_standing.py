@@ -361,7 +361,9 @@ def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database
 
 
 DOWN_TO_0007 = (
+    "DROP TABLE clock",
     "DROP TABLE saved_filter",
+    "DROP TABLE feedback",
     "DROP TABLE deleted_study",
     "DROP TABLE carried_document",
     "ALTER TABLE study DROP COLUMN withdrawn",
