@@ -265,7 +265,8 @@ def _accept(database: "Database", uid: str, instance: str, sha256: str | None, *
 def _confirm(asked: ConfirmationNeeded) -> None:
     """Ask on a terminal whether what would happen is meant; raise what was asked anywhere else, and after a no."""
     if not sys.stdin.isatty():
-        raise asked
+        msg = f"{asked}; give --yes-other-patient if that is meant"
+        raise ActionRefused(msg) from asked
     err.print(str(asked), markup=False, highlight=False, soft_wrap=True)
     if typer.prompt(f"Type {_CONFIRMATION!r} to do it", err=True, default="", show_default=False) != _CONFIRMATION:
         msg = "nothing was typed that says so, and nothing has changed"

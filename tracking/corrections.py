@@ -252,7 +252,7 @@ def _consequence(tx: Session, row: Instance, chosen: Conflict, differing: Sequen
     else:
         left = f"{stays} image{'' if stays == 1 else 's'}" if stays else "no image"
         change = f"{image} leaves study {before}, which keeps {left}, and joins study {after} of {whose}"
-    return f"{change}; results of {before} are void; give --yes-other-patient if that is meant"
+    return f"{change}; results of {before} are void"
 
 
 def _no_instance(study_uid: str, instance_uid: str) -> NoReturn:

@@ -84,7 +84,7 @@ ROUTES: Routes = {
     ("GET", "/api/v1/studies/{uid}"): _VIEWER_READS,
     ("GET", "/api/v1/studies/{uid}/documents"): _VIEWER_READS,
     ("GET", "/api/v1/documents/{uid}"): _VIEWER_READS,
-    ("GET", "/api/v1/documents/{uid}/content"): _VIEWER_READS,
+    ("GET", "/api/v1/documents/{uid}/content"): _RADIOLOGIST_READS,
     ("GET", "/api/v1/models"): _VIEWER_READS,
     ("POST", "/api/v1/analyse"): _VIEWER_READS,
     ("GET", "/api/v1/destinations"): _RADIOLOGIST_READS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -20,7 +20,7 @@ from tracking.audit import AuditEventType, Line
 from tracking.clock import to_datetime
 from tracking.queries import find_study
 from tracking.stored_documents import StoredDocument
-from tracking.study_filter import Order, StudyFilter
+from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.study_page import AnalysisDetail
 from tracking.worklist import Key, WorklistRow
 
@@ -31,14 +31,14 @@ _LOOKS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
 _STEPS = frozenset(AuditEventType) - _LOOKS
 _CURSOR = r"^[0-9]{0,18}~[A-Za-z0-9._-]{1,64}$"
 
+_STATUS = f"^({'|'.join(STATUSES)})?$"
+
 Word = Annotated[str, Query(max_length=128)]
 Day = date | None
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 Cursor = Annotated[str | None, Query(pattern=_CURSOR, description="As `older` or `newer` of an answer gave it.")]
 Uid = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-Status = Literal[
-    "conflict", "attention", "received", "analysed", "reported", "delivered", "not-analysed", "rejected"
-]  # fmt: skip
+Status = Annotated[str, Query(json_schema_extra={"enum": [*STATUSES, ""]}, pattern=_STATUS)]
 
 
 def routes(site: Site) -> APIRouter:
@@ -71,16 +71,16 @@ class Studies:
         self._site = site
 
     def every(
-        self, request: Request, q: Word = "", patient: Word = "", accession: Word = "", status: Status | None = None,
+        self, request: Request, q: Word = "", patient: Word = "", accession: Word = "", status: Status = "",
         finding: Word = "", caller: Word = "", urgent: bool = False, first: Day = None, last: Day = None,
-        order: Order = Order.ARRIVAL, after: Cursor = None, before: Cursor = None,
+        needs: Need | None = None, order: Order = Order.ARRIVAL, after: Cursor = None, before: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 25,
     ) -> models.StudyList:  # fmt: skip
         """List studies, the newest first, with the filters of the worklist; `after` and `before` turn pages."""
         which = StudyFilter(
             search=words.printable(q), patient=words.printable(patient), accession=words.printable(accession),
-            status=status or "", finding=words.printable(finding), calling_ae=words.printable(caller), urgent=urgent,
-            first=_within(first), last=_within(last),
+            status=status, finding=words.printable(finding), calling_ae=words.printable(caller), urgent=urgent,
+            first=_within(first), last=_within(last), needs=needs,
         )  # fmt: skip
         with self._site.database.reading() as read:
             found = worklist.find_studies(

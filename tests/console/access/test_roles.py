@@ -59,7 +59,7 @@ LEAST = {
     ("GET", "/api/v1/studies/{uid}"): VIEWER,
     ("GET", "/api/v1/studies/{uid}/documents"): VIEWER,
     ("GET", "/api/v1/documents/{uid}"): VIEWER,
-    ("GET", "/api/v1/documents/{uid}/content"): VIEWER,
+    ("GET", "/api/v1/documents/{uid}/content"): RADIOLOGIST,
     ("GET", "/api/v1/models"): VIEWER,
     ("POST", "/api/v1/analyse"): VIEWER,
     ("GET", "/api/v1/destinations"): RADIOLOGIST,
