@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from config.errors import ActionRefused
@@ -53,8 +53,8 @@ class Stores:
 def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user: str) -> Deletion:
     """Delete a study that has nothing left to do: its files, then its rows, readers' answers among them.
 
-    The files go before the transaction ends: after a death in between the study is on record still, and deleting it
-    again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
+    The files go last, before the transaction ends: after a death in between the study is on record still, and deleting
+    it again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
     document gets a UID for the second time.
 
     Raises
@@ -75,17 +75,17 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
     kept_aside = tx.scalars(select(Conflict).where(Conflict.instance_uid.in_(uids))).all()
     keys = [*study_keys(tx, study_uid), *map(examination_key, uids), *(delivery_key(row.id) for row in deliveries)]
     _require_idle(tx, study_uid, keys)
-    _remove(stores.documents, (document.path for document in documents))
-    _remove(stores.instances, (image.path for image in images))
-    _remove(stores.instances, (kept.path for kept in kept_aside))
+    document_paths = [document.path for document in documents]
+    image_paths = [*(image.path for image in images), *(kept.path for kept in kept_aside)]
     revision = study.revision
     tx.expunge_all()
     for table, condition in (
         (Delivery, Delivery.document_id.in_(numbers)),
         (CarriedDocument, CarriedDocument.analysis_id.in_(analyses)),
         (Document, Document.id.in_(numbers)),
-        (Finding, Finding.analysis_id.in_(analyses)),
-        (ImageOutcome, ImageOutcome.analysis_id.in_(analyses)),
+        # An image that came from another study has results there, which are void.
+        (Finding, or_(Finding.analysis_id.in_(analyses), Finding.instance_uid.in_(uids))),
+        (ImageOutcome, or_(ImageOutcome.analysis_id.in_(analyses), ImageOutcome.instance_uid.in_(uids))),
         (Feedback, Feedback.study_uid == study_uid),
         (ImageResult, ImageResult.instance_uid.in_(uids)),
         (Conflict, Conflict.instance_uid.in_(uids)),
@@ -108,6 +108,9 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         "user": user, "why": why.strip(), "images": len(uids), "documents": len(numbers), "revision": revision,
     }  # fmt: skip
     audit.append(tx, AuditEventType.STUDY_DELETED, study_uid=study_uid, detail=detail)
+    tx.flush()
+    _remove(stores.documents, document_paths)
+    _remove(stores.instances, image_paths)
     return Deletion(len(uids), len(numbers))
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from config.errors import ActionRefused
-from tests.tracking.books import JANE, USER, Books
+from tests.tracking.books import JANE, MARY, USER, Books
 from tracking import audit, queries, standing
 from tracking.deletion import Deletion, Stores, delete_study
 from tracking.feedback import Answer, AnsweredModel, GivenAnswer, Subject, SubjectKind, record_answer
@@ -21,10 +21,10 @@ from tracking.withdrawal import withdraw_study
 KEPT = {"clock", "audit_event", "audit_head", "deleted_study", "alembic_version"}
 
 
-def delete(books: Books, folder: Path, why: str = "by mistake") -> Deletion:
+def delete(books: Books, folder: Path, why: str = "by mistake", study: str = "1.9") -> Deletion:
     stores = Stores(folder / "instances", folder / "documents")
     with books.database.transaction() as tx:
-        return delete_study(tx, "1.9", why=why, stores=stores, user=USER)
+        return delete_study(tx, study, why=why, stores=stores, user=USER)
 
 
 def deliver(books: Books) -> None:
@@ -117,3 +117,40 @@ def test_what_readers_answered_goes_with_the_study(books: Books, tmp_path: Path)
     assert delete(books, tmp_path) == Deletion(2, 2)
     with books.database.reading() as read:
         assert read.scalars(select(Feedback)).all() == []
+
+
+def moved(books: Books) -> None:
+    """Analyse and report image 1.1 of study 1.9, then let it move to study 1.10 and be delivered there."""
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.report()
+    deliver(books)
+    books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
+    books.accept("1.1")
+    books.analyse()
+    books.report()
+    deliver(books)
+    with books.database.transaction() as tx:
+        for job in tx.scalars(select(Job).where(Job.queue == "examine")):
+            job.state = "done"
+
+
+def test_a_study_that_an_image_of_another_joined_is_deleted(books: Books, tmp_path: Path) -> None:
+    moved(books)
+    assert delete(books, tmp_path, study="1.10") == Deletion(1, 1)
+    assert books.study("1.9").status == "rejected"
+    with books.database.reading() as read:
+        assert read.scalars(select(Instance)).all() == []
+        assert list(standing.drift(read)) == []
+
+
+def test_files_stay_where_the_rows_cannot_go(books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        msg = "no row goes"
+        raise RuntimeError(msg)
+
+    files = finished(books, tmp_path)
+    monkeypatch.setattr(audit, "append", fail)
+    with pytest.raises(RuntimeError):
+        delete(books, tmp_path)
+    assert all(file.exists() for file in files)
