@@ -8,12 +8,13 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from config.errors import ActionRefused
-from tracking import audit, queries, queue
+from tracking import audit, comparisons, queries, queue
 from tracking.acting import lock_study
 from tracking.audit import AuditEventType
+from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.feedback_models import Feedback
-from tracking.keys import delivery_key, examination_key, study_keys
+from tracking.keys import comparison_key, delivery_key, examination_key, study_keys
 from tracking.models import (
     Analysis,
     CarriedDocument,
@@ -73,8 +74,15 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
     images = tx.scalars(select(Instance).where(Instance.study_uid == study_uid)).all()
     uids = [image.instance_uid for image in images]
     kept_aside = tx.scalars(select(Conflict).where(Conflict.instance_uid.in_(uids))).all()
-    keys = [*study_keys(tx, study_uid), *map(examination_key, uids), *(delivery_key(row.id) for row in deliveries)]
+    keys = [
+        *study_keys(tx, study_uid),
+        *map(examination_key, uids),
+        *(comparison_key(kept.instance_uid, kept.sha256) for kept in kept_aside),
+        *(delivery_key(row.id) for row in deliveries),
+    ]
+    _require_decided(tx, study_uid)
     _require_idle(tx, study_uid, keys)
+    others = {kept.study_uid for kept in kept_aside} - {study_uid}
     document_paths = [document.path for document in documents]
     image_paths = [*(image.path for image in images), *(kept.path for kept in kept_aside)]
     revision = study.revision
@@ -108,10 +116,33 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         "user": user, "why": why.strip(), "images": len(uids), "documents": len(numbers), "revision": revision,
     }  # fmt: skip
     audit.append(tx, AuditEventType.STUDY_DELETED, study_uid=study_uid, detail=detail)
+    for uid in others:
+        study_changed(tx, uid)
     tx.flush()
     _remove(stores.documents, document_paths)
     _remove(stores.instances, image_paths)
     return Deletion(len(uids), len(numbers))
+
+
+def _require_decided(tx: Session, study_uid: str) -> None:
+    """Refuse to delete while a file kept aside, under the UID of an image of the study or naming it, is undecided."""
+    ours = select(Instance.instance_uid).where(Instance.study_uid == study_uid)
+    undecided = (
+        select(Conflict)
+        .where(or_(Conflict.instance_uid.in_(ours), Conflict.study_uid == study_uid))
+        .where(Conflict.state.in_(("waiting", comparisons.COMPARING)))
+    )
+    kept = tx.scalars(undecided.order_by(Conflict.id).limit(1)).first()
+    if kept is None:
+        return
+    if kept.state == comparisons.COMPARING:
+        msg = f"a file kept aside under image {kept.instance_uid} is being compared with it: wait for that"
+    else:
+        msg = (
+            f"a file kept aside under image {kept.instance_uid} waits for a decision: `cxrnode study accept` or "
+            f"`cxrnode study reject --kept-aside` it first; `cxrnode study {study_uid}` shows it"
+        )
+    raise ActionRefused(msg)
 
 
 def _require_idle(tx: Session, study_uid: str, keys: list[str]) -> None:

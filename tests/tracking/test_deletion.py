@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, USER, Books
-from tracking import audit, queries, standing
+from tracking import audit, comparisons, queries, queue, standing
 from tracking.deletion import Deletion, Stores, delete_study
 from tracking.feedback import Answer, AnsweredModel, GivenAnswer, Subject, SubjectKind, record_answer
 from tracking.feedback_models import Feedback
@@ -154,3 +154,32 @@ def test_files_stay_where_the_rows_cannot_go(books: Books, tmp_path: Path, monke
     with pytest.raises(RuntimeError):
         delete(books, tmp_path)
     assert all(file.exists() for file in files)
+
+
+def test_a_study_is_not_deleted_while_a_file_kept_aside_is_undecided(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
+    for study in ("1.9", "1.10"):
+        with pytest.raises(ActionRefused, match="waits for a decision"):
+            delete(books, tmp_path, study=study)
+    books.dismiss("1.1")
+    assert delete(books, tmp_path) == Deletion(2, 2)
+    with books.database.reading() as read:
+        assert list(standing.drift(read)) == []
+
+
+def test_a_comparison_under_way_ends_before_a_study_is_deleted(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    books.receive("1.1", JANE, sha256="b" * 64, transfer_syntax_uid="1.2.840.10008.1.2.4.70")
+    with pytest.raises(ActionRefused, match="being compared"):
+        delete(books, tmp_path)
+    with books.database.transaction() as tx:
+        pair = comparisons.find_pair(tx, "1.1", "b" * 64)
+        assert pair is not None
+        comparisons.record_comparison(tx, pair, comparisons.Likeness.SAME)
+    job = books.claim("compare")
+    assert job is not None
+    with books.database.transaction() as tx:
+        queue.finish(tx, job)
+    delete(books, tmp_path)
+    assert books.count(Job) == 0
