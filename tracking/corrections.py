@@ -19,7 +19,7 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.instances import HEADER_COLUMNS, StudyHeader, describe_study, make_due, make_study
 from tracking.keys import study_keys
-from tracking.models import Conflict, Instance, Study
+from tracking.models import Conflict, DeletedStudy, Instance, Study
 from tracking.patient import ELEMENTS, contradictions_among, names_patient, plain
 
 OTHER_PATIENT = "other-patient"
@@ -151,8 +151,13 @@ def accept_instance(
     chosen.state = "replaced"
     row.revision = 1
     tx.flush()
-    # The UIDs of documents derive from images and revision: in its new study the image must not meet an old pair.
-    highest = max(tx.scalars(select(Study.revision).where(Study.study_uid.in_((before, after)))))
+    # The UIDs of documents derive from images and revision: in its new study, or one that was deleted and came
+    # again, the image must not meet an old pair.
+    highest = max(
+        revision
+        for table in (Study, DeletedStudy)
+        for revision in tx.scalars(select(table.revision).where(table.study_uid.in_((before, after))))
+    )
     revisions = {uid: _begin_revision(tx, uid, highest + 1) for uid in sorted({before, after})}
     row.revision = revisions[after]
     _note_changed(tx, row)

@@ -85,7 +85,9 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
     others = {kept.study_uid for kept in kept_aside} - {study_uid}
     document_paths = [document.path for document in documents]
     image_paths = [*(image.path for image in images), *(kept.path for kept in kept_aside)]
-    revision = study.revision
+    # One that came again as a file kept aside alone is at revision 0.
+    deleted_before = select(DeletedStudy.revision).where(DeletedStudy.study_uid == study_uid)
+    revision = max(study.revision, tx.scalar(deleted_before) or 0)
     tx.expunge_all()
     for table, condition in (
         (Delivery, Delivery.document_id.in_(numbers)),

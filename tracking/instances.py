@@ -367,14 +367,17 @@ def _study_revision(tx: Session, header: StudyHeader, settle_ms: int) -> _StudyS
         tx, job_key=analysis_key(header.study_uid, current), settle_ms=settle_ms, longest_ms=longest_ms
     ):
         return _StudyState(int(current), described, in_conflict)
-    tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=current + 1))
+    revision = int(current) + 1
+    tx.execute(update(Study).where(Study.study_uid == header.study_uid).values(revision=revision))
+    if revision == 1:
+        revision = _first_revision(tx, header.study_uid)
     priority = queue.URGENT if urgent else queue.USUAL
-    make_due(tx, header.study_uid, current + 1, settle_ms, priority=priority)
-    return _StudyState(int(current) + 1, described, in_conflict)
+    make_due(tx, header.study_uid, revision, settle_ms, priority=priority)
+    return _StudyState(revision, described, in_conflict)
 
 
 def _first_revision(tx: Session, study_uid: str) -> int:
-    """Return the revision that a new study begins with: 1, or beyond those that it had before it was deleted."""
+    """Return the revision of a study's first image: 1, or beyond those that it had before it was deleted."""
     had = _deleted_study(tx, uid=study_uid)
     if not had:
         return 1

@@ -183,3 +183,34 @@ def test_a_comparison_under_way_ends_before_a_study_is_deleted(books: Books, tmp
         queue.finish(tx, job)
     delete(books, tmp_path)
     assert books.count(Job) == 0
+
+
+def test_a_deleted_study_that_a_file_kept_aside_names_goes_on_with_its_revisions(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    delete(books, tmp_path)
+    books.receive("2.1", JANE, study="2.9")
+    books.receive("2.1", MARY, sha256="b" * 64)
+    assert books.study().revision == 0
+    books.receive("1.1", JANE)
+    assert books.study().revision == 3
+    assert [books.analyse(), books.analyse()] == [["2.1"], ["1.1"]]
+
+
+def test_an_image_that_joins_a_deleted_study_meets_no_old_revision(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    delete(books, tmp_path)
+    books.receive("2.1", JANE, study="2.9")
+    books.receive("2.1", MARY, sha256="b" * 64)
+    books.accept("2.1")
+    assert books.study().revision == 3
+
+
+def test_a_study_without_an_image_is_deleted_again_and_keeps_its_revisions(books: Books, tmp_path: Path) -> None:
+    finished(books, tmp_path)
+    delete(books, tmp_path)
+    books.receive("2.1", JANE, study="2.9")
+    books.receive("2.1", MARY, sha256="b" * 64)
+    books.dismiss("2.1")
+    assert delete(books, tmp_path) == Deletion(0, 0)
+    books.receive("1.1", JANE)
+    assert books.study().revision == 3
