@@ -17,6 +17,7 @@ _WORDS = {
     "kept-aside": "kept aside: other bytes stand under their UID, `cxrnode study UID` says how to decide",
     "put-back": "put back where the database names them",
     "copy": "second copies of files that the database names, removed",
+    "deleted": "of studies that were deleted, left where they are: remove them, or take them in with --deleted",
     "on-record": "recorded by a receiver meanwhile",
     "damaged": "damaged, left where they are: restore them from a backup, or have them sent again",
 }
@@ -78,6 +79,7 @@ def restore(
 def recover(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Take in files of deleted studies, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Take in files of the store that the database does not know, as after a restore of an older database.
@@ -90,7 +92,8 @@ def recover(
 
     context: Context = ctx.obj
     settings, database = context.settings(), context.database()
-    recovery = Recovery(settings.instance_dir, database, settle_seconds=settings.receive.settle_seconds)
+    settle = settings.receive.settle_seconds
+    recovery = Recovery(settings.instance_dir, database, settle_seconds=settle, deleted=deleted)
     counts: Counter[str] = Counter()
     named: list[RecoveredFile] = []
     for file in recovery.run(dry=dry_run):

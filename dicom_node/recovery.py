@@ -20,6 +20,7 @@ from dicom_node.store_check import unnamed_files
 from dicom_node.stored_files import StoredDataSet, is_as_named, read_data_set
 from tracking.audit import AuditEventType
 from tracking.database import Database
+from tracking.deletion import was_deleted
 from tracking.instances import (
     IncomingInstance,
     find_instance,
@@ -43,6 +44,8 @@ class Outcome(StrEnum):
     """A row names these bytes elsewhere, where they were missing: they are there again."""
     COPY = "copy"
     """A row names these bytes elsewhere, where they are: this second file is removed."""
+    DELETED = "deleted"
+    """Its study was deleted: it stays where it is, and is not taken in."""
     ON_RECORD = "on-record"
     """A receiver has recorded it meanwhile."""
     DAMAGED = "damaged"
@@ -61,12 +64,13 @@ class RecoveredFile:
 
 
 class Recovery:
-    """Takes the files of one store in that the database does not name."""
+    """Takes the files of one store in that the database does not name; of deleted studies only where that is meant."""
 
-    def __init__(self, root: Path, database: Database, *, settle_seconds: float) -> None:
+    def __init__(self, root: Path, database: Database, *, settle_seconds: float, deleted: bool = False) -> None:
         self._root = root
         self._database = database
         self._settle_seconds = settle_seconds
+        self._deleted = deleted
         self._store = InstanceStore(root, min_free_bytes=0)
 
     def waiting(self) -> list[str]:
@@ -132,6 +136,8 @@ class Recovery:
             return Outcome.ON_RECORD, recorded
         if recorded is not None:
             return (Outcome.COPY if self._holds(recorded, incoming) else Outcome.PUT_BACK), recorded
+        if not self._deleted and was_deleted(read, incoming.study.study_uid):
+            return Outcome.DELETED, None
         known = find_instance(read, incoming.instance_uid)
         return (Outcome.RECOVERED if known is None else Outcome.KEPT_ASIDE), None
 

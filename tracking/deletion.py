@@ -126,6 +126,11 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
     return Deletion(len(uids), len(numbers))
 
 
+def was_deleted(read: Session, study_uid: str) -> bool:
+    """Tell whether a study of this UID was deleted once, also where it came again since."""
+    return read.get(DeletedStudy, study_uid) is not None
+
+
 def _require_decided(tx: Session, study_uid: str) -> None:
     """Refuse to delete while a file kept aside, under the UID of an image of the study or naming it, is undecided."""
     ours = select(Instance.instance_uid).where(Instance.study_uid == study_uid)

@@ -15,7 +15,7 @@ from dicom_node.store_check import Difference, StoreVerdict
 from tests.dicom_node.conftest import MakeDataset, Node, SaveFile
 from tracking import audit
 from tracking.database import Database
-from tracking.models import Conflict, Instance, Job
+from tracking.models import Conflict, DeletedStudy, Instance, Job
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,8 @@ def compare(node: Node, **options: Any) -> StoreVerdict:
         return store_check.compare(read, node.settings.instance_dir, **options)
 
 
-def recovery(node: Node) -> Recovery:
-    return Recovery(node.settings.instance_dir, node.database, settle_seconds=0)
+def recovery(node: Node, **options: Any) -> Recovery:
+    return Recovery(node.settings.instance_dir, node.database, settle_seconds=0, **options)
 
 
 def outcomes(files: list[RecoveredFile]) -> list[str]:
@@ -261,3 +261,17 @@ def test_the_rows_come_in_the_order_of_the_bytes_on_both_databases(database: Dat
         assert names_any_file(read)
         assert set(newest_files(read, 2)) == {paths[3], paths[4]}
     assert books.count(Instance) == 5
+
+
+def test_files_of_deleted_studies_are_left_alone_unless_they_are_meant(
+    node: Node, deliver: Any, back_up: Any, restore: Any
+) -> None:
+    with node.database.transaction() as tx:
+        tx.add(DeletedStudy(study_uid="1.2.3", revision=2))
+    back_up()
+    deliver(StudyInstanceUID="1.2.3")
+    restore()
+    assert outcomes(list(recovery(node).run(dry=True))) == ["deleted"]
+    assert outcomes(list(recovery(node).run())) == ["deleted"]
+    assert node.instances() == {}
+    assert outcomes(list(recovery(node, deleted=True).run())) == ["recovered"]
