@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracking.corrections import Acceptance
     from tracking.database import Database
     from tracking.left_behind import LeftBehind
+    from tracking.rejections import Told
     from tracking.summaries import StudySummary
 
 _DAY = "%Y-%m-%d"
@@ -172,10 +173,12 @@ def study_resolve(
     from cxrnode import show
     from tracking import corrections
     from tracking.left_behind import left_behind
+    from tracking.rejections import told_by
 
     context: Context = ctx.obj
+    told = told_by(context.settings())
     with context.database().transaction() as tx:
-        outcome = corrections.resolve_study(tx, uid, patient, issuer, user=operator())
+        outcome = corrections.resolve_study(tx, uid, patient, issuer, told=told, user=operator())
         behind = left_behind(tx, uid)
     if not outcome.changed:
         _say(f"study {uid}: resolved that way already, nothing changed")
@@ -200,18 +203,19 @@ def study_reject(
     """Take one image out of a study: kept on disk, never analysed, in no document."""
     from cxrnode import show
     from tracking import corrections
+    from tracking.rejections import told_by
 
     if sha256 is not None and not kept_aside:
         msg = "it says which of the files kept aside is meant; give --kept-aside, too"
         raise typer.BadParameter(msg, param_hint="--sha256")
     context: Context = ctx.obj
-    user = operator()
+    user, told = operator(), told_by(context.settings())
     with context.database().transaction() as tx:
         if kept_aside:
             dismissed = corrections.dismiss_kept_aside(tx, uid, instance, sha256=sha256, user=user)
             answer = f"{show.count(dismissed, 'file')} dismissed" if dismissed else "no file waits, nothing changed"
         else:
-            rejected = corrections.reject_instance(tx, uid, instance, user=user)
+            rejected = corrections.reject_instance(tx, uid, instance, told=told, user=user)
             answer = "rejected" if rejected else "rejected already, nothing changed"
     _say(f"image {instance}: {answer}")
 
@@ -235,14 +239,15 @@ def study_accept(
     patient or another study is taken only with --yes-other-patient, or after a word typed on a terminal.
     """
     from tracking.left_behind import left_behind
+    from tracking.rejections import told_by
 
     context: Context = ctx.obj
-    database = context.database()
+    database, told = context.database(), told_by(context.settings())
     try:
-        outcome = _accept(database, uid, instance, sha256, other_patient=other_patient)
+        outcome = _accept(database, uid, instance, sha256, other_patient=other_patient, told=told)
     except ConfirmationNeeded as asked:
         _confirm(asked)
-        outcome = _accept(database, uid, instance, asked.sha256, other_patient=True)
+        outcome = _accept(database, uid, instance, asked.sha256, other_patient=True, told=told)
     with database.reading() as read:
         behind = [entry for study_uid in {uid, outcome.study_uid} for entry in left_behind(read, study_uid)]
     if not outcome.changed:
@@ -253,12 +258,14 @@ def study_accept(
     _say_left_behind(behind)
 
 
-def _accept(database: "Database", uid: str, instance: str, sha256: str | None, *, other_patient: bool) -> "Acceptance":
+def _accept(
+    database: "Database", uid: str, instance: str, sha256: str | None, *, other_patient: bool, told: "Told"
+) -> "Acceptance":
     from tracking import corrections
 
     with database.transaction() as tx:
         return corrections.accept_instance(
-            tx, uid, instance, sha256=sha256, other_patient=other_patient, user=operator()
+            tx, uid, instance, sha256=sha256, other_patient=other_patient, told=told, user=operator()
         )  # fmt: skip
 
 

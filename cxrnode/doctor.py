@@ -22,7 +22,7 @@ from config.settings import Settings
 from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
-from tracking.left_behind import withdrawn_and_left
+from tracking.left_behind import void_and_left
 from tracking.pauses import paused_destinations
 from tracking.refusals import RefusalCount, RefusalKind
 from tracking.roles import Role
@@ -366,9 +366,9 @@ def _paused(settings: Settings) -> Iterator[Check]:
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:
-    """Say which withdrawn results destinations still have: somebody has to remove them there."""
+    """Say which results destinations still have that do not hold any more: somebody has to remove them there."""
     with _reading(settings) as read:
-        left = withdrawn_and_left(read)
+        left = void_and_left(read)
     if left:
         uids = list(left)
         yield Check(

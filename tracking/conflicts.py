@@ -29,7 +29,10 @@ from tracking.patient import (
 )
 from tracking.prepared import Prepared
 
-WITHHELD = "withheld: the instances of the study name two patients, or one of them was rejected or replaced since"
+WITHHELD = (
+    "withheld: the instances of the study name two patients, or one of them was rejected or replaced since, or its "
+    "result was withdrawn"
+)
 
 _FIELDS = tuple(ELEMENTS)
 _COLUMNS = tuple(getattr(Instance, field) for field in _FIELDS)

@@ -21,6 +21,7 @@ from tracking.instances import HEADER_COLUMNS, StudyHeader, describe_study, make
 from tracking.keys import study_keys
 from tracking.models import Conflict, DeletedStudy, Instance, Study
 from tracking.patient import ELEMENTS, contradictions_among, names_patient, plain
+from tracking.rejections import NOBODY, Told, drop_undelivered, take_back
 
 OTHER_PATIENT = "other-patient"
 BY_HAND = "by-hand"
@@ -50,11 +51,13 @@ class Acceptance:
     changed: bool
 
 
-def resolve_study(tx: Session, study_uid: str, patient_id: str, issuer: str | None = None, *, user: str) -> Resolution:
+def resolve_study(
+    tx: Session, study_uid: str, patient_id: str, issuer: str | None = None, *, told: Told = NOBODY, user: str
+) -> Resolution:
     """Keep the instances that state this Patient ID (and issuer); reject all others of the study.
 
     Instances that an earlier resolution rejected are weighed again, those that were rejected by hand are not. An
-    instance without a Patient ID is of the patient whose ID is empty.
+    instance without a Patient ID is of the patient whose ID is empty. ``told`` are told at once what became void.
 
     Raises
     ------
@@ -78,6 +81,7 @@ def resolve_study(tx: Session, study_uid: str, patient_id: str, issuer: str | No
                 _reject(tx, row, OTHER_PATIENT, user)
         tx.flush()
         revision = _begin_revision(tx, study_uid)
+        _retract(tx, study_uid, told)
         audit.append(
             tx,
             AuditEventType.STUDY_RESOLVED,
@@ -87,8 +91,10 @@ def resolve_study(tx: Session, study_uid: str, patient_id: str, issuer: str | No
     return Resolution(_uids(kept), _uids(dropped), changed)
 
 
-def reject_instance(tx: Session, study_uid: str, instance_uid: str, *, user: str) -> bool:
+def reject_instance(tx: Session, study_uid: str, instance_uid: str, *, told: Told = NOBODY, user: str) -> bool:
     """Take an instance out of its study: kept on disk, never analysed, in no document; False when it is out already.
+
+    ``told`` are told at once what became void: where no image is left, no later result would do it.
 
     Raises
     ------
@@ -104,6 +110,7 @@ def reject_instance(tx: Session, study_uid: str, instance_uid: str, *, user: str
     tx.flush()
     if stood:
         _begin_revision(tx, study_uid)
+        _retract(tx, study_uid, told)
     return True
 
 
@@ -114,6 +121,7 @@ def accept_instance(
     *,
     sha256: str | None = None,
     other_patient: bool = False,
+    told: Told = NOBODY,
     user: str,
 ) -> Acceptance:
     """Let bytes that were kept aside under an instance's UID take the place of those that stand for it.
@@ -123,7 +131,8 @@ def accept_instance(
 
     ``study_uid`` is the study the instance is in, or one that the bytes kept aside name: then those that name it are
     meant. ``sha256`` is how the digest of the bytes begins, needed where several files wait. ``other_patient`` says
-    that bytes of another patient or of another study are meant to take the place of those that stand.
+    that bytes of another patient or of another study are meant to take the place of those that stand. ``told`` are told
+    at once what became void.
 
     Raises
     ------
@@ -160,6 +169,9 @@ def accept_instance(
     )
     revisions = {uid: _begin_revision(tx, uid, highest + 1) for uid in sorted({before, after})}
     row.revision = revisions[after]
+    tx.flush()
+    for uid in revisions:
+        _retract(tx, uid, told)
     _note_changed(tx, row)
     for uid, revision in revisions.items():
         audit.append(
@@ -388,6 +400,12 @@ def _begin_revision(tx: Session, study_uid: str, revision: int | None = None) ->
     if standing and not in_conflict:
         make_due(tx, study_uid, begun, 0)
     return begun
+
+
+def _retract(tx: Session, study_uid: str, told: Told) -> None:
+    """Let nothing of the void results leave that waits, and make the notes due that take back what is out."""
+    drop_undelivered(tx, study_uid)
+    take_back(tx, study_uid, told)
 
 
 def _uids(rows: Sequence[Instance]) -> tuple[str, ...]:

@@ -195,10 +195,13 @@ def record_answer(tx: Session, given: GivenAnswer, *, by: Actor) -> int | None:
     Raises
     ------
     ActionRefused
-        The study is in conflict or its images changed, so that the answered result does not hold any more.
+        The study is in conflict or its images changed, or its result was withdrawn: what is answered does not
+        hold any more.
     """
     if not conflicts.may_speak(tx, given.study_uid, given.revision):
-        raise ActionRefused("the result does not hold any more, as the study's images changed: open the study again")
+        msg = "the result does not hold any more, as the study's images changed or its result was withdrawn: "
+        msg += "open the study again"
+        raise ActionRefused(msg)
     subject, box = given.subject, given.box
     if _stands(tx, given, by.name):
         return None

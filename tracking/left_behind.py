@@ -49,16 +49,15 @@ def left_behind(read: Session, study_uid: str) -> list[LeftBehind]:
     ]
 
 
-def withdrawn_and_left(read: Session) -> dict[str, int]:
-    """Return how many documents of withdrawn results could not be taken back yet by study UID, the oldest first."""
+def void_and_left(read: Session) -> dict[str, int]:
+    """Return how many documents of void results could not be taken back yet by study UID, the oldest first."""
     rows = read.execute(
         select(Study.study_uid, func.count())
         .join(Analysis, Analysis.study_uid == Study.study_uid)
         .join(Document, Document.analysis_id == Analysis.id)
         .join(Delivery, Delivery.document_id == Document.id)
         .where(
-            Study.withdrawn.is_not(None),
-            Analysis.revision < Study.withdrawn,
+            Analysis.revision < Study.valid_from,
             arrived(),
             Document.kind.in_(_KEPT_BY_ARCHIVES),
             ~_taken_back(),

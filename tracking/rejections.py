@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, exists, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from config.settings import DicomDestination, Settings
@@ -22,7 +22,7 @@ from tracking.clock import now_ms
 from tracking.derived import derived_control_id, derived_uid
 from tracking.documents import documents_of, make_delivery
 from tracking.keys import report_key
-from tracking.models import Analysis, Delivery, Document, Job, Study
+from tracking.models import Analysis, Delivery, Document, Instance, Job, Study
 from tracking.reasons import Reason
 from tracking.states import NOT_TAKEN, SETTLED, WITHHELD
 
@@ -49,6 +49,9 @@ class Told:
     archives: frozenset[str]
     receivers: frozenset[str]
     give_up_ms: int = 3 * queue.DAY_MS
+
+
+NOBODY = Told(frozenset(), frozenset())
 
 
 def told_by(settings: Settings) -> Told:
@@ -223,9 +226,11 @@ def _rows(study: Study) -> Select[Document, Delivery, int]:
 def _void(tx: Session, study: Study, told: Told) -> Found:
     """Return by destination what it has of results that do not hold: withdrawn, or of other images than today's."""
     found: Found = defaultdict(list)
+    stands = exists().where(Instance.study_uid == study.study_uid, Instance.rejected.is_(None))
+    empty = not tx.scalar(select(stands))
     for row in tx.execute(_rows(study).where(Analysis.revision < study.valid_from)):
         name, kind = row.Delivery.destination, row.Document.kind
-        withdrawn = study.withdrawn is not None and row.revision < study.withdrawn
+        withdrawn = empty or (study.withdrawn is not None and row.revision < study.withdrawn)
         # A message is answered by the message of the next result, unless none will come.
         if (kind in _IN_ARCHIVES and name in told.archives) or (kind == "hl7" and name in told.receivers and withdrawn):
             found[name].append(row)

@@ -71,14 +71,17 @@ def _resend(tx: Session, asked: Asked) -> str:
     return act_words.resent(resending.resend_study(tx, asked.subject, destination=destination, user=asked.user))
 
 
+def _told(asked: Asked) -> rejections.Told:
+    return rejections.told_by(asked.site.settings)
+
+
 def _withdraw(tx: Session, asked: Asked) -> str:
     reason = asked.field("reason")
     if reason not in set(Reason):
         msg = "choose one of the reasons"
         raise ActionRefused(msg)
-    told = rejections.told_by(asked.site.settings)
     outcome = withdrawal.withdraw_study(
-        tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=told, user=asked.user
+        tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=_told(asked), user=asked.user
     )
     return act_words.withdrawn(outcome)
 
@@ -100,7 +103,9 @@ def _retry(tx: Session, asked: Asked) -> str:
 
 def _resolve(tx: Session, asked: Asked) -> str:
     issuer = asked.field("issuer") or None
-    outcome = corrections.resolve_study(tx, asked.subject, asked.field("patient"), issuer, user=asked.user)
+    outcome = corrections.resolve_study(
+        tx, asked.subject, asked.field("patient"), issuer, told=_told(asked), user=asked.user
+    )
     if not outcome.changed:
         return "resolved that way already, nothing changed"
     kept, rejected = (act_words.count(len(images), "image") for images in (outcome.kept, outcome.rejected))
@@ -108,14 +113,16 @@ def _resolve(tx: Session, asked: Asked) -> str:
 
 
 def _reject(tx: Session, asked: Asked) -> str:
-    rejected = corrections.reject_instance(tx, asked.subject, asked.field("instance"), user=asked.user)
+    rejected = corrections.reject_instance(
+        tx, asked.subject, asked.field("instance"), told=_told(asked), user=asked.user
+    )
     return "image rejected" if rejected else "image rejected already, nothing changed"
 
 
 def _accept(tx: Session, asked: Asked) -> str:
     sha256 = asked.field("sha256") or None
     outcome = corrections.accept_instance(
-        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user,
+        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user, told=_told(asked),
         other_patient=asked.field("other_patient") == "yes",
     )  # fmt: skip
     if not outcome.changed:

@@ -1,7 +1,9 @@
 """What archives keep of results that hold no more is told, study by study."""
 
-from tests.tracking.books import JANE, MARY, Books
-from tracking.left_behind import LeftBehind, left_behind
+from tests.tracking.books import JANE, MARY, USER, Books
+from tracking import corrections
+from tracking.left_behind import LeftBehind, left_behind, void_and_left
+from tracking.rejections import Told
 
 
 def behind(books: Books, study: str = "1.9") -> list[LeftBehind]:
@@ -33,3 +35,22 @@ def test_a_later_image_of_the_same_patient_leaves_nothing_behind(books: Books) -
     books.receive("1.2", JANE)
     books.analyse()
     assert behind(books) == []
+
+
+def test_the_only_image_that_moves_away_has_what_was_said_taken_back_at_once(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.report()
+    books.deliver()
+    books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
+    told = Told(frozenset({"pacs"}), frozenset())
+    with books.database.transaction() as tx:
+        corrections.accept_instance(tx, "1.9", "1.1", other_patient=True, told=told, user=USER)
+    with books.database.reading() as read:
+        assert void_and_left(read) == {"1.9": 1}
+    job = books.claim("deliver")
+    while job is not None:
+        books.end_delivery(job)
+        job = books.claim("deliver")
+    with books.database.reading() as read:
+        assert void_and_left(read) == {}

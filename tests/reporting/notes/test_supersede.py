@@ -9,6 +9,7 @@ from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import Way, other_model
 from tracking import corrections
+from tracking.left_behind import void_and_left
 
 
 def arrivals(way: Way) -> Counter[str]:
@@ -94,9 +95,27 @@ def test_images_that_were_rejected_have_their_documents_taken_back_for_safety(
     wrong = way.receive(2, opacity_findings)
     way.work()
     with way.database.transaction() as tx:
-        corrections.reject_instance(tx, way.study, wrong, user="operator")
+        corrections.reject_instance(tx, way.study, wrong, told=way.told, user="operator")
     way.work()
     way.assert_one_truth(1)
     (note,) = way.archive.notes
     assert note.ConceptNameCodeSequence[0].CodeValue == "113037"
     assert len(named_by(note)) == 3, "nothing is carried over from a result that does not hold"
+
+
+def test_the_last_image_that_is_rejected_has_all_that_was_said_taken_back(
+    way: Way, opacity_findings: tuple[Finding, ...]
+) -> None:
+    only = way.receive(1, opacity_findings)
+    way.work()
+    with way.database.transaction() as tx:
+        corrections.reject_instance(tx, way.study, only, told=way.told, user="operator")
+    with way.database.reading() as read:
+        assert void_and_left(read) == {way.study: 2}
+    way.work()
+    assert way.archive.shown() == []
+    assert len(way.archive.notes) == 1
+    assert [message[4][25] for message in way.messages()] == ["P", "C"]
+    assert {segment[11] for segment in way.messages()[1] if segment[0] == "OBX"} == {"O", "W"}
+    with way.database.reading() as read:
+        assert void_and_left(read) == {}

@@ -12,7 +12,7 @@ from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import USER, Way, open_way
 from tracking import queue, standing
-from tracking.left_behind import left_behind, withdrawn_and_left
+from tracking.left_behind import left_behind, void_and_left
 from tracking.models import Delivery, Study
 from tracking.reasons import Reason
 from tracking.withdrawal import Withdrawal, withdraw_study
@@ -36,7 +36,7 @@ def test_whoever_has_it_is_told_once(way: Way, opacity_findings: tuple[Finding, 
     assert withdraw(way) == Withdrawal(0, {"pacs": 2, "ris": 1}, {}, changed=True)
     assert way.summary().status == "withdrawn"
     with way.database.reading() as read:
-        assert sum(withdrawn_and_left(read).values()) == 2, "the note is on its way"
+        assert sum(void_and_left(read).values()) == 2, "the note is on its way"
     way.work()
     assert way.archive.shown() == []
     (note,) = way.archive.notes
@@ -60,7 +60,7 @@ def test_whoever_has_it_is_told_once(way: Way, opacity_findings: tuple[Finding, 
     assert way.events().count("study-withdrawn") == 1
     with way.database.reading() as read:
         assert left_behind(read, way.study) == []
-        assert withdrawn_and_left(read) == {}
+        assert void_and_left(read) == {}
     assert_rows_follow(way)
 
 
@@ -184,7 +184,7 @@ def test_a_destination_that_takes_no_notes_keeps_what_it_has_and_is_named(
         assert way.summary().status == "withdrawn"
         with way.database.reading() as read:
             assert {entry.kind for entry in left_behind(read, way.study)} == {"sr", "sc"}
-            assert withdrawn_and_left(read) == {way.study: 2}
+            assert void_and_left(read) == {way.study: 2}
 
 
 def test_a_destination_that_is_not_to_be_told_is_named(
