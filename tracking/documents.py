@@ -239,6 +239,19 @@ def held_by(analyses: Sequence[int]) -> Subquery:
     return union_all(own, carried).subquery("held")
 
 
+def sent_for(analyses: Sequence[int]) -> Subquery:
+    """Return (analysis_id, document_id) like :func:`held_by`, with the notes that were due before each analysis."""
+    earlier = aliased(Analysis)
+    notes = (
+        select(Analysis.id.label("analysis_id"), Document.id.label("document_id"))
+        .join(earlier, earlier.study_uid == Analysis.study_uid)
+        .join(Document, Document.analysis_id == earlier.id)
+        .where(Analysis.id.in_(analyses), earlier.id != Analysis.id, Document.reason.is_not(None))
+    )
+    held = held_by(analyses)
+    return union_all(select(held.c.analysis_id, held.c.document_id), notes).subquery("sent")
+
+
 def documents_with(read: Session, uids: Sequence[str]) -> set[str]:
     """Return those of some UIDs that are of documents which may leave."""
     return set(read.scalars(select(Document.uid).where(Document.uid.in_(uids), Document.quarantined.is_(None))))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
-from tracking.documents import held_by
+from tracking.documents import held_by, sent_for
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
 from tracking.models import (
@@ -313,13 +313,14 @@ def _documents(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, Do
 
 
 def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, DeliverySummary]]:
-    held = held_by(analyses)
+    """Yield the deliveries by analysis: of its documents, and of notes of the study that an earlier one has."""
+    sent = sent_for(analyses)
     rows = read.execute(
         select(
-            held.c.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
+            sent.c.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
             Delivery.attempts, Delivery.error, Delivery.finished_at,
         )
-        .join(Document, Document.id == held.c.document_id)
+        .join(Document, Document.id == sent.c.document_id)
         .join(Delivery, Delivery.document_id == Document.id)
         .order_by(Delivery.id)
     )  # fmt: skip
@@ -333,14 +334,14 @@ def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, D
 
 def _sending(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, Record]]:
     """Yield the deliveries that are tried again, or wait behind a breaker, by analysis."""
-    held = held_by(analyses)
+    sent = sent_for(analyses)
     rows = read.execute(
         select(
-            held.c.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
+            sent.c.analysis_id, Delivery.destination, Delivery.attempts, Delivery.error, Job.crashes,
             Job.error.label("job_error"), Job.visible_at, Breaker.failures, Breaker.paused_until,
             Breaker.error.label("breaker_error"), Breaker.held_since,
         )
-        .join(Delivery, Delivery.document_id == held.c.document_id)
+        .join(Delivery, Delivery.document_id == sent.c.document_id)
         .join(Job, Job.key == literal("deliver:").concat(cast(Delivery.id, String)))
         .outerjoin(Breaker, Breaker.destination == Delivery.destination)
         .where(Delivery.state == "waiting")

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    SelectBase,
     String,
     and_,
     cast,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -256,13 +258,26 @@ def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:
     elif which.needs is Need.DOCUMENT:
         yield _of_documents(select(Document.analysis_id).where(Document.quarantined.is_not(None)))
     elif which.needs is Need.DELIVERY:
-        yield _of_documents(select(Document.analysis_id).join(Delivery).where(Delivery.state == "stopped"))
+        yield _of_stopped()
 
 
-def _of_documents(analyses: Select[Any]) -> ColumnElement[bool]:
+def _of_documents(analyses: SelectBase) -> ColumnElement[bool]:
     """Choose the studies whose latest analysis is among some, and which show it."""
     studies = select(Analysis.study_uid).where(Analysis.id.in_(analyses))
     return and_(Standing.study_uid.in_(studies), Standing.analysis_id.in_(analyses), Standing.status == "attention")
+
+
+def _of_stopped() -> ColumnElement[bool]:
+    """Choose the studies with a delivery that stopped: of the latest analysis, or of a note about an earlier one."""
+    built = select(Document.analysis_id).join(Delivery).where(Delivery.state == "stopped")
+    carried = (
+        select(CarriedDocument.analysis_id)
+        .join(Delivery, Delivery.document_id == CarriedDocument.document_id)
+        .where(Delivery.state == "stopped")
+    )
+    notes = select(Analysis.study_uid).where(Analysis.id.in_(built.where(Document.reason.is_not(None))))
+    noted = and_(Standing.study_uid.in_(notes), Standing.status == "attention")
+    return or_(_of_documents(union(built, carried)), noted)
 
 
 def _midnight(day: date) -> int:
@@ -295,7 +310,10 @@ def _retrying() -> ColumnElement[bool]:
     )
     carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == Standing.analysis_id)
     built = sending.where(Document.analysis_id == Standing.analysis_id)
-    return or_(own, built.exists(), sending.where(Document.id.in_(carried)).exists()).label("retrying")
+    notes = sending.join(Analysis, Document.analysis_id == Analysis.id).where(
+        Analysis.study_uid == Standing.study_uid, Document.reason.is_not(None)
+    )
+    return or_(own, built.exists(), sending.where(Document.id.in_(carried)).exists(), notes.exists()).label("retrying")
 
 
 def _row(standing: Standing, study: Study, retrying: bool) -> WorklistRow:

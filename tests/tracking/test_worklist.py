@@ -9,13 +9,14 @@ from sqlalchemy import event, select, update
 
 from tests.tracking.books import JANE, MARY, Books
 from tracking import corrections, deliveries, queue, worklist
+from tracking.attention import count_attention
 from tracking.changes import study_changed
 from tracking.database import Database
 from tracking.instances import register_instance
-from tracking.models import Delivery, Document, Job, Study
+from tracking.models import CarriedDocument, Delivery, Document, Job, Study
 from tracking.reasons import Reason
 from tracking.rejections import Told
-from tracking.study_filter import STATUSES, Order, StudyFilter
+from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.study_page import study_page
 from tracking.withdrawal import withdraw_study
 
@@ -247,3 +248,79 @@ def test_what_is_tried_again_or_waits_for_a_destination_shows(books: Books) -> N
     assert retrying()
     books.deliver()
     assert not retrying()
+
+
+def of_delivery(database: Database) -> list[str]:
+    return listed(database, needs=Need.DELIVERY)
+
+
+def stop_delivery(books: Books) -> None:
+    """Let the delivery that is due stop for good."""
+    job = books.claim("deliver")
+    assert job is not None
+    with books.database.transaction() as tx:
+        queue.stop(tx, job, "refused")
+        deliveries.record_attempt_failed(tx, job.payload["delivery_id"], "refused", stopped=True)
+
+
+def delivered(books: Books) -> int:
+    """Analyse and report what came, and deliver it; return the analysis."""
+    books.analyse()
+    number = books.report()
+    job = books.claim("deliver")
+    assert number is not None
+    assert job is not None
+    books.end_delivery(job)
+    return number
+
+
+def test_a_note_that_stopped_shows_after_the_next_analysis(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.2", JANE)
+    delivered(books)
+    told = Told(frozenset({"pacs"}), frozenset())
+    with books.database.transaction() as tx:
+        corrections.reject_instance(tx, "1.9", "1.2", told=told, user="operator")
+    stop_delivery(books)
+    assert of_delivery(books.database) == ["1.9"]
+    delivered(books)
+    study = books.study()
+    assert (study.status, study.problems) == ("attention", ("note to pacs stopped: refused",))
+    assert of_delivery(books.database) == ["1.9"]
+    with books.database.reading() as read:
+        assert count_attention(read).deliveries == 1
+
+
+def test_a_note_that_waits_shows_after_the_next_analysis(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.receive("1.2", JANE)
+    delivered(books)
+    told = Told(frozenset({"pacs"}), frozenset())
+    with books.database.transaction() as tx:
+        corrections.reject_instance(tx, "1.9", "1.2", told=told, user="operator")
+    job = books.claim("deliver")
+    assert job is not None
+    with books.database.transaction() as tx:
+        queue.postpone(tx, job, "no answer", queue.RetryPolicy(60, 60))
+    delivered(books)
+    study = books.study()
+    assert study.status == "reported"
+    assert [entry.destination for entry in study.retrying] == ["pacs"]
+    (row,) = books.worklist("reported")
+    assert row.retrying
+
+
+def test_a_carried_document_whose_delivery_stopped_needs_a_person(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.analyse()
+    first = books.report()
+    stop_delivery(books)
+    books.receive("1.2", JANE)
+    latest = delivered(books)
+    assert of_delivery(books.database) == []
+    with books.database.transaction() as tx:
+        number = tx.scalars(select(Document.id).where(Document.analysis_id == first)).one()
+        tx.add(CarriedDocument(analysis_id=latest, document_id=number, instance_uid="1.1"))
+        study_changed(tx, "1.9")
+    assert books.study().status == "attention"
+    assert of_delivery(books.database) == ["1.9"]
