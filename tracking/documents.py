@@ -198,12 +198,14 @@ def make_delivery(
 def quarantined_by_study(read: Session) -> dict[str, int]:
     """Return how many documents are quarantined by study UID, the study whose were built last first.
 
-    Those of an analysis that a later one took the place of are nobody's concern any more.
+    Those of an analysis that a later one took the place of, or that does not hold any more, are nobody's concern.
     """
     rows = read.execute(
         select(Analysis.study_uid, func.count())
         .join(Document, Document.analysis_id == Analysis.id)
+        .join(Study, Study.study_uid == Analysis.study_uid)
         .where(Document.quarantined.is_not(None), ~_replaced())
+        .where(Study.conflict_since.is_(None), Analysis.revision >= Study.valid_from)
         .group_by(Analysis.study_uid)
         .order_by(func.max(Document.built_at).desc(), Analysis.study_uid)
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tracking import deliveries, documents, maintenance, queries, queue
+from tracking import corrections, deliveries, documents, maintenance, queries, queue
 from tracking.database import Database
 from tracking.instances import Registered
 from tracking.queue import Job, RetryPolicy
@@ -184,3 +184,17 @@ def test_what_failed_last_is_told_for_each_destination(
         assert queries.last_errors(read) == {"pacs": "away", "ris": "refused"}
         [stopped] = queries.stopped_deliveries(read)
     assert (stopped.destination, stopped.study_uid, stopped.error) == ("ris", "1.9", "refused")
+
+
+def test_quarantined_documents_of_a_result_that_does_not_hold_are_not_counted(
+    database: Database, receive: Receive, analyse: Build, build: Build
+) -> None:
+    for number, uid in enumerate(("1.9", "1.10", "1.11"), start=1):
+        receive(f"1.{number}", study=uid)
+        analyse(uid, 1, f"1.{number}")
+        build(number, quarantined="(0040,A730) is missing")
+    with database.transaction() as tx:
+        corrections.reject_instance(tx, "1.9", "1.1", user="operator")
+    receive("1.4", study="1.10", patient="Roe^Mary")
+    with database.reading() as read:
+        assert documents.quarantined_by_study(read) == {"1.11": 1}
