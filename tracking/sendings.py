@@ -10,6 +10,7 @@ from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
 from tracking.models import Analysis, Delivery, Document
+from tracking.summaries import DeliverySummary
 
 _ATTEMPTS = {
     AuditEventType.DELIVERY_DONE: "taken",
@@ -72,6 +73,23 @@ def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
             to_datetime(document.built_at), tuple(sendings.get(document.id, ())),
         )
         for document, revision in rows
+    ]  # fmt: skip
+
+
+def deliveries_of(read: Session, document_uid: str) -> list[DeliverySummary]:
+    """Return the deliveries of a document, also of one that a later one took the place of."""
+    rows = read.execute(
+        select(Delivery, Document.kind)
+        .join(Document, Delivery.document_id == Document.id)
+        .where(Document.uid == document_uid)
+        .order_by(Delivery.id)
+    )
+    return [
+        DeliverySummary(
+            kind, document_uid, delivery.destination, delivery.state, delivery.attempts, delivery.error,
+            None if delivery.finished_at is None else to_datetime(delivery.finished_at),
+        )
+        for delivery, kind in rows
     ]  # fmt: skip
 
 

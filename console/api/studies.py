@@ -14,10 +14,9 @@ from console import stored_files, words
 from console.api import models
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
-from tracking import audit, stored_documents, study_page, worklist
+from tracking import audit, sendings, stored_documents, study_page, worklist
 from tracking.audit import AuditEventType, Line
 from tracking.clock import to_datetime
-from tracking.queries import find_study
 from tracking.stored_documents import StoredDocument
 from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.study_page import AnalysisDetail
@@ -125,8 +124,7 @@ class Studies:
         """Return what a document is, and where it went."""
         document = self._find(request, uid)
         with self._site.database.reading() as read:
-            study = find_study(read, document.study_uid)
-        deliveries = [entry for entry in study.deliveries if entry.document_uid == uid] if study is not None else []
+            deliveries = sendings.deliveries_of(read, uid)
         return models.DocumentWithDeliveries(
             **_document(document), deliveries=tuple(map(models.Delivery.model_validate, deliveries))
         )

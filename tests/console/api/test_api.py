@@ -90,6 +90,15 @@ def test_a_document_is_answered_to_the_byte_with_its_deliveries(
     assert [entry["uid"] for entry in listed] == ["2.25.1", "2.25.2"]
 
 
+def test_an_earlier_document_says_where_it_went(
+    browser: TestClient, study: None, analyse: Record, receive: Record
+) -> None:
+    receive("1.2")
+    analyse("1.9", 2, "1.1", "1.2")
+    document = browser.get(f"{API}/documents/2.25.1").json()
+    assert (document["stands"], [entry["destination"] for entry in document["deliveries"]]) == (False, ["pacs"])
+
+
 def test_a_note_is_what_its_kind_says_and_has_no_bytes_before_it_is_sent(
     browser: TestClient, study: None, build: Record, settings: Settings
 ) -> None:
