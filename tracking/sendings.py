@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
+from tracking.documents import held_by
 from tracking.models import Analysis, Delivery, Document
 from tracking.summaries import DeliverySummary
 
@@ -46,7 +47,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class SentDocument:
-    """A document of a study with where it went; ``quarantined`` says why it goes nowhere, or is None."""
+    """A document of a study with where it went; ``quarantined`` says why it goes nowhere, or is None.
+
+    ``of_latest`` tells whether it belongs to the latest analysis, built for it or carried from an earlier one.
+    """
 
     uid: str
     kind: str
@@ -55,11 +59,17 @@ class SentDocument:
     size: int
     quarantined: str | None
     built_at: datetime
+    of_latest: bool
     sendings: tuple[Sending, ...]
+
+    @property
+    def is_built(self) -> bool:
+        """Tell whether there is a file: a note is built when it is first sent."""
+        return self.size > 0
 
 
 def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
-    """Return all documents of a study, those of the latest analysis first, each with its deliveries."""
+    """Return all documents of a study, those built for the latest analysis first, each with its deliveries."""
     rows = read.execute(
         select(Document, Analysis.revision)
         .join(Analysis, Document.analysis_id == Analysis.id)
@@ -67,10 +77,18 @@ def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
         .order_by(Analysis.revision.desc(), Analysis.id.desc(), Document.id)
     ).all()
     sendings = _sendings(read, study_uid)
+    latest = read.scalars(
+        select(Analysis.id)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+    ).all()
+    held = held_by(latest)
+    of_latest = set(read.scalars(select(held.c.document_id)))
     return [
         SentDocument(
             document.uid, document.kind, document.analysis_id, revision, document.size, document.quarantined,
-            to_datetime(document.built_at), tuple(sendings.get(document.id, ())),
+            to_datetime(document.built_at), document.id in of_latest, tuple(sendings.get(document.id, ())),
         )
         for document, revision in rows
     ]  # fmt: skip
