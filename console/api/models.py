@@ -235,6 +235,9 @@ class Destination(Answer):
     not_taken: int
     failures: int
     paused_until: datetime | None
+    """Until when nothing is sent after failures."""
+    held_since: datetime | None
+    """Since when somebody has paused it; null where nobody has."""
     error: str | None
     last_error: str | None
 
