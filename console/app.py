@@ -74,7 +74,7 @@ def _answer_failures(app: FastAPI, site: Site) -> None:
         refusal_log.add(f"answered {status}", address_of(request.scope))
         if by_program:
             return problem(status, _words(error), getattr(error, "headers", None))
-        return site.show_refusal(request, _kind(status), status)
+        return site.show_refusal(request, "unbuilt" if status == 409 else _kind(status), status)
 
     def unreachable(request: Request, error: Exception) -> Response:
         log.error("console-database-failed", error=type(error).__name__)

@@ -362,7 +362,8 @@ def _paused(settings: Settings) -> Iterator[Check]:
         paused = paused_destinations(read)
     for name, since in paused.items():
         cure = f"`cxrnode destination resume {name}` sends what waits"
-        yield Check(f"destination {name}", "warning", f"paused since {since}; nothing is sent to it", cure)
+        found = f"paused since {since:%Y-%m-%d %H:%M} UTC; nothing is sent to it"
+        yield Check(f"destination {name}", "warning", found, cure)
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:

@@ -1,14 +1,14 @@
 """Holdings: what the node has as DICOM objects, received images and its own documents, for whoever queries it.
 
 Left out is what nobody should look at as if it stood: images that were rejected, documents that failed their check or
-that a later analysis or a decision made void, and studies whose images name two patients.
+that a later analysis or a decision made void, and studies whose images name two patients or of which no image stands.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracking import conflicts, search_forms
@@ -75,7 +75,7 @@ def find_held_studies(read: Session, match: StudyMatch, *, limit: int, offset: i
     query = (
         select(Study)
         .join(Standing, Standing.study_uid == Study.study_uid)
-        .where(Study.conflict_since.is_(None), *_conditions(match))
+        .where(Study.conflict_since.is_(None), _images_that_stand().exists(), *_conditions(match))
         .order_by(Standing.study_date.desc(), Standing.study_uid.desc())
         .limit(limit)
         .offset(offset)
@@ -84,11 +84,12 @@ def find_held_studies(read: Session, match: StudyMatch, *, limit: int, offset: i
 
 
 def held_study(read: Session, study_uid: str) -> HeldStudy | None:
-    """Return what is held of a study; None where there is no such study, or its images name two patients."""
+    """Return what is held of a study; None where no image of it stands, or its images name two patients."""
     study = read.get(Study, study_uid)
     if study is None or study.conflict_since is not None:
         return None
-    return _held(read, [study])[0]
+    held = _held(read, [study])[0]
+    return held if held.instances else None
 
 
 def _held(read: Session, studies: Sequence[Study]) -> list[HeldStudy]:
@@ -175,13 +176,24 @@ def _person_pattern(name: str) -> str:
     return search_forms.identifier(words)
 
 
-def _has_modality(modality: str) -> ColumnElement[bool]:
-    received = select(Instance.study_uid).where(
-        Instance.study_uid == Study.study_uid, Instance.modality == modality, Instance.rejected.is_(None)
+def _images_that_stand() -> Select[str]:
+    return (
+        select(Instance.study_uid)
+        .where(Instance.study_uid == Study.study_uid, Instance.rejected.is_(None))
+        .correlate(Study)
     )
+
+
+def _has_modality(modality: str) -> ColumnElement[bool]:
+    received = _images_that_stand().where(Instance.modality == modality)
     kinds = _KINDS_OF.get(modality, ())
     latest = (
-        select(func.max(Analysis.id)).where(Analysis.study_uid == Study.study_uid).correlate(Study).scalar_subquery()
+        select(Analysis.id)
+        .where(Analysis.study_uid == Study.study_uid, Analysis.revision >= Study.valid_from)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+        .correlate(Study)
+        .scalar_subquery()
     )
     built = select(Document.id).where(
         Document.id.in_(documents_of(latest)), Document.kind.in_(kinds), Document.quarantined.is_(None)

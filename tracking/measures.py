@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from tracking.clock import now_ms
 from tracking.models import Delivery, Job, Refusal
+from tracking.pauses import paused_destinations
 from tracking.standing_models import Standing
 
 
@@ -34,6 +35,8 @@ class Measures:
     """By kind and reason."""
     studies: dict[str, int]
     """By status."""
+    paused: frozenset[str] = frozenset()
+    """Destinations that somebody has paused."""
 
 
 def measure(read: Session) -> Measures:
@@ -65,4 +68,5 @@ def measure(read: Session) -> Measures:
         deliveries={(destination, state): count for destination, state, count in deliveries},
         refusals={(kind, reason): int(count) for kind, reason, count in refused},
         studies={status: int(count) for status, count in studies},
+        paused=frozenset(paused_destinations(read)),
     )

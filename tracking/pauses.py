@@ -1,6 +1,7 @@
 """Pausing a destination: nothing is sent to it until somebody resumes it, and nothing is lost meanwhile."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
@@ -69,10 +70,10 @@ def resume_destination(tx: Session, name: str, *, configured: Configured, user: 
     return True
 
 
-def paused_destinations(read: Session) -> dict[str, str]:
-    """Return since when each paused destination is, as text in UTC, by name."""
+def paused_destinations(read: Session) -> dict[str, datetime]:
+    """Return since when each paused destination is, by name; also one to which nothing was due yet."""
     rows = read.execute(select(Breaker.destination, Breaker.held_since).where(Breaker.held_since.is_not(None)))
-    return {row[0]: f"{to_datetime(row[1] or 0):%Y-%m-%d %H:%M} UTC" for row in rows.all()}
+    return {row[0]: to_datetime(row[1] or 0) for row in rows}
 
 
 def _require_known(read: Session, name: str, configured: Configured) -> None:

@@ -116,7 +116,6 @@ def _destination(read: Session, name: str, breaker: Breaker | None) -> Destinati
         paused_until=to_datetime(breaker.paused_until) if breaker and paused else None,
         error=breaker.error if breaker else None,
         not_taken=not_taken,
-        held_since=to_datetime(breaker.held_since) if breaker and breaker.held_since is not None else None,
     )
 
 

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from tracking import audit
 from tracking.audit import AuditEventType
 from tracking.clock import to_datetime
+from tracking.documents import held_by
 from tracking.models import Analysis, Delivery, Document
+from tracking.summaries import DeliverySummary
 
 _ATTEMPTS = {
     AuditEventType.DELIVERY_DONE: "taken",
@@ -45,7 +47,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class SentDocument:
-    """A document of a study with where it went; ``quarantined`` says why it goes nowhere, or is None."""
+    """A document of a study with where it went; ``quarantined`` says why it goes nowhere, or is None.
+
+    ``of_latest`` tells whether it belongs to the latest analysis, built for it or carried from an earlier one.
+    """
 
     uid: str
     kind: str
@@ -54,11 +59,17 @@ class SentDocument:
     size: int
     quarantined: str | None
     built_at: datetime
+    of_latest: bool
     sendings: tuple[Sending, ...]
+
+    @property
+    def is_built(self) -> bool:
+        """Tell whether there is a file: a note is built when it is first sent."""
+        return self.size > 0
 
 
 def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
-    """Return all documents of a study, those of the latest analysis first, each with its deliveries."""
+    """Return all documents of a study, those built for the latest analysis first, each with its deliveries."""
     rows = read.execute(
         select(Document, Analysis.revision)
         .join(Analysis, Document.analysis_id == Analysis.id)
@@ -66,12 +77,37 @@ def sent_documents(read: Session, study_uid: str) -> list[SentDocument]:
         .order_by(Analysis.revision.desc(), Analysis.id.desc(), Document.id)
     ).all()
     sendings = _sendings(read, study_uid)
+    latest = read.scalars(
+        select(Analysis.id)
+        .where(Analysis.study_uid == study_uid)
+        .order_by(Analysis.revision.desc(), Analysis.id.desc())
+        .limit(1)
+    ).all()
+    held = held_by(latest)
+    of_latest = set(read.scalars(select(held.c.document_id)))
     return [
         SentDocument(
             document.uid, document.kind, document.analysis_id, revision, document.size, document.quarantined,
-            to_datetime(document.built_at), tuple(sendings.get(document.id, ())),
+            to_datetime(document.built_at), document.id in of_latest, tuple(sendings.get(document.id, ())),
         )
         for document, revision in rows
+    ]  # fmt: skip
+
+
+def deliveries_of(read: Session, document_uid: str) -> list[DeliverySummary]:
+    """Return the deliveries of a document, also of one that a later one took the place of."""
+    rows = read.execute(
+        select(Delivery, Document.kind)
+        .join(Document, Delivery.document_id == Document.id)
+        .where(Document.uid == document_uid)
+        .order_by(Delivery.id)
+    )
+    return [
+        DeliverySummary(
+            kind, document_uid, delivery.destination, delivery.state, delivery.attempts, delivery.error,
+            None if delivery.finished_at is None else to_datetime(delivery.finished_at),
+        )
+        for delivery, kind in rows
     ]  # fmt: skip
 
 

@@ -167,7 +167,7 @@ class StudySummary:
 
 @dataclass(frozen=True, slots=True)
 class DestinationSummary:
-    """What waits for a destination, and whether it is paused.
+    """What waits for a destination, and until when failures let it rest.
 
     What it has, ``delivered`` and ``not_taken``, is counted up to a bound (:data:`tracking.queries.COUNTED_UP_TO`).
     """
@@ -181,8 +181,6 @@ class DestinationSummary:
     error: str | None
     not_taken: int = 0
     """Structured reports that were not sent, because it takes none."""
-    held_since: datetime | None = None
-    """Since when somebody has paused it."""
 
 
 def way_to_accept(study: StudySummary, kept: KeptAside) -> str:

@@ -16,12 +16,15 @@ from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.flow import Span
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Refusal
 from tracking.refusals import RefusalKind
+from tracking.rejections import NOTES
 from tracking.standing_models import Standing
 
 NEWEST = 2_000
 """Studies that are looked into, the newest of the span."""
 BINS = 20
 """Of the scores from 0 to 1 in a distribution."""
+_WITH_A_RESULT = ("analysed", "reported", "delivered")
+"""Statuses of studies whose result stands."""
 _DAY_MS = 24 * 3_600_000
 _SHARES = (0.5, 0.95)
 
@@ -66,7 +69,9 @@ def turnarounds(read: Session, span: Span) -> list[Turnaround]:
     last = (
         select(func.max(Delivery.finished_at))
         .join(Document, Delivery.document_id == Document.id)
-        .where(Document.analysis_id == studies.c.analysis_id, Delivery.state == "delivered")
+        .where(
+            Document.analysis_id == studies.c.analysis_id, Document.kind.not_in(NOTES), Delivery.state == "delivered"
+        )
         .scalar_subquery()
     )
     rows = read.execute(
@@ -135,12 +140,15 @@ def score_distributions(read: Session, span: Span) -> list[ScoreDistribution]:
 
 
 def _newest(span: Span) -> Subquery:
-    """Choose the newest studies of a span that have a result."""
+    """Choose the newest studies of a span that have a result which stands."""
     start, end = (to_milliseconds(moment.timestamp()) for moment in (span.start, span.end))
     return (
         select(Standing.received_at, Standing.status, Standing.calling_ae, Standing.analysis_id)
-        .where(Standing.received_at >= start, Standing.received_at < end, Standing.analysis_id.is_not(None))
+        .where(
+            Standing.received_at >= start, Standing.received_at < end, Standing.analysis_id.is_not(None),
+            Standing.status.in_(_WITH_A_RESULT),
+        )
         .order_by(Standing.received_at.desc())
         .limit(NEWEST)
         .subquery("studies")
-    )
+    )  # fmt: skip

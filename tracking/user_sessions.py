@@ -71,12 +71,12 @@ def find(read: Session, token: str, limits: Limits) -> OpenSession | None:
     return OpenSession(Identity(row.name, Role(row.role), row.must_change), seen_is_old)
 
 
-def still_open(read: Session, tokens: Collection[str], limits: Limits) -> set[str]:
-    """Return those of the tokens whose sessions have not ended."""
+def still_open(read: Session, tokens: Collection[str], limits: Limits) -> dict[str, Role]:
+    """Return those of the tokens whose sessions have not ended, with the role that the user has now."""
     now = read.scalar(select(now_ms())) or 0
     by_digest = {digest(token): token for token in tokens}
-    rows = read.scalars(
-        select(UserSession.token_digest)
+    rows = read.execute(
+        select(UserSession.token_digest, User.role)
         .join(User, UserSession.user_id == User.id)
         .where(
             UserSession.token_digest.in_(by_digest),
@@ -85,7 +85,7 @@ def still_open(read: Session, tokens: Collection[str], limits: Limits) -> set[st
             User.disabled_at.is_(None),
         )
     )
-    return {by_digest[row] for row in rows}
+    return {by_digest[found]: Role(role) for found, role in rows}
 
 
 def touch(tx: Session, token: str) -> None:

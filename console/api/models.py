@@ -146,7 +146,7 @@ class Document(Answer):
 
     uid: str
     kind: str
-    """``sr``, ``sc``, ``map`` or ``hl7``."""
+    """``sr``, ``sc``, ``map`` or ``hl7``; ``note`` or ``hl7-note`` where it takes other documents back."""
     study_uid: str
     analysis_id: int
     revision: int
@@ -235,6 +235,9 @@ class Destination(Answer):
     not_taken: int
     failures: int
     paused_until: datetime | None
+    """Until when nothing is sent after failures."""
+    held_since: datetime | None
+    """Since when somebody has paused it; null where nobody has."""
     error: str | None
     last_error: str | None
 

@@ -1,5 +1,6 @@
 """The node itself: destinations, refusals, the audit log, installed packages."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -8,7 +9,7 @@ from console.api import models
 from console.api.prefix import PREFIX
 from console.api.studies import history_lines
 from console.site import Site, visitor
-from tracking import audit, queries, refusals
+from tracking import audit, pauses, queries, refusals
 from tracking.audit import AuditEventType
 from tracking.summaries import DestinationSummary
 
@@ -44,10 +45,11 @@ class Node:
             summaries = {summary.name: summary for summary in queries.destinations(read)}
             errors = queries.last_errors(read)
             stopped = queries.stopped_deliveries(read)
+            held = pauses.paused_destinations(read)
         kinds = {entry.name: entry.kind for entry in self._site.settings.destinations}
         return models.DestinationList(
             destinations=tuple(
-                _destination(name, summaries.get(name), kinds.get(name), errors.get(name))
+                _destination(name, summaries.get(name), kinds.get(name), errors.get(name), held.get(name))
                 for name in sorted({*summaries, *kinds})
             ),
             stopped=tuple(map(models.StoppedDelivery.model_validate, stopped)),
@@ -115,11 +117,12 @@ def _package(installed: "InstalledPackage") -> models.Package:
 
 
 def _destination(
-    name: str, summary: DestinationSummary | None, kind: str | None, last_error: str | None
+    name: str, summary: DestinationSummary | None, kind: str | None, last_error: str | None, held: datetime | None
 ) -> models.Destination:
     found = summary or DestinationSummary(name, 0, 0, 0, 0, None, None)
     return models.Destination(
         name=name, kind=kind, waiting=found.waiting, stopped=found.stopped,
         delivered=min(found.delivered, queries.COUNTED_UP_TO), not_taken=min(found.not_taken, queries.COUNTED_UP_TO),
-        failures=found.failures, paused_until=found.paused_until, error=found.error, last_error=last_error,
+        failures=found.failures, paused_until=found.paused_until, held_since=held, error=found.error,
+        last_error=last_error,
     )  # fmt: skip

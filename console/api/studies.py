@@ -10,15 +10,13 @@ from starlette.exceptions import HTTPException
 
 from config.errors import PermanentError
 from config.logs import get_logger
-from console import words
+from console import stored_files, words
 from console.api import models
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
-from console.stored_files import read_stored
-from tracking import audit, stored_documents, study_page, worklist
+from tracking import audit, sendings, stored_documents, study_page, worklist
 from tracking.audit import AuditEventType, Line
 from tracking.clock import to_datetime
-from tracking.queries import find_study
 from tracking.stored_documents import StoredDocument
 from tracking.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.study_page import AnalysisDetail
@@ -56,10 +54,7 @@ def routes(site: Site) -> APIRouter:
 _CONTENT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The document as it was built, to the byte.",
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("application/dicom", "application/hl7-v2")
-        },
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in stored_files.MEDIA_TYPES},
     }
 }
 
@@ -129,24 +124,25 @@ class Studies:
         """Return what a document is, and where it went."""
         document = self._find(request, uid)
         with self._site.database.reading() as read:
-            study = find_study(read, document.study_uid)
-        deliveries = [entry for entry in study.deliveries if entry.document_uid == uid] if study is not None else []
+            deliveries = sendings.deliveries_of(read, uid)
         return models.DocumentWithDeliveries(
             **_document(document), deliveries=tuple(map(models.Delivery.model_validate, deliveries))
         )
 
     def content(self, request: Request, uid: Uid) -> Response:
-        """Return the bytes of a document; of one that is quarantined there are none."""
+        """Return the bytes of a document; of one that is quarantined, or a note not sent yet, there are none."""
         document = self._find(request, uid)
         if document.quarantined is not None:
             raise HTTPException(409, "The document failed its own check and is quarantined; its metadata say why.")
+        if not document.file.path:
+            raise HTTPException(409, stored_files.UNBUILT)
         try:
-            content = read_stored(self._site.settings.document_dir, document.file)
+            content = stored_files.read_stored(self._site.settings.document_dir, document.file)
         except PermanentError as error:
             log.warning("document-not-shown", document_uid=uid, error=str(error))
             raise HTTPException(410, "Its file cannot be read or was altered: restore it from the backup.") from None
-        name = f"{document.uid}.{'hl7' if document.kind == 'hl7' else 'dcm'}"
-        return Response(content, 200, {"Content-Disposition": f'attachment; filename="{name}"'}, _media_type(document))
+        headers = stored_files.attachment(document.kind, document.uid)
+        return Response(content, 200, headers, stored_files.media_type(document.kind))
 
     def _find(self, request: Request, uid: str) -> StoredDocument:
         with self._site.database.reading() as read:
@@ -204,11 +200,7 @@ def _document(document: StoredDocument) -> dict[str, Any]:
     names = ("uid", "kind", "study_uid", "analysis_id", "revision", "series_uid", "sop_class_uid", "quarantined")
     values = {name: getattr(document, name) for name in (*names, "built_at", "stands")}
     file = document.file
-    return {**values, "size": file.size, "sha256": file.sha256, "media_type": _media_type(document)}
-
-
-def _media_type(document: StoredDocument) -> str:
-    return "application/hl7-v2" if document.kind == "hl7" else "application/dicom"
+    return {**values, "size": file.size, "sha256": file.sha256, "media_type": stored_files.media_type(document.kind)}
 
 
 def _key(cursor: str | None, order: Order) -> Key | None:

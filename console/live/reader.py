@@ -32,7 +32,7 @@ LOOK_SECONDS = 1.0
 READ_AGAIN_SECONDS = 60.0
 """After so long all is read even without an audit line: some of what is shown follows from the time."""
 CHECK_SECONDS = 30.0
-"""How often it is asked whose sessions have ended."""
+"""How often it is asked whose sessions have ended, and who got another role."""
 MOST_STREAMS = 128
 """Open pages of a console: half of its connections (:data:`console.connections.MOST_CONNECTIONS`)."""
 MOST_OF_A_USER = 16
@@ -179,16 +179,17 @@ class LiveReader:
         return self._render("bell.html", bell_lines=bell_lines(attention, role), bell_most=COUNTED_UP_TO)
 
     async def _end_with_sessions(self) -> None:
-        """End the streams of sessions that have ended."""
+        """End the streams of sessions that have ended, or whose user got another role: its page comes back with it."""
         tokens = {stream.token for stream in self._streams}
 
-        def still_open() -> set[str]:
+        def still_open() -> dict[str, Role]:
             with self._database.reading() as read:
                 return user_sessions.still_open(read, tokens, self._limits)
 
         left = await run_in_threadpool(still_open)
-        for stream in [stream for stream in self._streams if stream.token in tokens - left]:
-            self.leave(stream)
+        for stream in [stream for stream in self._streams if stream.token in tokens]:
+            if left.get(stream.token) is not stream.role:
+                self.leave(stream)
 
     def _tell(self, state: str) -> None:
         """Tell the pages that the database answers, or does not, where that has changed."""

@@ -273,12 +273,16 @@ class StudyAct:
         try:
             answer = _perform(self._act, asked)
         except ConfirmationNeeded as needed:
-            fields = {**fields, "sha256": needed.sha256, "asks": "yes"}
-            return self._show(request, uid, fields, problem=str(needed), code=409)
+            return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
-            return self._show(request, uid, fields, problem=str(refused), code=409)
+            return self._refuse(request, uid, fields, str(refused))
         back = None if self._act.name == "delete" else f"/study/{uid}"
         return _show_done(self._site, request, self._act, f"Study {uid}", answer, back or "/")
+
+    def _refuse(self, request: Request, uid: str, fields: Fields, problem: str) -> HTMLResponse:
+        """Say why nothing was changed; the page names the patient, so that who looks is noted."""
+        self._site.note_view(request, uid, {"what": f"was refused to {self._act.name}"})
+        return self._show(request, uid, fields, problem=problem, code=409)
 
     def _show(self, request: Request, uid: str, fields: Fields, *, problem: str = "", code: int = 200) -> HTMLResponse:
         with self._site.database.reading() as read:

@@ -11,16 +11,15 @@ from config.errors import PermanentError
 from config.logs import get_logger
 from console import words
 from console.site import READ, READ_PAGE, Site
-from console.stored_files import read_stored
+from console.stored_files import MESSAGES, UNBUILT, attachment, media_type, read_stored
 from reporting.document_text import message_text, report_text
 from tracking import study_page
 from tracking.study_page import StoredFile
 
 log = get_logger(__name__)
 CAPTURES = ("sc", "map")
-_ALL = ("sr", "hl7", *CAPTURES)
-_DICOM = "application/dicom"
-_HL7 = "x-application/hl7-v2+er7"
+_TREES = ("sr", "note")
+_ALL = (*_TREES, *MESSAGES, *CAPTURES)
 
 
 def routes(site: Site) -> APIRouter:
@@ -43,8 +42,8 @@ class DocumentPages:
         """Show a document as text, a capture as the image that it is."""
         file, content = self._read(request, uid, document, _ALL, "document")
         try:
-            report = report_text(content) if file.kind == "sr" else None
-            segments = message_text(content) if file.kind == "hl7" else None
+            report = report_text(content) if file.kind in _TREES else None
+            segments = message_text(content) if file.kind in MESSAGES else None
         except PermanentError as error:
             log.warning("document-not-shown", document_uid=file.uid, error=str(error))
             raise HTTPException(410) from None
@@ -65,6 +64,8 @@ class DocumentPages:
             file = study_page.find_document(read, words.printable(uid), words.printable(document), kinds)
         if file is None:
             raise HTTPException(404)
+        if not file.path:
+            raise HTTPException(409, UNBUILT)
         self._site.note_view(request, uid, {"what": what, "kind": file.kind, "document_uid": file.uid})
         try:
             return file, read_stored(self._site.settings.document_dir, file)
@@ -74,7 +75,5 @@ class DocumentPages:
 
 
 def _attachment(file: StoredFile, content: bytes) -> Response:
-    kind, ending = (_HL7, "hl7") if file.kind == "hl7" else (_DICOM, "dcm")
     name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{file.kind}-{file.uid}")
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"'}
-    return Response(content, media_type=kind, headers=headers)
+    return Response(content, media_type=media_type(file.kind), headers=attachment(file.kind, name))

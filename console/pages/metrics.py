@@ -56,10 +56,16 @@ class NodeCollector(Collector):
         yield InfoMetricFamily("cxrnode", "The node.", {"version": importlib.metadata.version("cxrnode")})
         yield from _work(measures)
         yield from _totals(measures)
+        yield self._paused(measures)
         yield self._models()
         yield self._certificate()
         seconds = [((), self._measured.seconds)]
         yield _gauge("cxrnode_measuring_seconds", "How long the database took for the last reading.", seconds)
+
+    def _paused(self, measures: Measures) -> Metric:
+        known = {entry.name for entry in self._settings.destinations} | {name for name, _ in measures.deliveries}
+        values = [((name,), float(name in measures.paused)) for name in sorted(known | measures.paused)]
+        return _gauge("cxrnode_destination_paused", "Whether somebody has paused it.", values, ("destination",))
 
     def _models(self) -> Metric:
         from inference.installed import installed_packages

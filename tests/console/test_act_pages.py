@@ -95,6 +95,17 @@ def test_a_radiologist_withdraws_sends_again_and_has_it_analysed_anew(
     assert "nothing stopped or waits" in act(browser, "/study/1.9/retry")[1]
 
 
+def test_who_is_shown_a_patient_by_a_refused_act_is_noted(
+    browser: TestClient, receive: Record, database: Database
+) -> None:
+    receive("1.1")
+    answer = browser.post("/study/1.9/reject", data={"instance": "7.7"}, headers=SAME_SITE)
+    assert (answer.status_code, "Doe" in answer.text) == (409, True)
+    line = last_line(database, "study-viewed")
+    assert (line.study_uid, line.detail["what"]) == ("1.9", "was refused to reject")
+    assert browser.post("/study/7.9/reject", data={"instance": "7.7"}, headers=SAME_SITE).status_code == 404
+
+
 @pytest.mark.usefixtures("delivered")
 def test_an_administrator_rejects_and_deletes(browser: TestClient, database: Database) -> None:
     assert "image rejected" in act(browser, "/study/1.9/reject", instance="1.1")[1]

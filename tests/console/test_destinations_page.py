@@ -12,6 +12,7 @@ from tests.console.visitors import SAME_SITE
 from tracking import audit, deliveries
 from tracking.audit import AuditEventType, Line
 from tracking.database import Database
+from tracking.pauses import pause_destination
 from tracking.roles import Role
 from tracking.taken_classes import record_taken
 
@@ -53,6 +54,24 @@ def test_a_destination_that_is_there_says_so_and_the_log_who_asked(browser: Test
     assert re.fullmatch(r"good MLLP port 127\.0\.0\.1:\d+ accepts connections in \d+ ms", words)
     (line,) = asked(database)
     assert (line.outcome, line.detail["user"], line.detail["destination"]) == ("success", "dr.administrator", "ris")
+
+
+def test_a_paused_destination_is_said_to_be_paused_everywhere(
+    browser: TestClient, receive: Record, analyse: Record, build: Record, database: Database
+) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "ris")
+    with database.transaction() as tx:
+        pause_destination(tx, "ris", configured=(), user="dr")
+    page = browser.get("/destinations").text
+    assert (">sending<" in page, ">paused<" in page) == (False, True)
+    answered = browser.get("/api/v1/destinations").json()["destinations"]
+    listed = {entry["name"]: entry["held_since"] for entry in answered}
+    assert (listed["ris"] is None, listed["pacs"]) == (False, None)
+    metrics = browser.get("/metrics").text
+    assert 'cxrnode_destination_paused{destination="ris"} 1.0' in metrics
+    assert 'cxrnode_destination_paused{destination="pacs"} 0.0' in metrics
 
 
 def test_a_destination_that_is_not_there_is_no_error_of_the_page(browser: TestClient, database: Database) -> None:

@@ -8,10 +8,14 @@ from starlette.testclient import TestClient
 
 from config.settings import Hl7Destination, Settings
 from reporting.message import ReportReference, build_message
+from reporting.notes.rejection import Sender, build_rejection_note
 from reporting.report import ReportClass, build_report
+from reporting.source import read_source
 from tests.accounts import account
 from tracking import audit
 from tracking.database import Database
+from tracking.reasons import Reason
+from tracking.rejections import Note, Rejected
 from tracking.roles import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -66,6 +70,34 @@ def test_a_document_is_handed_out_as_it_was_built(
         (line,) = audit.last_lines(read, 1, study_uid="1.9")
     assert (line.type, line.detail["what"], line.detail["document_uid"]) == ("study-viewed", "download", uid)
     assert line.detail["user"] == "dr.radiologist"
+
+
+def test_notes_are_read_and_handed_out_once_they_are_built(
+    study: None, browse: Callable[..., TestClient], settings: Settings, build: Callable[..., None]
+) -> None:
+    browser = browse(role=Role.RADIOLOGIST)
+    filed = read_source(settings.document_dir / SR)
+    rejected = (Rejected("sr", SR, "2.25.1", "1.2.840.10008.5.1.4.1.1.88.34", SR, "a" * 64),)
+    note = build_rejection_note(Note("2.25.600", "2.25.601", Reason.SAFETY, rejected, 0), filed, Sender("", 9003))
+    for uid, kind, content in (
+        ("2.25.600", "note", note.content), ("TAKENBACK", "hl7-note", (settings.document_dir / HL7).read_bytes()),
+    ):  # fmt: skip
+        (settings.document_dir / uid).write_bytes(content)
+        build(1, "pacs", kind=kind, uid=uid, path=uid, content=content)
+    build(1, "pacs", kind="note", uid="2.25.602", path="", content=b"")
+    page = browser.get("/study/1.9").text
+    assert all(f'href="/study/1.9/documents/{uid}"' in page for uid in ("2.25.600", "TAKENBACK"))
+    assert 'href="/study/1.9/documents/2.25.602"' not in page
+    assert "to be built when it is first sent" in page
+    text = browser.get("/study/1.9/documents/2.25.600").text
+    assert "Rejected for Patient Safety Reasons" in text
+    assert SR in text
+    assert "Message control ID" in browser.get("/study/1.9/documents/TAKENBACK").text
+    named = {uid: browser.get(f"/study/1.9/documents/{uid}/file").headers for uid in ("2.25.600", "TAKENBACK")}
+    assert named["2.25.600"]["content-disposition"].endswith('"note-2.25.600.dcm"')
+    assert named["TAKENBACK"]["content-disposition"].endswith('"hl7-note-TAKENBACK.hl7"')
+    answer = browser.get("/study/1.9/documents/2.25.602")
+    assert (answer.status_code, "built when it is first sent" in answer.text) == (409, True)
 
 
 def test_a_viewer_takes_captures_and_nothing_else(study: None, browse: Callable[..., TestClient]) -> None:

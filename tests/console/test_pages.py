@@ -148,6 +148,7 @@ def test_a_study_shows_findings_operating_points_documents_and_history(
     for words in (
         "Doe, Jane", "1966-01-02", "female", "CHEST PA", "80%", "undetermined from 25%", "present from 75%",
         "2 regions marked", "Structured report", "RIS refuses: AE", "needs attention", "cxrnode retry 1.9",
+        "<b>Start again</b> below, or <code>cxrnode retry",
         "instance received", "analysis recorded", "documents built", "delivery done", "opacity 1.0",
     ):  # fmt: skip
         assert words in page, words
@@ -399,7 +400,10 @@ def test_a_file_that_was_kept_aside_is_shown_with_the_way_to_accept_it(
     with database.transaction() as tx:
         instances.register_conflict(tx, other)
     page = browser.get("/study/1.9").text
-    for words in ("same instance UID, other bytes", "Roe, Mary", "cxrnode study accept 1.9 --instance 1.1"):
+    for words in (
+        "same instance UID, other bytes", "Roe, Mary", "<b>Accept a corrected image</b> below, or <code>cxrnode",
+        "cxrnode study accept 1.9 --instance 1.1", "<b>Decline it</b> below, or <code>cxrnode",
+    ):  # fmt: skip
         assert words in page, words
     assert "a corrected file waits: another patient" in browser.get("/").text
 
@@ -451,6 +455,7 @@ def test_two_patients_in_a_study_are_shown_and_no_finding_is(
         assert words in listed, words
         assert words in page, words
     assert "cxrnode study resolve 1.9 --patient PAT-B" in page
+    assert "<b>Keep images of</b> a patient or <b>Reject an image</b> below, or <code>cxrnode" in page
     assert "study conflict" in page
     assert "Opacity" not in listed
     assert "Opacity" not in page

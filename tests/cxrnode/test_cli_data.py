@@ -11,13 +11,19 @@ from typer.testing import CliRunner
 
 from config.errors import DataError, SettingsError
 from cxrnode.cli import _assemble, app
-from training.data.open import open_data
+from cxrnode.cli_data import Reader
+from training.data.open import READERS, open_data
 
 SHEET = (
     "<annotation><filename>{name}.png</filename><size><width>80</width><height>60</height><depth>1</depth></size>"
     "<object><name>{label}</name><bndbox><xmin>8</xmin><ymin>6</ymin><xmax>40</xmax><ymax>30</ymax></bndbox></object>"
     "</annotation>"
 )
+
+
+def test_the_help_names_every_layout() -> None:
+    (option,) = Reader.__metadata__
+    assert set(option.help.removeprefix("Its layout: ").rstrip(".").replace(" or ", ", ").split(", ")) == set(READERS)
 
 
 @pytest.fixture

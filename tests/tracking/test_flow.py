@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 
 from tests.tracking.test_worklist import listed, make_every_status
-from tracking import refusals, trends
+from tracking import documents, refusals, trends
 from tracking.database import Database
 from tracking.flow import MOST_SPANS, Flow, Span, count_flow, reasons_not_analysed, total
-from tracking.models import Delivery
+from tracking.models import Delivery, Document
 from tracking.refusals import Refusal, RefusalKind
 from tracking.standing_models import Standing
 from tracking.study_filter import STATUSES
@@ -92,6 +92,39 @@ def test_turnaround_begins_with_the_last_image_and_ends_with_the_last_delivery(
         times = trends.turnarounds(read, TODAY)
     assert [entry.to_delivery for entry in times] == [None, 90.0]
     assert all(5 <= entry.to_analysis < 60 for entry in times)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_note_is_no_delivery_of_a_result(database: Database, receive: Record, analyse: Record, build: Record) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    build(1, "pacs", "ris")
+    with database.transaction() as tx:
+        tx.execute(update(Standing).values(status="delivered"))
+        received = tx.get_one(Standing, "1.9").received_at
+        for number, later in ((1, 60_000), (2, 90_000)):
+            done = {"state": "delivered", "finished_at": received + later}
+            tx.execute(update(Delivery).where(Delivery.id == number).values(done))
+        note = documents.DocumentRecord("note", "2.25.99", None, None, "n.dcm", "0" * 64, 7, None)
+        documents.keep_document(tx, "1.9", 1, note)
+    with database.transaction() as tx:
+        number = tx.scalars(select(Document.id).where(Document.uid == "2.25.99")).one()
+        tx.add(Delivery(document_id=number, destination="pacs", state="delivered", finished_at=received + 600_000))
+    with database.transaction() as tx:
+        tx.execute(update(Standing).values(status="delivered"))
+    with database.reading() as read:
+        assert [entry.to_delivery for entry in trends.turnarounds(read, TODAY)] == [90.0]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_result_that_does_not_stand_is_in_no_plot(database: Database, receive: Record, analyse: Record) -> None:
+    receive("1.1")
+    analyse("1.9", 1, "1.1")
+    for status, count in (("analysed", 1), ("withdrawn", 0), ("conflict", 0)):
+        with database.transaction() as tx:
+            tx.execute(update(Standing).values(status=status))
+        with database.reading() as read:
+            assert len(trends.score_distributions(read, TODAY)) == len(trends.turnarounds(read, TODAY)) == count
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ import pytest
 from tests.tracking.books import JANE, MARY, Books
 from tracking.database import Database
 from tracking.holdings import StudyMatch, find_held_studies, held_study
+from tracking.reasons import Reason
+from tracking.rejections import Told
+from tracking.withdrawal import withdraw_study
 
 
 @pytest.fixture
@@ -56,3 +59,26 @@ def test_the_report_that_stands_is_held_beside_the_image_and_an_earlier_one_is_n
         assert held is not None
         assert [entry.instance_uid for entry in held.instances] == ["1.1"]
         assert held_study(read, "1.99") is None
+
+
+def test_a_study_of_which_no_image_stands_is_neither_found_nor_held(books: Books) -> None:
+    books.receive("1.1", JANE, study="1.9")
+    books.receive("1.1", MARY, study="1.10", sha256="b" * 64)  # kept aside: 1.10 has no image
+    books.receive("1.2", MARY, study="1.8")
+    books.reject("1.2", study="1.8")
+    assert (books.study("1.10").status, books.study("1.8").status) == ("waiting", "rejected")
+    with books.database.reading() as read:
+        assert [held.header.study_uid for held in find_held_studies(read, StudyMatch(), limit=5)] == ["1.9"]
+        assert find_held_studies(read, StudyMatch(patient_id="PAT-B"), limit=5) == []
+        assert held_study(read, "1.10") is held_study(read, "1.8") is None
+
+
+def test_a_withdrawn_report_is_no_modality_of_its_study(books: Books) -> None:
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.report()
+    with books.database.transaction() as tx:
+        withdraw_study(tx, "1.9", reason=Reason.SAFETY, why="wrong", told=Told(frozenset(), frozenset()), user="dr")
+    with books.database.reading() as read:
+        assert find_held_studies(read, StudyMatch(modality="SR"), limit=5) == []
+        assert len(find_held_studies(read, StudyMatch(modality="CR"), limit=5)) == 1

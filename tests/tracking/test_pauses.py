@@ -31,7 +31,7 @@ def test_what_is_due_waits_until_it_is_resumed(books: Books) -> None:
     with books.database.reading() as read:
         assert list(paused_destinations(read)) == ["pacs"]
         (summary,) = queries.destinations(read)
-    assert (summary.waiting, summary.held_since is not None) == (1, True)
+    assert summary.waiting == 1
     with books.database.transaction() as tx:  # it waited for longer than anybody's patience
         tx.execute(update(Job).where(Job.queue == "deliver").values(give_up_at=2_000, created_at=1_000))
     assert act(books, "resume")

@@ -48,3 +48,21 @@ def test_the_latest_revisions_documents_come_first(
             documents.record_documents(tx, revision, [record], [])
     with database.reading() as read:
         assert [(one.uid, one.revision) for one in sent_documents(read, "1.9")] == [("2.25.2", 2), ("2.25.1", 1)]
+
+
+def test_a_carried_capture_is_of_the_latest_analysis(
+    database: Database, receive: Callable[..., object], analyse: Callable[..., None]
+) -> None:
+    receive("1.1")
+    carried: dict[str, str] = {}
+    for revision in (1, 2):
+        analyse("1.9", revision, "1.1")
+        records = [DocumentRecord("sr", f"2.25.{revision}", None, None, "a.dcm", "0" * 64, 7, None)]
+        if revision == 1:
+            records.append(DocumentRecord("sc", "2.25.7", None, None, "b.dcm", "0" * 64, 7, None))
+        with database.transaction() as tx:
+            documents.record_documents(tx, revision, records, [], carried=carried)
+        carried = {"2.25.7": "1.1"}
+    with database.reading() as read:
+        sent = sent_documents(read, "1.9")
+    assert [(one.uid, one.of_latest) for one in sent] == [("2.25.2", True), ("2.25.1", False), ("2.25.7", True)]

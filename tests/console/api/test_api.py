@@ -90,6 +90,29 @@ def test_a_document_is_answered_to_the_byte_with_its_deliveries(
     assert [entry["uid"] for entry in listed] == ["2.25.1", "2.25.2"]
 
 
+def test_an_earlier_document_says_where_it_went(
+    browser: TestClient, study: None, analyse: Record, receive: Record
+) -> None:
+    receive("1.2")
+    analyse("1.9", 2, "1.1", "1.2")
+    document = browser.get(f"{API}/documents/2.25.1").json()
+    assert (document["stands"], [entry["destination"] for entry in document["deliveries"]]) == (False, ["pacs"])
+
+
+def test_a_note_is_what_its_kind_says_and_has_no_bytes_before_it_is_sent(
+    browser: TestClient, study: None, build: Record, settings: Settings
+) -> None:
+    (settings.document_dir / "note.hl7").write_bytes(b"MSH")
+    build(1, kind="hl7-note", uid="CONTROL", path="note.hl7", content=b"MSH")
+    build(1, kind="note", uid="2.25.7", path="", content=b"")
+    answer = browser.get(f"{API}/documents/CONTROL/content")
+    assert (answer.content, answer.headers["Content-Type"]) == (b"MSH", "application/hl7-v2")
+    assert answer.headers["Content-Disposition"].endswith('"CONTROL.hl7"')
+    assert browser.get(f"{API}/documents/2.25.7").json()["media_type"] == "application/dicom"
+    answer = browser.get(f"{API}/documents/2.25.7/content")
+    assert (answer.status_code, "when it is first sent" in answer.json()["detail"]) == (409, True)
+
+
 def test_an_altered_or_quarantined_document_has_no_bytes(
     browser: TestClient, study: None, build: Record, settings: Settings
 ) -> None:

@@ -148,15 +148,19 @@ def test_open_pages_are_bounded_and_one_user_does_not_keep_others_out(
     run(open_many)
 
 
-def test_a_stream_ends_with_its_session(
-    reader: LiveReader, database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["disabled", "demoted"])
+def test_a_stream_ends_with_its_session_and_with_its_role(
+    reader: LiveReader, database: Database, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(live, "CHECK_SECONDS", 0.0)
     kept, ended = begin_session(database, Role.VIEWER), begin_session(database, Role.RADIOLOGIST)
 
-    def disable() -> None:
+    def change() -> None:
         with database.transaction() as tx:
-            users.disable(tx, "dr.radiologist", by=Actor("root"))
+            if what == "disabled":
+                users.disable(tx, "dr.radiologist", by=Actor("root"))
+            else:
+                users.set_role(tx, "dr.radiologist", Role.VIEWER, by=Actor("root"))
 
     async def follow() -> None:
         one = reader.open("dr.viewer", Role.VIEWER, kept, None)
@@ -165,7 +169,7 @@ def test_a_stream_ends_with_its_session(
         assert other is not None
         await asyncio.sleep(0.1)
         assert [stream.ended for stream in (one, other)] == [False, False]
-        await asyncio.to_thread(disable)
+        await asyncio.to_thread(change)
         async with asyncio.timeout(20):
             while not other.ended:
                 await asyncio.sleep(0.01)
