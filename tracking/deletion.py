@@ -1,6 +1,6 @@
 """Deleting a study by hand: its rows and files, but not what the audit log says of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Stores:
 
 
 def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user: str) -> Deletion:
-    """Delete a study that has nothing left to do: its files, then its rows, readers' answers among them.
+    """Delete a study that has nothing left to do: its rows, readers' answers among them, then its files.
 
     The files go last, before the transaction ends: after a death in between the study is on record still, and deleting
     it again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
@@ -89,25 +89,7 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
     deleted_before = select(DeletedStudy.revision).where(DeletedStudy.study_uid == study_uid)
     revision = max(study.revision, tx.scalar(deleted_before) or 0)
     tx.expunge_all()
-    for table, condition in (
-        (Delivery, Delivery.document_id.in_(numbers)),
-        (CarriedDocument, CarriedDocument.analysis_id.in_(analyses)),
-        (Document, Document.id.in_(numbers)),
-        # An image that came from another study has results there, which are void.
-        (Finding, or_(Finding.analysis_id.in_(analyses), Finding.instance_uid.in_(uids))),
-        (ImageOutcome, or_(ImageOutcome.analysis_id.in_(analyses), ImageOutcome.instance_uid.in_(uids))),
-        (Feedback, Feedback.study_uid == study_uid),
-        (ImageResult, ImageResult.instance_uid.in_(uids)),
-        (Conflict, Conflict.instance_uid.in_(uids)),
-        (Job, Job.key.in_(keys)),
-        (StatedFinding, StatedFinding.study_uid == study_uid),
-        (Standing, Standing.study_uid == study_uid),
-    ):
-        tx.execute(delete(table).where(condition).execution_options(synchronize_session=False))
-    for number in tx.scalars(analyses.order_by(Analysis.id.desc())).all():  # a later one points to an earlier one
-        tx.execute(delete(Analysis).where(Analysis.id == number).execution_options(synchronize_session=False))
-    tx.execute(delete(Instance).where(Instance.study_uid == study_uid).execution_options(synchronize_session=False))
-    tx.execute(delete(Study).where(Study.study_uid == study_uid).execution_options(synchronize_session=False))
+    _delete_rows(tx, study_uid, numbers, uids, keys)
     values = {"revision": revision, "deleted_at": now_ms()}
     tx.execute(
         queue.upsert(tx)(DeletedStudy)
@@ -129,6 +111,32 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
 def was_deleted(read: Session, study_uid: str) -> bool:
     """Tell whether a study of this UID was deleted once, also where it came again since."""
     return read.get(DeletedStudy, study_uid) is not None
+
+
+def _delete_rows(
+    tx: Session, study_uid: str, documents: Sequence[int], instance_uids: Sequence[str], keys: Sequence[str]
+) -> None:
+    """Delete every row of a study, with its documents, its images and its jobs."""
+    analyses = select(Analysis.id).where(Analysis.study_uid == study_uid)
+    for table, condition in (
+        (Delivery, Delivery.document_id.in_(documents)),
+        (CarriedDocument, CarriedDocument.analysis_id.in_(analyses)),
+        (Document, Document.id.in_(documents)),
+        # An image that came from another study has results there, which are void.
+        (Finding, or_(Finding.analysis_id.in_(analyses), Finding.instance_uid.in_(instance_uids))),
+        (ImageOutcome, or_(ImageOutcome.analysis_id.in_(analyses), ImageOutcome.instance_uid.in_(instance_uids))),
+        (Feedback, Feedback.study_uid == study_uid),
+        (ImageResult, ImageResult.instance_uid.in_(instance_uids)),
+        (Conflict, Conflict.instance_uid.in_(instance_uids)),
+        (Job, Job.key.in_(keys)),
+        (StatedFinding, StatedFinding.study_uid == study_uid),
+        (Standing, Standing.study_uid == study_uid),
+    ):
+        tx.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+    for number in tx.scalars(analyses.order_by(Analysis.id.desc())).all():  # a later one points to an earlier one
+        tx.execute(delete(Analysis).where(Analysis.id == number).execution_options(synchronize_session=False))
+    tx.execute(delete(Instance).where(Instance.study_uid == study_uid).execution_options(synchronize_session=False))
+    tx.execute(delete(Study).where(Study.study_uid == study_uid).execution_options(synchronize_session=False))
 
 
 def _require_decided(tx: Session, study_uid: str) -> None:
