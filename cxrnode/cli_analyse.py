@@ -15,6 +15,7 @@ from config.errors import PermanentError
 from cxrnode.command import Context, Json, err, out
 from cxrnode.free_path import free_path
 from cxrnode.progress import shown_progress
+from tracking.counted import count
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser
@@ -159,7 +160,6 @@ def _write(path: Path, png: bytes) -> Path:
 
 
 def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
-    from cxrnode import show
     from reporting.reading import DISCLAIMER
 
     out.print(f"[bold yellow]{DISCLAIMER}.[/]", soft_wrap=True)
@@ -170,7 +170,7 @@ def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
         table.add_row(Text(str(answer.path), overflow="fold"), _text(answer.file.analysis))
     out.print(table)
     analysed = sum(not answer.file.analysis.refused for answer in answers)
-    out.print(f"{analysed} of {show.count(len(answers), 'file')} analysed with {model.name} {model.version}",
+    out.print(f"{analysed} of {count(len(answers), 'file')} analysed with {model.name} {model.version}",
               markup=False, highlight=False, soft_wrap=True)  # fmt: skip
     for answer in answers:
         if answer.overlay is not None:

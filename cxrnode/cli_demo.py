@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from cxrnode.command import out
+from tracking.counted import count
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,7 @@ def demonstrate(
     for note in outcome.notes:
         _say(note, "yellow")
     if outcome.ignored:
-        _say(f"{show.count(outcome.ignored, 'file')} in the folder without the DICM prefix of DICOM files: not sent")
+        _say(f"{count(outcome.ignored, 'file')} in the folder without the DICM prefix of DICOM files: not sent")
     if outcome.captures:
         more = f" and {len(outcome.captures) - 1} more" if len(outcome.captures) > 1 else ""
         _say(f"pictures with overlay: {outcome.captures[0]}{more}")

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cxrnode.command import Context, Json, operator, out
+from tracking.counted import count
 
 if TYPE_CHECKING:
     from tracking.feedback import FeedbackFilter
@@ -71,7 +72,6 @@ def feedback_export(
     dicom: Annotated[bool, typer.Option("--dicom", help="De-identified DICOM instead of PNG.")] = False,
 ) -> None:
     """Write a training set: images without the patient, labels, boxes, and a card that says what it is."""
-    from cxrnode import show
     from cxrnode.feedback_card import Form
     from cxrnode.feedback_export import export
     from tracking import feedback
@@ -87,12 +87,12 @@ def feedback_export(
         feedback.note_export(tx, images=len(exported.images), answers=exported.answers, by=Actor(operator()))
     patients = len({image.patient for image in exported.images})
     out.print(
-        f"{show.count(len(exported.images), 'image')} of {show.count(patients, 'patient')} written to {folder}; "
+        f"{count(len(exported.images), 'image')} of {count(patients, 'patient')} written to {folder}; "
         "card.md says what it is, `--reader feedback` reads it",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
-    for reason, count in sorted(exported.left_out.items()):
-        out.print(f"left out: {count} because {reason}", markup=False, highlight=False, soft_wrap=True)
+    for reason, number in sorted(exported.left_out.items()):
+        out.print(f"left out: {number} because {reason}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _filter(first: datetime | None, last: datetime | None, model: str | None) -> "FeedbackFilter":

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from config.errors import ActionRefused, ConfirmationNeeded
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
+from tracking.counted import count
 from tracking.study_filter import STATUSES, Order, StudyFilter
 
 if TYPE_CHECKING:
@@ -170,7 +171,6 @@ def study_resolve(
 
     Images of others are kept on disk and never analysed.
     """
-    from cxrnode import show
     from tracking import corrections
     from tracking.left_behind import left_behind
     from tracking.rejections import told_by
@@ -183,7 +183,7 @@ def study_resolve(
     if not outcome.changed:
         _say(f"study {uid}: resolved that way already, nothing changed")
         return
-    kept, rejected = show.count(len(outcome.kept), "image"), show.count(len(outcome.rejected), "image")
+    kept, rejected = count(len(outcome.kept), "image"), count(len(outcome.rejected), "image")
     _say(f"study {uid}: {kept} of that patient will be analysed, {rejected} rejected")
     _say_left_behind(behind)
 
@@ -201,7 +201,6 @@ def study_reject(
     ] = None,
 ) -> None:
     """Take one image out of a study: kept on disk, never analysed, in no document."""
-    from cxrnode import show
     from tracking import corrections
     from tracking.rejections import told_by
 
@@ -213,7 +212,7 @@ def study_reject(
     with context.database().transaction() as tx:
         if kept_aside:
             dismissed = corrections.dismiss_kept_aside(tx, uid, instance, sha256=sha256, user=user)
-            answer = f"{show.count(dismissed, 'file')} dismissed" if dismissed else "no file waits, nothing changed"
+            answer = f"{count(dismissed, 'file')} dismissed" if dismissed else "no file waits, nothing changed"
         else:
             rejected = corrections.reject_instance(tx, uid, instance, told=told, user=user)
             answer = "rejected" if rejected else "rejected already, nothing changed"

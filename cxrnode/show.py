@@ -28,6 +28,7 @@ from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.conflicts import ways_out
 from tracking.corrections import BY_HAND, OTHER_PATIENT
+from tracking.counted import count
 from tracking.patient import PatientIdentity
 from tracking.summaries import (
     FindingSummary,
@@ -68,11 +69,6 @@ def coloured(word: str) -> str:
 def moment(time: datetime | None) -> str:
     """Return a time as local date and time, to the second."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time is not None else "–"
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: ``1 image``, ``2 images``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def findings_text(claims: Sequence[ClaimedFinding[FindingSummary]]) -> list[str]:

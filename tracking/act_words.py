@@ -1,5 +1,6 @@
 """What an act came to, in words that the command line and the web pages share; no patient data."""
 
+from tracking.counted import count
 from tracking.deletion import Deletion
 from tracking.reanalysis import Reanalysis
 from tracking.resending import Resending
@@ -38,8 +39,3 @@ def reanalysed(outcome: Reanalysis) -> str:
 def deleted(outcome: Deletion) -> str:
     """Say what was deleted."""
     return f"deleted, {count(outcome.images, 'image')} and {count(outcome.documents, 'document')}"
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: ``1 image``, ``2 images``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -32,6 +32,7 @@ from tracking import (
     withdrawal,
 )
 from tracking.analyses import load_study
+from tracking.counted import count
 from tracking.reasons import Reason
 
 Fields = Mapping[str, str]
@@ -108,7 +109,7 @@ def _resolve(tx: Session, asked: Asked) -> str:
     )
     if not outcome.changed:
         return "resolved that way already, nothing changed"
-    kept, rejected = (act_words.count(len(images), "image") for images in (outcome.kept, outcome.rejected))
+    kept, rejected = (count(len(images), "image") for images in (outcome.kept, outcome.rejected))
     return f"{kept} of that patient will be analysed, {rejected} rejected"
 
 
@@ -135,7 +136,7 @@ def _decline(tx: Session, asked: Asked) -> str:
     declined = corrections.dismiss_kept_aside(
         tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user
     )
-    return f"{act_words.count(declined, 'file')} declined" if declined else "nothing waits there, nothing changed"
+    return f"{count(declined, 'file')} declined" if declined else "nothing waits there, nothing changed"
 
 
 def _delete(tx: Session, asked: Asked) -> str:
@@ -223,7 +224,7 @@ def _resume(tx: Session, asked: Asked) -> str:
 
 def _retry_destination(tx: Session, asked: Asked) -> str:
     started = deliveries.retry_deliveries(tx, destination=asked.subject, user=asked.user)
-    return f"{act_words.count(started, 'delivery').replace('deliverys', 'deliveries')} started again"
+    return f"{count(started, 'delivery', 'deliveries')} started again"
 
 
 DESTINATION_ACTS = (
