@@ -107,7 +107,12 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(
     assert run("reanalyse", "--patient", "nobody").stdout == "0 studies: none was chosen\n"
 
 
-def test_a_destination_is_paused_and_resumed(run: Run, books: Callable[[], Books]) -> None:  # noqa: F811
+def test_a_destination_is_paused_and_resumed(
+    run: Run,  # noqa: F811
+    books: Callable[[], Books],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")  # so that no cell of the table is folded
     books()
     assert run("destination", "pause", "pacs").stdout == "destination pacs: paused\n"
     assert "nothing changed" in run("destination", "pause", "pacs").stdout

@@ -60,7 +60,7 @@ def test_many_new_images_never_hold_up_a_study_whose_images_are_ready(
     service = worker(settings, database)
     database.close()
     assert isinstance(service, WorkLoop)
-    assert [lane.queues for lane in service.lanes] == [("report", "analyse"), ("examine",)]
+    assert [lane.queues for lane in service.lanes] == [("report", "analyse"), ("examine", "compare")]
 
 
 def test_the_web_pages_run_with_the_others_only_where_they_are_enabled() -> None:
