@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.errors import ActionRefused
+from config.logs import get_logger
 from console.words import printable
 from inference.findings import Box, Finding, Level, ModelIdentity, finding_from_json
 from reporting.identity import derived_uid, tracking_uid
@@ -24,6 +25,8 @@ from tracking.feedback import (
     SubjectKind,
     current_answers,
 )
+
+log = get_logger(__name__)
 
 Size = tuple[int, int]
 """Rows and columns of a stored image."""
@@ -314,8 +317,8 @@ def _findings(records: Sequence[FindingRecord]) -> list[Finding]:
     for record in records:
         try:
             findings.append(finding_from_json(dict(record.detail)))
-        except (KeyError, TypeError, ValueError):
-            continue
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("finding-not-offered", label=record.label, error=type(error).__name__)
     return findings
 
 

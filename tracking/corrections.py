@@ -151,22 +151,9 @@ def accept_instance(
     differing = conflicts.differing(row, chosen)
     if not other_patient and (differing or chosen.study_uid != row.study_uid):
         raise ConfirmationNeeded(_consequence(tx, row, chosen, differing), chosen.sha256)
-    before, after = row.study_uid, chosen.study_uid
-    for name in _SWAPPED:
-        ours, theirs = getattr(row, name), getattr(chosen, name)
-        setattr(row, name, theirs)
-        setattr(chosen, name, ours)
-    was_rejected, row.rejected = row.rejected, None
-    chosen.state = "replaced"
-    row.revision = 1
-    tx.flush()
-    # The UIDs of documents derive from images and revision: in its new study, or one that was deleted and came
-    # again, the image must not meet an old pair.
-    highest = max(
-        revision
-        for table in (Study, DeletedStudy)
-        for revision in tx.scalars(select(table.revision).where(table.study_uid.in_((before, after))))
-    )
+    before, after, was_rejected = row.study_uid, chosen.study_uid, row.rejected
+    _swap(tx, row, chosen)
+    highest = _highest_revision(tx, (before, after))
     revisions = {uid: _begin_revision(tx, uid, highest + 1) for uid in sorted({before, after})}
     row.revision = revisions[after]
     tx.flush()
@@ -192,6 +179,31 @@ def accept_instance(
             },
         )
     return Acceptance(after, row.sha256, changed=True)
+
+
+def _swap(tx: Session, row: Instance, chosen: Conflict) -> None:
+    """Let what was kept aside stand, and keep aside what stood."""
+    for name in _SWAPPED:
+        ours, theirs = getattr(row, name), getattr(chosen, name)
+        setattr(row, name, theirs)
+        setattr(chosen, name, ours)
+    row.rejected = None
+    chosen.state = "replaced"
+    row.revision = 1
+    tx.flush()
+
+
+def _highest_revision(tx: Session, study_uids: Sequence[str]) -> int:
+    """Return the highest revision that studies have, or had before they were deleted.
+
+    The UIDs of documents derive from images and revision: in its new study, or in one that was deleted and came again,
+    an image must not meet an old pair.
+    """
+    return max(
+        revision
+        for table in (Study, DeletedStudy)
+        for revision in tx.scalars(select(table.revision).where(table.study_uid.in_(study_uids)))
+    )
 
 
 def dismiss_kept_aside(tx: Session, study_uid: str, instance_uid: str, *, sha256: str | None = None, user: str) -> int:

@@ -13,6 +13,7 @@ from console.access import roles
 from console.access.visitor import address_of
 from console.answering import AnswerForm, Panel
 from console.forms import read_fields
+from console.refusal_log import refusal_log
 from console.site import POST_PAGE, Site
 from tracking import feedback, queries, study_page
 from tracking.analyses import StoredAnalysis
@@ -101,6 +102,7 @@ class AnswerPage:
         return RedirectResponse(f"{request.url.path.removesuffix('/answers')}#answers", 303)
 
     def _refused(self, request: Request, uid: str, problem: str, part: bool) -> Response:
+        refusal_log.add("an answer to a finding that cannot be recorded", address_of(request.scope))
         if part:
             return PlainTextResponse(problem, 409)
         page: HTMLResponse = self._site.show(request, "answer_refused.html", 409, problem=problem, study_uid=uid)
