@@ -9,11 +9,9 @@ from starlette.requests import ClientDisconnect
 
 from config.errors import CxrnodeError
 from config.logs import get_logger
-from console.access.visitor import address_of
 from console.answers import Busy
 from console.api import models
 from console.api.prefix import PREFIX
-from console.refusal_log import refusal_log
 from console.site import Site, visitor
 from console.upload import SentFile, UploadRefused, read_files
 from inference.findings import ModelIdentity
@@ -57,23 +55,19 @@ class Analyse:
 
     async def answer(self, request: Request) -> models.FileAnswers:
         """Say what the model finds on PNG, JPEG or DICOM files, sent as a form with one part for each."""
-        address = address_of(request.scope)
         try:
             with self._site.answers.admitted():
                 files = await read_files(request, self._site.settings.console, most_fields=0)
                 return await run_in_threadpool(self._answer, request, files)
         except Busy:
-            refusal_log.add("as many forms as can wait for the model", address)
             headers = {"Retry-After": str(_RETRY_SECONDS)}
             raise HTTPException(503, "Others are waiting for the model: try again in some seconds.", headers) from None
         except UploadRefused as refused:
-            refusal_log.add(str(refused), address)
             raise HTTPException(refused.status, str(refused)) from None
         except CxrnodeError as error:
             log.error("model-not-opened", error=str(error))
             raise HTTPException(503, "The model cannot be asked; `cxrnode doctor` says why.") from None
         except ClientDisconnect:
-            refusal_log.add("a form that ended before its files", address)
             raise HTTPException(400, "The form ended before its files.") from None  # nobody is there to read it
         finally:
             await request.close()  # and with it the temporary files

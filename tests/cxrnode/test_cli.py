@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from sqlalchemy import update
 
 from config.settings import Settings
 from cxrnode import doctor
-from cxrnode.cli import main
 from dicom_node.receive import Receiver
+from tests.cxrnode.stores import Result, Run, command_line
 from tests.phantoms import phantom_dataset
 from tracking import audit, queue
 from tracking.audit import AuditEventType
@@ -23,32 +22,10 @@ from tracking.instances import IncomingInstance, Registered, StudyHeader, regist
 from tracking.standing_models import Standing
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs ``cxrnode`` in an empty folder, with the settings file there if there is one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["cxrnode", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Result(int(ended.value.code or 0), printed.out, printed.err)
-
-    return command
+    return command_line(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

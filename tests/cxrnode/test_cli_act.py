@@ -112,7 +112,7 @@ def test_a_destination_is_paused_and_resumed(
     books: Callable[[], Books],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "250")  # so that no cell of the table is folded
+    monkeypatch.setattr("cxrnode.command.out.width", 250)  # so that no cell of the table is folded
     books()
     assert run("destination", "pause", "pacs").stdout == "destination pacs: paused\n"
     assert "nothing changed" in run("destination", "pause", "pacs").stdout
