@@ -50,8 +50,9 @@ class Site:
         self.answers = Answers(settings)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True,
+            lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
         )  # fmt: skip
+        self._templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
         self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
         self.live = LiveReader(database, self.render, self.sessions.limits)
