@@ -18,10 +18,10 @@ from inference.findings import (
     remarks_to_json,
 )
 from inference.pixels import Picture
-from reporting.drawing import Caption
-from reporting.map_overlay import draw_map
-from reporting.overlay import draw_capture
-from reporting.radiograph import Radiograph
+from reporting.capture.drawing import Caption
+from reporting.capture.map_overlay import draw_map
+from reporting.capture.overlay import draw_capture
+from reporting.capture.radiograph import Radiograph
 from reporting.reading import ClaimedFinding, claims_of, gist, mapped_of, summary
 
 _NO_STUDY = "Of a file that belongs to no study."
