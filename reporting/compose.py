@@ -25,10 +25,10 @@ from reporting.capture.carried import CaptureKey, Carried, carried_captures
 from reporting.capture.map_capture import build_map_capture, map_uids
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.claims import ClaimedFinding, mapped_of
 from reporting.conformance import check_capture, check_map_capture, check_message, check_report
 from reporting.document_store import StoredFile, write_document
 from reporting.hl7.message import ReportReference, build_message, message_id
-from reporting.reading import ClaimedFinding, mapped_of
 from reporting.sr.report import BuiltObject, ReportClass, build_report, report_uids
 from reporting.sr.report_classes import ORDER, expected_class
 from tracking import conflicts

@@ -21,11 +21,11 @@ from reporting.account import Account, AnalysedImage
 from reporting.capture.map_capture import map_uids
 from reporting.capture.secondary_capture import capture_uids
 from reporting.charset import quiet
+from reporting.claims import Claim, claims_of, mapped_of, region_claim, regions_of
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import CODECS, BuiltMessage
 from reporting.hl7.verdict import judge
 from reporting.identity import CONTROL_ID_LENGTH
-from reporting.reading import Claim, claims_of, mapped_of, region_claim, regions_of
 from reporting.source import SourceImage
 from reporting.sr.content_tree import ContentItem
 from reporting.sr.report import BuiltObject, ReportClass, report_uids

@@ -9,7 +9,7 @@ from PIL import ImageDraw, ImageFont
 
 from inference.findings import Finding
 from reporting.capture.layout import Area
-from reporting.reading import Claim, ClaimedFinding, shown_regions
+from reporting.claims import Claim, ClaimedFinding, shown_regions
 
 BLACK = (0, 0, 0)
 PANEL = (15, 18, 22)

@@ -30,18 +30,8 @@ from reporting.capture.drawing import (
     wrap,
 )
 from reporting.capture.layout import Area, Layout
-from reporting.reading import (
-    SCORED_ONLY,
-    Claim,
-    ClaimedFinding,
-    capitalised,
-    claim_words,
-    gist,
-    note,
-    percent,
-    percentages,
-    right_words,
-)
+from reporting.claims import Claim, ClaimedFinding, percent, percentages
+from reporting.words import SCORED_ONLY, capitalised, claim_words, gist, note, right_words
 
 _COLUMN = 15
 """Least width of a column of rows, in text heights."""

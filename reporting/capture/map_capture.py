@@ -7,8 +7,8 @@ from reporting.account import Account, AnalysedImage
 from reporting.capture.map_overlay import draw_map
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import SeriesEntry, caption_of, check_size, encode_capture
+from reporting.claims import ClaimedFinding, mapped_of
 from reporting.identity import document_uid
-from reporting.reading import ClaimedFinding, mapped_of
 from reporting.sr.report import BuiltObject
 
 
@@ -41,7 +41,7 @@ def build_map_capture(
     image
         Which of its images.
     entry
-        Which of that image's findings, one of :func:`reporting.reading.mapped_of`.
+        Which of that image's findings, one of :func:`reporting.claims.mapped_of`.
     radiograph
         That image as captures show it.
     series_number

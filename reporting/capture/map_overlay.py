@@ -30,7 +30,8 @@ from reporting.capture.drawing import (
 from reporting.capture.layout import Area, Layout
 from reporting.capture.overlay import draw_header
 from reporting.capture.radiograph import Radiograph
-from reporting.reading import ClaimedFinding, claim_words, map_words, percent
+from reporting.claims import ClaimedFinding, percent
+from reporting.words import claim_words, map_words
 
 NO_OUTLINE = "It is no outline and no measurement. Without colour a place is not shown to be normal"
 RELATIVE = "Strength is relative to the strongest place of this image"

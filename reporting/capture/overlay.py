@@ -31,7 +31,7 @@ from reporting.capture.drawing import (
 from reporting.capture.findings_list import FindingsList
 from reporting.capture.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.capture.radiograph import Radiograph
-from reporting.reading import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
+from reporting.claims import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
 
 MOST_NAMED = 6
 """With more regions than this on a picture only the likeliest of each finding is labelled with its name."""

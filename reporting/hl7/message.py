@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from config.settings import Hl7Destination
 from inference.findings import Finding
 from reporting import codes
-from reporting.account import (
-    MANUFACTURER,
-    Account,
-    AnalysedImage,
-    summarise,
-)
+from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import fold
+from reporting.claims import Claim, ClaimedFinding, claims_of, number
 from reporting.hl7.er7 import (
     COMPONENT,
     ENCODING_CHARACTERS,
@@ -30,8 +26,9 @@ from reporting.hl7.er7 import (
     xpn,
 )
 from reporting.identity import control_id, device_uid
-from reporting.reading import Claim, ClaimedFinding, claims_of, note, number
+from reporting.impression import summarise
 from reporting.source import is_uid, valid_for_vr
+from reporting.words import note
 
 CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
 """MSH-18 (HL7 table 0211) as Python codecs."""

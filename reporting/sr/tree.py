@@ -2,7 +2,7 @@
 
 A measurement group is what a viewer draws and lists: a region of a finding that is claimed, or the whole image where it
 has none. The impression follows in words, and after it every finding that no single group says. All stand in the order
-and with the claims of :mod:`reporting.reading`.
+and with the claims of :mod:`reporting.claims`.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,10 @@ from pydicom.sr.coding import Code
 
 from inference.findings import Box, Finding
 from reporting import codes
-from reporting.account import MANUFACTURER, Account, AnalysedImage, summarise
-from reporting.identity import device_uid, tracking_uid
-from reporting.reading import (
+from reporting.account import MANUFACTURER, Account, AnalysedImage
+from reporting.claims import (
     Claim,
     ClaimedFinding,
-    claim_words,
     claims_of,
     number,
     percentages,
@@ -25,8 +23,11 @@ from reporting.reading import (
     region_number,
     regions_of,
 )
+from reporting.identity import device_uid, tracking_uid
+from reporting.impression import summarise
 from reporting.source import SourceImage
 from reporting.sr.content import Coded, Container, Image, Item, Number, Polyline, Reference, Relationship, Text
+from reporting.words import claim_words
 
 _CONTAINS = Relationship.CONTAINS
 _CONTEXT = Relationship.HAS_OBSERVATION_CONTEXT

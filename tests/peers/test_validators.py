@@ -17,8 +17,8 @@ from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.capture.map_capture import build_map_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
+from reporting.claims import mapped_of
 from reporting.conformance import check_report
-from reporting.reading import mapped_of
 from reporting.source import describe, read_source
 from reporting.sr.report import ReportClass, build_report
 from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, mapped_account, picture

@@ -10,8 +10,8 @@ from config.settings import Hl7Destination
 from reporting.capture.map_capture import build_map_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
+from reporting.claims import mapped_of
 from reporting.hl7.message import build_message
-from reporting.reading import mapped_of
 from reporting.sr.report import build_report
 from tests.accounts import good_header, lateral, mapped_account, picture
 

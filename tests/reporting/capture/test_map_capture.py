@@ -26,9 +26,10 @@ from reporting.capture.map_overlay import draw_map
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
+from reporting.claims import mapped_of
 from reporting.conformance import check_map_capture
-from reporting.reading import map_words, mapped_of
 from reporting.sr.report import BuiltObject
+from reporting.words import map_words
 from tests.accounts import (
     COLUMNS,
     FILED_WRONG,

@@ -17,8 +17,8 @@ from reporting.capture.layout import SMALLEST_LONG_SIDE, Area, Layout, place_lab
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
+from reporting.claims import claims_of
 from reporting.conformance import check_capture
-from reporting.reading import claims_of
 from tests.accounts import (
     CHESTS,
     COLUMNS,

@@ -11,10 +11,11 @@ from pydicom import Dataset
 
 from inference.findings import Finding, Remark, RemarkKind
 from reporting import codes
-from reporting.account import Account, AnalysedImage, Predecessor, summarise
+from reporting.account import Account, AnalysedImage, Predecessor
+from reporting.claims import claims_of
 from reporting.conformance import check_report
 from reporting.identity import device_uid
-from reporting.reading import claims_of
+from reporting.impression import summarise
 from reporting.sr.report import ReportClass, build_report
 from tests.accounts import (
     CHESTS,

@@ -8,21 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.findings import Finding, Level, OperatingPoints
-from reporting.reading import (
-    DISCLAIMER,
-    SCORED_ONLY,
-    Claim,
-    ClaimedFinding,
-    claim_words,
-    claims_of,
-    headline,
-    percentages,
-    region_claim,
-    right_calls,
-    sentence,
-    shown_regions,
-    summary,
-)
+from reporting.claims import Claim, ClaimedFinding, claims_of, percentages, region_claim, shown_regions
+from reporting.words import DISCLAIMER, SCORED_ONLY, claim_words, headline, right_calls, sentence, summary
 from tests.accounts import CHESTS, chest, finding
 
 GOOD = {"abnormal": False}
