@@ -205,7 +205,7 @@ def _anchors(settings: Settings, read: Session) -> Iterator[Check]:
 def _store(settings: Settings) -> Iterator[Check]:
     """Compare the files on disk with the database, by presence and size."""
     from cxrnode.verify import store_counts
-    from dicom_node import store_check
+    from dicom_node.instance_store import store_check
 
     with _reading(settings) as read:
         found = store_check.compare(read, settings.instance_dir)
@@ -216,7 +216,7 @@ def _store(settings: Settings) -> Iterator[Check]:
 
 
 def _decoders(_: Settings) -> Iterator[Check]:
-    from dicom_node.syntaxes import decoder_report
+    from dicom_node.format.syntaxes import decoder_report
 
     for entry in decoder_report():
         yield Check(
@@ -248,7 +248,7 @@ def _model(settings: Settings) -> Iterator[Check]:
 
 def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
     """Ask our own receiver with C-ECHO; where it would refuse a stranger like us, see only that it listens."""
-    from dicom_node.send import Target, echo
+    from dicom_node.storage_scu.send import Target, echo
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.receive.host, settings.receive.host)  # noqa: S104
     where = f"{host}:{settings.receive.port}"

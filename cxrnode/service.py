@@ -68,7 +68,7 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
 
 def receiver(settings: Settings, database: Database) -> Service:
     """Build the Storage SCP."""
-    from dicom_node.receive import Receiver
+    from dicom_node.storage_scp.receive import Receiver
 
     return Receiver(settings, database)
 

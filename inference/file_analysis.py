@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 
 from config.errors import UndecodablePixels
-from dicom_node.admission import NotAdmitted, admit_file
+from dicom_node.storage_scp.admission import NotAdmitted, admit_file
 from inference.analyse import Analyser, StageTimes
 from inference.eligibility import HeaderAnswer, Region, View
 from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind

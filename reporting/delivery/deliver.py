@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import RefusedByPeer, SettingsError
 from config.settings import DicomDestination, Hl7Destination, Settings
-from dicom_node.send import StoreOutcome, Target, offer, store
+from dicom_node.storage_scu.send import StoreOutcome, Target, offer, store
 from reporting.assemble import load_subject
 from reporting.compose import rebuild_report
 from reporting.document_store import read_document

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from config.settings import DicomDestination, Hl7Destination
-from dicom_node import send
+from dicom_node.storage_scu import send
 from reporting.hl7 import mllp
 
 LONGEST_WAIT_SECONDS = 10.0

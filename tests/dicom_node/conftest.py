@@ -14,8 +14,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from config.settings import Settings
-from dicom_node.receive import Receiver
-from dicom_node.send import Target
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.storage_scu.send import Target
 from tracking import refusals, schema
 from tracking.audit import Line, lines
 from tracking.database import Database
