@@ -369,7 +369,10 @@ def main() -> int:
     parser.add_argument("--lines", type=int, help="audit lines, default 20 for each study")
     parser.add_argument("--requests", type=int, default=30, help="of each kind of page (default 30)")
     parser.add_argument("--sqlite", action="store_true", help="measure SQLite instead of PostgreSQL")
-    parser.add_argument("--database", help="URL of a PostgreSQL database; else one is started. One that this filled before, is only measured")
+    parser.add_argument(
+        "--database",
+        help="URL of a PostgreSQL database; else one is started. One that this filled before, is only measured",
+    )
     parser.add_argument("--work", type=Path, help="folder for the database, on the disk to be measured")
     parser.add_argument("--write", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
