@@ -49,9 +49,37 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class NodeTlsSettings(Section):
+    """TLS of the Storage SCP: on a port of its own, or on the only one."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    require_client_certificate: bool = True
+    port: Port | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            msg = "give certificate and key together, or neither"
+            raise ValueError(msg)
+        if self.certificate is None:
+            if self.port is not None or self.client_ca is not None:
+                msg = "TLS needs certificate and key"
+                raise ValueError(msg)
+        elif self.require_client_certificate and self.client_ca is None:
+            msg = (
+                "give client_ca, the authorities of the senders' certificates, or set require_client_certificate = "
+                "false to take whoever encrypts"
+            )
+            raise ValueError(msg)
+        return self
+
+
 class NodeSettings(Section):
     """Who this node is and where it keeps its files."""
 
+    tls: NodeTlsSettings = NodeTlsSettings()
     ae_title: AETitle = "CXRNODE"
     data_dir: Path = Path("cxrnode-data")
     institution: str = Field(default="", max_length=64)
@@ -105,6 +133,7 @@ class PeerSettings(Section):
     name: Name
     ae_title: AETitle
     addresses: tuple[str, ...] = ()
+    certificate_names: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = ()
 
     @field_validator("addresses")
     @classmethod
@@ -173,7 +202,27 @@ class ReportSettings(Section):
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
 
 
-class DicomDestination(Section):
+class TlsDestination(Section):
+    """What every destination may say of TLS."""
+
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_server_name: str = Field(default="", max_length=253)
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            msg = "give tls_certificate and tls_key together, or neither"
+            raise ValueError(msg)
+        if not self.tls and (self.tls_ca or self.tls_certificate or self.tls_server_name):
+            msg = "this destination has settings for TLS and does not speak it: set tls = true, or remove them"
+            raise ValueError(msg)
+        return self
+
+
+class DicomDestination(TlsDestination):
     """A DICOM system that results are stored to."""
 
     kind: Literal["dicom"]
@@ -190,7 +239,7 @@ class DicomDestination(Section):
     associations: int = Field(default=1, ge=1, le=16)
 
 
-class Hl7Destination(Section):
+class Hl7Destination(TlsDestination):
     """An HL7 v2 system that result messages go to, over MLLP."""
 
     kind: Literal["hl7"]
@@ -337,6 +386,13 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         if self.receive.known_peers_only and not self.peers:
             msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
+            raise ValueError(msg)
+        bound = next((peer.name for peer in self.peers if peer.certificate_names), None)
+        if bound is not None and self.node.tls.client_ca is None:
+            msg = (
+                f"peers: {bound!r} has certificate_names, which nothing proves: give node.tls.certificate, key and "
+                "client_ca, or remove them"
+            )
             raise ValueError(msg)
         return self
 

@@ -10,9 +10,12 @@ is never refused for being uninteresting: most archives would send it again with
 
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 
 from pynetdicom import _config
 
+from config.certificates import RenewingContext, server_tls
 from config.errors import StorageFull
 from config.logs import get_logger
 from config.settings import Settings
@@ -29,8 +32,10 @@ from dicom_node.upper_layer.listener import Listener
 from dicom_node.upper_layer.message import Sink, StoreRequest
 from dicom_node.upper_layer.negotiation import NegotiationMemory
 from dicom_node.upper_layer.presentation import Supported
-from dicom_node.upper_layer.refusal_causes import broken_off, refused_contexts, rejected_association
+from dicom_node.upper_layer.refusal_causes import broken_off, failed_handshake, refused_contexts, rejected_association
 from dicom_node.upper_layer.slots import Slots
+from dicom_node.upper_layer.tls_transport import HandshakeFailed, TlsTransport
+from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, Transport
 from tracking.database import Database
 
 # pynetdicom's standard handlers put identifiers, and at debug level whole requests, into the log.
@@ -40,6 +45,7 @@ _config.LOG_RESPONSE_IDENTIFIERS = False
 
 _log = get_logger(__name__)
 _LAST_SECONDS = 5.0
+_SEND_SECONDS = 30.0
 _CROWDED = "no association request came while others waited"
 _NO_SLOT = "too many connections at once"
 
@@ -61,15 +67,19 @@ class Receiver:
         self._memory = NegotiationMemory()
         self._slots: Slots[AcceptedAssociation] = Slots(settings)
         self._stopping = False
-        self._listener: Listener | None = None
+        tls = server_tls(settings)
+        self._tls = None if tls is None else RenewingContext(tls)
+        self._listeners: list[Listener] = []
 
     @property
     def port(self) -> int:
-        """The TCP port that is listened on."""
-        if self._listener is None:
-            msg = "the receiver has not been started"
-            raise RuntimeError(msg)
-        return self._listener.port
+        """The TCP port that is listened on: ``receive.port``."""
+        return self._ports()[0]
+
+    @property
+    def tls_port(self) -> int:
+        """The TCP port on which TLS is spoken, where it is: that of ``node.tls``, or else ``receive.port``."""
+        return self._ports()[-1]
 
     def start(self) -> None:
         """Prepare the store and listen; returns at once.
@@ -79,15 +89,22 @@ class Receiver:
         StorageFull
             The instance folder cannot be written.
         SettingsError
-            The port cannot be used.
+            A port cannot be used.
         """
         self._store.open()
-        receive = self._settings.receive
-        self._listener = Listener(receive.host, receive.port, self._connected)
+        receive, tls_port = self._settings.receive, self._settings.node.tls.port
+        only_tls = self._tls is not None and tls_port is None
+        connected = partial(self._connected, self._over_tls if only_tls else _in_the_clear)
+        self._listeners.append(Listener(receive.host, receive.port, connected))
+        if tls_port is not None:
+            connected = partial(self._connected, self._over_tls)
+            self._listeners.append(Listener(receive.host, tls_port, connected, "node.tls.port"))
         self._releases.start()
         self._refusals.start()
-        self._listener.start()
-        _log.info("receiving", host=receive.host, port=self.port, called_ae=self._settings.node.ae_title)
+        for listener in self._listeners:
+            listener.start()
+        ports = {"port": self.port} | ({} if self._tls is None else {"tls_port": self.tls_port})
+        _log.info("receiving", host=receive.host, called_ae=self._settings.node.ae_title, **ports)
 
     def stop(self, drain_seconds: float | None = None) -> None:
         """Stop listening, let the messages that are under way finish, then end all associations.
@@ -97,8 +114,8 @@ class Receiver:
         if drain_seconds is None:
             drain_seconds = self._settings.work.drain_seconds
         self._stopping = True
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         deadline = time.monotonic() + drain_seconds
         for association in self._slots.connections():
             association.leave(at_once=False)
@@ -123,6 +140,10 @@ class Receiver:
     def broken_off(self, caller: Caller, reason: str) -> None:
         """Write down a connection that ended before there was an association."""
         self._refusals.add(broken_off(caller, reason))
+
+    def handshake_failed(self, caller: Caller, failure: HandshakeFailed) -> None:
+        """Write down a TLS handshake that came to nothing."""
+        self._refusals.add(failed_handshake(caller, failure))
 
     def accepted(self, association: AcceptedAssociation) -> None:
         """Open a file for the first image while its sender prepares it."""
@@ -153,21 +174,39 @@ class Receiver:
                 self._refusals.add(refusal)
         self._slots.leave(association)
 
-    def _connected(self, sock: socket.socket, address: str) -> None:
+    def _ports(self) -> list[int]:
+        if not self._listeners:
+            msg = "the receiver has not been started"
+            raise RuntimeError(msg)
+        return [listener.port for listener in self._listeners]
+
+    def _over_tls(self, sock: socket.socket) -> Transport:
+        assert self._tls is not None  # noqa: S101 - only then there is a port for it
+        return TlsTransport(sock, self._tls.current(), _SEND_SECONDS)
+
+    def _connected(self, secure: Callable[[socket.socket], Transport], sock: socket.socket, address: str) -> None:
         """Serve a connection; where there is no slot, one that keeps silent makes room, or it is closed."""
         if self._stopping:
             sock.close()
             return
-        association = AcceptedAssociation(sock, address, self._supported, self, self._limits, self._memory)
+        try:
+            transport = secure(sock)
+        except ConnectionLost:
+            return
+        association = AcceptedAssociation(transport, address, self._supported, self, self._limits, self._memory)
         entry = self._slots.enter(association, address)
         if entry.gives_way is not None:
             entry.gives_way.leave(at_once=True)
             self.broken_off(entry.gives_way.caller, _CROWDED)
         if not entry.has_slot:
-            sock.close()
+            transport.close()
             self.broken_off(association.caller, _NO_SLOT)
             return
         association.run()
+
+
+def _in_the_clear(sock: socket.socket) -> Transport:
+    return PlainTransport(sock, _SEND_SECONDS)
 
 
 def supported_contexts(settings: Settings) -> Supported:

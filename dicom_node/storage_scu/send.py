@@ -6,6 +6,7 @@ will never take this (a person has to look).
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from typing import Self
 
 from pydicom.uid import UID
 
-from config.errors import CxrnodeError, PeerUnavailable, RefusedByPeer, UnreadableInstance
+from config.certificates import ClientTls, client_context, why_refused
+from config.errors import CxrnodeError, PeerUnavailable, RefusedByPeer, SettingsError, UnreadableInstance
 from dicom_node.format.dicom_file import DicomFile, open_file
 from dicom_node.format.sop_classes import VERIFICATION
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -23,7 +25,9 @@ from dicom_node.storage_scu import answers
 from dicom_node.storage_scu.proposal import Agreement, Context, encode_request, read_answer
 from dicom_node.upper_layer import wire
 from dicom_node.upper_layer.association_request import MAX_CONTEXTS
-from dicom_node.upper_layer.wire import ConnectionLost, PduReader, TimedOut, WireError
+from dicom_node.upper_layer.tls_transport import TlsTransport
+from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, TimedOut, Transport
+from dicom_node.upper_layer.wire import PduReader, WireError
 
 _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
@@ -32,7 +36,7 @@ _LONGEST_RESPONSE = 65536
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A peer to call; times in seconds."""
+    """A peer to call, in the clear where ``tls`` is None; times in seconds."""
 
     host: str
     port: int
@@ -40,6 +44,7 @@ class Target:
     calling_ae: str
     connect_seconds: float = 10
     response_seconds: float = 60
+    tls: ClientTls | None = None
 
     @property
     def name(self) -> str:
@@ -188,7 +193,7 @@ class Association:
         self._agreement = Agreement({}, frozenset(), 0)
         self._fragment_bytes = 0
         self._message_id = 0
-        self._socket: socket.socket | None = None
+        self._transport: Transport | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -205,13 +210,8 @@ class Association:
     def open(self) -> None:
         """Connect and negotiate."""
         target = self._target
-        try:
-            self._socket = socket.create_connection((target.host, target.port), target.connect_seconds)
-        except OSError as error:
-            msg = f"{target.name} cannot be reached: {error.strerror or 'no connection in time'}"
-            raise PeerUnavailable(msg) from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = PduReader(self._socket, _OUR_MAX_PDU)
+        self._transport = _connect(target)
+        self._reader = PduReader(self._transport, _OUR_MAX_PDU)
         try:
             self._send(encode_request(target.calling_ae, target.called_ae, self._proposed, _OUR_MAX_PDU))
             pdu = self._read()
@@ -272,7 +272,7 @@ class Association:
 
     def release(self) -> None:
         """Say goodbye; every outcome is known by now, so a peer that does not answer is no failure."""
-        if self._socket is None:
+        if self._transport is None:
             return
         try:
             self._send(wire.release_pdu(wire.RELEASE_RQ))
@@ -280,14 +280,14 @@ class Association:
         except (PeerUnavailable, WireError, ConnectionLost, TimedOut):
             pass
         finally:
-            self._socket.close()
-            self._socket = None
+            self._transport.close()
+            self._transport = None
 
     def abort(self) -> None:
         """End the association at once."""
-        if self._socket is not None:
-            wire.hang_up(self._socket, wire.abort_pdu(0, by_provider=False), patience=0.2)
-            self._socket = None
+        if self._transport is not None:
+            self._transport.hang_up(wire.abort_pdu(0, by_provider=False), patience=0.2)
+            self._transport = None
 
     def _accept(self, encoded: bytes) -> None:
         try:
@@ -349,19 +349,49 @@ class Association:
             msg = f"{self._target.name} did not answer within {self._target.response_seconds:g} s"
             raise PeerUnavailable(msg) from error
         except (ConnectionLost, WireError) as error:
-            msg = f"{self._target.name} ended the connection"
+            msg = f"{self._target.name} ended the connection{f' ({error})' if str(error) else ''}"
             raise PeerUnavailable(msg) from error
 
     def _send(self, encoded: bytes) -> None:
-        if self._socket is None:
+        if self._transport is None:
             msg = "the association is not open"
             raise RuntimeError(msg)
         try:
-            self._socket.settimeout(self._target.response_seconds)
-            self._socket.sendall(encoded)
-        except OSError as error:
+            self._transport.send(encoded)
+        except ConnectionLost as error:
             msg = f"{self._target.name} ended the connection or stopped reading"
             raise PeerUnavailable(msg) from error
+
+
+def _connect(target: Target) -> Transport:
+    """Return a connection to a peer, over which PDUs may be sent now; raise PeerUnavailable where there is none."""
+    deadline = time.monotonic() + target.connect_seconds
+    try:
+        context = None if target.tls is None else client_context(target.tls)
+        sock = socket.create_connection((target.host, target.port), target.connect_seconds)
+    except SettingsError as error:  # a file may be away for a moment, while somebody renews it
+        msg = f"{target.name} cannot be reached: {error}"
+        raise PeerUnavailable(msg) from error
+    except OSError as error:
+        msg = f"{target.name} cannot be reached: {error.strerror or 'no connection in time'}"
+        raise PeerUnavailable(msg) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is None or target.tls is None:
+        return PlainTransport(sock, target.response_seconds)
+    try:
+        transport = TlsTransport(sock, context, target.response_seconds, server_name=target.tls.server_name)
+        try:
+            transport.begin(max(0.001, deadline - time.monotonic()))
+        except BaseException:
+            transport.close()
+            raise
+    except (ConnectionLost, TimedOut) as error:
+        msg = f"{target.name} did not finish the TLS handshake"
+        raise PeerUnavailable(msg) from error
+    except ssl.SSLError as error:
+        msg = f"{target.name} cannot be reached: {why_refused(error)}"
+        raise PeerUnavailable(msg) from error
+    return transport
 
 
 def _batches(files: Sequence[tuple[int, DicomFile]]) -> Iterator[tuple[list[Context], list[tuple[int, DicomFile]]]]:

@@ -1,22 +1,27 @@
 """Who may open an association: pure decisions over what the peer said and what the settings say.
 
-An AE title is no authentication: anyone can claim one. A peer that is configured with addresses is therefore
-bound to them, whether or not strangers are let in.
+An AE title is no authentication: anyone can claim one. A peer that is configured with addresses or names of a
+certificate is therefore bound to them, whether or not strangers are let in.
 """
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from config.settings import PeerSettings, ReceiveSettings, Settings
+from dicom_node.upper_layer.peer_certificate import normalised
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known about a peer before its association is accepted (PS3.8 9.3.2)."""
+    """What is known about a peer before its association is accepted (PS3.8 9.3.2).
+
+    ``certificate_names`` are those of its verified certificate, as :mod:`.peer_certificate` has them.
+    """
 
     calling_ae: str
     called_ae: str
     address: str
+    certificate_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ CALLING_AE_UNKNOWN = Rejection(
 ADDRESS_NOT_ALLOWED = Rejection(
     1, 1, 3, "address does not belong to the calling AE title", "add the address to addresses of this [[peers]] entry"
 )
+CERTIFICATE_NOT_ALLOWED = Rejection(
+    1, 1, 3, "certificate does not belong to the calling AE title",
+    "let it call over TLS, with a certificate that has one of the certificate_names of this [[peers]] entry",
+)  # fmt: skip
 CALLED_AE_UNKNOWN = Rejection(
     1, 1, 7, "called AE title is not ours",
     "let the sender call node.ae_title, or set receive.check_called_ae_title = false",
@@ -70,8 +79,10 @@ ADDRESS_LIMIT_EXCEEDED = Rejection(
 
 
 def is_known_peer(caller: Caller, settings: Settings) -> bool:
-    """Tell whether the caller is one of ``[[peers]]``, by AE title and, where that peer has them, by address."""
-    return any(_may_call_from(peer, caller.address) for peer in _namesakes(caller, settings))
+    """Tell whether the caller is one of ``[[peers]]``, by AE title and, where it has them, address and certificate."""
+    return any(
+        _may_call_from(peer, caller.address) and _is_certified(peer, caller) for peer in _namesakes(caller, settings)
+    )
 
 
 def decide(caller: Caller, occupancy: Occupancy, settings: Settings) -> Rejection | None:
@@ -89,11 +100,14 @@ def decide(caller: Caller, occupancy: Occupancy, settings: Settings) -> Rejectio
     allowed = [peer for peer in namesakes if _may_call_from(peer, caller.address)]
     if namesakes and not allowed:
         return ADDRESS_NOT_ALLOWED
+    allowed = [peer for peer in allowed if _is_certified(peer, caller)]
+    if namesakes and not allowed:
+        return CERTIFICATE_NOT_ALLOWED
     if occupancy.total >= receive.max_associations:
         return LIMIT_EXCEEDED
     if not allowed and occupancy.strangers >= receive.max_associations - _reserved(settings):
         return RESERVED_FOR_PEERS
-    is_bound = any(peer.addresses for peer in allowed)
+    is_bound = any(peer.addresses or peer.certificate_names for peer in allowed)
     if not is_bound and occupancy.from_address >= _address_limit(receive):
         return ADDRESS_LIMIT_EXCEEDED
     return None
@@ -120,6 +134,12 @@ def _may_call_from(peer: PeerSettings, address: str) -> bool:
         return True
     parsed = _plain_address(address)
     return parsed is not None and any(parsed in network for network in networks)
+
+
+def _is_certified(peer: PeerSettings, caller: Caller) -> bool:
+    """Tell whether the caller's certificate has one of the peer's names; a peer without names needs none."""
+    names = {normalised(name) for name in peer.certificate_names}
+    return not names or not names.isdisjoint(caller.certificate_names)
 
 
 def _plain_address(address: str) -> IPv4Address | IPv6Address | None:

@@ -1,12 +1,11 @@
-"""One accepted association, on a transport of our own.
+"""One accepted association, on an upper layer of our own.
 
 pynetdicom runs an association in two threads that poll each other every millisecond, copies every fragment several
 times, collects a data set in memory and believes whatever length a PDU claims. Here one thread blocks on the
-socket, PDUs are bounded, and the fragments of a C-STORE go straight from the receive buffer to a :class:`Sink`. The
+connection, PDUs are bounded, and the fragments of a C-STORE go straight from the receive buffer to a :class:`Sink`. The
 caller is judged by the fixed bytes of the request alone; what a stranger proposes is never parsed.
 """
 
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +20,16 @@ from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, pars
 from dicom_node.upper_layer.message import Answer, DataSetTooLong, Message, Sink, StoreRequest
 from dicom_node.upper_layer.negotiation import Negotiated, NegotiationMemory
 from dicom_node.upper_layer.presentation import AcceptedContext, Supported
-from dicom_node.upper_layer.wire import ConnectionLost, Fragment, PduReader, TimedOut, WireError
+from dicom_node.upper_layer.tls_transport import HandshakeFailed
+from dicom_node.upper_layer.transport import ConnectionLost, TimedOut, Transport
+from dicom_node.upper_layer.wire import Fragment, PduReader, WireError
 
 _log = get_logger(__name__)
 
 MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
+_HANDSHAKE_SECONDS = 10.0
 _RELEASED = wire.release_pdu(wire.RELEASE_RP)
 _BROKEN_REQUEST = "no valid association request came"
 _SILENT = "no association request came in time"
@@ -55,6 +57,9 @@ class Service(Protocol):
     def broken_off(self, caller: Caller, reason: str) -> None:
         """Write down that the connection ended for this reason before there was an association."""
 
+    def handshake_failed(self, caller: Caller, failure: HandshakeFailed) -> None:
+        """Write down that a TLS handshake came to nothing."""
+
     def accepted(self, association: "AcceptedAssociation") -> None:
         """Get ready: the peer has its answer, and needs a moment for its first message."""
 
@@ -73,7 +78,7 @@ class AcceptedAssociation:
 
     def __init__(
         self,
-        sock: socket.socket,
+        transport: Transport,
         address: str,
         supported: Supported,
         service: Service,
@@ -92,10 +97,8 @@ class AcceptedAssociation:
         self._service = service
         self._limits = limits
         self._memory = memory
-        self._sock = sock
-        sock.settimeout(None)
-        wire.limit_waiting(sock, socket.SO_SNDTIMEO, int(1e6 * _REQUEST_SECONDS))
-        self._reader = PduReader(sock, limits.max_pdu_bytes)
+        self._transport = transport
+        self._reader = PduReader(transport, limits.max_pdu_bytes)
         self._message = Message()
         self._accepted: Mapping[int, AcceptedContext] = {}
         self._image_due = 0.0
@@ -125,10 +128,7 @@ class AcceptedAssociation:
         """End the association from another thread: at once, or as soon as no message is under way."""
         self._leaving = True
         if at_once or not self._message.under_way:
-            try:
-                self._sock.shutdown(socket.SHUT_RD)
-            except OSError:
-                return
+            self._transport.stop_receiving()
 
     def run(self) -> None:
         """Serve the peer until it leaves or has to."""
@@ -152,6 +152,9 @@ class AcceptedAssociation:
             else:
                 self._note("peer was silent, too slow or without an image for too long")
                 farewell = wire.abort_pdu(0, by_provider=False)
+        except HandshakeFailed as failure:
+            if not self._leaving:
+                self._service.handshake_failed(self.caller, failure)
         except ConnectionLost:
             if self._leaving:
                 farewell = wire.abort_pdu(0, by_provider=False)
@@ -164,13 +167,14 @@ class AcceptedAssociation:
             self._message.abandon()
             if self.prepared is not None:
                 self.prepared.discard()
-            wire.hang_up(self._sock, farewell)
+            self._transport.hang_up(farewell)
             if refused is not None:  # only now: the database may be slow or away, and the peer goes on sending
                 refused.cut_off(reason)
             self._service.ended(self)
 
     def _establish(self) -> bool:
         """Read the request and answer it (PS3.8 7.1); tell whether there is an association now."""
+        names = self._transport.begin(min(_HANDSHAKE_SECONDS, self._limits.idle_seconds))
         pdu = self._reader.read(min(_REQUEST_SECONDS, self._limits.idle_seconds))
         if pdu.kind == wire.ABORT:
             return False
@@ -178,7 +182,7 @@ class AcceptedAssociation:
             raise WireError("first PDU is no association request")
         body = bytes(pdu.body)
         fixed = read_fixed_fields(body)
-        self.caller = Caller(fixed.calling_ae, fixed.called_ae, self.caller.address)
+        self.caller = Caller(fixed.calling_ae, fixed.called_ae, self.caller.address, names)
         rejection = self._service.admit(self, self.caller) if fixed.speaks_version_1 else access.OTHER_VERSION
         negotiated = None
         if rejection is None:
@@ -186,9 +190,9 @@ class AcceptedAssociation:
             rejection = access.OTHER_APPLICATION_CONTEXT
         if negotiated is None:
             self._service.rejected(self.caller, rejection)
-            self._send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
+            self._transport.send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
             return False
-        self._send(negotiated.encoded_answer)
+        self._transport.send(negotiated.encoded_answer)
         self.negotiated, self._accepted = negotiated, negotiated.accepted
         self._image_due = time.monotonic() + self._limits.no_image_seconds
         self._service.accepted(self)
@@ -206,13 +210,6 @@ class AcceptedAssociation:
         self._memory.remember(body, negotiated)
         return negotiated
 
-    def _send(self, encoded: bytes) -> None:
-        """Send a whole PDU; raise ConnectionLost when the peer does not take it in time."""
-        try:
-            self._sock.sendall(encoded)
-        except OSError as error:
-            raise ConnectionLost from error
-
     def _serve(self) -> None:
         """Take PDUs until the peer releases or aborts (PS3.8 7.2, 7.3)."""
         while not self._leaving:
@@ -221,7 +218,7 @@ class AcceptedAssociation:
                 for fragment in wire.fragments(pdu.body):
                     self._take(fragment)
             elif pdu.kind == wire.RELEASE_RQ:
-                self._send(_RELEASED)
+                self._transport.send(_RELEASED)
                 self._service.released(self)
                 return
             elif pdu.kind == wire.ABORT:
@@ -308,7 +305,7 @@ class AcceptedAssociation:
     def _respond(self, response: dict[int, int | bytes]) -> None:
         assert self.negotiated is not None  # noqa: S101 - messages come over an association only
         limit = self.negotiated.peer_max_pdu_bytes
-        self._send(wire.command_pdus(self._message.context_id, wire.encode_command(response), limit))
+        self._transport.send(wire.command_pdus(self._message.context_id, wire.encode_command(response), limit))
 
     def _note(self, what: str) -> None:
         _log.warning("association ended early", reason=what, address=self.address, calling_ae=self.calling_ae)

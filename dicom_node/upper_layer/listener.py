@@ -24,16 +24,16 @@ OnConnection = Callable[[socket.socket, str], None]
 
 
 class Listener:
-    """A listening TCP socket and the threads that serve it."""
+    """A listening TCP socket and the threads that serve it; ``setting`` is where its port comes from, for errors."""
 
-    def __init__(self, host: str, port: int, on_connection: OnConnection) -> None:
+    def __init__(self, host: str, port: int, on_connection: OnConnection, setting: str = "receive.port") -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
             msg = (
                 f"cannot listen on {host} port {port}: {error.strerror}; "
-                "change receive.host or receive.port, or stop what uses that port"
+                f"change receive.host or {setting}, or stop what uses that port"
             )
             raise SettingsError(msg) from error
         self.port = int(self._socket.getsockname()[1])

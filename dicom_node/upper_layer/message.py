@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from dicom_node.upper_layer.wire import Fragment, TimedOut, WireError
+from dicom_node.upper_layer.transport import TimedOut
+from dicom_node.upper_layer.wire import Fragment, WireError
 
 SLOWEST_BYTES_PER_SECOND = 8192
 """A message may take the idle time plus its size at this rate; a peer that drips bytes loses its association."""

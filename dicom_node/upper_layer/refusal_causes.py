@@ -8,6 +8,7 @@ from dicom_node.format.sop_classes import every_storage_class, policy_word
 from dicom_node.format.syntaxes import CANDIDATES
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.presentation import ContextResult, RefusedContext
+from dicom_node.upper_layer.tls_transport import HandshakeFailed
 from tracking.refusals import Refusal, RefusalKind
 
 MOST_NAMED = 8
@@ -80,6 +81,11 @@ def broken_off(caller: Caller, reason: str) -> Refusal:
     return Refusal(
         RefusalKind.ASSOCIATION, reason, cure, "A-ABORT", caller.calling_ae, caller.called_ae, caller.address
     )
+
+
+def failed_handshake(caller: Caller, failure: HandshakeFailed) -> Refusal:
+    """Return the trace of a TLS handshake that came to nothing."""
+    return Refusal(RefusalKind.ASSOCIATION, failure.reason, failure.cure, "TLS", address=caller.address)
 
 
 def refused_instance(caller: Caller, status: str, reason: str, sop_class_uid: str, syntax_uid: str) -> Refusal:

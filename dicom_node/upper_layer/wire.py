@@ -4,11 +4,12 @@ Both sides use this module: :mod:`.association` when a peer calls us, :mod:`dico
 Association requests are read in :mod:`.association_request`; what is here is what moves images.
 """
 
-import socket
 import struct
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+from dicom_node.upper_layer.transport import ConnectionLost, Transport
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 
@@ -18,16 +19,9 @@ MAX_CONTROL_PDU_BYTES = 1 << 18
 PDU_TOLERANCE_BYTES = 4096
 """Some peers count the maximum length without the headers of the fragments; that is forgiven, 4 GB are not."""
 
-_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-"""Linux delays acknowledgements by 40 ms. A sender with Nagle's algorithm, such as DCMTK's, then waits with the end
-of each image for the acknowledgement of its beginning. The option wears off, so it is set after every read."""
-
-_LARGEST_DRAIN = 1 << 22
-
 _PDU_HEADER = struct.Struct(">BxI")
 _FRAGMENT_HEADER = struct.Struct(">IBB")
 _ELEMENT_HEADER = struct.Struct("<HHI")
-_TIME = struct.Struct("@ll")
 
 GROUP_LENGTH = 0x00000000
 AFFECTED_SOP_CLASS = 0x00000002
@@ -55,14 +49,6 @@ class WireError(Exception):
         self.reason = reason
 
 
-class ConnectionLost(Exception):
-    """The transport connection ended in the middle of something."""
-
-
-class TimedOut(Exception):
-    """The peer was silent, or slower than the bound, for too long."""
-
-
 class Pdu(NamedTuple):
     """A received PDU; ``body`` is valid until the next read."""
 
@@ -80,15 +66,14 @@ class Fragment(NamedTuple):
 
 
 class PduReader:
-    """Reads one PDU after another from a socket into one buffer of fixed size.
+    """Reads one PDU after another from a connection into one buffer of fixed size.
 
     pynetdicom believes the length in a PDU's header and would buffer 4 GB for a stranger; here a claim beyond the
     bound is a :class:`WireError` before a byte of it is read.
     """
 
-    def __init__(self, sock: socket.socket, max_pdu_bytes: int) -> None:
-        self._socket = sock
-        self._quick_ack = _QUICK_ACK if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+    def __init__(self, transport: Transport, max_pdu_bytes: int) -> None:
+        self._transport = transport
         self._max_data = max_pdu_bytes + PDU_TOLERANCE_BYTES
         self._buffer = bytearray(self._max_data + _PDU_HEADER.size)
         self._start = self._end = 0
@@ -122,32 +107,14 @@ class PduReader:
             self._start = self._end = 0
         if self._start + wanted > len(self._buffer):
             self._make_room(wanted)
-        if self._socket.gettimeout() is not None:
-            self._socket.settimeout(None)  # the kernel keeps the time: one call instead of a poll before each
         view = memoryview(self._buffer)
         while (missing := self._start + wanted - self._end) > 0:
             # The rest of a PDU is waited for in one call; behind its end, whatever is there is taken along.
             whole = wanted > _PDU_HEADER.size
-            received = self._receive(view[self._end :][: missing if whole else None], deadline, whole=whole)
+            received = self._transport.receive(view[self._end :][: missing if whole else None], deadline, whole=whole)
             if received == 0:
                 raise ConnectionLost
             self._end += received
-
-    def _receive(self, into: memoryview, deadline: float, *, whole: bool) -> int:
-        """Receive what is there, or until ``into`` is full, and return the number of bytes; 0 is the end."""
-        microseconds = int(1e6 * (deadline - time.monotonic()))
-        if microseconds <= 0:
-            raise TimedOut
-        try:
-            limit_waiting(self._socket, socket.SO_RCVTIMEO, microseconds)
-            received = self._socket.recv_into(into, 0, socket.MSG_WAITALL if whole else 0)
-            if self._quick_ack is not None:
-                self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
-        except BlockingIOError as error:
-            raise TimedOut from error
-        except OSError as error:
-            raise ConnectionLost from error
-        return received
 
     def _make_room(self, wanted: int) -> None:
         """Move what is unread to the front; a long association request gets a larger buffer."""
@@ -156,11 +123,6 @@ class PduReader:
             self._buffer = bytearray(wanted)
         self._buffer[: len(unread)] = unread
         self._start, self._end = 0, len(unread)
-
-
-def limit_waiting(sock: socket.socket, option: int, microseconds: int) -> None:
-    """Bound how long a blocking socket receives (SO_RCVTIMEO) or sends (SO_SNDTIMEO) in one call."""
-    sock.setsockopt(socket.SOL_SOCKET, option, _TIME.pack(*divmod(microseconds, 1_000_000)))
 
 
 def fragments(body: memoryview) -> Iterator[Fragment]:
@@ -237,26 +199,6 @@ def number(command: Mapping[int, bytes], tag: int) -> int:
         what = f"command element {tag:08X} is missing or no US"
         raise WireError(what, reason=6)
     return int.from_bytes(raw, "little")
-
-
-def hang_up(sock: socket.socket, farewell: bytes = b"", *, patience: float = 1.0) -> None:
-    """Send a last PDU, wait a moment until the peer has taken it, and close.
-
-    Closing with unread data would reset the connection, and the peer might never see why it was turned away.
-    """
-    try:
-        sock.settimeout(patience)
-        if farewell:
-            sock.sendall(farewell)
-        sock.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + patience
-        drained = 0
-        while drained < _LARGEST_DRAIN and time.monotonic() < deadline and (unread := sock.recv(65536)):
-            drained += len(unread)
-    except OSError:
-        pass
-    finally:
-        sock.close()
 
 
 def whole_pdu(pdu: Pdu) -> bytes:

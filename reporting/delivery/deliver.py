@@ -7,6 +7,7 @@ from dataclasses import replace
 from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
+from config.certificates import client_tls
 from config.errors import RefusedByPeer, SettingsError
 from config.settings import DicomDestination, Hl7Destination, Settings
 from dicom_node.storage_scu.send import StoreOutcome, Target, offer, store
@@ -136,6 +137,7 @@ class DeliverHandler:
             calling_ae=destination.calling_ae_title or self._settings.node.ae_title,
             connect_seconds=destination.connect_seconds,
             response_seconds=destination.response_seconds,
+            tls=client_tls(destination),
         )
         if document.kind == "sr":
             return self._offer(delivery, destination, target)
@@ -205,7 +207,8 @@ class DeliverHandler:
         connections: dict[str, MllpConnection] = self._kept.__dict__.setdefault("connections", {})
         if destination.name not in connections:
             peer = MllpPeer(
-                destination.host, destination.port, destination.connect_seconds, destination.response_seconds
-            )
+                destination.host, destination.port, destination.connect_seconds, destination.response_seconds,
+                client_tls(destination),
+            )  # fmt: skip
             connections[destination.name] = MllpConnection(peer)
         return connections[destination.name]

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from config.certificates import client_tls
 from config.settings import DicomDestination, Hl7Destination
 from dicom_node.storage_scu import send
 from reporting.hl7 import mllp
@@ -38,11 +39,11 @@ def ask(destination: DicomDestination | Hl7Destination, own_ae_title: str) -> Ec
     where = f"{destination.host}:{destination.port}"
     start = time.perf_counter()
     if isinstance(destination, Hl7Destination):
-        mllp.probe(destination.host, destination.port, connect_seconds)
+        mllp.probe(destination.host, destination.port, connect_seconds, client_tls(destination))
         return EchoAnswer(f"MLLP port {where} accepts connections", time.perf_counter() - start)
     target = send.Target(
         host=destination.host, port=destination.port, called_ae=destination.ae_title,
         calling_ae=destination.calling_ae_title or own_ae_title, connect_seconds=connect_seconds,
-        response_seconds=min(destination.response_seconds, LONGEST_WAIT_SECONDS),
+        response_seconds=min(destination.response_seconds, LONGEST_WAIT_SECONDS), tls=client_tls(destination),
     )  # fmt: skip
     return EchoAnswer(f"{destination.ae_title} at {where} answers C-ECHO", send.echo(target).seconds)

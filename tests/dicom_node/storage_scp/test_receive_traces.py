@@ -14,7 +14,7 @@ from dicom_node.format.syntaxes import EXPLICIT_LITTLE
 from dicom_node.storage_scu.send import Association, echo, store
 from dicom_node.upper_layer import wire
 from dicom_node.upper_layer.access import CALLING_AE_UNKNOWN
-from dicom_node.upper_layer.association import AcceptedAssociation
+from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, request
 from tracking.refusals import RefusalKind
 
@@ -165,10 +165,10 @@ def test_a_caller_that_does_not_stay_for_its_rejection_is_traced(
     start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hang_up(*_: object) -> None:
-        raise wire.ConnectionLost
+        raise ConnectionLost
 
     node = start_node(peers=[{"name": "pacs", "ae_title": "PACS"}], known_peers_only=True)
-    monkeypatch.setattr(AcceptedAssociation, "_send", hang_up)
+    monkeypatch.setattr(PlainTransport, "send", hang_up)
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request())
         [entry] = node.refusals()

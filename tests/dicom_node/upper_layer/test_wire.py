@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_node.upper_layer import wire
-from dicom_node.upper_layer.wire import ConnectionLost, PduReader, TimedOut, WireError
+from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, TimedOut
+from dicom_node.upper_layer.wire import PduReader, WireError
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -33,7 +34,7 @@ def test_pdus_are_read_one_after_another_however_they_are_cut(pair: Pair) -> Non
 
     sender = threading.Thread(target=send)
     sender.start()
-    reader = PduReader(ours, 40000)
+    reader = PduReader(PlainTransport(ours, 5), 40000)
     for n in range(12):
         [fragment] = wire.fragments(reader.read(5).body)
         assert bytes(fragment.data) == bytes([n]) * 3000 * (n + 1)
@@ -55,20 +56,20 @@ def test_a_claim_beyond_the_bound_is_refused_before_it_is_read(pair: Pair, heade
     ours, theirs = pair
     theirs.sendall(header)
     with pytest.raises(WireError) as caught:
-        PduReader(ours, 16384).read(5)
+        PduReader(PlainTransport(ours, 5), 16384).read(5)
     assert caught.value.reason == reason
 
 
 def test_a_peer_slightly_beyond_the_agreed_length_is_forgiven(pair: Pair) -> None:
     ours, theirs = pair
     theirs.sendall(wire.command_pdu(1, bytes(16384 + 12)))
-    assert len(PduReader(ours, 16384).read(5).body) == 16384 + 18
+    assert len(PduReader(PlainTransport(ours, 5), 16384).read(5).body) == 16384 + 18
 
 
 def test_silence_and_dripping_time_out(pair: Pair) -> None:
     ours, theirs = pair
     with pytest.raises(TimedOut):
-        PduReader(ours, 4096).read(0.05)
+        PduReader(PlainTransport(ours, 5), 4096).read(0.05)
     stop = threading.Event()
 
     def drip() -> None:
@@ -79,7 +80,7 @@ def test_silence_and_dripping_time_out(pair: Pair) -> None:
     dripper.start()
     start = time.monotonic()
     with pytest.raises((TimedOut, WireError)):
-        PduReader(ours, 4096).read(0.1)
+        PduReader(PlainTransport(ours, 5), 4096).read(0.1)
     assert time.monotonic() - start < 2
     stop.set()
     dripper.join()
@@ -90,7 +91,7 @@ def test_an_early_end_is_a_lost_connection(pair: Pair) -> None:
     theirs.sendall(b"\x04\x00\x00")
     theirs.shutdown(socket.SHUT_WR)
     with pytest.raises(ConnectionLost):
-        PduReader(ours, 4096).read(1)
+        PduReader(PlainTransport(ours, 5), 4096).read(1)
 
 
 @given(st.binary(max_size=300))
