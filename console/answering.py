@@ -11,8 +11,9 @@ from config.errors import ActionRefused
 from config.logs import get_logger
 from console.words import printable
 from inference.findings import Box, Finding, Level, ModelIdentity, finding_from_json
+from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
 from reporting.identity import derived_uid, tracking_uid
-from reporting.reading import ClaimedFinding, claim_words, claims_of, percent, region_claim, region_number, regions_of
+from reporting.words import claim_words
 from tracking.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
 from tracking.feedback import (
     LONGEST_NAME,

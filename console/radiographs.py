@@ -13,15 +13,8 @@ from pydicom.errors import InvalidDicomError
 from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import Box, Finding, finding_from_json
-from reporting.reading import (
-    ClaimedFinding,
-    claim_words,
-    claims_of,
-    percent,
-    region_claim,
-    region_number,
-    regions_of,
-)
+from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
+from reporting.words import claim_words
 from tracking.analyses import FindingRecord, StoredAnalysis
 
 log = get_logger(__name__)

@@ -8,21 +8,9 @@ from typing import Any, TypeVar
 
 from pydicom.uid import UID
 
-from reporting.reading import (
-    DISCLAIMER,
-    NOTHING_STATED,
-    SCORED_ONLY,
-    Claim,
-    ClaimedFinding,
-    claim_words,
-    claims_of,
-    listed,
-    percent,
-    percentages,
-    right_calls,
-    study_claims,
-)
-from reporting.reading import gist as _gist
+from reporting.claims import Claim, ClaimedFinding, claims_of, listed, percent, percentages, study_claims
+from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words, right_calls
+from reporting.words import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
 from tracking.study_filter import Need

@@ -11,8 +11,8 @@ from config.settings import Settings
 from inference.findings import ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
 from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
-from reporting.report import ReportClass, report_uids
 from reporting.source import SourceImage, read_source
+from reporting.sr.report import ReportClass, report_uids
 from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.documents import documents_out

@@ -3,7 +3,7 @@
 from pydicom.sr.coding import Code
 
 from inference import findings
-from reporting.reading import Claim
+from reporting.claims import Claim
 
 IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 """CID 7021; the root that viewers look for."""

@@ -21,16 +21,16 @@ from inference.findings import Finding, Remark, remarks_to_json
 from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
-from reporting.capture import build_capture, capture_uids
-from reporting.carried import CaptureKey, Carried, carried_captures
+from reporting.capture.carried import CaptureKey, Carried, carried_captures
+from reporting.capture.map_capture import build_map_capture, map_uids
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.claims import ClaimedFinding, mapped_of
 from reporting.conformance import check_capture, check_map_capture, check_message, check_report
-from reporting.documents import StoredFile, write_document
-from reporting.map_capture import build_map_capture, map_uids
-from reporting.message import ReportReference, build_message, message_id
-from reporting.radiograph import Radiograph
-from reporting.reading import ClaimedFinding, mapped_of
-from reporting.report import BuiltObject, ReportClass, build_report, report_uids
-from reporting.report_classes import ORDER, expected_class
+from reporting.document_store import StoredFile, write_document
+from reporting.hl7.message import ReportReference, build_message, message_id
+from reporting.sr.report import BuiltObject, ReportClass, build_report, report_uids
+from reporting.sr.report_classes import ORDER, expected_class
 from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import DocumentRecord, note_left_out, record_documents

@@ -18,11 +18,12 @@ from inference.findings import (
     remarks_to_json,
 )
 from inference.pixels import Picture
-from reporting.drawing import Caption
-from reporting.map_overlay import draw_map
-from reporting.overlay import draw_capture
-from reporting.radiograph import Radiograph
-from reporting.reading import ClaimedFinding, claims_of, gist, mapped_of, summary
+from reporting.capture.drawing import Caption
+from reporting.capture.map_overlay import draw_map
+from reporting.capture.overlay import draw_capture
+from reporting.capture.radiograph import Radiograph
+from reporting.claims import ClaimedFinding, claims_of, mapped_of
+from reporting.words import gist, summary
 
 _NO_STUDY = "Of a file that belongs to no study."
 
@@ -30,7 +31,7 @@ _NO_STUDY = "Of a file that belongs to no study."
 def answer_lines(analysis: ImageAnalysis) -> list[str]:
     """Return the answer in lines without full stops: what is stated, each finding, how the image was read.
 
-    Of an image that was not analysed the reason stands first. The disclaimer, ``reporting.reading.DISCLAIMER``, is for
+    Of an image that was not analysed the reason stands first. The disclaimer, ``reporting.words.DISCLAIMER``, is for
     the caller to put before all answers.
     """
     remarks = [remark.text.rstrip(".") for remark in analysis.remarks]

@@ -35,7 +35,7 @@ from pydicom.uid import RE_VALID_UID
 from config.errors import UnreadableInstance
 from inference.findings import Remark, RemarkKind
 from reporting.charset import CharacterSet, quiet, understand
-from reporting.explicit import raw_element, tag_of, vr_of
+from reporting.elements import raw_element, tag_of, vr_of
 
 FILING = ("PatientName", "PatientID", "IssuerOfPatientID", "StudyInstanceUID")
 """Repeated to the byte whatever they hold."""

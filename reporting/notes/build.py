@@ -9,14 +9,14 @@ from hl7apy.exceptions import HL7apyException
 from config.errors import DocumentRejected, UnreadableInstance
 from config.settings import Settings
 from reporting.charset import quiet
-from reporting.documents import StoredFile, read_document, write_document
-from reporting.er7 import FIELD, SEGMENT_END
-from reporting.message import CODECS, BuiltMessage
+from reporting.document_store import StoredFile, read_document, write_document
+from reporting.hl7.er7 import FIELD, SEGMENT_END
+from reporting.hl7.message import CODECS, BuiltMessage
+from reporting.hl7.verdict import judge
 from reporting.notes.correction import build_correction
 from reporting.notes.rejection import Sender, build_rejection_note, referenced_uids
-from reporting.report import BuiltObject
 from reporting.source import SourceImage, read_source
-from reporting.verdict import judge
+from reporting.sr.report import BuiltObject
 from tracking.rejections import CORRECTION, Note
 
 

@@ -7,8 +7,8 @@ are, so that nothing needs to be decoded.
 
 from datetime import UTC, datetime
 
-from reporting.er7 import FIELD, SEGMENT_END
-from reporting.message import BuiltMessage
+from reporting.hl7.er7 import FIELD, SEGMENT_END
+from reporting.hl7.message import BuiltMessage
 from tracking.reasons import Reason
 from tracking.rejections import Note
 

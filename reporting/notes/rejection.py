@@ -15,9 +15,9 @@ from pydicom.sr.coding import Code
 
 from reporting.account import MANUFACTURER
 from reporting.charset import quiet
-from reporting.encode import encode
-from reporting.report import BuiltObject
+from reporting.part10 import encode
 from reporting.source import SourceImage
+from reporting.sr.report import BuiltObject
 from tracking.reasons import Reason
 from tracking.rejections import KEY_OBJECT_SELECTION, Note
 
