@@ -13,12 +13,13 @@ from config.errors import DocumentRejected
 from config.settings import FhirDestination
 from reporting import codes
 from reporting.account import Account
+from reporting.claims import Claim, study_claims
 from reporting.fhir.bundle import BuiltBundle
 from reporting.fhir.identifiers import urn
 from reporting.fhir.observation import observed_findings
 from reporting.fhir.status import AMENDED, ENTERED_IN_ERROR, PRELIMINARY, status_of
 from reporting.fhir.superseded import Entry, linked_urls, load_entries
-from reporting.reading import DISCLAIMER, Claim, study_claims
+from reporting.words import DISCLAIMER
 
 _STATUSES = {PRELIMINARY, AMENDED, ENTERED_IN_ERROR}
 

@@ -7,7 +7,8 @@ from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.reference import Reference
 
 from reporting import codes
-from reporting.account import Account, summarise
+from reporting.account import Account
+from reporting.claims import Claim, study_claims
 from reporting.fhir.coding import DIAGNOSTIC_SERVICE, IDENTIFIER_TYPE, concept, term
 from reporting.fhir.identifiers import full_url, report_identifier
 from reporting.fhir.imaging_study import study_url
@@ -15,7 +16,7 @@ from reporting.fhir.narrative import narrative
 from reporting.fhir.observation import ObservedFinding
 from reporting.fhir.status import status_of
 from reporting.fhir.text import clean, study_time
-from reporting.reading import Claim, study_claims
+from reporting.impression import summarise
 from reporting.source import SourceImage
 
 RADIOLOGY = term(DIAGNOSTIC_SERVICE, "RAD", "Radiology")

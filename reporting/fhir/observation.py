@@ -10,6 +10,7 @@ from fhir.resources.R4B.reference import Reference
 from inference.findings import Finding
 from reporting import codes
 from reporting.account import Account, AnalysedImage
+from reporting.claims import Claim, ClaimedFinding, claims_of, number
 from reporting.fhir.coding import INTERPRETATION, OBSERVATION_CATEGORY, SYSTEMS, concept, term
 from reporting.fhir.device import device_url
 from reporting.fhir.identifiers import dicom_identifier, full_url
@@ -17,7 +18,7 @@ from reporting.fhir.imaging_study import study_url
 from reporting.fhir.status import status_of
 from reporting.fhir.text import study_time
 from reporting.identity import tracking_uid
-from reporting.reading import DISCLAIMER, Claim, ClaimedFinding, claims_of, number, sentence
+from reporting.words import DISCLAIMER, sentence
 
 IMAGING = term(OBSERVATION_CATEGORY, "imaging", "Imaging")
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from config.errors import DocumentRejected
 from inference.findings import Finding
-from reporting.account import Account, AnalysedImage, summarise
+from reporting.account import Account, AnalysedImage
+from reporting.claims import Claim, claims_of, number
 from reporting.fhir.bundle import build_bundle, bundle_uid
 from reporting.fhir.check import check_bundle, check_bundle_alone
 from reporting.identity import tracking_uid
-from reporting.reading import DISCLAIMER, Claim, claims_of, number
+from reporting.impression import summarise
+from reporting.words import DISCLAIMER
 from tests.accounts import CHESTS, FILED_WRONG, MODEL, SLOPPY, account, chest, good_header, lateral
 from tests.reporting.fhir.conftest import ISSUER, SYSTEM, destination
 
