@@ -27,9 +27,10 @@ from reporting.capture.drawing import Caption
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, claims_of, percent, region_number, regions_of
-from reporting.conformance import check_message, check_report
 from reporting.hl7.message import build_message
+from reporting.hl7.message_gate import check_message
 from reporting.sr.report import build_report
+from reporting.sr.report_gate import check_report
 from reporting.words import DISCLAIMER
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
 from tracking.study_page import FindingDetail

@@ -13,10 +13,11 @@ from inference.findings import Finding, Remark, RemarkKind
 from reporting import codes
 from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.claims import claims_of
-from reporting.conformance import check_report
 from reporting.identity import device_uid
 from reporting.impression import summarise
-from reporting.sr.report import ReportClass, build_report
+from reporting.sr.report import build_report
+from reporting.sr.report_classes import ReportClass
+from reporting.sr.report_gate import check_report
 from tests.accounts import (
     CHESTS,
     COLUMNS,
