@@ -114,7 +114,7 @@ def _keys(location: Iterable[int | str]) -> list[str]:
     for part in location:
         if isinstance(part, int) and keys:
             keys[-1] += f"[{part + 1}]"
-        elif part not in {"dicom", "hl7"}:
+        elif part not in {"dicom", "hl7", "fhir"}:
             keys.append(str(part))
     return keys
 

@@ -7,6 +7,7 @@ here. Unknown keys are errors, so that a misspelt option is never silently ignor
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -256,7 +257,87 @@ class Hl7Destination(TlsDestination):
     response_seconds: Timeout = 30
 
 
-Destination = Annotated[DicomDestination | Hl7Destination, Field(discriminator="kind")]
+class FhirDestination(Section):
+    """A FHIR R4 server that results are sent to as transactions."""
+
+    kind: Literal["fhir"]
+    name: Name
+    url: str = Field(max_length=2000)
+    allow_http: bool = False
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    token_url: str = Field(default="", max_length=2000)
+    client_id: str = Field(default="", max_length=256)
+    client_secret_file: Path | None = None
+    scope: str = Field(default="", max_length=1000)
+    patient: Literal["reference", "create"] = "reference"
+    patient_systems: dict[str, str] = {}
+    scored_only: bool = False
+    connect_seconds: Timeout = 10
+    response_seconds: Timeout = 60
+
+    @model_validator(mode="after")
+    def _safe_addresses(self) -> Self:
+        for key, address in (("url", self.url), ("token_url", self.token_url)):
+            if address:
+                _web_address(key, address, allow_http=self.allow_http)
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_log_in(self) -> Self:
+        client = (self.token_url, self.client_id, self.client_secret_file)
+        if any(client) and not all(client):
+            msg = "give token_url, client_id and client_secret_file together, or none of them"
+            raise ValueError(msg)
+        if self.token_file is not None and any(client):
+            msg = "give either token_file or token_url with client_id and client_secret_file, not both"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def host(self) -> str:
+        """Return the server's name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Return the server's TCP port."""
+        parts = urlsplit(self.url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _web_address(key: str, address: str, *, allow_http: bool) -> None:
+    """Refuse an address that is none, holds a password, or would send patient data in the clear."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        msg = f'{key}: give an address such as "https://fhir.example/r4", without a query'
+        raise ValueError(msg)
+    if parts.username is not None or parts.password is not None:
+        msg = f"{key}: take the password out of the address; use token_file or client_secret_file"
+        raise ValueError(msg)
+    if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
+        msg = (
+            f"{key}: patient data would cross the network in the clear; use https, or set allow_http = true where "
+            "something else encrypts the way"
+        )
+        raise ValueError(msg)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can be reached by a name or an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Destination = Annotated[DicomDestination | Hl7Destination | FhirDestination, Field(discriminator="kind")]
 
 
 class DeliverySettings(Section):
@@ -325,12 +406,7 @@ class ConsoleSettings(Section):
     @property
     def is_local(self) -> bool:
         """Say whether only this machine can reach the pages."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 class AuditSettings(Section):
@@ -424,6 +500,6 @@ class Settings(BaseSettings):
         """Return the folder of the documents built here."""
         return self.node.data_dir / "documents"
 
-    def destination(self, name: str) -> DicomDestination | Hl7Destination | None:
+    def destination(self, name: str) -> Destination | None:
         """Return the destination of that name, or None when the settings no longer have it."""
         return next((entry for entry in self.destinations if entry.name == name), None)
