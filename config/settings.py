@@ -7,6 +7,7 @@ here. Unknown keys are errors, so that a misspelt option is never silently ignor
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -41,6 +42,16 @@ def _host(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+
+
+def _read_secret(key: str, file: Path) -> str:
+    """Return what a file of one secret holds; raises SettingsError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        msg = f"{key}: {file} cannot be read: {reason}; give it to the user the node runs as"
+        raise SettingsError(msg) from None
 
 
 class Section(BaseModel):
@@ -218,6 +229,79 @@ class DeliverySettings(Section):
     give_up_after_hours: float = Field(default=72, gt=0)
 
 
+def is_web_address(value: str) -> bool:
+    """Say whether passwords and tokens may travel to an address: it has https, or leads to this machine."""
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    plain = value.isascii() and value.isprintable() and not any(mark in value for mark in "?#@\\ ")
+    return bool(host) and plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host)))
+
+
+def _web_address(value: str) -> str:
+    if not is_web_address(value):
+        msg = 'an address such as "https://login.hospital.example", with http for this machine only'
+        raise ValueError(msg)
+    return value
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ConsoleRole = Literal["viewer", "radiologist", "administrator"]
+
+
+class OpenIdSettings(Section):
+    """Log in to the web pages with OpenID Connect: where the provider is, and what role it gives."""
+
+    issuer: WebAddress
+    address: WebAddress
+    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: Path | None = None
+    name: str = Field(default="OpenID Connect", min_length=1, max_length=64)
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claims: tuple[str, ...] = ("preferred_username", "email", "sub")
+    role_claim: str = "groups"
+    roles: dict[str, ConsoleRole] = {}
+    default_role: ConsoleRole | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if "openid" not in self.scopes:
+            msg = 'scopes must have "openid"'
+            raise ValueError(msg)
+        if not self.roles and self.default_role is None:
+            msg = "nobody would get a role: give [console.openid.roles], or default_role, or both"
+            raise ValueError(msg)
+        if self.client_secret.get_secret_value() and self.client_secret_file is not None:
+            msg = "give the client's secret in the environment or in client_secret_file, not in both"
+            raise ValueError(msg)
+        return self
+
+    def secret(self) -> str:
+        """Return the client's secret; empty for a public client.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read.
+        """
+        if self.client_secret_file is None:
+            return self.client_secret.get_secret_value()
+        return _read_secret("console.openid.client_secret_file", self.client_secret_file)
+
+
 class ConsoleSettings(Section):
     """The web pages."""
 
@@ -234,6 +318,8 @@ class ConsoleSettings(Section):
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
     dicomweb: bool = True
     store_instances: int = Field(default=200, ge=1, le=5000)
+    openid: OpenIdSettings | None = None
+    local_login: Literal["all", "administrators"] = "all"
 
     @model_validator(mode="before")
     @classmethod
@@ -268,6 +354,16 @@ class ConsoleSettings(Section):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _somebody_can_log_in(self) -> Self:
+        if self.local_login == "administrators" and self.openid is None:
+            msg = 'local_login = "administrators" needs [console.openid]: nobody else could log in'
+            raise ValueError(msg)
+        if self.openid is not None and self.openid.address.startswith("http:") and self.is_encrypted:
+            msg = "openid.address begins with http, but browsers reach the pages over TLS: write https"
+            raise ValueError(msg)
+        return self
+
     @property
     def is_encrypted(self) -> bool:
         """Say whether browsers reach the pages over TLS, spoken by the console or by a proxy before it."""
@@ -276,12 +372,7 @@ class ConsoleSettings(Section):
     @property
     def is_local(self) -> bool:
         """Say whether only this machine can reach the pages."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_this_machine(self.host)
 
 
 class AuditSettings(Section):
@@ -348,14 +439,8 @@ class Settings(BaseSettings):
         SettingsError
             The file cannot be read.
         """
-        file = self.database.url_file
-        if file is not None:
-            try:
-                return file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                msg = f"database.url_file: {file} cannot be read: {reason}; give it to the user the node runs as"
-                raise SettingsError(msg) from None
+        if self.database.url_file is not None:
+            return _read_secret("database.url_file", self.database.url_file)
         return self.database.url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'cxrnode.db'}"
 
     @property
