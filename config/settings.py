@@ -4,7 +4,7 @@ Order of precedence: environment (``CXRNODE_RECEIVE__PORT=11112``), then the set
 here. Unknown keys are errors, so that a misspelt option is never silently ignored.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.errors import SettingsError
+from config.web_address import is_loopback, is_web_address
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PeerPort = Annotated[int, Field(ge=1, le=65535)]
@@ -42,6 +43,16 @@ def _host(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+
+
+def _read_secret(key: str, file: Path) -> str:
+    """Return what a file of one secret holds; raises SettingsError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        msg = f"{key}: {file} cannot be read: {reason}; give it to the user the node runs as"
+        raise SettingsError(msg) from None
 
 
 class Section(BaseModel):
@@ -280,7 +291,7 @@ class FhirDestination(Section):
     def _safe_addresses(self) -> Self:
         for key, address in (("url", self.url), ("token_url", self.token_url)):
             if address:
-                _web_address(key, address, allow_http=self.allow_http)
+                _check_server_address(key, address, allow_http=self.allow_http)
         return self
 
     @model_validator(mode="after")
@@ -306,7 +317,7 @@ class FhirDestination(Section):
         return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _web_address(key: str, address: str, *, allow_http: bool) -> None:
+def _check_server_address(key: str, address: str, *, allow_http: bool) -> None:
     """Refuse an address that is none, holds a password, or would send patient data in the clear."""
     try:
         parts = urlsplit(address)
@@ -327,16 +338,6 @@ def _web_address(key: str, address: str, *, allow_http: bool) -> None:
         raise ValueError(msg)
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can be reached by a name or an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 Destination = Annotated[DicomDestination | Hl7Destination | FhirDestination, Field(discriminator="kind")]
 
 
@@ -346,6 +347,59 @@ class DeliverySettings(Section):
     first_retry_seconds: float = Field(default=5, gt=0)
     longest_retry_seconds: float = Field(default=900, gt=0)
     give_up_after_hours: float = Field(default=72, gt=0)
+
+
+def _web_address(value: str) -> str:
+    if not is_web_address(value):
+        msg = 'an address such as "https://login.hospital.example", with http for this machine only'
+        raise ValueError(msg)
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ConsoleRole = Literal["viewer", "radiologist", "administrator"]
+
+
+class OpenIdSettings(Section):
+    """Log in to the web pages with OpenID Connect: where the provider is, and what role it gives."""
+
+    issuer: WebAddress
+    address: WebAddress
+    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: Path | None = None
+    name: str = Field(default="OpenID Connect", min_length=1, max_length=64)
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claims: tuple[str, ...] = ("preferred_username", "email", "sub")
+    role_claim: str = "groups"
+    roles: dict[str, ConsoleRole] = {}
+    default_role: ConsoleRole | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if "openid" not in self.scopes:
+            msg = 'scopes must have "openid"'
+            raise ValueError(msg)
+        if not self.roles and self.default_role is None:
+            msg = "nobody would get a role: give [console.openid.roles], or default_role, or both"
+            raise ValueError(msg)
+        if self.client_secret.get_secret_value() and self.client_secret_file is not None:
+            msg = "give the client's secret in the environment or in client_secret_file, not in both"
+            raise ValueError(msg)
+        return self
+
+    def secret(self) -> str:
+        """Return the client's secret; empty for a public client.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read.
+        """
+        if self.client_secret_file is None:
+            return self.client_secret.get_secret_value()
+        return _read_secret("console.openid.client_secret_file", self.client_secret_file)
 
 
 class ConsoleSettings(Section):
@@ -364,6 +418,8 @@ class ConsoleSettings(Section):
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
     dicomweb: bool = True
     store_instances: int = Field(default=200, ge=1, le=5000)
+    openid: OpenIdSettings | None = None
+    local_login: Literal["all", "administrators"] = "all"
 
     @model_validator(mode="before")
     @classmethod
@@ -395,6 +451,16 @@ class ConsoleSettings(Section):
                 "cross the network in the clear: set console.tls_certificate and console.tls_key, or "
                 "console.trusted_proxies to the proxy that speaks TLS before it, or host to 127.0.0.1"
             )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_can_log_in(self) -> Self:
+        if self.local_login == "administrators" and self.openid is None:
+            msg = 'local_login = "administrators" needs [console.openid]: nobody else could log in'
+            raise ValueError(msg)
+        if self.openid is not None and self.openid.address.startswith("http:") and self.is_encrypted:
+            msg = "openid.address begins with http, but browsers reach the pages over TLS: write https"
             raise ValueError(msg)
         return self
 
@@ -480,14 +546,8 @@ class Settings(BaseSettings):
         SettingsError
             The file cannot be read.
         """
-        file = self.database.url_file
-        if file is not None:
-            try:
-                return file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                msg = f"database.url_file: {file} cannot be read: {reason}; give it to the user the node runs as"
-                raise SettingsError(msg) from None
+        if self.database.url_file is not None:
+            return _read_secret("database.url_file", self.database.url_file)
         return self.database.url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'cxrnode.db'}"
 
     @property

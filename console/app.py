@@ -28,6 +28,7 @@ from console.pages import (
     login,
     metrics,
     models,
+    openid,
     plots,
     refusals,
     static,
@@ -43,7 +44,7 @@ from tracking.database import Database
 log = get_logger(__name__)
 PAGES = (
     worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, refusals, audit_log, users,
-    health, metrics, static, login, live, filters,
+    health, metrics, static, login, openid, live, filters,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.

@@ -14,6 +14,7 @@ from config.settings import Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
+from console.access.openid.provider import Provider
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
 from console.answers import Answers
@@ -48,6 +49,7 @@ class Site:
         self.database = database
         self.sessions = Sessions(settings.console, database)
         self.answers = Answers(settings)
+        self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, extensions=["jinja2.ext.i18n"],

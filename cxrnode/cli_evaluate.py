@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cxrnode.command import Json, err, out, train_extra
@@ -258,6 +257,8 @@ def _warn(seen: Mapping[str, Mapping[str, int]]) -> None:
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int], Callable[[int], None]]]:
     """Yield what is told the number of pictures, and then after each how many are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task(escape(what), total=None)

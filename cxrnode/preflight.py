@@ -3,13 +3,13 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
 
 from config.errors import PackageError, SettingsError
 from config.settings import Settings
+from config.web_address import is_loopback
 from tracking.database import parse_url
 
 _EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
@@ -125,12 +125,12 @@ def _console_tls(settings: Settings) -> Iterator[str]:
 
 def _overlap(first: str, second: str) -> bool:
     """Say whether two services that listen on these hosts would want the same port of one address."""
-    return first == second or bool({first, second} & _EVERY_ADDRESS) or (_is_loopback(first) and _is_loopback(second))
+    return first == second or bool({first, second} & _EVERY_ADDRESS) or (is_loopback(first) and is_loopback(second))
 
 
 def _reaches(host: str, listening: str) -> bool:
     """Say whether whoever connects to ``host`` meets the service of this machine that listens there."""
-    if host == listening or (_is_loopback(host) and (_is_loopback(listening) or listening in _EVERY_ADDRESS)):
+    if host == listening or (is_loopback(host) and (is_loopback(listening) or listening in _EVERY_ADDRESS)):
         return True
     return listening in _EVERY_ADDRESS and host.lower() in _own_names()
 
@@ -138,12 +138,3 @@ def _reaches(host: str, listening: str) -> bool:
 def _own_names() -> set[str]:
     addresses = {entry.address.split("%")[0] for found in psutil.net_if_addrs().values() for entry in found}
     return addresses | {socket.gethostname().lower()}
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-WITHOUT_SCRIPT = frozenset({"/login", "/logout", "/password", "/health"})
+WITHOUT_SCRIPT = frozenset({"/login", "/login/openid", "/login/openid/done", "/logout", "/password", "/health"})
 """Where passwords are typed, or nothing is shown, no script runs at all."""
 _WITH_OWN_IMAGES = frozenset({"/analyse"})
 """Shows images that came with the answer."""

@@ -49,6 +49,8 @@ ROUTES: Routes = {
     ("GET", "/static/{name}"): _ANYBODY,
     ("GET", "/login"): _ANYBODY,
     ("POST", "/login"): _ANYBODY,
+    ("GET", "/login/openid"): _ANYBODY,
+    ("GET", "/login/openid/done"): _ANYBODY,
     ("POST", "/logout"): _OWN_LOGIN,
     ("GET", "/password"): _OWN_LOGIN,
     ("POST", "/password"): _OWN_LOGIN,

@@ -18,7 +18,10 @@ class Hl7Carrier:
         self._store = dispatch.settings.document_dir
         self._connection = MllpConnection(
             MllpPeer(
-                destination.host, destination.port, destination.connect_seconds, destination.response_seconds,
+                destination.host,
+                destination.port,
+                destination.connect_seconds,
+                destination.response_seconds,
                 client_tls(destination),
             )
         )

@@ -110,6 +110,9 @@ def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empt
             "DELETE FROM standing WHERE study_uid = '1.10'",
             "DELETE FROM study WHERE study_uid = '1.10'",
             "DROP TABLE clock",
+            "DROP INDEX ix_console_user_issuer_subject",
+            "ALTER TABLE console_user DROP COLUMN issuer",
+            "ALTER TABLE console_user DROP COLUMN subject",
             "UPDATE alembic_version SET version_num = '0012'",
         ):
             connection.execute(text(statement))

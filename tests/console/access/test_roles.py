@@ -24,6 +24,8 @@ LEAST = {
     ("GET", "/static/{name}"): NOBODY,
     ("GET", "/login"): NOBODY,
     ("POST", "/login"): NOBODY,
+    ("GET", "/login/openid"): NOBODY,
+    ("GET", "/login/openid/done"): NOBODY,
     ("POST", "/logout"): VIEWER,
     ("GET", "/password"): VIEWER,
     ("POST", "/password"): VIEWER,
