@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.errors import SettingsError
+from config.language.translation import Language
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PeerPort = Annotated[int, Field(ge=1, le=65535)]
@@ -55,6 +56,7 @@ class NodeSettings(Section):
     ae_title: AETitle = "CXRNODE"
     data_dir: Path = Path("cxrnode-data")
     institution: str = Field(default="", max_length=64)
+    language: Language = Language.ENGLISH
 
 
 class DatabaseSettings(Section):

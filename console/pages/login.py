@@ -9,6 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from config.errors import ActionRefused
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
 from console.access.gate import CHALLENGE, LOGIN_PAGE, PASSWORD_PAGE, return_address
 from console.access.visitor import address_of
 from console.forms import read_fields
@@ -22,7 +24,7 @@ _COMPARED_AT_ONCE = 2
 """Each comparison of a password needs 64 MiB and a processor."""
 _MOST_WAITING = 16
 _RETRY_SECONDS = 5
-_WRONG = "User or password is wrong."
+_WRONG = marked("User or password is wrong.")
 
 
 def routes(site: Site) -> APIRouter:
@@ -95,7 +97,7 @@ class LoginPages:
         """Change the own password; all other sessions of the user end."""
         fields = await read_fields(request)
         if fields.get("new", "") != fields.get("again", ""):
-            return self._show_password(request, problem="The two new passwords differ.", code=422)
+            return self._show_password(request, problem=_("The two new passwords differ."), code=422)
         identity: Identity = request.state.identity
         try:
             result = await self._in_turn(
@@ -147,7 +149,7 @@ class LoginPages:
 
 def _busy(request: Request) -> str:
     refusal_log.add("as many logins as can wait", address_of(request.scope))
-    return "Many are logging in at this moment: try again in some seconds."
+    return _("Many are logging in at this moment: try again in some seconds.")
 
 
 def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tuple[str, int]:
@@ -156,6 +158,10 @@ def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tup
     if result.wait_seconds:
         refusal_log.add("a login too soon after failed ones", address)
         wait = result.wait_seconds
-        return f"Too many failed logins: try again in {wait} second{'' if wait == 1 else 's'}.", 429
+        words = ngettext(
+            "Too many failed logins: try again in %(num)s second.",
+            "Too many failed logins: try again in %(num)s seconds.", wait,
+        )  # fmt: skip
+        return words % {"num": wait}, 429
     refusal_log.add("wrong login", address)
-    return wrong, 401
+    return _(wrong), 401
