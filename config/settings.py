@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.errors import SettingsError
+from config.language.translation import Language
 from config.web_address import is_loopback, is_web_address
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -95,6 +96,7 @@ class NodeSettings(Section):
     ae_title: AETitle = "CXRNODE"
     data_dir: Path = Path("cxrnode-data")
     institution: str = Field(default="", max_length=64)
+    language: Language = Language.ENGLISH
 
 
 class DatabaseSettings(Section):

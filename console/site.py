@@ -10,6 +10,9 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from config.language import translation
+from config.language.numbers import decimal, percentage
+from config.language.translation import ENDONYMS, language, marked
 from config.settings import Settings
 from console import words
 from console.access import roles
@@ -35,9 +38,9 @@ READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
 POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
 _PAGES = (
-    ("/", "Worklist"), ("/analyse", "Analyse"), ("/flow", "Flow"), ("/plots", "Plots"),
-    ("/destinations", "Destinations"), ("/models", "Models"), ("/refusals", "Refusals"),
-    ("/audit", "Audit log"), ("/users", "Users"),
+    ("/", marked("Worklist")), ("/analyse", marked("Analyse")), ("/flow", marked("Flow")), ("/plots", marked("Plots")),
+    ("/destinations", marked("Destinations")), ("/models", marked("Models")), ("/refusals", marked("Refusals")),
+    ("/audit", marked("Audit log")), ("/users", marked("Users")),
 )  # fmt: skip
 
 
@@ -54,11 +57,28 @@ class Site:
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
         )  # fmt: skip
-        self._templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        self._templates.policies["ext.i18n.trimmed"] = True
+        self._templates.install_gettext_callables(  # type: ignore[attr-defined]
+            translation.gettext, translation.ngettext, newstyle=True,
+            pgettext=translation.pgettext, npgettext=translation.npgettext,
+        )  # fmt: skip
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
-        self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
+        # ``_`` is for literals alone, as it takes a message for markup; ``translate`` is for values, which are escaped.
+        self._templates.globals.update(
+            words=words,
+            node=settings.node.ae_title,
+            pages=pages,
+            translate=translation.gettext,
+            language=language,
+            languages=ENDONYMS,
+        )
         self.live = LiveReader(database, self.render, self.sessions.limits)
-        self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+        self._templates.filters.update(
+            moment=words.moment,
+            line_time=lambda line: words.moment(to_datetime(line.at)),
+            decimal=decimal,
+            percentage=percentage,
+        )
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.language.translation import Language, speaking
 from config.logs import get_logger
 from console.access import csrf, roles
+from console.access.cookies import language_cookie
 from console.access.headers import headers_of
 from console.access.roles import ROUTES, Routes, Rule
 from console.access.sessions import Sessions
@@ -47,13 +49,21 @@ class Refusal:
 
 
 class Gate:
-    """Stands before the pages: what it hands on has ``identity`` and ``csrf`` in ``request.state``."""
+    """Stands before the pages: what it hands on has ``identity`` and ``csrf`` in ``request.state``.
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, show: ShowRefusal, routes: Routes = ROUTES) -> None:
+    Pages are made in the language that the browser has a cookie of, else in that of the site; interfaces for programs
+    answer in English.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, show: ShowRefusal, routes: Routes = ROUTES,
+        language: Language = Language.ENGLISH,
+    ) -> None:  # fmt: skip
         self._app = app
         self._sessions = sessions
         self._show = show
         self._routes = routes
+        self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -61,7 +71,15 @@ class Gate:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return  # no page speaks WebSocket
+        with speaking(self._language_of(scope)):
+            await self._answer(scope, receive, send)
 
+    def _language_of(self, scope: Scope) -> Language:
+        if is_for_programs(scope["path"]):
+            return Language.ENGLISH
+        return language_cookie.read(Headers(scope=scope).get("cookie", "")) or self._language
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)

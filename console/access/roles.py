@@ -47,6 +47,7 @@ _ACTS = (
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
     ("GET", "/static/{name}"): _ANYBODY,
+    ("GET", "/language"): _ANYBODY,
     ("GET", "/login"): _ANYBODY,
     ("POST", "/login"): _ANYBODY,
     ("GET", "/login/openid"): _ANYBODY,

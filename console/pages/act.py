@@ -14,6 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused, ConfirmationNeeded
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
 from console import words
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
@@ -32,7 +34,6 @@ from tracking import (
     withdrawal,
 )
 from tracking.analyses import load_study
-from tracking.counted import count
 from tracking.reasons import Reason
 
 Fields = Mapping[str, str]
@@ -79,7 +80,7 @@ def _told(asked: Asked) -> rejections.Told:
 def _withdraw(tx: Session, asked: Asked) -> str:
     reason = asked.field("reason")
     if reason not in set(Reason):
-        msg = "choose one of the reasons"
+        msg = _("choose one of the reasons")
         raise ActionRefused(msg)
     outcome = withdrawal.withdraw_study(
         tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=_told(asked), user=asked.user
@@ -92,14 +93,14 @@ def _reanalyse(tx: Session, asked: Asked) -> str:
 
 
 def _urgent(tx: Session, asked: Asked) -> str:
-    marked = priorities.mark_urgent(tx, asked.subject, user=asked.user)
-    return "urgent" if marked else "urgent already, nothing changed"
+    changed = priorities.mark_urgent(tx, asked.subject, user=asked.user)
+    return _("urgent") if changed else _("urgent already, nothing changed")
 
 
 def _retry(tx: Session, asked: Asked) -> str:
     started = deliveries.retry_deliveries(tx, study_uid=asked.subject, user=asked.user)
     started += maintenance.retry_study(tx, asked.subject, user=asked.user)
-    return f"{started} started again" if started else "nothing stopped or waits there"
+    return _("%(count)s started again") % {"count": started} if started else _("nothing stopped or waits there")
 
 
 def _resolve(tx: Session, asked: Asked) -> str:
@@ -108,16 +109,16 @@ def _resolve(tx: Session, asked: Asked) -> str:
         tx, asked.subject, asked.field("patient"), issuer, told=_told(asked), user=asked.user
     )
     if not outcome.changed:
-        return "resolved that way already, nothing changed"
-    kept, rejected = (count(len(images), "image") for images in (outcome.kept, outcome.rejected))
-    return f"{kept} of that patient will be analysed, {rejected} rejected"
+        return _("resolved that way already, nothing changed")
+    kept, rejected = (act_words.images(len(images)) for images in (outcome.kept, outcome.rejected))
+    return _("%(kept)s of that patient will be analysed, %(rejected)s rejected") % {"kept": kept, "rejected": rejected}
 
 
 def _reject(tx: Session, asked: Asked) -> str:
     rejected = corrections.reject_instance(
         tx, asked.subject, asked.field("instance"), told=_told(asked), user=asked.user
     )
-    return "image rejected" if rejected else "image rejected already, nothing changed"
+    return _("image rejected") if rejected else _("image rejected already, nothing changed")
 
 
 def _accept(tx: Session, asked: Asked) -> str:
@@ -127,8 +128,8 @@ def _accept(tx: Session, asked: Asked) -> str:
         other_patient=asked.field("other_patient") == "yes",
     )  # fmt: skip
     if not outcome.changed:
-        return "accepted already, nothing changed"
-    return "the other file stands now; the study will be analysed again"
+        return _("accepted already, nothing changed")
+    return _("the other file stands now; the study will be analysed again")
 
 
 def _decline(tx: Session, asked: Asked) -> str:
@@ -136,7 +137,9 @@ def _decline(tx: Session, asked: Asked) -> str:
     declined = corrections.dismiss_kept_aside(
         tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user
     )
-    return f"{count(declined, 'file')} declined" if declined else "nothing waits there, nothing changed"
+    if not declined:
+        return _("nothing waits there, nothing changed")
+    return ngettext("%(num)s file declined", "%(num)s files declined", declined) % {"num": declined}
 
 
 def _delete(tx: Session, asked: Asked) -> str:
@@ -148,63 +151,83 @@ def _delete(tx: Session, asked: Asked) -> str:
 
 STUDY_ACTS = (
     Act(
-        "resend", "Send again",
-        "The documents that hold for this study are sent once more, the same bytes under the same UIDs. Choose one "
-        "destination, or all that had them due.",
+        "resend", marked("Send again"),
+        marked(
+            "The documents that hold for this study are sent once more, the same bytes under the same UIDs. "
+            "Choose one destination, or all that had them due."
+        ),
         ("destination",), _resend,
     ),
     Act(
-        "withdraw", "Withdraw the result",
-        "Nothing more of the result leaves. Archives get a note that names its documents as rejected, receivers of "
-        "messages a correction that deletes it. The study stands as withdrawn; this cannot be undone, but a new "
-        "analysis makes a new result.",
+        "withdraw", marked("Withdraw the result"),
+        marked(
+            "Nothing more of the result leaves. Archives get a note that names its documents as rejected, "
+            "receivers of messages a correction that deletes it. The study stands as withdrawn; this cannot "
+            "be undone, but a new analysis makes a new result."
+        ),
         ("reason", "why"), _withdraw,
     ),
     Act(
-        "reanalyse", "Analyse again",
-        "The images are analysed once more with the model of today, after all other work. The result of now stands "
-        "until the new one takes its place, in new documents that replace the old ones.",
+        "reanalyse", marked("Analyse again"),
+        marked(
+            "The images are analysed once more with the model of today, after all other work. The result of "
+            "now stands until the new one takes its place, in new documents that replace the old ones."
+        ),
         (), _reanalyse,
     ),
     Act(
-        "urgent", "Mark urgent",
-        "Analysis, documents and deliveries of this study come before those of others, now and for images that come "
-        "later.",
+        "urgent", marked("Mark urgent"),
+        marked(
+            "Analysis, documents and deliveries of this study come before those of others, now and for "
+            "images that come later."
+        ),
         (), _urgent,
     ),
     Act(
-        "retry", "Start again",
-        "What stopped, or waits after a failure, is tried again now. Mend the cause first.",
+        "retry", marked("Start again"),
+        marked(
+            "What stopped, or waits after a failure, is tried again now. Mend the cause first."
+        ),
         (), _retry,
     ),
     Act(
-        "resolve", "Say whose the study is",
-        "Images of this Patient ID stay and are analysed; all others are rejected: kept on disk, in no document. "
-        "Results from before are void.",
+        "resolve", marked("Say whose the study is"),
+        marked(
+            "Images of this Patient ID stay and are analysed; all others are rejected: kept on disk, in no "
+            "document. Results from before are void."
+        ),
         ("patient", "issuer"), _resolve,
     ),
     Act(
-        "reject", "Reject an image",
-        "The image is kept on disk, never analysed, and in no document. Results that it had a part in are void; the "
-        "images that stay are analysed again.",
+        "reject", marked("Reject an image"),
+        marked(
+            "The image is kept on disk, never analysed, and in no document. Results that it had a part in "
+            "are void; the images that stay are analysed again."
+        ),
         ("instance",), _reject,
     ),
     Act(
-        "accept", "Accept the corrected image",
-        "The file that came later takes the place of the one that stands. Results from before are void, and the study "
-        "is analysed again. The replaced file is kept.",
+        "accept", marked("Accept the corrected image"),
+        marked(
+            "The file that came later takes the place of the one that stands. Results from before are void, "
+            "and the study is analysed again. The replaced file is kept."
+        ),
         ("instance", "sha256", "other_patient"), _accept,
     ),
     Act(
-        "decline", "Decline the corrected image",
-        "The image that stands stays, with its results. The file that came later is kept on disk, and nobody is asked "
-        "about it any more.",
+        "decline", marked("Decline the corrected image"),
+        marked(
+            "The image that stands stays, with its results. The file that came later is kept on disk, and "
+            "nobody is asked about it any more."
+        ),
         ("instance", "sha256"), _decline,
     ),
     Act(
-        "delete", "Delete the study",
-        "Images, results and documents of this study are deleted here, with their files. What destinations have stays "
-        "there, and the audit log keeps its lines. This cannot be undone.",
+        "delete", marked("Delete the study"),
+        marked(
+            "Images, results and documents of this study are deleted here, with their files. What "
+            "destinations have stays there, and the audit log keeps its lines. This cannot be undone."
+        ),
         ("why",), _delete,
     ),
 )  # fmt: skip
@@ -213,26 +236,42 @@ STUDY_ACTS = (
 def _pause(tx: Session, asked: Asked) -> str:
     names = _configured(asked.site)
     paused = pauses.pause_destination(tx, asked.subject, configured=names, user=asked.user)
-    return "paused" if paused else "paused already, nothing changed"
+    return _("paused") if paused else _("paused already, nothing changed")
 
 
 def _resume(tx: Session, asked: Asked) -> str:
     names = _configured(asked.site)
     resumed = pauses.resume_destination(tx, asked.subject, configured=names, user=asked.user)
-    return "resumed" if resumed else "not paused, nothing changed"
+    return _("resumed") if resumed else _("not paused, nothing changed")
 
 
 def _retry_destination(tx: Session, asked: Asked) -> str:
     started = deliveries.retry_deliveries(tx, destination=asked.subject, user=asked.user)
-    return f"{count(started, 'delivery', 'deliveries')} started again"
+    return ngettext("%(num)s delivery started again", "%(num)s deliveries started again", started) % {"num": started}
 
 
 DESTINATION_ACTS = (
-    Act("pause", "Pause the destination", "Nothing is sent there until somebody resumes it; what is due waits, however "
-        "long.", (), _pause),
-    Act("resume", "Resume the destination", "What waits is sent again, with its patience renewed.", (), _resume),
-    Act("retry", "Start again what stopped", "Everything that stopped or waits for this destination is tried again "
-        "now. Mend the cause first.", (), _retry_destination),
+    Act(
+        "pause", marked("Pause the destination"),
+        marked(
+            "Nothing is sent there until somebody resumes it; what is due waits, however long."
+        ),
+        (), _pause,
+    ),
+    Act(
+        "resume", marked("Resume the destination"),
+        marked(
+            "What waits is sent again, with its patience renewed."
+        ),
+        (), _resume,
+    ),
+    Act(
+        "retry", marked("Start again what stopped"),
+        marked(
+            "Everything that stopped or waits for this destination is tried again now. Mend the cause first."
+        ),
+        (), _retry_destination,
+    ),
 )  # fmt: skip
 
 
@@ -278,7 +317,7 @@ class StudyAct:
         except ActionRefused as refused:
             return self._refuse(request, uid, fields, str(refused))
         back = None if self._act.name == "delete" else f"/study/{uid}"
-        return _show_done(self._site, request, self._act, f"Study {uid}", answer, back or "/")
+        return _show_done(self._site, request, self._act, _("Study %(uid)s") % {"uid": uid}, answer, back or "/")
 
     def _refuse(self, request: Request, uid: str, fields: Fields, problem: str) -> HTMLResponse:
         """Say why nothing was changed; the page names the patient, so that who looks is noted."""
@@ -319,7 +358,9 @@ class DestinationAct:
             answer = _perform(self._act, asked)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
-        return _show_done(self._site, request, self._act, f"Destination {name}", answer, "/destinations")
+        return _show_done(
+            self._site, request, self._act, _("Destination %(name)s") % {"name": name}, answer, "/destinations"
+        )
 
     def _show(self, request: Request, name: str, *, problem: str = "", code: int = 200) -> HTMLResponse:
         with self._site.database.reading() as read:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from config.errors import CxrnodeError
+from config.language.translation import gettext as _
 from config.logs import get_logger
 from console.access.visitor import address_of
 from console.answers import Busy, ImageAnswer
@@ -51,17 +52,17 @@ class AnalysePage:
                 answers = await run_in_threadpool(self._answer, request, files)
         except Busy:
             refusal_log.add("as many forms as can wait for the model", address)
-            problem = "Others are waiting for the model: try again in some seconds."
+            problem = _("Others are waiting for the model: try again in some seconds.")
             page = self._show(request, 503, problem=problem)
             page.headers["Retry-After"] = str(_RETRY_SECONDS)
             return page
         except UploadRefused as refused:
-            refusal_log.add(str(refused), address)
+            refusal_log.add(f"a form of files refused with {refused.status}", address)
             return self._show(request, refused.status, problem=str(refused))
         except CxrnodeError as error:
             log.error("model-not-opened", error=str(error))
-            problem = f"The model cannot be asked: {error}. The command `cxrnode doctor` says more."
-            return self._show(request, 503, problem=problem)
+            problem = _("The model cannot be asked: %(error)s. The command `cxrnode doctor` says more.")
+            return self._show(request, 503, problem=problem % {"error": error})
         except ClientDisconnect:
             refusal_log.add("a form that ended before its files", address)
             return Response(status_code=400)  # nobody is there to read it

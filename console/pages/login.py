@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from config.errors import ActionRefused, PeerUnavailable, RefusedByPeer
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
 from config.logs import get_logger
 from console.access.gate import CHALLENGE, LOGIN_PAGE, PASSWORD_PAGE, return_address
 from console.access.visitor import address_of
@@ -25,8 +27,8 @@ _COMPARED_AT_ONCE = 2
 """Each comparison of a password needs 64 MiB and a processor."""
 _MOST_WAITING = 16
 _RETRY_SECONDS = 5
-_WRONG = "User or password is wrong."
-_KEPT_ELSEWHERE = "You log in with an OpenID provider, which keeps your password: change it there."
+_WRONG = marked("User or password is wrong.")
+_KEPT_ELSEWHERE = marked("You log in with an OpenID provider, which keeps your password: change it there.")
 
 
 def routes(site: Site) -> APIRouter:
@@ -139,7 +141,7 @@ class LoginPages:
         if await run_in_threadpool(self._has_no_password, request):
             return self._show_password(request, problem=_KEPT_ELSEWHERE, code=422)
         if fields.get("new", "") != fields.get("again", ""):
-            return self._show_password(request, problem="The two new passwords differ.", code=422)
+            return self._show_password(request, problem=_("The two new passwords differ."), code=422)
         identity: Identity = request.state.identity
         try:
             result = await self._in_turn(
@@ -192,7 +194,7 @@ class LoginPages:
 
 def _busy(request: Request) -> str:
     refusal_log.add("as many logins as can wait", address_of(request.scope))
-    return "Many are logging in at this moment: try again in some seconds."
+    return _("Many are logging in at this moment: try again in some seconds.")
 
 
 def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tuple[str, int]:
@@ -201,6 +203,10 @@ def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tup
     if result.wait_seconds:
         refusal_log.add("a login too soon after failed ones", address)
         wait = result.wait_seconds
-        return f"Too many failed logins: try again in {wait} second{'' if wait == 1 else 's'}.", 429
+        words = ngettext(
+            "Too many failed logins: try again in %(num)s second.",
+            "Too many failed logins: try again in %(num)s seconds.", wait,
+        )  # fmt: skip
+        return words % {"num": wait}, 429
     refusal_log.add("wrong login", address)
-    return wrong, 401
+    return _(wrong), 401

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from config.language.translation import gettext as _
 from console import words
 from console.live.worklist_rows import find_rows, row_values
 from console.site import READ_PAGE, Site
@@ -46,8 +47,8 @@ def _choices(studies: Worklist, which: StudyFilter) -> dict[str, list[tuple[str,
     findings = dict.fromkeys((*studies.findings, *filter(None, [which.finding])))
     callers = dict.fromkeys((*studies.callers, *filter(None, [which.calling_ae])))
     return {
-        "needs": [(need.value, words.NEEDS[need]) for need in Need],
-        "status": [(status, words.STATUS_WORDS[status]) for status in STATUSES],
+        "needs": [(need.value, _(words.NEEDS[need])) for need in Need],
+        "status": [(status, _(words.STATUS_WORDS[status])) for status in STATUSES],
         "finding": [(label, label.replace("_", " ")) for label in findings],
         "caller": [(caller, caller) for caller in callers],
     }

@@ -22,6 +22,7 @@ NOBODY, VIEWER, RADIOLOGIST, ADMINISTRATOR = None, Role.VIEWER, Role.RADIOLOGIST
 LEAST = {
     ("GET", "/health"): NOBODY,
     ("GET", "/static/{name}"): NOBODY,
+    ("GET", "/language"): NOBODY,
     ("GET", "/login"): NOBODY,
     ("POST", "/login"): NOBODY,
     ("GET", "/login/openid"): NOBODY,
