@@ -418,6 +418,7 @@ class ConsoleSettings(Section):
     analyse: bool = True
     upload_files: int = Field(default=8, ge=1, le=32)
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
+    upload_days: int = Field(default=7, ge=1, le=365)
     dicomweb: bool = True
     store_instances: int = Field(default=200, ge=1, le=5000)
     openid: OpenIdSettings | None = None

@@ -24,6 +24,7 @@ from console.answers import Answers
 from console.live.bell import bell_lines
 from console.live.reader import LiveReader
 from console.problems import DETAILS, is_for_programs, problem
+from console.uploading import Uploads
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -47,12 +48,16 @@ _PAGES = (
 class Site:
     """Settings, database, sessions and templates, for the pages of one console."""
 
+    is_serving = False
+    """A server answers, whose visitors wait: what takes its time is prepared for them."""
+
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
         self.answers = Answers(settings)
         self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
+        self.uploads = Uploads(settings, database, self.answers)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, extensions=["jinja2.ext.i18n"],

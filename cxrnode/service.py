@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
+from cxrnode.upkeep import delete_old_uploads
 from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
 from tracking.database import Database
@@ -54,6 +57,8 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         while not stopping.wait(1):
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
+                if name == "work":
+                    _keep_up(settings, database)
                 anchored = time.monotonic()
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisor-gone", pid=parent)
@@ -64,6 +69,14 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         log.info("service-stopped", pid=os.getpid())
     finally:
         database.close()
+
+
+def _keep_up(settings: Settings, database: Database) -> None:
+    """Delete what has had its time; a failure at it waits for the next time and ends no service."""
+    try:
+        delete_old_uploads(settings, database)
+    except (OSError, SQLAlchemyError) as error:
+        log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
 
 
 def receiver(settings: Settings, database: Database) -> Service:

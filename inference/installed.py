@@ -57,6 +57,21 @@ def installed_packages(settings: InferenceSettings) -> list[InstalledPackage]:
     return [_installed(name, settings, in_use=name in in_use) for name in (*in_use, *(set(built_in) - set(in_use)))]
 
 
+def finding_packages(settings: InferenceSettings) -> list[str]:
+    """Return the names of the packages that load and find something, the one in use first."""
+    entries = installed_packages(settings)
+    found = [entry for entry in entries if entry.package is not None and not isinstance(entry.package, VerdictPackage)]
+    own = Path(settings.package).name
+    return [own, *(entry.name for entry in found if entry.name != own)]
+
+
+def settings_for(settings: InferenceSettings, package: str) -> InferenceSettings:
+    """Return the settings under which a package is asked; the site's operating points are those of its own alone."""
+    if package in {settings.package, Path(settings.package).name}:
+        return settings
+    return settings.model_copy(update={"package": package, "operating_points": {}})
+
+
 def _installed(name: str, settings: InferenceSettings, *, in_use: bool) -> InstalledPackage:
     shown = Path(name).name
     try:

@@ -48,7 +48,8 @@ class Examiner:
         """Analyse one instance. Raises OSError and MemoryError, as :meth:`Analyser.analyse_file` does."""
         times = StageTimes()
         start = time.perf_counter()
-        analysis = self._analyser.analyse_file(self._folder / instance.path, times)
+        path, has_header = self._folder / instance.path, not instance.is_wrapped
+        analysis = self._analyser.analyse_file(path, times, has_header=has_header)
         seconds = time.perf_counter() - start
         if isinstance(analysis.outcome, NotAnalysed):
             log.info("not-analysed", instance_uid=instance.instance_uid, reason=analysis.outcome.reason.value)

@@ -49,6 +49,8 @@ class AuditEventType(StrEnum):
     STUDY_REANALYSED = "study-reanalysed"
     STUDY_URGENT = "study-urgent"
     STUDY_DELETED = "study-deleted"
+    STUDY_UPLOADED = "study-uploaded"
+    UPLOAD_RELEASED = "upload-released"
     DESTINATION_PAUSED = "destination-paused"
     DESTINATION_RESUMED = "destination-resumed"
     RESULT_WITHHELD = "result-withheld"

@@ -54,6 +54,8 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.STUDY_REANALYSED: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.STUDY_URGENT: Meaning("110103", "DICOM Instances Accessed", "U"),
     AuditEventType.STUDY_DELETED: Meaning("110105", "DICOM Study Deleted", "D"),
+    AuditEventType.STUDY_UPLOADED: Meaning("110107", "Import", "C"),
+    AuditEventType.UPLOAD_RELEASED: Meaning("110106", "Export", "E"),
     AuditEventType.DESTINATION_PAUSED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.DESTINATION_RESUMED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.RESULT_WITHHELD: Meaning("110100", "Application Activity", "E"),

@@ -38,6 +38,7 @@ _RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
 _ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
 _ACTS = (
+    (_VIEWER, "/study/{uid}/", ("send", "discard")),  # of their own uploads alone
     (_RADIOLOGIST, "/study/{uid}/", ("resend", "withdraw", "reanalyse", "urgent", "retry")),
     (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "decline", "delete")),
     (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from config.errors import UnreadableInstance
 from dicom_node.format.dicom_file import DicomFile
 from dicom_node.format.header import is_usable_uid, parse_header
-from dicom_node.instance_store.store import CONFLICTS, InstanceStore
+from dicom_node.instance_store.store import CONFLICTS, UPLOADS, InstanceStore
 from dicom_node.instance_store.store_check import unnamed_files
 from dicom_node.instance_store.stored_files import StoredDataSet, is_as_named, read_data_set
 from tracking.audit import AuditEventType
@@ -74,9 +74,13 @@ class Recovery:
         self._store = InstanceStore(root, min_free_bytes=0)
 
     def waiting(self) -> list[str]:
-        """Return the paths of files that no row names, the oldest first: what came first stands, as it did then."""
+        """Return the paths of files that no row names, the oldest first: what came first stands, as it did then.
+
+        Uploads are none of them: nobody was promised that they are kept before their rows were there, and taken in as
+        received studies they would be sent.
+        """
         with self._database.reading() as read:
-            files = unnamed_files(read, self._root)
+            files = [file for file in unnamed_files(read, self._root) if not file.path.startswith(f"{UPLOADS}/")]
         return [file.path for file in files if not _is_kept_aside(file.path)] + [
             file.path for file in files if _is_kept_aside(file.path)
         ]

@@ -10,7 +10,8 @@ resend of the same bytes heals whatever a kill between the rename and the databa
     instances/
     ├── incoming/            temporary files; emptied when the receiver starts
     ├── 0/0/ … f/f/          <sha256>.dcm
-    └── conflicts/           same UID, other bytes: kept, not analysed unless an administrator accepts them
+    ├── conflicts/           same UID, other bytes: kept, not analysed unless an administrator accepts them
+    └── uploads/             what users of the console brought, under UIDs of this node
 """
 
 import contextlib
@@ -32,7 +33,8 @@ _log = get_logger(__name__)
 _HEXADECIMAL = "0123456789abcdef"
 _INCOMING = "incoming"
 CONFLICTS = "conflicts"
-FOLDERS = (*(f"{first}/{second}" for first in _HEXADECIMAL for second in _HEXADECIMAL), CONFLICTS)
+UPLOADS = "uploads"
+FOLDERS = (*(f"{first}/{second}" for first in _HEXADECIMAL for second in _HEXADECIMAL), CONFLICTS, UPLOADS)
 """Every folder, relative to the root, that holds placed files."""
 _SUFFIX = ".part"
 _PIECE_BYTES = 1 << 20
@@ -64,7 +66,7 @@ class InstanceStore:
         """Make the folders durable, remove left-over temporary files and return how many there were."""
         try:
             make_folder(self._root)
-            _make_subfolders(self._root, (_INCOMING, CONFLICTS, *_HEXADECIMAL))
+            _make_subfolders(self._root, (_INCOMING, CONFLICTS, UPLOADS, *_HEXADECIMAL))
             for first in _HEXADECIMAL:
                 _make_subfolders(self._root / first, _HEXADECIMAL)
             left_over = 0
@@ -109,6 +111,11 @@ class InstanceStore:
         """Make the data set durable under its final name and return that name, relative to the root."""
         name = hashed_name(instance_uid, transfer_syntax_uid, partial.sha256)
         return self._move(partial, f"{name[0]}/{name[1]}/{name}.dcm")
+
+    def place_upload(self, partial: "PartialFile", instance_uid: str, transfer_syntax_uid: str) -> str:
+        """Make an uploaded data set durable, as :meth:`place` does, apart from what was received."""
+        name = hashed_name(instance_uid, transfer_syntax_uid, partial.sha256)
+        return self._move(partial, f"{UPLOADS}/{name}.dcm")
 
     def keep_aside(self, placed: str) -> str:
         """Move a placed file to the conflicts folder, durably, and return its new name."""

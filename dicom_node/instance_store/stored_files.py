@@ -36,7 +36,7 @@ class StoredDataSet:
 def stored_files(root: Path, *, after: str = "") -> Iterator[StoredFile]:
     """Return every file of the store in the order of the bytes of their paths, those after a path only.
 
-    One folder of the store, 1/257 of it, is in memory at a time. Temporary files are none of the store's yet.
+    One folder of the store, 1/258 of it, is in memory at a time. Temporary files are none of the store's yet.
     """
     for folder in sorted(f"{name}/" for name in FOLDERS):
         if folder + "\U0010ffff" <= after:

@@ -40,9 +40,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     files: list[str] = []
     analyse_file = Analyser.analyse_file
 
-    def noted(analyser: Analyser, path: Path, *arguments: Any) -> Any:
+    def noted(analyser: Analyser, path: Path, *arguments: Any, **options: Any) -> Any:
         files.append(path.name)
-        return analyse_file(analyser, path, *arguments)
+        return analyse_file(analyser, path, *arguments, **options)
 
     monkeypatch.setattr(Analyser, "analyse_file", noted)
     return files

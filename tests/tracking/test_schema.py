@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
@@ -106,6 +107,9 @@ def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empt
     books.receive("1.1", JANE)
     books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
     with empty_database.engine.begin() as connection:  # as an earlier version left it
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
         for statement in (
             "DELETE FROM standing WHERE study_uid = '1.10'",
             "DELETE FROM study WHERE study_uid = '1.10'",
