@@ -14,7 +14,7 @@ from cryptography import x509
 
 from config.errors import SettingsError
 from config.logs import get_logger
-from config.settings import DicomDestination, Hl7Destination, Settings
+from config.settings import Destination, FhirDestination, Settings
 
 EXPIRES_SOON_DAYS = 30
 """Fewer days than this are worth a warning."""
@@ -77,9 +77,9 @@ def server_tls(settings: Settings) -> ServerTls | None:
     return ServerTls(tls.certificate, tls.key, tls.client_ca, tls.require_client_certificate)
 
 
-def client_tls(destination: DicomDestination | Hl7Destination) -> ClientTls | None:
-    """Return the TLS of a destination, or None where it is spoken to in the clear."""
-    if not destination.tls:
+def client_tls(destination: Destination) -> ClientTls | None:
+    """Return the TLS of a destination; None where it is spoken to in the clear, or over HTTP, whose client sees to it."""
+    if isinstance(destination, FhirDestination) or not destination.tls:
         return None
     name = destination.tls_server_name or destination.host
     return ClientTls(name, destination.tls_ca, destination.tls_certificate, destination.tls_key)

@@ -25,7 +25,7 @@ from inference.findings import (
     Reason,
     finding_to_json,
 )
-from reporting.reading import ClaimedFinding, claims_of
+from reporting.claims import ClaimedFinding, claims_of
 from tracking.analyses import AnalysisRecord
 from tracking.database import Database
 from tracking.image_results import AnalyserIdentity, ImageRecord
