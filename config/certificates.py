@@ -159,7 +159,8 @@ def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, prefix:
 def expiries(settings: Settings) -> Iterator[Expiry]:
     """Yield when each certificate that this node shows expires: of the receiver, the console and destinations."""
     shown = [("receive", settings.node.tls.certificate), ("console", settings.console.tls_certificate)]
-    shown += [(f"destination {entry.name}", entry.tls_certificate) for entry in settings.destinations if entry.tls]
+    secured = ((entry.name, client_tls(entry)) for entry in settings.destinations)
+    shown += [(f"destination {name}", tls.certificate) for name, tls in secured if tls is not None]
     for use, path in shown:
         if path is not None:
             yield Expiry(use, path, _not_after(path))

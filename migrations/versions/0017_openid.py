@@ -1,7 +1,7 @@
 """Persons of an OpenID provider among the users, and the scopes that took the place of ``write``, which opened nothing.
 
 Revision ID: 0017
-Revises: 0014
+Revises: 0015
 """
 
 import sqlalchemy as sa
@@ -23,3 +23,9 @@ def upgrade() -> None:
         kept = " ".join(scope for scope in scopes.split() if scope != "write")
         if kept != scopes:
             connection.execute(sa.update(token).where(token.c.id == number).values(scopes=kept))
+
+
+def downgrade() -> None:
+    op.drop_index("ix_console_user_issuer_subject", "console_user")
+    for column in ("subject", "issuer"):
+        op.drop_column("console_user", column)
