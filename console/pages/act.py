@@ -19,6 +19,7 @@ from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
 from tracking import (
     act_words,
+    audit,
     corrections,
     deletion,
     deliveries,
@@ -46,6 +47,8 @@ class Asked:
     subject: str
     fields: Fields
     user: str
+    token: str = ""
+    """The API token with which a program asks for this user."""
 
     def field(self, name: str) -> str:
         """Return a field without blanks around it; empty where it was left out."""
@@ -272,7 +275,7 @@ class StudyAct:
             raise HTTPException(404)
         asked = Asked(self._site, uid, fields, request.state.identity.name)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
@@ -316,7 +319,7 @@ class DestinationAct:
     def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
         asked = Asked(self._site, words.printable(name), fields, request.state.identity.name)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
         return _show_done(self._site, request, self._act, f"Destination {name}", answer, "/destinations")
@@ -332,8 +335,17 @@ class DestinationAct:
         )  # fmt: skip
 
 
-def _perform(act: Act, asked: Asked) -> str:
+def perform(act: Act, asked: Asked) -> str:
+    """Do an act, and say what came of it; of a program, every audit line names the token, too.
+
+    Raises
+    ------
+    ActionRefused
+        It cannot be done as things stand; nothing was changed.
+    """
     with asked.site.database.transaction() as tx:
+        if asked.token:
+            audit.add_means(tx, {"how": "api", "token": asked.token})
         return act.perform(tx, asked)
 
 
