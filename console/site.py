@@ -121,12 +121,15 @@ class Site:
 
 def visitor(request: Request) -> audit.Detail:
     """Return who asks, for the audit log."""
-    return {"user": request.state.identity.name, "address": address_of(request.scope)}
+    detail: audit.Detail = {"user": request.state.identity.name, "address": address_of(request.scope)}
+    if request.state.token:
+        detail["token"] = request.state.token
+    return detail
 
 
 def actor_of(request: Request) -> Actor:
     """Return who asks, for what they change."""
-    return Actor(request.state.identity.name, address_of(request.scope))
+    return Actor(request.state.identity.name, address_of(request.scope), request.state.token)
 
 
 def png_response(content: bytes) -> StreamingResponse:

@@ -39,10 +39,13 @@ class Actor:
 
     name: str
     address: str = ""
+    token: str = ""
+    """The API token with which a program acts for them."""
 
     def detail(self) -> audit.Detail:
         """Return what the audit log says of them."""
-        return {"user": self.name, "address": self.address} if self.address else {"user": self.name}
+        more = {"address": self.address, "token": self.token}
+        return {"user": self.name, **{name: value for name, value in more.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ _ACTS = (
     (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "decline", "delete")),
     (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),
 )
-"""Acts, each with a page that says what will happen and a form that does it."""
+"""Acts, each with a page that says what will happen and a form that does it; over `/api/v1` with the same role."""
 
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
@@ -109,7 +109,14 @@ ROUTES: Routes = {
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered"): _VIEWER_RETRIEVES,
+    ("GET", "/api/v1/studies/{uid}/answers"): _VIEWER_READS,
+    ("POST", "/api/v1/studies/{uid}/answers"): Rule(Role.RADIOLOGIST, Scope.FEEDBACK),
     **{(method, f"{under}{act}"): rule for rule, under, acts in _ACTS for act in acts for method in ("GET", "POST")},
+    **{
+        ("POST", f"/api/v1{under.replace('/study/', '/studies/')}{act}"): Rule(rule.role, Scope.ACT)
+        for rule, under, acts in _ACTS
+        for act in acts
+    },
 }
 """By method and path; GET stands for HEAD, too."""
 

@@ -21,6 +21,7 @@ from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
 from tracking import (
     act_words,
+    audit,
     corrections,
     deletion,
     deliveries,
@@ -49,6 +50,8 @@ class Asked:
     subject: str
     fields: Fields
     by: Identity
+    token: str = ""
+    """The API token with which a program asks for this user."""
 
     @property
     def user(self) -> str:
@@ -348,7 +351,7 @@ class StudyAct:
             raise HTTPException(404)
         asked = Asked(self._site, uid, fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
@@ -392,7 +395,7 @@ class DestinationAct:
     def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
         asked = Asked(self._site, words.printable(name), fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
         return _show_done(
@@ -410,8 +413,17 @@ class DestinationAct:
         )  # fmt: skip
 
 
-def _perform(act: Act, asked: Asked) -> str:
+def perform(act: Act, asked: Asked) -> str:
+    """Do an act, and say what came of it; of a program, every audit line names the token, too.
+
+    Raises
+    ------
+    ActionRefused
+        It cannot be done as things stand; nothing was changed.
+    """
     with asked.site.database.transaction() as tx:
+        if asked.token:
+            audit.add_means(tx, {"how": "api", "token": asked.token})
         return act.perform(tx, asked)
 
 

@@ -74,7 +74,7 @@ client_id = "cxrnode"
         ),
         (OPENID + 'client_secret = "x"', ["console.openid.client_secret", "client_secret_file", "CLIENT_SECRET"]),
         (
-            OPENID + 'client_secret_file = "/nowhere/x"',
+            OPENID + 'default_role = "viewer"\nclient_secret_file = "/nowhere/x"',
             ["console.openid.client_secret_file", "/nowhere/x is not there"],
         ),
         (OPENID, ["console.openid", "nobody would get a role"]),
