@@ -38,7 +38,8 @@ REFUSED = {
     "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
 KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map", "hl7": "HL7 result",
-         "note": "Rejection note", "hl7-note": "HL7 withdrawal"}  # fmt: skip
+         "fhir": "FHIR result",
+         "note": "Rejection note", "hl7-note": "HL7 withdrawal", "fhirnote": "FHIR withdrawal"}  # fmt: skip
 REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _SHOWN_OF_A_HASH = 12
