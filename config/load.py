@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from config.errors import SettingsError
 from config.files import DEFAULT_FILE, FILE_VARIABLE
-from config.settings import Settings
+from config.settings import FhirDestination, Settings
 
 PREFIX = "CXRNODE_"
 _TABLES_OF_MANY = {"destinations", "peers"}
@@ -107,10 +107,20 @@ def _check_secret_files(settings: Settings, source: Path | None) -> None:
             "put the certificate (PEM) and those that issued it there",
         ),
         ("console.tls_key", console.tls_key, "put the certificate's private key (PEM) there"),
+        *_destination_files(settings),
     ):
         if file is not None and not file.is_file():
             msg = f"{source or 'environment'}: {key}: {file} is not there; {cure}, readable by the node's user"
             raise SettingsError(msg)
+
+
+def _destination_files(settings: Settings) -> Iterator[tuple[str, Path | None, str]]:
+    for number, destination in enumerate(settings.destinations, 1):
+        if isinstance(destination, FhirDestination):
+            table = f"destinations[{number}]"
+            yield f"{table}.ca_file", destination.ca_file, "put the certificates to trust (PEM) there"
+            yield f"{table}.token_file", destination.token_file, "write the bearer token into that file"
+            yield f"{table}.client_secret_file", destination.client_secret_file, "write the secret into that file"
 
 
 def _explain(error: ValidationError, source: Path | None) -> str:

@@ -258,6 +258,30 @@ def sent_for(analyses: Sequence[int]) -> Subquery:
     return union_all(select(held.c.analysis_id, held.c.document_id), notes).subquery("sent")
 
 
+def earlier_documents(read: Session, analysis_id: int, kind: str, destination: str) -> list[tuple[str, str]]:
+    """Return the documents of one kind that were due at a destination for earlier analyses of the same study.
+
+    Each as its path in the document store and its SHA-256, the oldest first.
+    """
+    ours = select(Analysis.study_uid, Analysis.revision).where(Analysis.id == analysis_id).subquery()
+    rows = read.execute(
+        select(Document.path, Document.sha256)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .join(ours, Analysis.study_uid == ours.c.study_uid)
+        .where(
+            or_(
+                Analysis.revision < ours.c.revision,
+                and_(Analysis.revision == ours.c.revision, Analysis.id < analysis_id),
+            ),
+            Document.kind == kind,
+            Delivery.destination == destination,
+        )
+        .order_by(Analysis.revision, Analysis.id, Document.id)
+    )
+    return [(row.path, row.sha256) for row in rows]
+
+
 def documents_with(read: Session, uids: Sequence[str]) -> set[str]:
     """Return those of some UIDs that are of documents which may leave."""
     return set(read.scalars(select(Document.uid).where(Document.uid.in_(uids), Document.quarantined.is_(None))))

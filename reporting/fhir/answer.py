@@ -16,10 +16,10 @@ _WAITING = frozenset({408, 425, 429})
 _AWAY = frozenset({502, 503, 504})
 _ISSUES = frozenset(
     {
-        "invalid", "structure", "required", "value", "invariant", "security", "login", "unknown", "expired", "forbidden",
-        "suppressed", "processing", "not-supported", "duplicate", "multiple-matches", "not-found", "deleted",
-        "too-long", "code-invalid", "extension", "too-costly", "business-rule", "conflict", "transient", "lock-error",
-        "no-store", "exception", "timeout", "incomplete", "throttled", "informational",
+        "invalid", "structure", "required", "value", "invariant", "security", "login", "unknown", "expired",
+        "forbidden", "suppressed", "processing", "not-supported", "duplicate", "multiple-matches", "not-found",
+        "deleted", "too-long", "code-invalid", "extension", "too-costly", "business-rule", "conflict", "transient",
+        "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled", "informational",
     }
 )  # fmt: skip
 """Codes of an issue (FHIR R4, issue-type)."""
@@ -56,9 +56,7 @@ def judge(answer: HttpAnswer) -> CxrnodeError | None:
     if status == 409:
         return PeerBusy(f"{said}: another write was under way", after_seconds=after)
     if status == 412:
-        return RefusedByPeer(
-            f"{said}: several resources there have one identifier; remove the doubled ones, then retry"
-        )
+        return RefusedByPeer(f"{said}: several resources there have one identifier; remove doubled ones, then retry")
     if status == 403:
         return RefusedByPeer(f"{said}: our account may not write there; allow it, then retry")
     if 300 <= status < 400:

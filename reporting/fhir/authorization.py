@@ -71,6 +71,7 @@ class ClientCredentials:
         self._until = 0.0
 
     def token(self, client: httpx.Client) -> str | None:
+        """Return the token that is kept, or a new one where it has ended."""
         if self._token is None or self._clock() >= self._until:
             self._token = None
             self._token, life = self._fetch(client)
@@ -78,6 +79,7 @@ class ClientCredentials:
         return self._token
 
     def refused(self) -> bool:
+        """Forget the token that is kept."""
         had = self._token is not None
         self._token = None
         return had
@@ -96,9 +98,7 @@ class ClientCredentials:
             msg = f"the token server answered HTTP {answer.status_code}: it is away or busy"
             raise PeerUnavailable(msg, after_seconds=after)
         if answer.status_code != 200:
-            msg = (
-                f"the token server answered HTTP {answer.status_code}: check token_url, client_id, its secret and scope"
-            )
+            msg = f"the token server answered HTTP {answer.status_code}: check token_url, client_id, secret, scope"
             raise PeerUnavailable(msg)
         return _token_of(answer)
 

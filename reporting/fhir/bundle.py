@@ -14,6 +14,7 @@ from fhir.resources.R4B.reference import Reference
 
 from config.settings import FhirDestination
 from reporting.account import Account
+from reporting.fhir.bundle_uid import bundle_uid
 from reporting.fhir.device import build_device, device_url
 from reporting.fhir.diagnostic_report import build_diagnostic_report, report_url
 from reporting.fhir.entries import created, is_update, updated
@@ -24,7 +25,6 @@ from reporting.fhir.patient import build_patient, is_created, patient_identifier
 from reporting.fhir.provenance import Activity, Origin, build_provenance
 from reporting.fhir.superseded import identifier_of, superseded_entries
 from reporting.fhir.text import clean
-from reporting.identity import document_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,6 @@ class BuiltBundle:
 
     uid: str
     content: bytes
-
-
-def bundle_uid(account: Account, destination: str) -> str:
-    """Return the UID of the account's Bundle for a destination; the same on every rebuild and resend."""
-    return document_uid("fhir", account.source_uids, account.model, account.revision, destination)
 
 
 def build_bundle(account: Account, destination: FhirDestination, earlier: Sequence[bytes] = ()) -> BuiltBundle:

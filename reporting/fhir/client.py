@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ class FhirClient:
         timeout = httpx.Timeout(destination.response_seconds, connect=destination.connect_seconds)
         # Not by way of a proxy that the environment happens to name: only what the settings say.
         self._client = httpx.Client(verify=_trust(destination.ca_file), timeout=timeout, trust_env=False)
+        weakref.finalize(self, self._client.close)
 
     def send(self, bundle: bytes) -> str:
         """Send a transaction; return what became of it, in words.

@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from config.errors import SettingsError
 from config.files import REFERENCE_FILE
 from config.load import load_settings
-from config.settings import DicomDestination, Hl7Destination, OpenIdSettings, PeerSettings, Settings
+from config.settings import (
+    DicomDestination,
+    FhirDestination,
+    Hl7Destination,
+    OpenIdSettings,
+    PeerSettings,
+    Settings,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -213,16 +220,23 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
     assert set(document["console"]["openid"]) == set(OpenIdSettings.model_fields) - {"client_secret"}
     assert set(document["peers"][0]) == set(PeerSettings.model_fields)
     by_kind = {entry["kind"]: set(entry) for entry in document["destinations"]}
-    assert by_kind == {"dicom": set(DicomDestination.model_fields), "hl7": set(Hl7Destination.model_fields)}
+    assert by_kind == {
+        "dicom": set(DicomDestination.model_fields), "hl7": set(Hl7Destination.model_fields),
+        "fhir": set(FhirDestination.model_fields),
+    }  # fmt: skip
 
 
 def test_the_reference_file_has_no_option_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("sqlite:///x.db")
-    (tmp_path / "console.crt").touch()
-    (tmp_path / "console.key").touch()
-    (tmp_path / "openid.secret").touch()
-    (tmp_path / "hospital-ca.crt").touch()
+    for name in ("console.crt", "console.key", "openid.secret", "hospital-ca.crt", "fhir-ca.pem", "fhir-secret"):
+        (tmp_path / name).touch()
     text = uncommented().replace("/run/secrets/cxrnode-database-url", str(tmp_path / "secret"))
-    text = text.replace("/etc/cxrnode", str(tmp_path))
+    text = text.replace("/etc/cxrnode", str(tmp_path)).replace("token_file =", "#")  # one way to log in excludes others
     settings = load_settings(write(tmp_path, text))
-    assert [destination.kind for destination in settings.destinations] == ["dicom", "hl7"]
+    assert [destination.kind for destination in settings.destinations] == ["dicom", "hl7", "fhir"]
+
+
+def test_a_destination_s_secret_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    text = '[[destinations]]\nkind = "fhir"\nname = "ehr"\nurl = "https://fhir.example"\ntoken_file = "/nowhere/token"'
+    with pytest.raises(SettingsError, match=r"destinations\[1\]\.token_file: .*write the bearer token"):
+        load_settings(write(tmp_path, text))

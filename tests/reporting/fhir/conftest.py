@@ -1,13 +1,16 @@
 """Bundles, and a FHIR server of the tests' own."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from config.settings import FhirDestination
+from config.settings import FhirDestination, Settings
 from tests.fhir_server import FhirServer, running
+from tests.reporting.way import Way, open_way
 
 ISSUER, SYSTEM = "HOSP", "urn:oid:1.2.3.99"
 
@@ -33,3 +36,20 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         check=True, capture_output=True, cwd=folder,
     )  # fmt: skip
     return folder / "crt.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of a migrated, empty SQLite database of the test's own."""
+    path = tmp_path / "cxrnode.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def way(studies: Any, settings: Settings, fhir_server: FhirServer) -> Iterator[Way]:
+    """A node whose one destination is a FHIR server."""
+    with open_way(studies, settings) as opened:
+        servers = (destination(url=fhir_server.url, response_seconds=5),)
+        opened.settings = opened.settings.model_copy(update={"destinations": servers})
+        yield opened

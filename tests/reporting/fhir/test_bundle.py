@@ -12,8 +12,9 @@ from config.errors import DocumentRejected
 from inference.findings import Finding
 from reporting.account import Account, AnalysedImage
 from reporting.claims import Claim, claims_of, number
-from reporting.fhir.bundle import build_bundle, bundle_uid
-from reporting.fhir.check import check_bundle, check_bundle_alone
+from reporting.fhir.bundle import build_bundle
+from reporting.fhir.bundle_gate import check_bundle, check_bundle_alone
+from reporting.fhir.bundle_uid import bundle_uid
 from reporting.identity import tracking_uid
 from reporting.impression import summarise
 from reporting.words import DISCLAIMER

@@ -31,9 +31,8 @@ def test_a_result_that_comes_twice_doubles_nothing(fhir_server: FhirServer, bund
     with at(fhir_server) as client:
         assert client.send(bundle) == "HTTP 200, 7 created, 0 updated or there"
         assert client.send(bundle) == "HTTP 200, 0 created, 7 updated or there"
-    assert {kind: len(fhir_server.store.current(kind)) for kind in ("DiagnosticReport", "Observation", "Provenance")} == {
-        "DiagnosticReport": 1, "Observation": 3, "Provenance": 1,
-    }  # fmt: skip
+    kinds = ("DiagnosticReport", "Observation", "Provenance")
+    assert [len(fhir_server.store.current(kind)) for kind in kinds] == [1, 3, 1]
     (report,) = fhir_server.store.current("DiagnosticReport")
     known = {f"Observation/{item['id']}" for item in fhir_server.store.current("Observation")}
     assert {reference["reference"] for reference in report["result"]} == known
@@ -47,7 +46,7 @@ def test_a_refusal_is_told_with_its_code(fhir_server: FhirServer, bundle: bytes)
         fhir_server.store.versions["Device", str(number)] = [{**resource, "id": str(number)}]
     with (
         at(fhir_server) as client,
-        pytest.raises(RefusedByPeer, match=r"412 \(multiple-matches at Bundle.entry\[0\]\)"),
+        pytest.raises(RefusedByPeer, match=r"412 \(multiple-matches at Bundle.entry"),
     ):
         client.send(bundle)
     assert fhir_server.store.current("Observation") == []
@@ -75,9 +74,9 @@ def test_a_redirect_is_not_followed_with_a_patient(fhir_server: FhirServer, bund
 def test_no_answer_and_no_connection_are_the_peers_absence(bundle: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with FhirClient(destination(url=url, response_seconds=0.05)) as client:
-            with pytest.raises(PeerUnavailable, match="in time"):
-                client.send(bundle)
+        client = FhirClient(destination(url=url, response_seconds=0.05))
+        with client, pytest.raises(PeerUnavailable, match="in time"):
+            client.send(bundle)
     with FhirClient(destination(url=url)) as client, pytest.raises(PeerUnavailable, match="no connection"):
         client.send(bundle)
 
@@ -162,7 +161,8 @@ def test_a_token_is_renewed_before_it_ends(fhir_server: FhirServer, tmp_path: Pa
     "answer",
     [
         Answer(400, b'{"error":"invalid_client"}'), Answer(503), Answer(200, b"<html>"), Answer(200, b"{}"),
-        Answer(200, b'{"access_token":"x","token_type":"mac"}'), Answer(200, b'{"access_token":1,"token_type":"bearer"}'),
+        Answer(200, b'{"access_token":"x","token_type":"mac"}'),
+        Answer(200, b'{"access_token":1,"token_type":"bearer"}'),
     ],
 )  # fmt: skip
 def test_no_token_keeps_all_waiting(fhir_server: FhirServer, bundle: bytes, tmp_path: Path, answer: Answer) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from config.errors import DocumentRejected
 from reporting.fhir.bundle import build_bundle
-from reporting.fhir.check import check_bundle_alone
+from reporting.fhir.bundle_gate import check_bundle_alone
 from reporting.fhir.withdrawal import build_withdrawal
 from tests.accounts import account, good_header
 from tests.reporting.fhir.conftest import destination
