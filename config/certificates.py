@@ -22,6 +22,9 @@ EXPIRES_SOON_DAYS = 30
 _log = get_logger(__name__)
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Cipher suites of TLS 1.2 in OpenSSL's words; those of TLS 1.3 are all of this kind."""
+_SPEAK_AFTER_AN_END: int = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+"""OpenSSL 3 else breaks off where a peer ends without TLS's goodbye, and our last PDU never goes out. What is cut short
+is known by the lengths in PDUs and HL7 frames."""
 _DAY_SECONDS = 86400.0
 
 
@@ -182,6 +185,7 @@ def _new_context(protocol: int) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.options |= _SPEAK_AFTER_AN_END
     return context
 
 
