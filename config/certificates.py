@@ -65,6 +65,12 @@ class Expiry:
     path: Path
     not_after: datetime | None
 
+    @property
+    def is_due(self) -> bool:
+        """Say whether it expires within :data:`EXPIRES_SOON_DAYS`, has expired, or cannot be read."""
+        days = self.days_left()
+        return days is None or days < EXPIRES_SOON_DAYS
+
     def days_left(self, now: datetime | None = None) -> float | None:
         """Return for how many days it is valid yet, negative once it has expired."""
         if self.not_after is None:

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from config.certificates import expiries
 from config.settings import Settings
 from console import words
 from console.access import roles
@@ -55,8 +56,11 @@ class Site:
         self._templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
         self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
-        self.live = LiveReader(database, self.render, self.sessions.limits)
+        self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def _expiring(self) -> int:
+        return sum(entry.is_due for entry in expiries(self.settings))
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""

@@ -1,7 +1,7 @@
 """The bell: what waits for a person, as lines that lead to the lists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from console.access import roles
 from tracking.attention import COUNTED_UP_TO, Attention
@@ -23,7 +23,9 @@ class BellLine:
 
 
 def bell_lines(attention: Attention, role: Role) -> tuple[BellLine, ...]:
-    """Return what waits, of the lists that a role may see."""
+    """Return what waits, of the lists that a role may see; certificates are the administrators' business."""
+    if role is not Role.ADMINISTRATOR:
+        attention = replace(attention, certificates=0)
     return tuple(
         line for line in _lines(attention) if line.count and roles.may_see(role, line.address.partition("?")[0])
     )
@@ -43,6 +45,7 @@ def _lines(attention: Attention) -> Iterator[BellLine]:
     yield line(
         attention.deliveries, "study with a stopped delivery", "studies with stopped deliveries", "/?needs=delivery"
     )
+    yield line(attention.certificates, "certificate that expires", "certificates that expire", "/destinations")
     yield line(
         attention.refusals, "kind of refusal since yesterday", "kinds of refusals since yesterday", "/refusals?days=1"
     )
