@@ -22,6 +22,9 @@ EXPIRES_SOON_DAYS = 30
 _log = get_logger(__name__)
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Cipher suites of TLS 1.2 in OpenSSL's words; those of TLS 1.3 are all of this kind."""
+_SPEAK_AFTER_AN_END: int = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+"""OpenSSL 3 else breaks off where a peer ends without TLS's goodbye, and our last PDU never goes out. What is cut short
+is known by the lengths in PDUs and HL7 frames."""
 _DAY_SECONDS = 86400.0
 
 
@@ -61,6 +64,12 @@ class Expiry:
     use: str
     path: Path
     not_after: datetime | None
+
+    @property
+    def is_due(self) -> bool:
+        """Say whether it expires within :data:`EXPIRES_SOON_DAYS`, has expired, or cannot be read."""
+        days = self.days_left()
+        return days is None or days < EXPIRES_SOON_DAYS
 
     def days_left(self, now: datetime | None = None) -> float | None:
         """Return for how many days it is valid yet, negative once it has expired."""
@@ -183,6 +192,7 @@ def _new_context(protocol: int) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.options |= _SPEAK_AFTER_AN_END
     return context
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from config.certificates import expiries
 from config.language import translation
 from config.language.numbers import decimal, percentage
 from config.language.translation import ENDONYMS, language, marked
@@ -77,13 +78,16 @@ class Site:
             language=language,
             languages=ENDONYMS,
         )
-        self.live = LiveReader(database, self.render, self.sessions.limits)
+        self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
         self._templates.filters.update(
             moment=words.moment,
             line_time=lambda line: words.moment(to_datetime(line.at)),
             decimal=decimal,
             percentage=percentage,
         )
+
+    def _expiring(self) -> int:
+        return sum(entry.is_due for entry in expiries(self.settings))
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""

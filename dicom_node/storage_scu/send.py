@@ -5,6 +5,7 @@ One thread, one socket, one write for each PDU. Failures come out as what the ca
 will never take this (a person has to look).
 """
 
+import contextlib
 import socket
 import ssl
 import time
@@ -32,6 +33,10 @@ from dicom_node.upper_layer.wire import PduReader, WireError
 _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
 _LONGEST_RESPONSE = 65536
+_RELEASE_SECONDS = 5.0
+_ABORTED_BY_US = wire.abort_pdu(0, by_provider=False)
+_UNEXPECTED_PDU, _INVALID_PARAMETER = 2, 6
+"""Reasons of an A-ABORT (PS3.8 Table 9-26)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,8 @@ class Association:
         self._fragment_bytes = 0
         self._message_id = 0
         self._transport: Transport | None = None
+        self._farewell = _ABORTED_BY_US
+        """What is said when the association does not end by a release: nothing to a peer that has gone."""
 
     def __enter__(self) -> Self:
         self.open()
@@ -216,8 +223,10 @@ class Association:
             self._send(encode_request(target.calling_ae, target.called_ae, self._proposed, _OUR_MAX_PDU))
             pdu = self._read()
             if pdu.kind == wire.ASSOCIATE_RJ:
+                self._farewell = b""
                 raise answers.rejection(target.name, target.calling_ae, target.called_ae, bytes(pdu.body))
             if pdu.kind != wire.ASSOCIATE_AC:
+                self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
                 msg = f"{target.name} did not answer the association request"
                 raise PeerUnavailable(msg)
             self._accept(wire.whole_pdu(pdu))
@@ -274,25 +283,35 @@ class Association:
         """Say goodbye; every outcome is known by now, so a peer that does not answer is no failure."""
         if self._transport is None:
             return
-        try:
+        self._farewell = b""
+        with contextlib.suppress(PeerUnavailable):
             self._send(wire.release_pdu(wire.RELEASE_RQ))
-            self._reader.read(min(5.0, self._target.response_seconds))
-        except (PeerUnavailable, WireError, ConnectionLost, TimedOut):
-            pass
-        finally:
-            self._transport.close()
-            self._transport = None
+            self._await_release()
+        self.abort()
 
     def abort(self) -> None:
         """End the association at once."""
         if self._transport is not None:
-            self._transport.hang_up(wire.abort_pdu(0, by_provider=False), patience=0.2)
+            self._transport.hang_up(self._farewell, patience=0.2 if self._farewell else 0.0)
             self._transport = None
+
+    def _await_release(self) -> None:
+        """Wait for the A-RELEASE-RP; a peer that asks for the release at the same time gets one (PS3.8 9.2.2)."""
+        deadline = time.monotonic() + min(_RELEASE_SECONDS, self._target.response_seconds)
+        collided = False
+        while (pdu := self._read(deadline - time.monotonic())).kind != wire.RELEASE_RP:
+            if pdu.kind == wire.RELEASE_RQ and not collided:
+                self._send(wire.release_pdu(wire.RELEASE_RP))
+                collided = True
+            elif pdu.kind != wire.P_DATA or collided:
+                self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
+                return
 
     def _accept(self, encoded: bytes) -> None:
         try:
             self._agreement = read_answer(encoded, self._proposed)
         except WireError as error:
+            self._farewell = wire.abort_pdu(_INVALID_PARAMETER)
             msg = f"{self._target.name} sent an association answer that cannot be parsed"
             raise PeerUnavailable(msg) from error
         peer_max = self._agreement.max_pdu_bytes
@@ -323,6 +342,11 @@ class Association:
         try:
             while True:
                 pdu = self._read(deadline - time.monotonic())
+                if pdu.kind == wire.RELEASE_RQ:
+                    self._send(wire.release_pdu(wire.RELEASE_RP))
+                    self._farewell = b""
+                elif pdu.kind != wire.P_DATA:
+                    self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
                 if pdu.kind != wire.P_DATA:
                     msg = f"{self._target.name} ended the association instead of answering"
                     raise PeerUnavailable(msg)
@@ -339,18 +363,30 @@ class Association:
                         wire.number(response, wire.STATUS)
                         return response
         except WireError as error:
+            self._farewell = wire.abort_pdu(error.reason)
             msg = f"{self._target.name} broke the protocol: {error}"
             raise PeerUnavailable(msg) from error
 
     def _read(self, seconds: float | None = None) -> wire.Pdu:
+        """Return the next PDU that is no A-ABORT; raise PeerUnavailable where none comes."""
         try:
-            return self._reader.read(self._target.response_seconds if seconds is None else seconds)
+            pdu = self._reader.read(self._target.response_seconds if seconds is None else seconds)
         except TimedOut as error:
             msg = f"{self._target.name} did not answer within {self._target.response_seconds:g} s"
             raise PeerUnavailable(msg) from error
-        except (ConnectionLost, WireError) as error:
+        except ConnectionLost as error:
+            self._farewell = b""
             msg = f"{self._target.name} ended the connection{f' ({error})' if str(error) else ''}"
             raise PeerUnavailable(msg) from error
+        except WireError as error:
+            self._farewell = wire.abort_pdu(error.reason)
+            msg = f"{self._target.name} broke the protocol: {error}"
+            raise PeerUnavailable(msg) from error
+        if pdu.kind == wire.ABORT:
+            self._farewell = b""
+            msg = f"{self._target.name} aborted the association"
+            raise PeerUnavailable(msg)
+        return pdu
 
     def _send(self, encoded: bytes) -> None:
         if self._transport is None:
@@ -359,6 +395,7 @@ class Association:
         try:
             self._transport.send(encoded)
         except ConnectionLost as error:
+            self._farewell = b""
             msg = f"{self._target.name} ended the connection or stopped reading"
             raise PeerUnavailable(msg) from error
 

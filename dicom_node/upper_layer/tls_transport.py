@@ -131,7 +131,7 @@ class TlsTransport:
 def _failure(error: ssl.SSLError) -> HandshakeFailed:
     """Return what a failed handshake of a peer that called us means."""
     reason = error.reason or ""
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return BROKEN_OFF
     if isinstance(error, ssl.SSLCertVerificationError):
         return HandshakeFailed(

@@ -193,6 +193,14 @@ def test_a_connection_without_a_word_leaves_no_trace(tls_node: Callable[..., Nod
     assert node._refusals() == []
 
 
+def test_a_handshake_that_is_broken_off_is_counted(tls_node: Callable[..., Node]) -> None:
+    node = tls_node()
+    with socket.create_connection(("127.0.0.1", node.receiver.tls_port), timeout=20) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01")
+    [counted] = node.refusals()
+    assert counted.refusal.reason == "the sender broke off the TLS handshake"
+
+
 def test_four_gigabytes_over_tls_are_aborted(tls_node: Callable[..., Node], authority: Authority, theirs: Pair) -> None:
     node = tls_node()
     with shaken_hands(node, authority, theirs) as connection:
@@ -208,6 +216,7 @@ def test_a_stop_ends_associations_over_tls_with_an_encrypted_abort(
         connection.sendall(request())
         answer = connection.recv(65536)
         assert answer[0] == wire.ASSOCIATE_AC
+        time.sleep(0.1)  # until the receiver waits for the next PDU
         node.receiver.stop(drain_seconds=1)
         assert connection.recv(1)[0] == wire.ABORT
 
