@@ -217,7 +217,7 @@ def measure(path: Path, settings: Settings, database: Database, times: Times, *,
 def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -> None:
     """Time the bare work of each stage: pydicom's decode, the interpreter's call, the encoders, the wire."""
     from inference.model import Model
-    from reporting.mllp import MllpPeer, send_message
+    from reporting.hl7.mllp import MllpPeer, send_message
 
     model = Model.open(settings.inference.package, settings.inference)
     inputs = model.inputs(np.random.default_rng(1).random((512, 512), np.float32))

@@ -13,8 +13,9 @@ from config.language.translation import gettext as _
 from config.logs import get_logger
 from console.words import printable
 from inference.findings import Box, Finding, Level, ModelIdentity, finding_from_json
+from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
 from reporting.identity import derived_uid, tracking_uid
-from reporting.reading import ClaimedFinding, claim_words, claims_of, percent, region_claim, region_number, regions_of
+from reporting.words import claim_words
 from tracking.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
 from tracking.feedback import (
     LONGEST_NAME,
@@ -306,12 +307,12 @@ def _said(entry: ClaimedFinding[Finding]) -> str:
         if finding.level is Level.ABSENT:
             return _("scored only, %(score)s, below its point") % {"score": score}
         return _("scored only, %(score)s, above its point") % {"score": score}
-    words = _(claim_words(entry.claim, abnormal=finding.abnormal))
+    words = claim_words(entry.claim, abnormal=finding.abnormal)
     return f"{words} {percentage(percent(finding))}" if entry.claimed else words
 
 
 def _said_of_region(entry: ClaimedFinding[Finding], box: Box) -> str:
-    words = _(claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal))
+    words = claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal)
     return f"{words} {percentage(f'{region_number(entry, box):.0f}')}"
 
 

@@ -15,8 +15,8 @@ from config.errors import RetriableError
 from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import Finding, ImageAnalysis, ModelIdentity, NotAnalysed, Reason, finding_to_json
+from reporting.claims import ClaimedFinding, claims_of
 from reporting.image_answer import draw_map_overlay, draw_overlay, mapped
-from reporting.reading import ClaimedFinding, claims_of
 from tracking.study_page import FindingDetail
 
 if TYPE_CHECKING:

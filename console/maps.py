@@ -15,9 +15,9 @@ from inference.findings import (
     finding_from_json,
     remarks_from_json,
 )
+from reporting.claims import ClaimedFinding
 from reporting.identity import capture_uid
 from reporting.image_answer import draw_map_overlay, mapped
-from reporting.reading import ClaimedFinding
 from tracking.analyses import OutcomeRecord, StoredAnalysis
 
 

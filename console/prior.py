@@ -9,7 +9,7 @@ from config.language.numbers import percentage
 from console import radiographs, words
 from console.radiographs import Radiograph
 from console.site import Site
-from reporting.reading import ClaimedFinding, study_claims
+from reporting.claims import ClaimedFinding, study_claims
 from tracking import study_page
 from tracking.instances import StudyHeader
 from tracking.prior import prior_study

@@ -11,21 +11,9 @@ from pydicom.uid import UID
 from config.language.numbers import decimal
 from config.language.translation import gettext as _
 from config.language.translation import marked
-from reporting.reading import (
-    DISCLAIMER,
-    NOTHING_STATED,
-    SCORED_ONLY,
-    Claim,
-    ClaimedFinding,
-    claim_words,
-    claims_of,
-    listed,
-    percent,
-    percentages,
-    right_calls,
-    study_claims,
-)
-from reporting.reading import gist as _gist
+from reporting.claims import Claim, ClaimedFinding, claims_of, listed, percent, percentages, study_claims
+from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words, right_calls
+from reporting.words import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
 from tracking.feedback import Subject
@@ -158,7 +146,7 @@ def name(finding: FindingSummary | FindingDetail) -> str:
 
 def claim(entry: ClaimedFinding[Summary]) -> str:
     """Return what is claimed of a finding, in a word."""
-    return _(claim_words(entry.claim, abnormal=entry.finding.abnormal))
+    return claim_words(entry.claim, abnormal=entry.finding.abnormal)
 
 
 def tone(entry: ClaimedFinding[Summary]) -> str:

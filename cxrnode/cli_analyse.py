@@ -160,7 +160,7 @@ def _write(path: Path, png: bytes) -> Path:
 
 
 def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
-    from reporting.reading import DISCLAIMER
+    from reporting.words import DISCLAIMER
 
     out.print(f"[bold yellow]{DISCLAIMER}.[/]", soft_wrap=True)
     table = Table(header_style="bold", show_lines=True)
@@ -183,8 +183,8 @@ def _text(analysis: "ImageAnalysis") -> str:
     """Return an answer as Rich markup: what is stated in the colour of the worst claim, then the rest."""
     from cxrnode import show
     from inference.findings import NotAnalysed
+    from reporting.claims import claims_of
     from reporting.image_answer import answer_lines
-    from reporting.reading import claims_of
 
     first, *rest = (escape(line) for line in answer_lines(analysis))
     if isinstance(analysis.outcome, NotAnalysed):
@@ -195,7 +195,7 @@ def _text(analysis: "ImageAnalysis") -> str:
 
 
 def _as_json(answers: Sequence[Answer], model: "ModelIdentity") -> dict[str, Any]:
-    from reporting.reading import DISCLAIMER
+    from reporting.words import DISCLAIMER
 
     return {"disclaimer": DISCLAIMER, "model": model, "files": [_file_as_json(answer) for answer in answers]}
 

@@ -28,7 +28,7 @@ from cxrnode.demo_export import export_pictures
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node import send
 from inference.findings import finding_from_json
-from reporting.reading import mapped_of
+from reporting.claims import mapped_of
 from tracking import audit, passwords, queries, study_page, users, worklist
 from tracking.database import Database
 from tracking.roles import Role

@@ -269,7 +269,7 @@ def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
 
 
 def _destinations(settings: Settings) -> Iterator[Check]:
-    from reporting import destination_echo
+    from reporting.delivery import destination_echo
 
     if not settings.destinations:
         cure = "add a [[destinations]] table; until then results stay on this machine"

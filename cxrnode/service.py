@@ -80,16 +80,16 @@ def worker(settings: Settings, database: Database) -> Service:
     """
     from inference.comparison import CompareHandler
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
+    from reporting.capture.radiograph_cache import RadiographCache
     from reporting.compose import ReportHandler
-    from reporting.shelf import Shelf
 
-    shelf = Shelf(settings.report.capture_longest_side)
-    examiner = Examiner(settings, shelf.put)
+    cache = RadiographCache(settings.report.capture_longest_side)
+    examiner = Examiner(settings, cache.put)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
         "analyse": AnalyseHandler(examiner, database),
-        "report": ReportHandler(settings, database, shelf.take),
+        "report": ReportHandler(settings, database, cache.take),
     }
     lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine", "compare"), settings.work.threads)]
     return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
@@ -101,7 +101,7 @@ def deliverer(settings: Settings, database: Database) -> Service:
     What is bound for a destination that left the settings gets a lane, too, where it stops and says why; without
     one it would wait in silence for ever.
     """
-    from reporting.deliver import DeliverHandler
+    from reporting.delivery.deliver import DeliverHandler
 
     known = {destination.name for destination in settings.destinations}
     with database.reading() as read:

@@ -14,16 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from config.errors import CxrnodeError
-from reporting.reading import (
-    NOTHING_STATED,
-    SCORED_ONLY,
-    Claim,
-    ClaimedFinding,
-    claim_words,
-    claims_of,
-    percent,
-    study_claims,
-)
+from reporting.claims import Claim, ClaimedFinding, claims_of, percent, study_claims
+from reporting.words import NOTHING_STATED, SCORED_ONLY, claim_words
 from tracking.audit import Line
 from tracking.clock import to_datetime
 from tracking.conflicts import ways_out

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 
 from config.errors import UndecodablePixels
+from config.language.translation import marked
 from dicom_node.admission import NotAdmitted, admit_file
 from inference.analyse import Analyser, StageTimes
 from inference.eligibility import HeaderAnswer, Region, View
@@ -20,17 +21,22 @@ from tracking.patient import ELEMENTS
 
 NO_HEADER = NotAnalysed(
     Reason.VIEW_UNKNOWN,
-    "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
-    "analyse its DICOM file",
+    marked(
+        "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
+        "analyse its DICOM file"
+    ),
 )
 _NO_HEADER = HeaderAnswer(None, NO_HEADER, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 NOT_AN_IMAGE = NotAnalysed(
-    Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
+    Reason.UNREADABLE,
+    marked("the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"),
 )
 _NOT_CHECKED = Remark(
     RemarkKind.NO_HEADER,
-    "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult was "
-    "not checked",
+    marked(
+        "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult "
+        "was not checked"
+    ),
 )
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from config.language.translation import gettext as _
 from inference.findings import Finding, ModelIdentity, Remark
-from reporting.reading import headline, study_claims, summary
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
@@ -71,27 +71,10 @@ class Account:
 
     def series_description(self, words: str) -> str:
         """Return the Series Description of a document, with the revision where it replaces an earlier one."""
-        return f"{words}, revision {self.revision}" if self.corrects else words
+        if not self.corrects:
+            return words
+        return _("%(description)s, revision %(number)s") % {"description": words, "number": self.revision}
 
     def local_time(self) -> datetime:
         """Return when the analysis was completed: at the source's stated offset, else in this node's own zone."""
         return self.completed_at.astimezone(self.lead.timezone())
-
-
-def summarise(account: Account) -> list[str]:
-    """Return the impression in lines without full stops.
-
-    First the study's headline; then of each image what is claimed, what was not found, and how it was read; last
-    which images were not analysed, and why.
-    """
-    several = len(account.analysed) > 1
-    lines = [headline(study_claims(finding for image in account.analysed for finding in image.findings))]
-    for number, image in enumerate(account.analysed, 1):
-        stated = any(finding.stated for finding in image.findings)  # else the headline says it all of a single image
-        image_lines = summary(image.findings) if several or stated else []
-        image_lines += [remark.text.rstrip(".") for remark in image.remarks]
-        lines += [f"Image {number}: {line}" if several else line for line in image_lines]
-    return [
-        *lines,
-        *(f"Image {image.sop_instance_uid} was not analysed because {image.because}" for image in account.skipped),
-    ]

@@ -15,22 +15,23 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError, StorageFull
+from config.language.translation import speaking
 from config.logs import get_logger
 from config.settings import DicomDestination, Hl7Destination, Settings
 from inference.findings import Finding, Remark, remarks_to_json
 from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject, assemble_account, load_subject, report_account
-from reporting.capture import build_capture, capture_uids
-from reporting.carried import CaptureKey, Carried, carried_captures
+from reporting.capture.carried import CaptureKey, Carried, carried_captures
+from reporting.capture.map_capture import build_map_capture, map_uids
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.claims import ClaimedFinding, mapped_of
 from reporting.conformance import check_capture, check_map_capture, check_message, check_report
-from reporting.documents import StoredFile, write_document
-from reporting.map_capture import build_map_capture, map_uids
-from reporting.message import ReportReference, build_message, message_id
-from reporting.radiograph import Radiograph
-from reporting.reading import ClaimedFinding, mapped_of
-from reporting.report import BuiltObject, ReportClass, build_report, report_uids
-from reporting.report_classes import ORDER, expected_class
+from reporting.document_store import StoredFile, write_document
+from reporting.hl7.message import ReportReference, build_message, message_id
+from reporting.sr.report import BuiltObject, ReportClass, build_report, report_uids
+from reporting.sr.report_classes import ORDER, expected_class
 from tracking import conflicts
 from tracking.database import Database
 from tracking.documents import DocumentRecord, note_left_out, record_documents
@@ -238,7 +239,9 @@ class ReportHandler:
         """Build one document and store it, or note why it must not leave."""
         stored, quarantined = _NOTHING, None
         try:
-            stored = write_document(self._settings.document_dir, uid, suffix, build())
+            with speaking(self._settings.node.language):
+                content = build()
+            stored = write_document(self._settings.document_dir, uid, suffix, content)
         except (OSError, MemoryError):
             raise
         except CxrnodeError as error:
@@ -291,5 +294,7 @@ def rebuild_report(subject: Subject, settings: Settings, report_class: ReportCla
     """
     account = report_account(assemble_account(subject, settings), subject, report_class)
     series_uid, uid = report_uids(account.source_uids, account.model, account.revision, report_class)
-    stored = write_document(settings.document_dir, uid, ".dcm", checked_report(account, settings, report_class))
+    with speaking(settings.node.language):
+        content = checked_report(account, settings, report_class)
+    stored = write_document(settings.document_dir, uid, ".dcm", content)
     return DocumentRecord("sr", uid, series_uid, report_class.value, stored.path, stored.sha256, stored.size, None)

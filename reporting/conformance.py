@@ -18,17 +18,17 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 from config.errors import DocumentRejected
 from reporting import codes
 from reporting.account import Account, AnalysedImage
-from reporting.capture import capture_uids
+from reporting.capture.map_capture import map_uids
+from reporting.capture.secondary_capture import capture_uids
 from reporting.charset import quiet
-from reporting.er7 import FIELD, SEGMENT_END
+from reporting.claims import Claim, claims_of, mapped_of, region_claim, regions_of
+from reporting.hl7.er7 import FIELD, SEGMENT_END
+from reporting.hl7.message import CODECS, BuiltMessage
+from reporting.hl7.verdict import judge
 from reporting.identity import CONTROL_ID_LENGTH
-from reporting.map_capture import map_uids
-from reporting.message import CODECS, BuiltMessage
-from reporting.nodes import Node
-from reporting.reading import Claim, claims_of, mapped_of, region_claim, regions_of
-from reporting.report import BuiltObject, ReportClass, report_uids
 from reporting.source import SourceImage
-from reporting.verdict import judge
+from reporting.sr.content_tree import ContentItem
+from reporting.sr.report import BuiltObject, ReportClass, report_uids
 from tracking.rejections import NOTES
 
 _SR_REQUIRED = {
@@ -184,12 +184,12 @@ def _listed(value: object) -> list[str]:
     return [str(part) for part in value] if isinstance(value, Iterable) else [str(value)]
 
 
-def _check_report_alone(document: Dataset) -> list[Node]:
+def _check_report_alone(document: Dataset) -> list[ContentItem]:
     """Check a report without its account; return its content items in document order."""
     _demand(document.SOPClassUID in {kind.value for kind in ReportClass}, "the SOP class is no SR class")
     for keyword, expected in _SR_REQUIRED.items():
         _demand(document.get(keyword) == expected, f"{keyword} is not {expected}")
-    nodes = list(Node.of(document).walk())
+    nodes = list(ContentItem.of(document).walk())
     _demand(nodes[0].concept == codes.IMAGING_MEASUREMENT_REPORT.value, "the root is not 126000 DCM")
     template = document.get("ContentTemplateSequence")
     _demand(bool(template) and template[0].get("TemplateIdentifier") == "1500", "the template is not TID 1500")
@@ -209,7 +209,7 @@ def _check_report_alone(document: Dataset) -> list[Node]:
     return nodes
 
 
-def _check_outlines(group: Node) -> None:
+def _check_outlines(group: ContentItem) -> None:
     """Viewers draw a group by its region, or by the one beneath its number: both have to be there and the same."""
     region = [list(child.item.GraphicData) for child in group.children if child.kind == "SCOORD"]
     beneath = [
@@ -223,7 +223,7 @@ def _check_outlines(group: Node) -> None:
     _demand(any(child.concept == codes.COMMENT.value for child in group.children), "a measurement group has no Comment")
 
 
-def _check_item(node: Node) -> None:
+def _check_item(node: ContentItem) -> None:
     item = node.item
     if node.kind == "CONTAINER":
         _demand(item.get("ContinuityOfContent") == "SEPARATE", "a container is not SEPARATE")
@@ -236,7 +236,7 @@ def _check_item(node: Node) -> None:
         _demand(0 <= float(measured.NumericValue) <= 100, "a probability is not within 0 and 100 %")
 
 
-def _check_references(node: Node, sources: dict[str, SourceImage]) -> None:
+def _check_references(node: ContentItem, sources: dict[str, SourceImage]) -> None:
     if node.kind == "SCOORD":
         source = _referenced(node.item.ContentSequence[0], sources)
         data = [float(value) for value in node.item.GraphicData]
@@ -257,11 +257,11 @@ def _referenced(item: Dataset, sources: dict[str, SourceImage]) -> SourceImage:
     return source
 
 
-def _groups(nodes: Iterable[Node]) -> list[Node]:
+def _groups(nodes: Iterable[ContentItem]) -> list[ContentItem]:
     return [node for node in nodes if node.kind == "CONTAINER" and node.concept == codes.MEASUREMENT_GROUP.value]
 
 
-def _evaluations(nodes: Iterable[Node]) -> list[Node]:
+def _evaluations(nodes: Iterable[ContentItem]) -> list[ContentItem]:
     """Return the findings that stand beside the impression, without a group."""
     return [
         child
@@ -272,7 +272,7 @@ def _evaluations(nodes: Iterable[Node]) -> list[Node]:
     ]
 
 
-def _check_claims(nodes: list[Node], account: Account) -> None:
+def _check_claims(nodes: list[ContentItem], account: Account) -> None:
     """Compare what is claimed with the reading: each finding once, by a group or an evaluation, and its regions."""
     groups: list[Claim] = []
     evaluations: list[Claim] = []
@@ -291,7 +291,7 @@ def _check_claims(nodes: list[Node], account: Account) -> None:
         _demand([_claimed(node) for node in found] == presence, f"a finding ({what}) claims what the reading does not")
 
 
-def _claimed(node: Node) -> str | None:
+def _claimed(node: ContentItem) -> str | None:
     """Return the code of the presence that a group or an evaluation claims, or None."""
     presence = (child for child in node.children if child.concept == codes.PRESENCE.value)
     return next((str(child.item.ConceptCodeSequence[0].get("CodeValue")) for child in presence), None)

@@ -11,8 +11,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from config.errors import UnreadableInstance
-from reporting.er7 import COMPONENT, FIELD, REPETITION, SEGMENT_END, unescape
-from reporting.message import CODECS
+from reporting.hl7.er7 import COMPONENT, FIELD, REPETITION, SEGMENT_END, unescape
+from reporting.hl7.message import CODECS
 
 _HL7_VERSION = "2.5.1"
 _VARIES = "OBX_5"

@@ -16,7 +16,7 @@ from console.site import Site, visitor
 from console.upload import SentFile, UploadRefused, read_files
 from inference.findings import ModelIdentity
 from reporting.image_answer import answer_to_json
-from reporting.reading import DISCLAIMER
+from reporting.words import DISCLAIMER
 from tracking import audit
 from tracking.audit import AuditEventType
 

@@ -14,7 +14,7 @@ from config.language.translation import gettext as _
 from config.settings import Destination
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
-from reporting import destination_echo
+from reporting.delivery import destination_echo
 from tracking import audit, pauses, queries, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms, to_datetime

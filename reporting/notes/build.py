@@ -7,16 +7,17 @@ import pydicom
 from hl7apy.exceptions import HL7apyException
 
 from config.errors import DocumentRejected, UnreadableInstance
+from config.language.translation import speaking
 from config.settings import Settings
 from reporting.charset import quiet
-from reporting.documents import StoredFile, read_document, write_document
-from reporting.er7 import FIELD, SEGMENT_END
-from reporting.message import CODECS, BuiltMessage
+from reporting.document_store import StoredFile, read_document, write_document
+from reporting.hl7.er7 import FIELD, SEGMENT_END
+from reporting.hl7.message import CODECS, BuiltMessage
+from reporting.hl7.verdict import judge
 from reporting.notes.correction import build_correction
 from reporting.notes.rejection import Sender, build_rejection_note, referenced_uids
-from reporting.report import BuiltObject
 from reporting.source import SourceImage, read_source
-from reporting.verdict import judge
+from reporting.sr.report import BuiltObject
 from tracking.rejections import CORRECTION, Note
 
 
@@ -28,6 +29,11 @@ def build_note(kind: str, note: Note, settings: Settings) -> StoredFile:
     DocumentRejected
         The files of the documents that it takes back are missing or altered, or the note fails its own check.
     """
+    with speaking(settings.node.language):
+        return _build(kind, note, settings)
+
+
+def _build(kind: str, note: Note, settings: Settings) -> StoredFile:
     if kind == CORRECTION:
         message = build_correction(note, _last_message(note, settings.document_dir))
         check_correction(message)

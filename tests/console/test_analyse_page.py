@@ -24,7 +24,7 @@ from console.access import csrf
 from console.access.csrf import is_same_origin
 from cxrnode.phantom import View
 from inference.analyse import Analyser
-from reporting.reading import DISCLAIMER
+from reporting.words import DISCLAIMER
 from tests.console.visitors import SAME_SITE
 from tests.phantoms import draw, phantom_dataset
 from tracking.audit import AuditEventType

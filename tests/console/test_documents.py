@@ -7,10 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from config.settings import Hl7Destination, Settings
-from reporting.message import ReportReference, build_message
+from reporting.hl7.message import ReportReference, build_message
 from reporting.notes.rejection import Sender, build_rejection_note
-from reporting.report import ReportClass, build_report
 from reporting.source import read_source
+from reporting.sr.report import ReportClass, build_report
 from tests.accounts import account
 from tracking import audit
 from tracking.database import Database

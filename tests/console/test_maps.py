@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from inference.findings import Finding, ModelIdentity
+from reporting.capture.layout import Layout
 from reporting.identity import capture_uid
-from reporting.layout import Layout
 from tests.accounts import finding, mapped_findings
 from tests.phantoms import phantom_dataset
 from tracking import audit

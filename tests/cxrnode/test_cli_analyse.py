@@ -14,7 +14,7 @@ from PIL import Image
 from cxrnode import cli_analyse
 from cxrnode.cli import main
 from cxrnode.phantom import View
-from reporting.reading import DISCLAIMER
+from reporting.words import DISCLAIMER
 from tests.phantoms import draw, phantom_dataset
 
 SEED = 9

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cxrnode import show
 from inference.findings import Finding
-from reporting.reading import study_claims
+from reporting.claims import study_claims
 from tests.accounts import CHESTS, chest
 from tracking.patient import PatientIdentity
 from tracking.summaries import FindingSummary, KeptAside, StudySummary

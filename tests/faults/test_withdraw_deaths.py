@@ -69,12 +69,12 @@ def restart(way: Way) -> None:
         pytest.param("tracking.withdrawal:drop_undelivered:before", marks=pytest.mark.long),
         "tracking.withdrawal:take_back:before",
         pytest.param("tracking.withdrawal:take_back:after", marks=pytest.mark.long),
-        pytest.param("reporting.deliver:load_note:after", marks=pytest.mark.long),
-        "reporting.deliver:build_note:after",
-        pytest.param("reporting.deliver:record_built:before", marks=pytest.mark.long),
-        "reporting.deliver:record_built:after",
-        pytest.param("reporting.deliver:offer:after", marks=pytest.mark.long),
-        "reporting.deliver:record_delivered:after",
+        pytest.param("reporting.delivery.deliver:load_note:after", marks=pytest.mark.long),
+        "reporting.delivery.deliver:build_note:after",
+        pytest.param("reporting.delivery.deliver:record_built:before", marks=pytest.mark.long),
+        "reporting.delivery.deliver:record_built:after",
+        pytest.param("reporting.delivery.deliver:offer:after", marks=pytest.mark.long),
+        "reporting.delivery.deliver:record_delivered:after",
     ],
 )
 def test_death_while_a_result_is_taken_back(way: Way, monkeypatch: pytest.MonkeyPatch, point: str) -> None:

@@ -11,9 +11,9 @@ from hl7.mllp import start_hl7_server
 
 from config.errors import PeerBusy, RefusedByPeer
 from config.settings import Hl7Destination
-from reporting.acknowledgement import AckCode
-from reporting.message import build_message
-from reporting.mllp import MllpConnection, MllpPeer, send_message
+from reporting.hl7.acknowledgement import AckCode
+from reporting.hl7.message import build_message
+from reporting.hl7.mllp import MllpConnection, MllpPeer, send_message
 from tests.accounts import SLOPPY, account, good_header
 
 pytestmark = pytest.mark.peers

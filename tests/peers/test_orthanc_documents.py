@@ -14,10 +14,10 @@ from pydicom import Dataset, dcmread
 from dicom_node.send import Target, store
 from inference.pixels import read_picture
 from reporting.account import Account
-from reporting.capture import build_capture
-from reporting.radiograph import Radiograph
-from reporting.report import build_report
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture
 from reporting.source import read_source
+from reporting.sr.report import build_report
 from tests.accounts import account
 from tests.phantoms import phantom_dataset
 

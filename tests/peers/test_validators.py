@@ -14,13 +14,13 @@ from pydicom import Dataset, dcmread
 from inference.findings import Finding
 from inference.pixels import read_picture
 from reporting.account import Account, AnalysedImage, Predecessor
-from reporting.capture import build_capture
+from reporting.capture.map_capture import build_map_capture
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture
+from reporting.claims import mapped_of
 from reporting.conformance import check_report
-from reporting.map_capture import build_map_capture
-from reporting.radiograph import Radiograph
-from reporting.reading import mapped_of
-from reporting.report import ReportClass, build_report
 from reporting.source import describe, read_source
+from reporting.sr.report import ReportClass, build_report
 from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, mapped_account, picture
 
 pytestmark = pytest.mark.peers

@@ -16,8 +16,8 @@ from config.errors import DocumentRejected, StorageFull
 from config.settings import Settings
 from inference.findings import Finding
 from inference.pixels import read_picture
+from reporting.capture.radiograph_cache import RadiographCache
 from reporting.compose import ReportHandler
-from reporting.shelf import Shelf
 from tests.accounts import mapped_findings
 from tracking import audit, corrections, deliveries, maintenance, queries, queue
 from tracking.models import Delivery, Document
@@ -312,7 +312,7 @@ def test_a_full_disk_is_worth_another_try(
         next(ReportHandler(settings, studies.database).run(job))
 
 
-def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
+def test_a_capture_is_the_same_from_the_cache_and_from_the_file(
     studies: Any,
     settings: Settings,
     phantom: Any,
@@ -324,11 +324,11 @@ def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
     job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
     studies.report(settings, job)
     path = settings.instance_dir / f"{uid}.dcm"
-    shelf = Shelf(settings.report.capture_longest_side)
-    shelf.put(path, read_picture(path, 10_000_000))
+    cache = RadiographCache(settings.report.capture_longest_side)
+    cache.put(path, read_picture(path, 10_000_000))
     with monkeypatch.context() as patch:
         patch.setattr(reporting.compose, "read_picture", None)  # nobody asks the file
-        again = list(ReportHandler(settings, studies.database, shelf.take).run(job))
+        again = list(ReportHandler(settings, studies.database, cache.take).run(job))
     with studies.database.transaction() as tx:
         for commit in again:
             commit(tx)
@@ -336,7 +336,7 @@ def test_a_capture_is_the_same_from_the_shelf_and_from_the_file(
     assert [document.kind for document in documents] == ["sr", "sc"]
     assert all(document.quarantined is None for document in documents)
     assert len(list(settings.document_dir.rglob("*.dcm"))) == 2
-    assert shelf.take(path) is None
+    assert cache.take(path) is None
 
 
 def test_an_image_that_can_no_longer_be_read_is_named_and_the_others_reported(

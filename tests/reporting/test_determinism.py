@@ -7,12 +7,12 @@ import sys
 import time
 
 from config.settings import Hl7Destination
-from reporting.capture import build_capture
-from reporting.map_capture import build_map_capture
-from reporting.message import build_message
-from reporting.radiograph import Radiograph
-from reporting.reading import mapped_of
-from reporting.report import build_report
+from reporting.capture.map_capture import build_map_capture
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture
+from reporting.claims import mapped_of
+from reporting.hl7.message import build_message
+from reporting.sr.report import build_report
 from tests.accounts import good_header, lateral, mapped_account, picture
 
 

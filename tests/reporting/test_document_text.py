@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from config.errors import UnreadableInstance
 from config.settings import Hl7Destination
 from reporting.document_text import MessageField, ReportItem, message_text, report_text
-from reporting.message import ReportReference, build_message
-from reporting.report import ReportClass, build_report
+from reporting.hl7.message import ReportReference, build_message
+from reporting.sr.report import ReportClass, build_report
 from tests.accounts import account
 
 

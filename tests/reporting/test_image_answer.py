@@ -21,7 +21,7 @@ from inference.findings import (
 )
 from inference.pixels import Picture
 from reporting.image_answer import answer_lines, draw_map_overlay, draw_overlay, mapped
-from reporting.reading import NOTHING_STATED, SCORED_ONLY
+from reporting.words import NOTHING_STATED, SCORED_ONLY
 from tests.accounts import mapped_findings
 
 MODEL = ModelIdentity("tiny", "1.0.0", "ab" * 32, "steady 1 cpu")

@@ -20,8 +20,8 @@ from config.settings import Hl7Destination, Settings
 from dicom_node.file_meta import file_meta
 from dicom_node.header import parse_header
 from inference.findings import Finding
+from reporting.capture.radiograph import Radiograph
 from reporting.compose import ReportHandler
-from reporting.radiograph import Radiograph
 from tests.accounts import MODEL, finding, picture
 from tests.mixtures import CR, encode
 from tests.reporting.conftest import record_of

@@ -23,13 +23,14 @@ from inference.findings import Box, Code, Finding, OperatingPoints, finding_to_j
 from inference.pixels import Picture
 from reporting import codes
 from reporting.account import AnalysedImage
+from reporting.capture.drawing import Caption
+from reporting.capture.overlay import draw_capture
+from reporting.capture.radiograph import Radiograph
+from reporting.claims import Claim, claims_of, percent, region_number, regions_of
 from reporting.conformance import check_message, check_report
-from reporting.drawing import Caption
-from reporting.message import build_message
-from reporting.overlay import draw_capture
-from reporting.radiograph import Radiograph
-from reporting.reading import DISCLAIMER, Claim, claims_of, percent, region_number, regions_of
-from reporting.report import build_report
+from reporting.hl7.message import build_message
+from reporting.sr.report import build_report
+from reporting.words import DISCLAIMER
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
 from tracking.study_page import FindingDetail
 from tracking.summaries import FindingSummary

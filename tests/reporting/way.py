@@ -12,7 +12,7 @@ from config.settings import DicomDestination, Hl7Destination, ReportSettings, Se
 from cxrnode.demo_peers import DemoRis
 from inference.findings import Finding, ModelIdentity, finding_to_json
 from reporting.compose import ReportHandler
-from reporting.deliver import DeliverHandler
+from reporting.delivery.deliver import DeliverHandler
 from tests.accounts import MODEL
 from tests.archive import Archive, open_archive
 from tests.phantoms import phantom_dataset

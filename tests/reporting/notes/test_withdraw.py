@@ -96,7 +96,7 @@ def test_what_was_on_its_way_meanwhile_is_taken_back_when_it_has_arrived(
 ) -> None:
     way.receive(1, opacity_findings)
     way.work("analyse", "report")
-    from reporting.deliver import DeliverHandler
+    from reporting.delivery.deliver import DeliverHandler
 
     job = queue.claim(way.database, ["deliver"], "test/1/1", 60_000, destination="pacs")
     assert job is not None

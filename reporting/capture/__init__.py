@@ -1,0 +1,1 @@
+"""Secondary captures: the findings, or a score map, drawn over the radiograph."""

@@ -1,0 +1,1 @@
+"""Delivery: the worker that sends documents, and the question whether a destination is there."""

@@ -1,0 +1,320 @@
+"""The HL7 v2.5.1 message ORU^R01: the findings for the system that ordered the study, one message a destination.
+
+Built as text with every value escaped, because hl7apy takes assigned strings for structure and escapes escape
+sequences again; hl7apy then judges the result, strictly, in :mod:`reporting.conformance`.
+"""
+
+import re
+from dataclasses import dataclass
+
+from config.settings import Hl7Destination
+from inference.findings import Finding
+from reporting import codes
+from reporting.account import MANUFACTURER, Account, AnalysedImage
+from reporting.charset import fold
+from reporting.claims import Claim, ClaimedFinding, claims_of, number
+from reporting.hl7.er7 import (
+    COMPONENT,
+    ENCODING_CHARACTERS,
+    SEGMENT_END,
+    SUBCOMPONENT,
+    components,
+    escape,
+    repeated,
+    segment,
+    wrapped,
+    xpn,
+)
+from reporting.identity import control_id, device_uid
+from reporting.impression import summarise
+from reporting.source import is_uid, valid_for_vr
+from reporting.words import note
+
+CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
+"""MSH-18 (HL7 table 0211) as Python codecs."""
+LOCAL_SCHEME = "99CXRNODE"
+ONE_VIEW = components("36554-4", "XR Chest Single view", "LN")
+TWO_VIEWS = components("36643-5", "XR Chest 2 Views", "LN")
+LONGEST_NAMESPACE = 20
+"""Characters an IS, such as a namespace ID, may have in version 2.5.1, escape sequences included."""
+_NAME_UNKNOWN = components("", "", "", "", "", "", "U")
+"""PID-5 is required: a name of type U, unspecified (HL7 table 0200)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltMessage:
+    """One message, encoded for its destination, segments ended by CR."""
+
+    control_id: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReportReference:
+    """Where the structured report of the same analysis is."""
+
+    series_uid: str
+    sop_instance_uid: str
+
+
+def message_id(account: Account, destination: str) -> str:
+    """Return MSH-10 of the account's message to a destination; the same on every rebuild and resend."""
+    return control_id(account.source_uids, account.model, account.revision, destination, account.lead.study_uid)
+
+
+def build_message(account: Account, destination: Hl7Destination, report: ReportReference | None) -> BuiltMessage:
+    """Return the message for one destination.
+
+    Parameters
+    ----------
+    account
+        What to say; patient and study are those of its first analysed image.
+    destination
+        Routing fields and character set. Characters that the set lacks lose their accents or become ``?``.
+    report
+        The structured report to point to; None when it was not sent anywhere.
+    """
+    identity = message_id(account, destination.name)
+    segments = [
+        _msh(account, destination, identity),
+        _pid(account, destination),
+        segment("PV1", {1: "1", 2: "U"}),
+        segment("ORC", {1: "RE", 2: _placer(account), 3: _filler(account, destination)}),
+        _obr(account, destination),
+        *Observations(account, destination).segments(report),
+    ]
+    text = SEGMENT_END.join(segments) + SEGMENT_END
+    return BuiltMessage(identity, encode_for(text, destination.character_set))
+
+
+def encode_for(text: str, character_set: str) -> bytes:
+    """Return ``text`` in a character set of HL7 table 0211; what it lacks is folded as :func:`spell` does."""
+    return spell(text, character_set).encode(CODECS[character_set])
+
+
+def spell(text: str, character_set: str) -> str:
+    """Return ``text`` with what a character set of HL7 table 0211 lacks folded to ASCII, which may lengthen it.
+
+    Folding cannot make a delimiter: those come only from compatibility characters such as the full-width bar,
+    which are replaced by ``?``.
+    """
+    codec = CODECS[character_set]
+    kept = []
+    for character in text:
+        try:
+            character.encode(codec)
+        except UnicodeEncodeError:
+            folded = fold(character)
+            kept.append("?" if re.search(r"[|^~\\&\x00-\x1f\x7f]", folded) else folded)
+        else:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _msh(account: Account, destination: Hl7Destination, identity: str) -> str:
+    return segment(
+        "MSH",
+        {
+            2: ENCODING_CHARACTERS,
+            3: _hd(destination.sending_application),
+            4: _hd(destination.sending_facility or account.institution),
+            5: _hd(destination.receiving_application),
+            6: _hd(destination.receiving_facility),
+            7: _timestamp(account),
+            9: components("ORU", "R01", "ORU_R01"),
+            10: identity,
+            11: "P",
+            12: "2.5.1",
+            15: "NE",
+            16: "AL",
+            18: destination.character_set,
+        },
+    )
+
+
+def _hd(name: str, separator: str = COMPONENT) -> str:
+    """Return a party as HD (chapter 2.A.36): its name as namespace ID or, longer than that may be, as universal ID.
+
+    A universal ID is typed ISO if it is a UID, else L: locally defined (HL7 table 0301).
+    """
+    encoded = escape(name)
+    if len(encoded) <= LONGEST_NAMESPACE:
+        return encoded
+    return separator.join(("", encoded, "ISO" if is_uid(name) else "L"))
+
+
+def _pid(account: Account, destination: Hl7Destination) -> str:
+    source = account.lead
+    name = spell(source.text("PatientName"), destination.character_set)
+    birth_date = source.text("PatientBirthDate")
+    sex = source.text("PatientSex")
+    return segment(
+        "PID",
+        {
+            1: "1",
+            3: _patient_id(account),
+            5: xpn(name) or _NAME_UNKNOWN,
+            7: birth_date if valid_for_vr("PatientBirthDate", birth_date) else "",
+            8: sex if sex in {"M", "F", "O"} else "U",
+        },
+    )
+
+
+def _patient_id(account: Account) -> str:
+    """Return PID-3; without a Patient ID the study's UID stands there, typed U (unspecified), to match nobody."""
+    identifier = account.lead.text("PatientID")
+    if not identifier:
+        return components(account.lead.study_uid, "", "", "", "U")
+    issuer = account.lead.text("IssuerOfPatientID")
+    return COMPONENT.join((escape(identifier), "", "", _hd(issuer, SUBCOMPONENT), "PI"))
+
+
+def _placer(account: Account) -> str:
+    return components(account.lead.text("PlacerOrderNumberImagingServiceRequest"))
+
+
+def _filler(account: Account, destination: Hl7Destination) -> str:
+    """Return the filler order number; without one, the study's UID, which a filler number must be unique as."""
+    source = account.lead
+    number = source.text("FillerOrderNumberImagingServiceRequest") or source.text("AccessionNumber")
+    if number:
+        return COMPONENT.join((escape(number), _hd(destination.sending_application))).rstrip(COMPONENT)
+    return components(source.study_uid, "", source.study_uid, "ISO")
+
+
+def _obr(account: Account, destination: Hl7Destination) -> str:
+    return segment(
+        "OBR",
+        {
+            1: "1",
+            2: _placer(account),
+            3: _filler(account, destination),
+            4: ONE_VIEW if len(account.source_uids) == 1 else TWO_VIEWS,
+            7: _study_time(account),
+            18: escape(account.lead.text("AccessionNumber")),
+            22: _timestamp(account),
+            24: "RAD",
+            25: _status(account),
+        },
+    )
+
+
+def _study_time(account: Account) -> str:
+    day, time = account.lead.text("StudyDate"), account.lead.text("StudyTime")
+    if not day or not valid_for_vr("StudyDate", day):
+        return ""
+    if not valid_for_vr("StudyTime", time):
+        return day
+    clock = time.split(".")[0]
+    return day + clock if len(clock) >= 4 else day
+
+
+def _status(account: Account) -> str:
+    """Return OBR-25 and OBX-11: preliminary until a person signs, corrected when it replaces an earlier one."""
+    return "C" if account.corrects else "P"
+
+
+def _timestamp(account: Account) -> str:
+    return account.local_time().strftime("%Y%m%d%H%M%S%z")
+
+
+class Observations:
+    """The OBX segments of a message, numbered as they come."""
+
+    def __init__(self, account: Account, destination: Hl7Destination) -> None:
+        self._account = account
+        self._character_set = destination.character_set
+        self._scored_only = destination.scored_only
+        self._segments: list[str] = []
+        self._equipment = components(
+            f"{account.model.name} {account.model.version}", MANUFACTURER, device_uid(account.model), "ISO"
+        )
+
+    def segments(self, report: ReportReference | None) -> list[str]:
+        """Return all of them: what was analysed, each finding that is stated, and the impression in words.
+
+        What is scored only follows the stated findings of its image where the destination asks for it.
+        """
+        account = self._account
+        self._context(components("113014", "DICOM Study", "DCM"), account.lead.study_uid)
+        if report is not None:
+            self._context(components("112002", "Series Instance UID", "DCM"), report.series_uid)
+            self._context(components("SR-UID", "DICOM SR SOP Instance UID", LOCAL_SCHEME), report.sop_instance_uid)
+        before = 0
+        for image in account.analysed:
+            for entry in claims_of(image.findings):
+                if entry.stated or self._scored_only:
+                    self._finding(image, entry, str(before + entry.position + 1))
+            before += len(image.findings)
+        self._impression()
+        return self._segments
+
+    def _finding(self, image: AnalysedImage, entry: ClaimedFinding[Finding], group: str) -> None:
+        """Add one finding of one image. ``group`` (OBX-4) follows from its place in the package, not from its rank.
+
+        What was not found has no number, unless the destination asks for all scores.
+        """
+        finding = entry.finding
+        flag = "A" if entry.found else "N"
+        if entry.claim in {Claim.WITHHELD, Claim.SCORED_ONLY}:
+            flag = ""
+        code = components(finding.code.value, finding.code.meaning, finding.code.scheme)
+        presence = codes.presence(entry.claim)
+        instance = image.source.sop_instance_uid
+        self._add("ST", components("IMAGE-UID", "Analysed image", LOCAL_SCHEME), escape(instance), group=group)
+        self._add("CWE", components("121071", "Finding", "DCM"), code, group=group, flag=flag)
+        if presence is not None:
+            self._add(
+                "CWE",
+                components(codes.PRESENCE.value, codes.PRESENCE.meaning, "DCM"),
+                components(presence.value, presence.meaning, presence.scheme_designator),
+                group=group,
+                flag=flag,
+            )
+        if entry.claim is not Claim.ABSENT or self._scored_only:
+            self._add(
+                "NM",
+                components("111012", "Certainty of Finding", "DCM"),
+                f"{number(finding):g}",
+                group=group,
+                units=components("%", "percent", "UCUM"),
+                flag=flag,
+            )
+        if note(entry):
+            comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
+            self._add("TX", comment, self._text(f"{note(entry)}."), group=group, flag=flag)
+
+    def _impression(self) -> None:
+        """Add the impression: the headline, then each image's lines, as one value of several repetitions."""
+        lines = [f"{line}." for line in summarise(self._account)]
+        self._add("TX", components("59776-5", "Procedure findings", "LN"), self._text(*lines))
+
+    def _text(self, *lines: str) -> str:
+        """Return lines as a TX, which holds each in as many repetitions as it needs."""
+        return repeated(*(piece for line in lines for piece in wrapped(spell(line, self._character_set))))
+
+    def _context(self, identifier: str, value: str) -> None:
+        """Add what the result refers to: not a result itself (OBX-11 O), so no method and no device."""
+        self._segments.append(
+            segment("OBX", {1: str(len(self._segments) + 1), 2: "ST", 3: identifier, 5: escape(value), 11: "O"})
+        )
+
+    def _add(self, kind: str, identifier: str, value: str, *, group: str = "", units: str = "", flag: str = "") -> None:
+        self._segments.append(
+            segment(
+                "OBX",
+                {
+                    1: str(len(self._segments) + 1),
+                    2: kind,
+                    3: identifier,
+                    4: group,
+                    5: value,
+                    6: units,
+                    8: flag,
+                    11: _status(self._account),
+                    14: _timestamp(self._account),
+                    17: components("123110", "Artificial Intelligence", "DCM"),
+                    18: self._equipment,
+                },
+            )
+        )

@@ -1,0 +1,173 @@
+"""MLLP: HL7 messages over TCP, framed VT … FS CR (HL7 v2 Transport Specification, release 2)."""
+
+import contextlib
+import select
+import socket
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from config.errors import PeerUnavailable
+from reporting.hl7.acknowledgement import Acknowledgement, judge, parse_acknowledgement
+
+START, END, RETURN = b"\x0b", b"\x1c", b"\x0d"
+LARGEST_ANSWER = 1 << 20
+"""Bytes; an acknowledgement is a few hundred."""
+IDLE_SECONDS = 60.0
+"""A kept connection is not used again after this long: firewalls forget it without telling either end."""
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class MllpPeer:
+    """Where an HL7 receiver listens, and how long to wait for it, in seconds."""
+
+    host: str
+    port: int
+    connect_seconds: float = 10
+    response_seconds: float = 30
+
+
+class MllpConnection:
+    """One connection to a receiver, kept between messages, one message in flight. Not safe for threads."""
+
+    def __init__(self, peer: MllpPeer) -> None:
+        self._peer = peer
+        self._socket: socket.socket | None = None
+        self._used = 0.0
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        """Return the connection; it opens with the first message."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def send(self, content: bytes, control_id: str) -> Acknowledgement:
+        """Send one message and wait for its acknowledgement.
+
+        Parameters
+        ----------
+        content
+            The encoded message.
+        control_id
+            Its MSH-10, which MSA-2 must repeat.
+
+        Raises
+        ------
+        RefusedByPeer
+            The receiver refuses the content (AE, CE); sending it again cannot help.
+        PeerBusy
+            The receiver cannot take it now (AR, CR).
+        PeerUnavailable
+            No connection, no answer in time, no HL7 in the answer, or the answer to another message. The message
+            may have arrived: a resend carries the same control ID, by which a receiver knows it.
+        """
+        if START in content or END in content:
+            msg = "a message must not contain the bytes that frame it"
+            raise ValueError(msg)
+        try:
+            stream = self._ready()
+            stream.settimeout(max(self._peer.response_seconds, 0.001))
+            stream.sendall(START + content + END + RETURN)
+            answer = parse_acknowledgement(self._read_frame(stream))
+            failure = judge(answer, control_id)
+        except OSError as error:
+            self.close()
+            msg = f"the connection to {self._place()} failed ({_reason(error)}); is the receiver running?"
+            raise PeerUnavailable(msg) from None
+        except PeerUnavailable:
+            self.close()
+            raise
+        if isinstance(failure, PeerUnavailable):
+            self.close()
+        self._used = time.monotonic()
+        if failure is not None:
+            raise failure
+        return answer
+
+    def close(self) -> None:
+        """Close the connection; the next message opens another."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+        self._socket = None
+        self._rest = b""
+
+    def __del__(self) -> None:
+        """Close what a thread that ended has left open."""
+        self.close()
+
+    def _ready(self) -> socket.socket:
+        """Return an open socket with nothing unread on it: the kept one, if the receiver did not close it."""
+        if self._socket is not None:
+            readable, _, _ = select.select([self._socket], [], [], 0)
+            if readable or self._rest.strip(b"\r\n") or time.monotonic() - self._used > IDLE_SECONDS:
+                self.close()
+        if self._socket is None:
+            try:
+                self._socket = socket.create_connection(
+                    (self._peer.host, self._peer.port), timeout=max(self._peer.connect_seconds, 0.001)
+                )
+            except OSError as error:
+                msg = f"no connection to {self._place()} ({_reason(error)}); is the receiver running?"
+                raise PeerUnavailable(msg) from None
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._rest = b""
+        return self._socket
+
+    def _read_frame(self, stream: socket.socket) -> bytes:
+        """Read one framed block; what comes before its VT is skipped, the whole within one deadline."""
+        deadline = time.monotonic() + self._peer.response_seconds
+        buffer = bytearray(self._rest)
+        self._rest = b""
+        while True:
+            start = buffer.find(START)
+            end = buffer.find(END, start) if start >= 0 else -1
+            if end >= 0:
+                self._rest = bytes(buffer[end + 1 :]).lstrip(RETURN)
+                return bytes(buffer[start + 1 : end])
+            if len(buffer) > LARGEST_ANSWER:
+                msg = f"the answer of {self._place()} is larger than {LARGEST_ANSWER} bytes; is it an HL7 receiver?"
+                raise PeerUnavailable(msg)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                msg = f"no acknowledgement from {self._place()} within {self._peer.response_seconds:g} s"
+                raise PeerUnavailable(msg)
+            stream.settimeout(left)
+            try:
+                chunk = stream.recv(_CHUNK)
+            except TimeoutError:
+                continue
+            if not chunk:
+                msg = f"{self._place()} closed the connection before it acknowledged the message"
+                raise PeerUnavailable(msg)
+            buffer += chunk
+
+    def _place(self) -> str:
+        return f"{self._peer.host}:{self._peer.port}"
+
+
+def send_message(peer: MllpPeer, content: bytes, control_id: str) -> Acknowledgement:
+    """Send one message on a connection of its own; see :meth:`MllpConnection.send`."""
+    with MllpConnection(peer) as connection:
+        return connection.send(content, control_id)
+
+
+def probe(host: str, port: int, seconds: float = 5) -> None:
+    """Check that something listens, without sending a message. Raises PeerUnavailable."""
+    try:
+        socket.create_connection((host, port), timeout=seconds).close()
+    except OSError as error:
+        msg = f"no connection to {host}:{port} ({_reason(error)}); is the receiver running, is a firewall between?"
+        raise PeerUnavailable(msg) from None
+
+
+def _reason(error: OSError) -> str:
+    return "time-out" if isinstance(error, TimeoutError) else (error.strerror or type(error).__name__)
