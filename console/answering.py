@@ -307,12 +307,12 @@ def _said(entry: ClaimedFinding[Finding]) -> str:
         if finding.level is Level.ABSENT:
             return _("scored only, %(score)s, below its point") % {"score": score}
         return _("scored only, %(score)s, above its point") % {"score": score}
-    words = _(claim_words(entry.claim, abnormal=finding.abnormal))
+    words = claim_words(entry.claim, abnormal=finding.abnormal)
     return f"{words} {percentage(percent(finding))}" if entry.claimed else words
 
 
 def _said_of_region(entry: ClaimedFinding[Finding], box: Box) -> str:
-    words = _(claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal))
+    words = claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal)
     return f"{words} {percentage(f'{region_number(entry, box):.0f}')}"
 
 

@@ -148,7 +148,7 @@ def name(finding: FindingSummary | FindingDetail) -> str:
 
 def claim(entry: ClaimedFinding[Summary]) -> str:
     """Return what is claimed of a finding, in a word."""
-    return _(claim_words(entry.claim, abnormal=entry.finding.abnormal))
+    return claim_words(entry.claim, abnormal=entry.finding.abnormal)
 
 
 def tone(entry: ClaimedFinding[Summary]) -> str:

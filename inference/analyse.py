@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
+from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
@@ -108,7 +109,7 @@ class Analyser:
             with times.stage("decode"):
                 picture = render(dataset, self._settings.max_pixels, self._at_least)
         except UnreadableInstance:
-            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
+            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, marked("its file cannot be parsed as DICOM"))), None
         except UndecodablePixels as error:
             return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
         analysis = self.analyse_picture(picture, header, times)

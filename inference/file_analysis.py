@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 from config.errors import UndecodablePixels
+from config.language.translation import marked
 from dicom_node.storage_scp.admission import NotAdmitted, admit_file
 from inference import no_header
 from inference.analyse import Analyser, StageTimes
@@ -19,7 +20,8 @@ from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_im
 from tracking.patient import ELEMENTS
 
 NOT_AN_IMAGE = NotAnalysed(
-    Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
+    Reason.UNREADABLE,
+    marked("the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"),
 )
 
 

@@ -2,19 +2,24 @@
 
 from dataclasses import replace
 
+from config.language.translation import marked
 from inference.eligibility import HeaderAnswer, Region, View
 from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
 
 DOUBT = NotAnalysed(
     Reason.VIEW_UNKNOWN,
-    "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
-    "analyse its DICOM file",
+    marked(
+        "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
+        "analyse its DICOM file"
+    ),
 )
 HEADER_ANSWER = HeaderAnswer(None, DOUBT, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 _NOT_CHECKED = Remark(
     RemarkKind.NO_HEADER,
-    "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult was "
-    "not checked",
+    marked(
+        "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult "
+        "was not checked"
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from highdicom import sr
 from pydicom import Dataset
 
+from config.language.translation import gettext as _
 from inference.findings import ModelIdentity
 from reporting.account import MANUFACTURER, Account
 from reporting.charset import quiet
@@ -72,7 +73,7 @@ def build_report(
             is_complete=True,
             is_final=False,
             is_verified=False,
-            series_description=account.series_description("AI findings (not verified)"),
+            series_description=fit(account.series_description(_("AI findings (not verified)")), 64),
             contributing_equipment=[equipment(account)],
             content_date=when.date(),
             content_time=when.time(),

@@ -19,6 +19,8 @@ from highdicom.sr import RelationshipTypeValues as Relationship
 from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
 
+from config.language.translation import gettext as _
+from config.language.translation import language, marked
 from inference.findings import Box, Finding
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
@@ -35,13 +37,13 @@ from reporting.claims import (
 from reporting.identity import device_uid, tracking_uid
 from reporting.impression import summarise
 from reporting.source import SourceImage
-from reporting.words import claim_words
+from reporting.words import claim_words, finding_name
 
 _CONTAINS = Relationship.CONTAINS
 _ACQUIRED = Relationship.HAS_ACQ_CONTEXT
 _MODIFIER = Relationship.HAS_CONCEPT_MOD
 _PROPERTIES = Relationship.HAS_PROPERTIES
-_SCORED_ONLY = "Scored only: such calls were not shown to be right"
+_SCORED_ONLY = marked("Scored only: such calls were not shown to be right")
 _ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
 
 
@@ -55,7 +57,7 @@ def report_items(account: Account) -> sr.ContentSequence:
     groups = [group for image in account.analysed for group in _groups(account, image)]
     return sr.ContentSequence(
         [
-            *sr.LanguageOfContentItemAndDescendants(sr.CodedConcept.from_code(codes.ENGLISH)),
+            *sr.LanguageOfContentItemAndDescendants(sr.CodedConcept.from_code(codes.language_of(language()))),
             *_observer(account),
             _coded(codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE, _MODIFIER),
             _library(account),
@@ -195,9 +197,10 @@ def _tracked(account: Account, image: AnalysedImage, finding: Finding, position:
 
 def _comment(account: Account, image: AnalysedImage, finding: Finding, position: int, claim: Claim) -> str:
     """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present``."""
-    parts = [finding.code.meaning]
-    parts += [f"image {account.analysed.index(image) + 1}"] if len(account.analysed) > 1 else []
-    parts += [f"region {position}"] if position else []
+    parts = [finding_name(finding)]
+    if len(account.analysed) > 1:
+        parts.append(_("image %(number)s") % {"number": account.analysed.index(image) + 1})
+    parts += [_("region %(number)s") % {"number": position}] if position else []
     words = claim_words(claim, abnormal=finding.abnormal)
     return account.lead.character_set.fit(f"{', '.join(parts)}: {words}", 1024)
 
@@ -215,6 +218,7 @@ def _evaluations(account: Account, image: AnalysedImage) -> Iterator[sr.CodeCont
 
     Of a finding that is scored only no presence is claimed, and a comment says so.
     """
+    scored_only = account.lead.character_set.fit(_(_SCORED_ONLY), 1024)
     for entry in claims_of(image.findings):
         if is_one_group(entry):
             continue
@@ -226,7 +230,7 @@ def _evaluations(account: Account, image: AnalysedImage) -> Iterator[sr.CodeCont
                 sr.FindingSite(_concept(account, codes.coded(finding.site))),
                 _number(codes.PROBABILITY, number(finding), codes.PERCENT, _PROPERTIES),
                 *([] if presence is None else [_coded(codes.PRESENCE, presence, _PROPERTIES)]),
-                *([] if entry.stated else [_text(codes.COMMENT, _SCORED_ONLY, _PROPERTIES)]),
+                *([] if entry.stated else [_text(codes.COMMENT, scored_only, _PROPERTIES)]),
                 *(_text(_ALGORITHM_PARAMETERS, point, _PROPERTIES) for point in _operating_points(finding)),
                 _image(codes.SOURCE, image.source, Relationship.INFERRED_FROM),
             ]
