@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from config.settings import Settings
+from config.settings import InferenceSettings, Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
@@ -21,6 +21,8 @@ from console.live.bell import bell_lines
 from console.live.reader import LiveReader
 from console.problems import DETAILS, is_for_programs, problem
 from console.uploading import Uploads
+from inference.installed import with_points_in_force
+from inference.site_points import Points, points_in_force
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -51,7 +53,7 @@ class Site:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
-        self.answers = Answers(settings)
+        self.answers = Answers(settings, self._points)
         self.uploads = Uploads(settings, database, self.answers)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -62,6 +64,14 @@ class Site:
         self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
         self.live = LiveReader(database, self.render, self.sessions.limits)
         self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+
+    def _points(self, package: str) -> Points:
+        with self.database.reading() as read:
+            return points_in_force(read, package)
+
+    def inference(self) -> InferenceSettings:
+        """Return the settings of the models with the operating points that hold now: those of the database."""
+        return with_points_in_force(self.settings.inference, self.database)
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""
