@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from config.logs import get_logger
 from config.settings import InferenceSettings, Settings
 from inference.findings import ImageAnalysis, ModelIdentity, NotAnalysed, Reason
 from inference.installed import finding_packages, settings_for
+from inference.site_points import Points
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser
@@ -34,8 +35,10 @@ class UnknownModel(PermanentError):
 class Answers:
     """The models behind the page. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, points: Callable[[str], Points] = lambda _package: {}) -> None:
+        """Prepare to answer; ``points`` says which operating points of the site hold for a package."""
         self._settings = settings
+        self._points = points
         self._admission = threading.BoundedSemaphore(MOST_WAITING)
         self._one_at_a_time = threading.Lock()
         self._analysers: dict[str, Analyser] = {}
@@ -69,7 +72,9 @@ class Answers:
         Raises :class:`UnknownModel`, and :class:`config.errors.CxrnodeError` when the model cannot be opened.
         """
         with self._one_at_a_time:
-            yield self._opened(model)
+            analyser = self._opened(model)
+            own = not model or model == self.models()[0]
+            yield analyser.with_points(self._points(analyser.identity.name)) if own else analyser
 
     def analyse(self, content: bytes, model: str = "") -> "tuple[FileAnalysis, ModelIdentity]":
         """Return what a model says of one file of which nothing is kept; raises as :meth:`asked` does."""

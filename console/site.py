@@ -14,7 +14,7 @@ from config.certificates import expiries
 from config.language import translation
 from config.language.numbers import decimal, percentage
 from config.language.translation import ENDONYMS, language, marked
-from config.settings import Settings
+from config.settings import InferenceSettings, Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
@@ -26,6 +26,8 @@ from console.live.bell import bell_lines
 from console.live.reader import LiveReader
 from console.problems import DETAILS, is_for_programs, problem
 from console.uploading import Uploads
+from inference.installed import with_points_in_force
+from inference.site_points import Points, points_in_force
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -56,7 +58,7 @@ class Site:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
-        self.answers = Answers(settings)
+        self.answers = Answers(settings, self._points)
         self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
         self.uploads = Uploads(settings, database, self.answers)
         self._templates = Environment(
@@ -88,6 +90,14 @@ class Site:
 
     def _expiring(self) -> int:
         return sum(entry.is_due for entry in expiries(self.settings))
+
+    def _points(self, package: str) -> Points:
+        with self.database.reading() as read:
+            return points_in_force(read, package)
+
+    def inference(self) -> InferenceSettings:
+        """Return the settings of the models with the operating points that hold now: those of the database."""
+        return with_points_in_force(self.settings.inference, self.database)
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""

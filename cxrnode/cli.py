@@ -70,6 +70,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_experiments,
         cli_feedback,
+        cli_points,
         cli_recover,
         cli_services,
         cli_studies,
@@ -90,7 +91,7 @@ def _assemble() -> None:
         cli_evaluate,
         cli_data,
     )
-    for commands in (*rooms, cli_admin, cli_recover, cli_users, cli_demo):
+    for commands in (*rooms, cli_admin, cli_points, cli_recover, cli_users, cli_demo):
         commands.register(app)
 
 

@@ -1,5 +1,6 @@
 """One service in one process: set up, run until asked to stop, drain, say goodbye."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.errors import PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
@@ -92,12 +94,14 @@ def worker(settings: Settings, database: Database) -> Service:
     Examinations have a lane of their own: many new images never hold up a study whose images are ready.
     """
     from inference.comparison import CompareHandler
+    from inference.site_points import take_settings
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.capture.radiograph_cache import RadiographCache
     from reporting.compose import ReportHandler
 
     cache = RadiographCache(settings.report.capture_longest_side)
     examiner = Examiner(settings, cache.put)
+    take_settings(settings.inference, database)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
@@ -131,8 +135,11 @@ def console(settings: Settings, database: Database) -> Service:
     """Build the web pages; a node without a user gets its first one."""
     from console.server import Console
     from cxrnode import first_login
+    from inference.site_points import take_settings
 
     first_login.announce(database)
+    with contextlib.suppress(PackageError):  # the page of the models says what is wrong
+        take_settings(settings.inference, database)
     return Console(settings, database)
 
 

@@ -4,6 +4,7 @@ What is wrong with one image is that image's result, "not analysed because …";
 missing file, no memory) is raised.
 """
 
+import copy
 import hashlib
 import importlib.metadata
 import json
@@ -31,6 +32,7 @@ from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.no_header import HEADER_ANSWER, with_remark
 from inference.pixels import Picture, implausible, parse_dataset, render
+from inference.site_points import Points, known_points
 from inference.verdict.judge import judge
 from inference.verdict.network import VerdictNetwork
 from tracking.analyses import FindingRecord, OutcomeRecord
@@ -76,6 +78,20 @@ class Analyser:
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
         specs = [member.manifest.input for member in self._model.package.members]
         self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
+
+    def with_points(self, points: Points) -> "Analyser":
+        """Return this analyser with other operating points of the site, the networks shared; itself where they hold.
+
+        Points of findings that the package does not have are left out.
+        """
+        known = known_points(self._model.package, points)
+        if known == self._settings.operating_points:
+            return self
+        other = copy.copy(self)
+        other._settings = self._settings.model_copy(update={"operating_points": known})
+        other._model = self._model.with_points(known)
+        other.digest = _digest(self.identity, self._verdict.package.digest, other._settings)
+        return other
 
     def analyse_file(self, path: Path, times: StageTimes, *, has_header: bool = True) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.

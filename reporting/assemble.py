@@ -1,7 +1,7 @@
 """The account of an analysis, put together from the database and the headers in the instance store."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session

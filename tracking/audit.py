@@ -52,6 +52,7 @@ class AuditEventType(StrEnum):
     STUDY_DELETED = "study-deleted"
     STUDY_UPLOADED = "study-uploaded"
     UPLOAD_RELEASED = "upload-released"
+    POINTS_CHANGED = "points-changed"
     DESTINATION_PAUSED = "destination-paused"
     DESTINATION_RESUMED = "destination-resumed"
     RESULT_WITHHELD = "result-withheld"

@@ -56,6 +56,7 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.STUDY_DELETED: Meaning("110105", "DICOM Study Deleted", "D"),
     AuditEventType.STUDY_UPLOADED: Meaning("110107", "Import", "C"),
     AuditEventType.UPLOAD_RELEASED: Meaning("110106", "Export", "E"),
+    AuditEventType.POINTS_CHANGED: Meaning(*_ALERT, ("110129", "Node Configuration")),
     AuditEventType.DESTINATION_PAUSED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.DESTINATION_RESUMED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.RESULT_WITHHELD: Meaning("110100", "Application Activity", "E"),

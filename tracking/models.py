@@ -385,6 +385,20 @@ class Breaker(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class SitePoint(Base):
+    """The site's own operating points of one finding of a package; see :mod:`tracking.site_points`."""
+
+    __tablename__ = "site_point"
+
+    package: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sensitive: Mapped[float] = mapped_column(Float)
+    specific: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(8))
+    changed_by: Mapped[str] = mapped_column(String(64))
+    changed_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+
+
 class TakenReportClass(Base):
     """Which SR storage class a destination takes; ``sop_class_uid`` is NULL where it takes no structured report."""
 

@@ -1,14 +1,14 @@
 """Persons of an OpenID provider among the users, and the scopes that took the place of ``write``, which opened nothing.
 
 Revision ID: 0017
-Revises: 0015
+Revises: 0016
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
