@@ -32,13 +32,15 @@ from rich.table import Table
 
 from benchmarks.detector_contenders import Boxes, CentrePoint, Contender, RetinaNet
 from inference.pixels import to_model_input
-from training import export, measures
 from training.data.examples import Example
-from training.data.pictures import read_picture
-from training.features import Features, compute
+from training.data.image_files import read_picture
+from training.data.selection import select_examples
+from training.evaluation import measures
+from training.fit.features import Features, compute
 from training.networks.backbone import layer_names, load_imagenet_weights
-from training.recipe import Recipe, load_recipe
-from training.select import select
+from training.packaging import export
+from training.recipe.recipe import Recipe
+from training.recipe.shipped_recipes import load_recipe
 
 RESULTS = Path(__file__).parent / "results" / "detectors.json"
 LARGEST_MB, LONGEST_MS = 25.0, 40.0
@@ -157,7 +159,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few pictures, seconds; nothing written")
     options = parser.parse_args()
     recipe = load_recipe("opacity-detector")
-    split = select(recipe, options.data).split
+    split = select_examples(recipe, options.data).split
     few = slice(48) if options.quick else slice(None)
     training, validation = split.training[few], split.validation[few]
     weights = load_imagenet_weights(options.data / recipe.network.weights, options.cache)

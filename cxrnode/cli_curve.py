@@ -35,9 +35,9 @@ def curve(
     Finished shares are kept in the cache: a run that was stopped goes on with the next.
     """
     with train_extra():
-        from training.curve import curve as run
-        from training.recipe import load_recipe
-        from training.runs import FIGURE_NAMES, write_json
+        from training.evaluation.run_file import FIGURE_NAMES, write_json
+        from training.pipelines.learning_curve import curve as run
+        from training.recipe.shipped_recipes import load_recipe
 
     chosen = load_recipe(recipe)
     if experiment is not None:

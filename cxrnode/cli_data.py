@@ -121,7 +121,7 @@ def export(
 
 
 def _open(folder: Path, reader: str) -> "tuple[Example, ...]":
-    from training.data.open import open_data
+    from training.data.readers import open_data
 
     with train_extra():
         return open_data(folder, reader)

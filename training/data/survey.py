@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from config.errors import DataError
 from training.data.examples import Example
-from training.data.pictures import read_grey
+from training.data.image_files import read_grey
 
 
 @dataclass(frozen=True, slots=True)

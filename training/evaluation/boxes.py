@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.binary import ratio
-from training.measures import RSNA_OVERLAPS, match
+from training.evaluation.measures import RSNA_OVERLAPS, match
 
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]

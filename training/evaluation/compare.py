@@ -8,9 +8,9 @@ import numpy as np
 from config.errors import DataError
 from training.data.examples import Example
 from training.evaluation.figures import Tree, measured
+from training.evaluation.measures import RESAMPLES, Figure
 from training.evaluation.predictions import Predictions
 from training.evaluation.resample import as_json, leaves
-from training.measures import RESAMPLES, Figure
 
 SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "false_a_picture"})
 _AT_POINTS = frozenset({"sensitive", "specific", "at_half"})

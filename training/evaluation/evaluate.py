@@ -9,12 +9,12 @@ from config.errors import DataError
 from inference.model import Model
 from training.data.examples import Example
 from training.data.lists import restrict
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.evaluation.figures import figures
+from training.evaluation.measures import RESAMPLES
 from training.evaluation.predict import Progress, predict
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import Record, record_of
-from training.measures import RESAMPLES
+from training.evaluation.record import Record, record_of
 
 Document = dict[str, Any]
 SCHEMA = 1

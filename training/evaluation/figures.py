@@ -25,9 +25,9 @@ from training.evaluation.groups import (
     Contrast,
     subgroups,
 )
+from training.evaluation.measures import RESAMPLES, RSNA_OVERLAPS, Figure
 from training.evaluation.predictions import Asked, Predictions
 from training.evaluation.resample import Drawn, Draws, Resamples, as_json, mean_of
-from training.measures import RESAMPLES, RSNA_OVERLAPS, Figure
 
 Tree = dict[str, Any]
 Indices = NDArray[np.intp]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.measures import Figure
-from training.runs import By, RunFile, figure_from_json
+from training.evaluation.measures import Figure
+from training.evaluation.run_file import By, RunFile, figure_from_json
 
 _OPPOSITES = 2
 """A finding and its opposite: with more findings, none speaks for all."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.measures import RESAMPLES, Figure
+from training.evaluation.measures import RESAMPLES, Figure
 
 Numbers = NDArray[np.float64]
 Measure = Callable[[Numbers], Numbers]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training import measures
+from training.evaluation import measures
 from training.evaluation.boxes import Boxes, points_inside
 
 Numbers = NDArray[np.float64]

@@ -9,8 +9,8 @@ import pytest
 
 from config.errors import DataError
 from training.evaluation.compare import compare, shared, verdict
+from training.evaluation.measures import Figure
 from training.evaluation.predictions import Predictions
-from training.measures import Figure
 
 Make = Callable[..., Predictions]
 
