@@ -7,6 +7,7 @@ from typing import Any
 
 from config.errors import DataError
 from training.evaluation.markdown import shown, table
+from training.recipe.network_kinds import network_kind
 from training.recipe.shipped_recipes import varied
 
 _TASK_WORDS = {"three": "three classes", "binary": "COVID-19 against no finding"}
@@ -72,7 +73,7 @@ def fold_rows(document: Mapping[str, Any], published: Mapping[str, Mapping[str, 
         lead = next((one for pair, one in document["differences"].items() if pair.endswith(f" less {name}")), None)
         known = published.get(varied(name)[0], {}).get(_PUBLISHED[task]) if by == "image" else None
         settings = part["settings"]
-        only_last = settings["network"].get("kind") == "levels"
+        only_last = network_kind(settings["network"]["kind"]).only_heads
         effort = "only its last layer fitted" if only_last else f"{settings['fit']['epochs']} epochs"
         how = f"`{name}` ({settings['network']['side']} px, {effort})"
         rows.append(

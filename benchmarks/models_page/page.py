@@ -29,7 +29,7 @@ from benchmarks.models_page.goals import Goal, goals, obstacles
 from config.errors import DataError
 from inference.package import BUILT_IN, FIGURES, MANIFEST, AnyPackage, load_package
 from training.evaluation.markdown import FINDING_HEADER, Cells, at, finding_rows, headline_rows, shown, table
-from training.evaluation.measures import Figure
+from training.evaluation.metric import Metric
 from training.evaluation.record import figures_of
 from training.evaluation.run_file import FIGURE_NAMES, RunFile, read_runs
 from training.recipe.shipped_recipes import varied
@@ -171,8 +171,8 @@ def _best(runs: Sequence[RunFile], by: str) -> RunFile | None:
     return order[0] if order else None
 
 
-def _point(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value, float("nan"), float("nan"))
+def _point(value: float | None) -> Metric | None:
+    return None if value is None else Metric(value, float("nan"), float("nan"))
 
 
 def _figure_words(figure: str) -> str:
@@ -182,7 +182,7 @@ def _figure_words(figure: str) -> str:
     return FIGURE_NAMES[name] + (f", {label.replace('_', ' ')}" if label else "")
 
 
-def _cell(figure: str, value: Figure | None) -> str:
+def _cell(figure: str, value: Metric | None) -> str:
     if value is None or not np.isfinite(value.value):
         return "–"
     name = figure.partition(":")[0]

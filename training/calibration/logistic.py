@@ -10,7 +10,7 @@ from config.errors import DataError
 
 Numbers = NDArray[np.float64]
 _RIDGE = 1e-3
-_STEPS = 100
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def sigmoid(x: Numbers) -> Numbers:
 
 
 def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_], *, even: bool = False) -> Logistic:
-    """Fit a logistic regression (Newton's method, a touch of ridge so that perfect separation stays finite).
+    """Fit a logistic regression, with a touch of ridge so that perfect separation stays finite.
 
     With ``even`` it is moved to where pictures with and without the finding are equally many.
 
@@ -42,17 +42,12 @@ def fit_logistic(inputs: Numbers, truth: NDArray[np.bool_], *, even: bool = Fals
     """
     if truth.all() or not truth.any():
         raise DataError("calibration needs pictures with and without the finding: enlarge the validation fold")
+    from sklearn.linear_model import LogisticRegression
+
     centre, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
-    design = np.column_stack([(inputs - centre) / spread, np.ones(len(inputs))])
-    ridge = _RIDGE * len(inputs) * np.diag([1.0] * inputs.shape[1] + [0.0])
-    beta = np.zeros(design.shape[1])
-    for _ in range(_STEPS):
-        p = sigmoid(design @ beta)
-        curvature = design.T @ (design * (p * (1 - p) + 1e-9)[:, None]) + ridge
-        step = np.linalg.solve(curvature, design.T @ (truth - p) - ridge @ beta)
-        beta = beta + step * min(1.0, 2.0 / float(np.abs(step).max() + 1e-12))
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    weights = beta[:-1] / spread
+    # scikit-learn's C weighs the loss against half the squared weights.
+    fitted = LogisticRegression(C=1 / (_RIDGE * len(inputs)), solver="newton-cholesky", tol=_TOLERANCE)
+    fitted.fit((inputs - centre) / spread, truth)
+    weights, bias = fitted.coef_[0] / spread, float(fitted.intercept_[0])
     odds = float(truth.mean() / (1 - truth.mean())) if even else 1.0
-    return Logistic(tuple(float(weight) for weight in weights), float(beta[-1] - weights @ centre) - math.log(odds))
+    return Logistic(tuple(float(weight) for weight in weights), bias - float(weights @ centre) - math.log(odds))

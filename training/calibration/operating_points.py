@@ -14,7 +14,7 @@ from training.calibration import thresholds
 from training.calibration.logistic import Logistic, fit_logistic
 from training.calibration.scale import UNSCALED, Calibration, Scale
 from training.data.examples import Example
-from training.evaluation import measures
+from training.evaluation.boxes import Match, match
 from training.recipe.recipe import FindingSettings, PointSettings, Recipe
 
 TRUE_BOX_OVERLAP = 0.4
@@ -127,8 +127,8 @@ def _boxes(
         for example, answer in zip(examples, answers, strict=True)
         if label in example.boxed
     ]
-    scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
-    true = np.concatenate([match.found[TRUE_BOX_OVERLAP] for match in matches]) if matches else np.zeros(0, bool)
+    scores = np.concatenate([one.scores for one in matches]) if matches else np.zeros(0)
+    true = np.concatenate([one.found[TRUE_BOX_OVERLAP] for one in matches]) if matches else np.zeros(0, bool)
     if true.any() and not true.all():
         logits = np.log(np.clip(scores, 1e-9, 1 - 1e-9) / np.clip(1 - scores, 1e-9, 1))
         logistic = fit_logistic(logits[:, None], true)
@@ -147,7 +147,7 @@ def box_points_of(scores: Numbers, true: Truths, pictures: int, settings: PointS
     return thresholds.ordered(*points)
 
 
-def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: str) -> measures.Match:
+def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: str) -> Match:
     """Hold a picture's boxes against those that were drawn."""
     wide, tall = answer.placement.picture_columns, answer.placement.picture_rows
     found = np.asarray([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float64).reshape(-1, 4)
@@ -156,4 +156,4 @@ def match_boxes(boxes: Sequence[Box], answer: Answer, example: Example, label: s
         for box in example.boxes
         if box.label == label
     ]
-    return measures.match(found, np.asarray([box.score for box in boxes]), np.asarray(drawn, np.float64).reshape(-1, 4))
+    return match(found, np.asarray([box.score for box in boxes]), np.asarray(drawn, np.float64).reshape(-1, 4))

@@ -11,7 +11,7 @@ from training.data.examples import Example
 from training.data.lists import restrict
 from training.data.readers import open_data
 from training.evaluation.figures import figures
-from training.evaluation.measures import RESAMPLES
+from training.evaluation.metric import RESAMPLES
 from training.evaluation.predict import Progress, predict
 from training.evaluation.predictions import Predictions
 from training.evaluation.record import Record, record_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inference.findings import ScoreMap
 from training.data.examples import TruthBox
-from training.evaluation.measures import Figure
+from training.evaluation.metric import Metric
 from training.evaluation.resample import Drawn, Resamples
 
 POINTS = 64
@@ -28,9 +28,9 @@ class Pointing:
 
     images: int
     patients: int
-    pointing: Figure
-    constant: Figure
-    margin: Figure
+    pointing: Metric
+    constant: Metric
+    margin: Metric
     """The paired difference."""
 
     @property
@@ -90,5 +90,5 @@ def measure(
     )
 
 
-def _share(resamples: Drawn, values: NDArray[np.float64]) -> Figure:
+def _share(resamples: Drawn, values: NDArray[np.float64]) -> Metric:
     return resamples.measure(lambda weights: weights @ values / weights.sum(axis=1)).figure()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from config.errors import DataError
-from training.evaluation.measures import Figure
+from training.evaluation.metric import Metric
 
 SCHEMA = 1
 Kind = Literal["crossvalidation", "holdout"]
@@ -54,7 +54,7 @@ class RunFile:
     """What stayed whole when pictures were dealt out."""
     folds: int
     """Over how many folds the figures run: 1 for a held-out part."""
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Metric]
     """By the names of :data:`FIGURE_NAMES`; fractions, not percent. NaN where there is no interval."""
     protocol: Mapping[str, Any] = field(default_factory=dict)
     """At least ``pictures``, ``patients``, ``seed`` and ``list`` (numbers and text that go into the table); such as
@@ -117,12 +117,12 @@ def read_runs(folder: Path) -> tuple[RunFile, ...]:
     return tuple(read_run(path) for path in sorted(folder.glob("*.json")))
 
 
-def figure_from_json(entry: Mapping[str, Any]) -> Figure:
+def figure_from_json(entry: Mapping[str, Any]) -> Metric:
     """Return a figure from ``{"value": …, "interval": [low, high]}``; null is NaN."""
     numbers = (entry["value"], *entry["interval"])
-    return Figure(*(math.nan if number is None else float(number) for number in numbers))
+    return Metric(*(math.nan if number is None else float(number) for number in numbers))
 
 
-def plain(value: float) -> Figure:
+def plain(value: float) -> Metric:
     """Return a figure that has no interval, such as a number of parameters."""
-    return Figure(float(value), math.nan, math.nan)
+    return Metric(float(value), math.nan, math.nan)

@@ -24,18 +24,16 @@ from training.fit import cache_key, head_targets
 from training.fit.checkpoint import Checkpoint
 from training.fit.optimizers import optimizer
 from training.fit.result import FitResult, Progress
-from training.networks import cnn, darkcovidnet, vgg16
 from training.networks.augmentation import augmentation
 from training.recipe.recipe import Recipe
 
-_BUILDERS: Mapping[str, Callable[..., keras.Model]] = {
-    "cnn": cnn.build,
-    "cnn-dropout": cnn.build_with_dropout,
-    "vgg16": vgg16.build,
-    "darkcovidnet": darkcovidnet.build,
-}
 _FLOAT = "float32"
 _log = get_logger(__name__)
+
+
+def fit_network(recipe: Recipe, split: Split, *, start: Path | None, work: Path, progress: Progress) -> FitResult:
+    """Fit a network of the registry end to end, from the weights file that it starts from."""
+    return fit_end_to_end(recipe, split, weights=start, work=work, progress=progress)
 
 
 def fit_end_to_end(
@@ -128,7 +126,7 @@ def _learn(
 
 def build(recipe: Recipe, weights: Path | None) -> keras.Model:
     """Build a recipe's network: (n, side, side, 1) grey 0..1 in, a list of vectors of logits out, one a head."""
-    return _BUILDERS[recipe.network.kind](recipe.network, recipe.heads, weights)
+    return recipe.network_kind.build(recipe.network, recipe.heads, weights)
 
 
 def model_input(recipe: Recipe, example: Example) -> NDArray[np.float32]:

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from config.errors import DataError
-from config.logs import get_logger
 from training.data.examples import Split
 from training.fit.result import FitResult, Progress, silent
 from training.recipe.recipe import Recipe
 
 IMAGENET = "imagenet"
-_log = get_logger(__name__)
 
 
 def fit_network(
@@ -44,29 +42,8 @@ def fit_network(
         When the weights file is missing, or nothing is left to learn from.
     """
     start = starting_weights(recipe, data, weights)
-    if recipe.network.kind in {"mobilenet", "levels"}:
-        from training.fit.frozen_trunk import fit_frozen_trunk
-        from training.fit.linear_probe import fit_linear_probe
-        from training.networks.backbone import load_imagenet_weights
-        from training.networks.keras_weights import is_keras, read_keras
-
-        known = None
-        if start is not None:
-            known = read_keras(start) if is_keras(start) else load_imagenet_weights(start, work)
-        if recipe.network.kind == "levels":
-            return fit_linear_probe(recipe, split.training, weights=known, work=work, progress=progress)
-
-        def epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
-            progress("epochs", epoch, of)
-            words = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            _log.info(f"epoch {epoch} of {of}", outcome=words)
-
-        return fit_frozen_trunk(
-            recipe, split.training, weights=known, work=work, progress=progress, epoch_done=epoch_done
-        )
-    from training.fit.end_to_end import fit_end_to_end
-
-    return fit_end_to_end(recipe, split, weights=start, work=work, progress=progress)
+    result: FitResult = recipe.network_kind.fit(recipe, split, start=start, work=work, progress=progress)
+    return result
 
 
 def starting_weights(recipe: Recipe, data: Path, given: Path | None = None) -> Path | None:

@@ -13,21 +13,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import SettingsError
-from training.data.examples import Example
+from config.logs import get_logger
+from training.data.examples import Example, Split
 from training.fit import cache_key, detector_targets, head_targets
 from training.fit.checkpoint import Checkpoint
 from training.fit.features import Features, compute
 from training.fit.result import FitResult, Progress
-from training.fit.ridge_head import refit
+from training.fit.ridge_head import fit_ridge_heads
 from training.networks import mobilenet
 from training.networks.backbone import Weights, layer_names
+from training.networks.keras_weights import read_backbone
 from training.recipe.recipe import FitSettings, Recipe
 
 _WARM_UP = 0.1
 """Share of the steps in which the learning rate climbs."""
 
+_log = get_logger(__name__)
+
 EpochDone = Callable[[int, int, dict[str, float]], None]
 """Called with (epoch, of, mean losses)."""
+
+
+def fit_network(recipe: Recipe, split: Split, *, start: Path | None, work: Path, progress: Progress) -> FitResult:
+    """Fit a network of the registry on the training part, from the weights file that its backbone starts from."""
+
+    def epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
+        progress("epochs", epoch, of)
+        words = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        _log.info(f"epoch {epoch} of {of}", outcome=words)
+
+    return fit_frozen_trunk(
+        recipe,
+        split.training,
+        weights=read_backbone(start, work),
+        work=work,
+        progress=progress,
+        epoch_done=epoch_done,
+    )
 
 
 def fit_frozen_trunk(
@@ -69,7 +91,7 @@ def fit_frozen_trunk(
     if not all(np.isfinite(value).all() for value in network.get_weights()):
         checkpoint.forget()
         raise SettingsError("the fit ran away, its weights are no numbers any more: lower the learning rates")
-    refit(network, recipe.heads, examples, maps)
+    fit_ridge_heads(network, recipe.heads, examples, maps)
     return FitResult(network, tuple(epochs), forget=checkpoint.forget)
 
 

@@ -1,7 +1,7 @@
-"""Fitting the last layer of a network whose features stay as they are: ridge logistic regression of exclusive classes.
+"""Linear probes: only the last layer is fitted, by ridge logistic regression, on features that stay as they are.
 
-Features of each picture's altered copies are kept in the work folder, so that folds share them and a run that was
-stopped goes on at the picture it had reached.
+Features of each image's altered copies are kept in the work folder, so that folds share them and a run that was
+stopped goes on at the image it had reached.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,26 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.examples import Example
+from training.data.examples import Example, Split
 from training.fit import head_targets
 from training.fit.features import Features, compute
 from training.fit.result import FitResult, Progress
+from training.fit.ridge_head import fit_ridge
 from training.networks import levels
 from training.networks.backbone import Weights
+from training.networks.keras_weights import read_backbone
 from training.recipe.recipe import HeadSettings, Recipe
 
-_MOST_STEPS = 500
 _LEAST_SPREAD = 1e-3
 _SMALLEST = 1e-12
 
 Floats = NDArray[np.float32]
+
+
+def fit_network(recipe: Recipe, split: Split, *, start: Path | None, work: Path, progress: Progress) -> FitResult:
+    """Fit a linear probe of the registry on the training part, from the weights file that its backbone starts from."""
+    weights = read_backbone(start, work)
+    return fit_linear_probe(recipe, split.training, weights=weights, work=work, progress=progress)
 
 
 def fit_linear_probe(
@@ -68,18 +75,14 @@ def _seen(features: Features, count: int) -> Floats:
 
 def _ridge(seen: Floats, examples: Sequence[Example], head: HeadSettings, copies: int) -> tuple[Floats, Floats, float]:
     """Return (kernel, bias, cross-entropy) of one head on standardised features."""
-    from sklearn.linear_model import LogisticRegression
-
     targets = np.tile(head_targets.targets(examples, head), (copies, 1))
     classes = len(head.classes)
     truth, weight = targets[:, :classes].argmax(axis=1), targets[:, classes]
     known = weight > 0
-    weight = weight[known] / weight[known].mean()
-    ridge = LogisticRegression(C=head.refit, max_iter=_MOST_STEPS)
-    ridge.fit(seen[known], truth[known], sample_weight=weight)
+    ridge = fit_ridge(seen[known], truth[known], weight[known], head)
     shares = ridge.predict_proba(seen[known])[np.arange(int(known.sum())), truth[known]]
     kernel, bias = ridge.coef_.T, ridge.intercept_
     if classes == 2:  # scikit-learn fits the one against the other
         kernel, bias = np.concatenate([-kernel, kernel], axis=1) / 2, np.concatenate([-bias, bias]) / 2
-    loss = float(np.average(-np.log(np.maximum(shares, _SMALLEST)), weights=weight))
+    loss = float(np.average(-np.log(np.maximum(shares, _SMALLEST)), weights=weight[known]))
     return kernel.astype(np.float32), bias.astype(np.float32), loss

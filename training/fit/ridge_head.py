@@ -1,10 +1,11 @@
-"""Heads of independent answers fitted anew on what the finished network sees: ridge logistic regression.
+"""Ridge heads: a last layer fitted by logistic regression on what a network makes of the images.
 
-Mined labels err and rare ones are few, so a head that learnt along with the features fits their noise. The same
-features with a strongly held last layer separate better; it costs one pass over the pictures.
+Mined labels err and rare ones are few, so a head that is fitted along with the features fits their noise. The same
+features with a strongly held last layer separate better; it costs one pass over the images.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,15 +18,20 @@ from training.fit.features import Features
 from training.networks.mobilenet import POOLED, TRUNK_END
 from training.recipe.recipe import HeadSettings
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
 _BATCH = 32
 _COPIES = 2
-_MOST_STEPS = 300
+_MOST_STEPS = 500
 _LEAST_SPREAD = 1e-3
 
 Floats = NDArray[np.float32]
 
 
-def refit(network: keras.Model, heads: Sequence[HeadSettings], examples: Sequence[Example], features: Features) -> None:
+def fit_ridge_heads(
+    network: keras.Model, heads: Sequence[HeadSettings], examples: Sequence[Example], features: Features
+) -> None:
     """Replace the last layer of every head that asks for it, in place.
 
     Parameters
@@ -73,13 +79,32 @@ def _seen(pool: keras.Model, features: Features, copy: int) -> Floats:
 def _column(
     seen: Floats, truth: NDArray[np.bool_], weight: Floats, head: HeadSettings, place: int
 ) -> tuple[NDArray[np.float64], float]:
-    from sklearn.linear_model import LogisticRegression
-
     known = weight > 0
     if truth[known].all() or not truth[known].any():
         raise DataError(
             f"{head.classes[place]} is the same on every training picture: leave it out of head {head.name}"
         )
-    ridge = LogisticRegression(C=head.refit, class_weight="balanced", max_iter=_MOST_STEPS)
-    ridge.fit(seen[known], truth[known], sample_weight=weight[known] / weight[known].mean())
+    ridge = fit_ridge(seen[known], truth[known], weight[known], head)
     return np.asarray(ridge.coef_[0], np.float64), float(ridge.intercept_[0])
+
+
+def fit_ridge(features: Floats, truth: NDArray[Any], weight: Floats, head: HeadSettings) -> "LogisticRegression":
+    """Fit a head's logistic regression, held with the strength that its ``refit`` says.
+
+    Parameters
+    ----------
+    features
+        (n, f), standardised.
+    truth
+        (n), yes or no of one answer; or the index of one class among exclusive ones.
+    weight
+        (n), above 0: what each image counts.
+    head
+        Whose answers these are.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    # Yes and no of an independent answer weigh alike; exclusive classes are weighed by the head's ``balance``.
+    balanced = "balanced" if head.activation == "sigmoid" else None
+    ridge = LogisticRegression(C=head.refit, class_weight=balanced, max_iter=_MOST_STEPS)
+    return ridge.fit(features, truth, sample_weight=weight / weight.mean())

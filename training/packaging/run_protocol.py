@@ -7,7 +7,7 @@ from typing import Any
 from inference.package import AnyPackage
 from training.data.examples import Example
 from training.data.selection import Selection
-from training.evaluation.measures import RESAMPLES
+from training.evaluation.metric import RESAMPLES
 from training.evaluation.record import MARK_BYTES, figures_of, marks, salt_of
 from training.recipe.recipe import Recipe
 

@@ -132,7 +132,7 @@ def for_task(recipe: Recipe, protocol: Protocol) -> Recipe:
         or (protocol.task == "binary" and head.activation == "sigmoid" and head.classes == (POSITIVE,))
     ]
     first = recipe.heads[0]
-    ridge = first.refit if recipe.network.kind == "levels" else 0.0
+    ridge = first.refit if recipe.network_kind.only_heads else 0.0
     made = HeadSettings(name="reads", activation="softmax", classes=classes, balance=first.balance, refit=ridge)
     head = own[0] if own else made
     finding = FindingSettings(label=POSITIVE, head=head.name)

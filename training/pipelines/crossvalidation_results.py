@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from config.errors import DataError
 from training.evaluation.binary import auroc, ratio
 from training.evaluation.classes import confusion, macro, table_of
-from training.evaluation.measures import RESAMPLES
+from training.evaluation.metric import RESAMPLES
 from training.evaluation.resample import Draws, Resamples, as_json, mean_of
 from training.evaluation.run_file import RunFile, figure_from_json, plain, read_run, write_run
 from training.pipelines.crossvalidate import POSITIVE, Fold, Prediction, Protocol

@@ -24,7 +24,7 @@ from training.calibration.operating_points import TRUE_BOX_OVERLAP, box_points_o
 from training.data.examples import Example
 from training.data.image_files import require_readable
 from training.data.selection import Selection, cut_down, select_examples
-from training.evaluation import measures
+from training.evaluation.boxes import match
 from training.evaluation.figures import known_boxes
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions
@@ -226,9 +226,9 @@ def _box_points(said: Predictions, label: str, recipe: Recipe) -> PointsSpec:
     matches = []
     for index in known_boxes(said, label):
         found, scores = said.found(int(index), label)
-        matches.append(measures.match(found, scores, said.drawn(int(index), label)))
-    scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
-    true = np.concatenate([match.found[TRUE_BOX_OVERLAP] for match in matches]) if matches else np.zeros(0, bool)
+        matches.append(match(found, scores, said.drawn(int(index), label)))
+    scores = np.concatenate([one.scores for one in matches]) if matches else np.zeros(0)
+    true = np.concatenate([one.found[TRUE_BOX_OVERLAP] for one in matches]) if matches else np.zeros(0, bool)
     if not true.any() or true.all():
         return _spec(0.5, 0.5)  # nothing was found: show only what it is sure of
     return _spec(*box_points_of(scores, true, len(matches), recipe.points))

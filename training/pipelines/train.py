@@ -175,7 +175,7 @@ def known_parts(recipe: Recipe, model: Model, split: Split, progress: Progress =
 
     Only for networks that learn from pictures: published ones report them, and those on a frozen trunk are larger.
     """
-    if recipe.network.kind == "mobilenet":
+    if not recipe.network_kind.measures_known_parts:
         return None
     known = {}
     for name, part in (("training", split.training), ("validation", split.validation)):

@@ -112,7 +112,7 @@ def tune(
     _claim(out, recipe, key)
     kept = out / f"trials-{search}.jsonl"
     moved = any(PLACES[name] == "augment" for name in ranges)
-    own = moved or recipe.network.kind != "mobilenet"
+    own = moved or not recipe.network_kind.shares_features
     room = (work or CACHE) / f"tune-{key}" if own else work or CACHE
     fits = _Fits(recipe, split, data, kept, weights, progress, room=room, own=own, moved=moved)
     _search(fits, ranges, search, trials, recipe, out)

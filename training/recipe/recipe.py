@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from config.errors import SettingsError
+from training.recipe.network_kinds import NETWORK_KINDS, NetworkKind, network_kind
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -27,10 +28,8 @@ class PackageSettings(_Part):
 class DataSettings(_Part):
     """Which pictures are used for what."""
 
-    reader: Literal[
-        "manifest", "class-folders", "coronahack", "nih", "rsna", "voc", "tfrecord", "dicom", "feedback"
-    ] = "manifest"
-    """The layout of the data folder, see ``training/data``; a command's own choice wins."""
+    reader: str = "manifest"
+    """The layout of the data folder, one of :data:`training.data.readers.READERS`; a command's own choice wins."""
     list: str = ""
     """CSV file with the columns ``file`` and ``label``, relative to the data folder: only these pictures, and these
     labels, exclusive of one another."""
@@ -108,7 +107,8 @@ class FindingSettings(_Part):
 class NetworkSettings(_Part):
     """The network's kind and free numbers."""
 
-    kind: Literal["mobilenet", "levels", "cnn", "cnn-dropout", "vgg16", "darkcovidnet"] = "mobilenet"
+    kind: str = "mobilenet"
+    """One of :data:`training.recipe.network_kinds.NETWORK_KINDS`."""
     side: Annotated[int, Field(multiple_of=32, ge=64)] = 384
     """Input side in pixels."""
     contrast: Literal["stored", "stretched"] = "stored"
@@ -124,6 +124,13 @@ class NetworkSettings(_Part):
     """Share of neck maps hidden from the detector in training."""
     l2: Annotated[float, Field(ge=0)] = 0.0
     """Of convolution and dense kernels (cnn, vgg16, darkcovidnet)."""
+
+    @field_validator("kind")
+    @classmethod
+    def _registered(cls, kind: str) -> str:
+        if kind not in NETWORK_KINDS:
+            raise ValueError(f"there is no network kind {kind}: choose one of {', '.join(NETWORK_KINDS)}")
+        return kind
 
 
 class AugmentSettings(_Part):
@@ -230,16 +237,20 @@ class Recipe(_Part):
             raise ValueError(
                 "several members need folds that the data set itself has: take members = 1, or folds = 0 in data"
             )
+        kind = self.network_kind
+        if self.maps and not kind.has_maps:
+            others = ", ".join(other.name for other in NETWORK_KINDS.values() if other.has_maps)
+            raise ValueError(f"{kind.name} has no maps: boxes need {others}")
         for head in self.heads:
-            kind = (self.network.kind, head.activation)
-            if head.refit and kind not in {("mobilenet", "sigmoid"), ("levels", "softmax")}:
-                raise ValueError(
-                    f"head {head.name}: refit is for sigmoid heads of a mobilenet and softmax heads of levels"
+            if head.refit and head.activation != kind.ridge_heads:
+                can = ", ".join(
+                    f"{one.ridge_heads} heads of {one.name}" for one in NETWORK_KINDS.values() if one.ridge_heads
                 )
-            if self.network.kind == "levels" and self.maps:
-                raise ValueError("levels have no maps: boxes need a mobilenet")
-            if self.network.kind == "levels" and not head.refit:
-                raise ValueError(f"head {head.name}: levels have softmax heads with refit, the strength of their ridge")
+                raise ValueError(f"head {head.name}: refit is for {can}")
+            if kind.only_heads and not head.refit:
+                raise ValueError(
+                    f"head {head.name}: {kind.name} needs {kind.ridge_heads} heads with refit, their ridge's strength"
+                )
         for finding in self.findings:
             if finding.head not in heads or finding.source not in heads[finding.head].classes:
                 raise ValueError(f"finding {finding.label}: there is no class {finding.source} in head {finding.head}")
@@ -251,9 +262,14 @@ class Recipe(_Part):
         return self
 
     @property
+    def network_kind(self) -> NetworkKind:
+        """The kind of its network, from the registry."""
+        return network_kind(self.network.kind)
+
+    @property
     def epochs(self) -> int:
         """How often every training picture is seen in a fit; 0 where only a last layer is fitted, at once."""
-        return 0 if self.network.kind == "levels" else self.fit.epochs + self.fit.last_epochs
+        return 0 if self.network_kind.only_heads else self.fit.epochs + self.fit.last_epochs
 
     @property
     def classes(self) -> tuple[str, ...]:

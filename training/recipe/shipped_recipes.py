@@ -53,10 +53,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 
 def with_reader(recipe: Recipe, reader: str) -> Recipe:
-    """Return the recipe for a data folder of another layout than its own, without the list of its own folder.
-
-    Raises :class:`SettingsError` for a layout that no reader knows.
-    """
+    """Return the recipe for a data folder of another layout than its own, without the list of its own folder."""
     document = recipe.model_dump(mode="json", by_alias=True)
     if reader != recipe.data.reader:
         document["data"] |= {"reader": reader, "list": ""}

@@ -27,7 +27,7 @@ from benchmarks.models_page.verdict_section import RESULTS, read_results
 from config.errors import DataError
 from inference.package import load_package
 from training.evaluation.markdown import shown, table
-from training.evaluation.measures import Figure
+from training.evaluation.metric import Metric
 from training.evaluation.run_file import FIGURE_NAMES, RunFile, plain, read_runs, write_run
 from training.packaging.cards.model_card import card
 from training.recipe.shipped_recipes import shipped_recipes
@@ -42,7 +42,7 @@ def _figure(value: float | None, low: float | None = None, high: float | None = 
 def _run(by: str, accuracy: float, **changes: Any) -> RunFile:
     entries: dict[str, Any] = {
         "recipe": "a-recipe", "kind": "crossvalidation", "by": by, "folds": 5,
-        "figures": {"accuracy": Figure(accuracy, accuracy - 0.05, accuracy + 0.05), "parameters": plain(48795457)},
+        "figures": {"accuracy": Metric(accuracy, accuracy - 0.05, accuracy + 0.05), "parameters": plain(48795457)},
         "protocol": {"pictures": 1119, "patients": 940, "seed": 1, "list": "darkcovidnet.csv", "epochs": 20},
     }  # fmt: skip
     return RunFile(**{**entries, **changes})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import DataError
-from training.evaluation.measures import Figure
+from training.evaluation.metric import Metric
 from training.evaluation.run_file import RunFile, plain, read_run, read_runs, write_run
 
 
@@ -17,8 +17,8 @@ def _run(**changes: object) -> RunFile:
         "by": "patient",
         "folds": 5,
         "figures": {
-            "accuracy": Figure(0.9, 0.85, 0.94),
-            "auroc:covid19": Figure(0.8, 0.7, 0.9),
+            "accuracy": Metric(0.9, 0.85, 0.94),
+            "auroc:covid19": Metric(0.8, 0.7, 0.9),
             "parameters": plain(7),
         },
         "protocol": {"pictures": 1119, "patients": 900, "seed": 1, "list": "darkcovidnet.csv"},
@@ -30,7 +30,7 @@ def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     path = write_run(tmp_path / "models", _run())
     assert path.name == "a-recipe-crossvalidation-by-patient.json"
     (back,) = read_runs(path.parent)
-    assert back.figures["accuracy"] == Figure(0.9, 0.85, 0.94)
+    assert back.figures["accuracy"] == Metric(0.9, 0.85, 0.94)
     assert math.isnan(back.figures["parameters"].low)
     assert back.protocol == _run().protocol
     assert (back.recipe, back.kind, back.by, back.folds, back.quick) == (

@@ -124,12 +124,15 @@ def test_features_are_computed_once_for_every_fold(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"heads": [{"name": "reads", "activation": "softmax", "classes": ["normal", "lung_opacity"]}]}, "levels have"),
+        (
+            {"heads": [{"name": "reads", "activation": "softmax", "classes": ["normal", "lung_opacity"]}]},
+            "levels needs softmax heads with refit",
+        ),
         (
             {"heads": [{"name": "reads", "activation": "sigmoid", "classes": ["lung_opacity"], "refit": 1}]},
             "softmax heads of levels",
         ),
-        ({"maps": ["lung_opacity"]}, "levels have no maps"),
+        ({"maps": ["lung_opacity"]}, "levels has no maps"),
     ],
 )
 def test_levels_have_softmax_heads_with_a_ridge_and_no_maps(changes: dict[str, Any], message: str) -> None:
