@@ -6,7 +6,19 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config.errors import DataError, SettingsError
-from training.data import class_folders, coronahack, dicom, feedback, manifest, nih, rsna, tfrecord, voc
+from training.data import (
+    class_folders,
+    coronahack,
+    dicom,
+    feedback,
+    labels,
+    manifest,
+    nih,
+    rsna,
+    tfrecord,
+    unlabelled,
+    voc,
+)
 from training.data.examples import Example
 
 
@@ -27,6 +39,20 @@ class Reader:
 
 
 _READERS = (
+    Reader(
+        "labels",
+        labels.read,
+        "`labels.csv` (`file, patient, labels`) and its images, JPEG, PNG or DICOM",
+        "`view, age, sex, fold, source, licence, read`; `boxes.csv` (`file, label, x, y, w, h`); DICOM headers",
+        "a column",
+    ),
+    Reader(
+        "unlabelled",
+        unlabelled.read,
+        "JPEG, PNG and DICOM files at any depth, without labels: for a site report",
+        "DICOM headers",
+        "each image is a patient",
+    ),
     Reader(
         "manifest",
         manifest.read,

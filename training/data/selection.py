@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from config.errors import DataError
-from training.data.examples import Example, Split, View
+from config.logs import get_logger
+from training.data.examples import Example, Split
+from training.data.frontal_adults import Unstated, in_words, why_left_out
 from training.data.known_labels import is_known
 from training.data.lists import restrict
 from training.data.readers import open_data
 from training.data.splits import deal, require_classes, split_by_fold
 from training.recipe.recipe import HeadSettings, Recipe
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,18 @@ def select_examples(recipe: Recipe, data: Path) -> Selection:
     rest = tuple(one for one in wanted if one.patient not in patients)
     if len(rest) + len(apart) < len(wanted):
         reasons["of a patient at a place kept apart"] = len(wanted) - len(rest) - len(apart)
+    if reasons:
+        _log.warning("images are left out", count=reasons.total(), reason=in_words(reasons))
     if not rest:
-        raise DataError("no picture is left that the recipe could use: check its data table and the data's labels")
+        said = f" ({in_words(reasons)})" if reasons else ""
+        cure = (
+            "; where you know that they are frontal, say accept_unknown_view = true in its data table"
+            if reasons["view unknown"]
+            else ""
+        )
+        raise DataError(
+            f"no image is left that the recipe could use{said}: check its data table and the data's labels{cure}"
+        )
     if recipe.data.folds:
         rest = deal(rest, recipe.data.folds, by=recipe.data.by, stratify=stratum(recipe), seed=recipe.seed)
     split = split_by_fold(rest, test=recipe.data.test_fold, validation=recipe.data.validation_fold, by=recipe.data.by)
@@ -118,10 +132,11 @@ def _without_boxes_where_absent(recipe: Recipe, example: Example) -> Example:
 
 
 def _why_not(recipe: Recipe, example: Example) -> str:
-    if recipe.data.frontal_adults and not example.is_frontal_adult:
-        if example.view is View.LATERAL:
-            return "lateral view"
-        return "view unknown" if example.view is View.UNKNOWN else "below 18 years"
+    settings = recipe.data
+    if settings.frontal_adults:
+        reason = why_left_out(example, Unstated(settings.accept_unknown_view, settings.accept_unknown_age))
+        if reason:
+            return reason
     if recipe.data.only and not any(example.truths.get(label) for label in recipe.data.only):
         return "none of the labels that the recipe asks for"
     return "" if is_known(example, recipe.heads) else "nothing known that the recipe asks for"

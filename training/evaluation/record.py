@@ -11,12 +11,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from config.errors import PackageError
 from inference.package import FIGURES, AnyPackage
 from training.data.examples import Example
+from training.data.frontal_adults import Unstated
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 UNKNOWN = "unknown"
@@ -143,6 +144,8 @@ class Record:
     only: tuple[str, ...] = ()
     """Only pictures of which one of these labels is true; all without any."""
     frontal_adults: bool = True
+    accepted: Unstated = field(default_factory=Unstated)
+    """What it accepted of images whose view or age nobody stated."""
     rsna_thresholds: Mapping[str, float] | None = None
 
     @classmethod
@@ -169,6 +172,9 @@ class Record:
             list=data.get("list", ""),
             only=tuple(data.get("only", ())),
             frontal_adults=bool(data.get("frontal_adults", True)),
+            accepted=Unstated(
+                view=bool(data.get("accept_unknown_view", False)), age=bool(data.get("accept_unknown_age", True))
+            ),
             rsna_thresholds=thresholds or None,
         )
 
@@ -183,6 +189,9 @@ class Record:
             list=self.list or other.list,
             only=tuple(sorted({*self.only, *other.only})) if self.only and other.only else (),
             frontal_adults=self.frontal_adults and other.frontal_adults,
+            accepted=Unstated(
+                view=self.accepted.view and other.accepted.view, age=self.accepted.age and other.accepted.age
+            ),
             rsna_thresholds=self.rsna_thresholds,
         )
 

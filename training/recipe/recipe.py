@@ -37,6 +37,10 @@ class DataSettings(_Part):
     """Only pictures of which one of these labels is true; all without any."""
     frontal_adults: bool = True
     """Only frontal pictures of adults, which is what the node analyses."""
+    accept_unknown_view: bool = False
+    """With ``frontal_adults``: whether an image counts as frontal whose view nobody stated."""
+    accept_unknown_age: bool = True
+    """With ``frontal_adults``: whether an image counts as an adult's whose age nobody stated."""
     folds: Annotated[int, Field(ge=0)] = 0
     """0 takes the data set's own patient-grouped folds; a number deals pictures out into so many, stratified."""
     by: Literal["patient", "image"] = "patient"
