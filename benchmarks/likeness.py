@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--outside", type=Path, action="append", default=[])
     parser.add_argument("--most", type=int, default=200, help="films of a source")
     parser.add_argument("--altered", type=int, default=8, help="films of a source that are altered in each way")
-    parser.add_argument("--kept", type=Path, help="what training.likeness --keep kept of this very package")
+    parser.add_argument("--kept", type=Path, help="what training.packaging.likeness --keep kept of this very package")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     measured = Measured(options.package, options.kept)

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from config.errors import SettingsError
 from cxrnode import cli
 from inference.package import FIGURES, EnsemblePackage, load_package
+from training.evaluation.metric import Metric
 from training.evaluation.run_file import read_runs
 from training.pipelines import ensemble, production
 from training.pipelines import learning_curve as curve_room
 from training.pipelines.ensemble import EnsembleResult
+from training.pipelines.learning_curve import CurvePoint, LearningCurve
 from training.recipe.recipe import Recipe
 from training.recipe.shipped_recipes import load_recipe
 
@@ -75,18 +77,21 @@ def test_a_run_file_names_the_weights_that_were_started_from(made: EnsembleResul
 
 
 def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    figure = {"value": 0.75, "interval": [0.5, 0.9]}
-    document = {"points": [{"share": 1.0, "pictures": 9, "figures": {"auroc:lung_opacity": figure}}]}
+    point = CurvePoint(9, 8, {"auroc:lung_opacity": Metric(0.75, 0.5, 0.9)})
     asked: list[tuple[str, Path | None]] = []
 
-    def curve(recipe: Recipe, *_what: object, weights: Path | None, **_options: object) -> dict[str, Any]:
+    def curve(recipe: Recipe, *_what: object, weights: Path | None, **_options: object) -> LearningCurve:
         asked.append((recipe.package.name, weights))
-        return document
+        return LearningCurve("tiny", 1, None, False, (5, 4), {1.0: point})
 
     monkeypatch.setattr(curve_room, "curve", curve)
     options = ("--data", tmp_path, "--out", tmp_path / "curve.json")
     answer = _run("curve", "chest-default", *options, "--json")
-    assert json.loads(answer.stdout) == json.loads((tmp_path / "curve.json").read_text()) == document
+    document = json.loads((tmp_path / "curve.json").read_text())
+    assert json.loads(answer.stdout) == document
+    figures = {"auroc:lung_opacity": {"value": 0.75, "interval": [0.5, 0.9]}}
+    assert document["points"] == [{"share": 1.0, "pictures": 9, "patients": 8, "figures": figures}]
+    assert document["measured_on"] == {"part": "validation fold", "pictures": 5, "patients": 4}
     assert "0.750" in _run("curve", "darkcovidnet", *options, "--experiment", "short", "--weights", "w.h5").stdout
     assert asked == [("chest-default", None), ("darkcovidnet-short", Path("w.h5"))]
 

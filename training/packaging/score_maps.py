@@ -66,7 +66,9 @@ def spec_of(finding: ReportedFinding, measured: Mapping[str, Any]) -> ScoreMapSp
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="training.explanation", description="Say which findings have a score map.")
+    parser = argparse.ArgumentParser(
+        prog="training.packaging.score_maps", description="Say which findings have a score map."
+    )
     parser.add_argument("package", type=Path, help="the package's folder; it is replaced")
     parser.add_argument("figures", type=Path, help="what benchmarks.maps measured of it")
     options = parser.parse_args(arguments)

@@ -32,7 +32,7 @@ from training.evaluation.record import TRAINING, VALIDATION, Record, figures_of,
 from training.fit.result import Progress, silent
 from training.packaging.cards.model_card import described
 from training.packaging.package_manifest import INTENDED_USE, LICENCE, require_place
-from training.packaging.run_protocol import protocol
+from training.packaging.run_protocol import Twin, protocol
 from training.pipelines.train import measure
 from training.recipe.recipe import Recipe
 
@@ -259,7 +259,11 @@ def _predictions(package: EnsemblePackage, examples: Sequence[Example], progress
 
 
 def document_of(
-    final: EnsembleManifest, members: Sequence[Member], selection: Selection, measured: dict[str, Any]
+    final: EnsembleManifest,
+    members: Sequence[Member],
+    selection: Selection,
+    measured: dict[str, Any],
+    twin: Twin | None = None,
 ) -> dict[str, Any]:
     """Return the ensemble's figures, in the form of a network's; ``measured`` is what the test part said."""
     first = members[0].recipe
@@ -282,7 +286,7 @@ def document_of(
         ],
         "recipe": first.model_dump(mode="json", by_alias=True),
         "engines_differ_at_most": max(float(figures.get("engines_differ_at_most", 0.0)) for figures in own),
-        "protocol": protocol(first, selection, quick=quick),
+        "protocol": protocol(first, selection, quick=quick, twin=twin),
         **measured,
     }
 

@@ -23,7 +23,7 @@ from training.fit.result import FitResult, Progress, silent
 from training.packaging import export
 from training.packaging.cards.model_card import described
 from training.packaging.package_manifest import require_place
-from training.packaging.run_protocol import protocol, twin_in
+from training.packaging.run_protocol import Twin, protocol
 from training.pipelines.ensemble import EnsembleResult, Member, document_of, open_member
 from training.pipelines.train import (
     AGREEMENT_PICTURES,
@@ -107,7 +107,7 @@ def _network(member: Member, learnt: FitResult, selection: Selection, out: Path,
         served = Model(draft, [open_engine(draft, LITERT)])
         figures = {
             **figures_of(twin),
-            "protocol": {**protocol(recipe, selection, quick=member.quick), **twin_in(twin)},
+            "protocol": protocol(recipe, selection, quick=member.quick, twin=Twin.of(twin)),
             "engines_differ_at_most": float(f"{differ:.1e}"),
             "losses": learnt.rounded,
             "known_parts": known_parts(recipe, served, replace(selection.split, validation=()), progress),
@@ -127,7 +127,6 @@ def _ensemble(
     with tempfile.TemporaryDirectory() as scratch:
         served = Model.open(write_ensemble(Path(scratch) / "draft", twin.manifest, folders))
         measured = measure(recipe, served, selection, progress, rsna_thresholds=thresholds)
-    figures = document_of(twin.manifest, members, selection, measured)
-    figures["protocol"] |= twin_in(twin)
+    figures = document_of(twin.manifest, members, selection, measured, Twin.of(twin))
     files = described(twin.manifest, figures, [member.package.manifest for member in members])
     return EnsembleResult(write_ensemble(out, twin.manifest, folders, files), figures)

@@ -88,3 +88,29 @@ def test_an_even_calibration_is_that_of_as_many_with_as_without() -> None:
     assert as_found(inputs).mean() == pytest.approx(0.8, abs=0.01)
     weight = np.where(truth, 1 / truth.sum(), 1 / (~truth).sum()) / 2
     assert (even(inputs) * weight).sum() == pytest.approx(0.5, abs=0.01)
+
+
+def _newton(inputs: np.ndarray, truth: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """Return (weights, bias) of the same regression by Newton's method, as packages that ship were calibrated."""
+    centre, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
+    design = np.column_stack([(inputs - centre) / spread, np.ones(len(inputs))])
+    ridge = 1e-3 * len(inputs) * np.diag([1.0] * inputs.shape[1] + [0.0])
+    beta = np.zeros(design.shape[1])
+    for _ in range(100):
+        p = logistic.sigmoid(design @ beta)
+        curvature = design.T @ (design * (p * (1 - p) + 1e-9)[:, None]) + ridge
+        step = np.linalg.solve(curvature, design.T @ (truth - p) - ridge @ beta)
+        beta = beta + step * min(1.0, 2.0 / float(np.abs(step).max() + 1e-12))
+    weights = beta[:-1] / spread
+    return np.asarray([*weights, beta[-1] - weights @ centre])
+
+
+@given(seed=st.integers(0, 10_000), size=st.integers(6, 200), spread=st.floats(0.05, 20))
+def test_a_recipe_is_calibrated_as_packages_that_ship_were(seed: int, size: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = spread * rng.standard_normal((size, 2)) + rng.standard_normal(2)
+    truth = rng.random(size) < logistic.sigmoid(inputs[:, 0])
+    truth[:2] = [True, False]
+    weights = _newton(inputs, truth)
+    before = logistic.sigmoid(inputs @ weights[:-1] + weights[-1])
+    assert logistic.fit_logistic(inputs, truth)(inputs) == pytest.approx(before, abs=1e-6)

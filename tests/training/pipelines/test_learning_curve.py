@@ -8,9 +8,10 @@ import pytest
 
 from config.errors import SettingsError
 from training.data.examples import Example, Split
+from training.evaluation.metric import Metric
 from training.fit.result import FitResult
 from training.pipelines import learning_curve as room
-from training.pipelines.learning_curve import curve, part_of
+from training.pipelines.learning_curve import CurvePoint, curve, part_of
 from training.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
@@ -36,7 +37,7 @@ def test_smaller_shares_are_part_of_larger_ones_and_keep_patients_whole() -> Non
 
 
 def test_every_share_is_fitted_anew_and_measured_on_the_validation_fold(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    document = curve(RECIPE, write_data(per_class=4), [1.0, 0.5], work=tmp_path / "work")
+    document: Any = curve(RECIPE, write_data(per_class=4), [1.0, 0.5], work=tmp_path / "work").as_json()
     assert [point["share"] for point in document["points"]] == [0.5, 1.0]
     assert document["points"][0]["pictures"] < document["points"][1]["pictures"]
     assert document["measured_on"]["part"] == "validation fold"
@@ -55,7 +56,7 @@ def test_finished_shares_are_kept_and_begun_anew_when_something_else_is_asked_fo
     data, work, fitted = write_data(per_class=4), tmp_path / "work", []
     weights = tmp_path / "start.h5"
     weights.write_bytes(b"1")
-    point = {"pictures": 9, "patients": 9, "figures": {"auroc:lung_opacity": {"value": 0.5, "interval": [0.4, 0.6]}}}
+    point = CurvePoint(9, 9, {"auroc:lung_opacity": Metric(0.5, 0.4, 0.6)})
 
     def fit(recipe: Recipe, part: Split, *_rest: Any, **options: Any) -> FitResult:
         if len(fitted) == 1 and not (tmp_path / "stopped").exists():
@@ -68,11 +69,9 @@ def test_finished_shares_are_kept_and_begun_anew_when_something_else_is_asked_fo
     monkeypatch.setattr(room, "_point", lambda *_rest: point)
     with pytest.raises(KeyboardInterrupt):
         curve(RECIPE, data, [0.5, 1.0], work=work)
-    document = curve(RECIPE, data, [0.5, 1.0], work=work)
-    assert [one["share"] for one in document["points"]] == [0.5, 1.0]
-    assert document["points"][1] == {"share": 1.0, **point}
+    assert curve(RECIPE, data, [0.5, 1.0], work=work).points == {0.5: point, 1.0: point}
     assert len(fitted) == 2, "the first share was not fitted again"
-    assert curve(RECIPE, data, [1.0], work=work, weights=weights)["weights"] == "start.h5"
+    assert curve(RECIPE, data, [1.0], work=work, weights=weights).weights == "start.h5"
     assert fitted[2:] == [(fitted[1][0], weights)]
     for kept in (work / "curves").iterdir():
         kept.write_text("{")

@@ -21,7 +21,9 @@ LEARNT, HELD_OUT = 1200, 200
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="training.likeness", description="Measure what a package has learnt.")
+    parser = argparse.ArgumentParser(
+        prog="training.packaging.likeness", description="Measure what a package has learnt."
+    )
     parser.add_argument("package", type=Path, help="the package's folder; it is replaced")
     parser.add_argument("--data", type=Path, required=True, help="the data folder that it learnt from")
     parser.add_argument("--outside", type=Path, action="append", default=[], help="a data folder of other sources")
