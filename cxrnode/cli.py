@@ -73,6 +73,7 @@ def _assemble() -> None:
         cli_points,
         cli_recover,
         cli_services,
+        cli_site_report,
         cli_studies,
         cli_train,
         cli_users,
@@ -89,6 +90,7 @@ def _assemble() -> None:
         cli_curve,
         cli_ensemble,
         cli_evaluate,
+        cli_site_report,
         cli_data,
     )
     for commands in (*rooms, cli_admin, cli_points, cli_recover, cli_users, cli_demo):
