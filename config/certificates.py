@@ -87,7 +87,7 @@ def server_tls(settings: Settings) -> ServerTls | None:
 
 
 def client_tls(destination: Destination) -> ClientTls | None:
-    """Return the TLS of a destination; None where it is spoken to in the clear, or over HTTP, whose client sees to it."""
+    """Return the TLS of a destination; None where it is spoken to in the clear, or by HTTP's own means."""
     if isinstance(destination, FhirDestination) or not destination.tls:
         return None
     name = destination.tls_server_name or destination.host
