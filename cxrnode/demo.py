@@ -94,7 +94,7 @@ def run(source: Path | None, folder: Path, *, timeout_seconds: float, progress: 
     try:
         settings_file = _write_settings(folder, pacs.start(), ris.start())
         settings = own_settings(settings_file)
-        with _node(settings, settings_file, progress):
+        with _node(settings, settings_file, timeout_seconds, progress):
             outcome.seconds["start"] = time.monotonic() - clock
             clock = time.monotonic()
             outcome.sent = _send(files, settings, progress)
@@ -214,11 +214,11 @@ def own_settings(file: Path) -> Settings:
 
 
 @contextmanager
-def _node(settings: Settings, settings_file: Path, progress: Progress) -> Iterator[None]:
+def _node(settings: Settings, settings_file: Path, timeout_seconds: float, progress: Progress) -> Iterator[None]:
     """Run ``cxrnode serve`` until the block ends; its logs go to a file."""
     log = settings_file.with_name("node.log")
     with _running("serve", settings_file, log) as process:
-        _await_start(settings, process, log, progress)
+        _await_start(settings, process, log, timeout_seconds, progress)
         yield
 
 
@@ -244,8 +244,11 @@ def _running(command: str, settings_file: Path, log: Path) -> Iterator[subproces
                 process.wait()
 
 
-def _await_start(settings: Settings, process: subprocess.Popen[bytes], log: Path, progress: Progress) -> None:
-    deadline = time.monotonic() + 60
+def _await_start(
+    settings: Settings, process: subprocess.Popen[bytes], log: Path, timeout_seconds: float, progress: Progress
+) -> None:
+    """Wait until the node answers; a busy machine may need minutes, and a node that cannot start ends by itself."""
+    deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline and process.poll() is None:
         progress("starting the node", 0, 1)
         try:

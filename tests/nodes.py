@@ -57,7 +57,7 @@ class Node:
         process.kill()
         process.wait()
 
-    def await_death(self, name: str, seconds: float = 60) -> None:
+    def await_death(self, name: str, seconds: float = 150) -> None:
         """Wait until a service has died by itself."""
         assert self.processes[name].wait(seconds) == -signal.SIGKILL
         del self.processes[name]
@@ -81,7 +81,7 @@ class Node:
             connect_seconds=2, response_seconds=20,
         )  # fmt: skip
 
-    def send_until_acknowledged(self, path: Path, seconds: float = 60) -> None:
+    def send_until_acknowledged(self, path: Path, seconds: float = 150) -> None:
         """Do what a modality does: send again until the answer is success."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -111,7 +111,7 @@ class Node:
             studies = self.studies()
         pytest.fail(f"not settled: {[(s.study_uid, s.status, s.problems) for s in studies]}; {self.logs()}")
 
-    def await_ready(self, seconds: float = 60) -> None:
+    def await_ready(self, seconds: float = 150) -> None:
         """Wait until the receiver answers C-ECHO."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

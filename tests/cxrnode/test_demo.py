@@ -108,14 +108,14 @@ def test_ctrl_c_ends_the_demonstration_and_every_process_of_it(tmp_path: Path) -
         preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing runs here beside it
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         log = folder / "node.log"
         while not (log.exists() and "service-started" in log.read_text()):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=150)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -147,7 +147,7 @@ def test_its_pages_run_until_ctrl_c(tmp_path: Path) -> None:
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
 
     def look(address: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         form = urlencode({"user": name, "password": password, "next": "/analyse"}).encode()
         login = urllib.request.Request(f"{address}/login", form, {"Sec-Fetch-Site": "same-origin"})
         while not seen and time.monotonic() < deadline:
