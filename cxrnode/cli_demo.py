@@ -23,7 +23,7 @@ def demonstrate(
     source: Annotated[Path | None, typer.Argument(help="DICOM file or folder; phantoms are drawn without it.")] = None,
     to: Annotated[Path, typer.Option("--out", help="Folder for what comes out; made fresh.")] = Path("demo-output"),
     serve: Annotated[bool, typer.Option("--serve", help="Then leave its web pages running, until Ctrl-C.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the node to start, and for the last study.")] = 600,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the start, and for the last study.")] = 600,
 ) -> None:
     """Start a node with a small PACS and RIS of its own, send radiographs, check what comes back; exit 1 on a lack."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
