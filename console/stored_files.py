@@ -4,24 +4,22 @@ import hashlib
 from pathlib import Path
 
 from config.errors import UnreadableInstance
+from tracking.document_kinds import KINDS, Encoding
 from tracking.study_page import StoredFile
 
 MOST_BYTES = 512 * 1024 * 1024
-MESSAGES = frozenset({"hl7", "hl7-note"})
-"""Kinds of documents that are HL7 messages; all others are DICOM objects."""
-MEDIA_TYPES = DICOM, HL7 = "application/dicom", "application/hl7-v2"
+MEDIA_TYPES = tuple(encoding.value for encoding in Encoding)
 UNBUILT = "The document is built when it is first sent; there are no bytes of it yet."
 
 
 def media_type(kind: str) -> str:
     """Return the media type of a kind of document."""
-    return HL7 if kind in MESSAGES else DICOM
+    return KINDS[kind].encoding.value
 
 
 def attachment(kind: str, name: str) -> dict[str, str]:
     """Return the header that lets a document be kept as a file of a name, with the ending of its kind."""
-    ending = "hl7" if kind in MESSAGES else "dcm"
-    return {"Content-Disposition": f'attachment; filename="{name}.{ending}"'}
+    return {"Content-Disposition": f'attachment; filename="{name}{KINDS[kind].suffix}"'}
 
 
 def read_stored(folder: Path, file: StoredFile) -> bytes:

@@ -16,6 +16,7 @@ from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words
 from reporting.words import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
+from tracking.document_kinds import IMAGES
 from tracking.feedback import Subject
 from tracking.roles import Role
 from tracking.study_filter import Need
@@ -23,7 +24,7 @@ from tracking.study_page import FindingDetail
 from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept, way_to_decline
 
 __all__ = [
-    "DISCLAIMER", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept",
+    "DISCLAIMER", "IMAGES", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept",
     "way_to_decline",
 ]  # fmt: skip
 

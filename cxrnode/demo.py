@@ -351,7 +351,7 @@ def _maps_on_record(studies: Sequence[StudySummary], settings: Settings) -> int:
 
 def _nonconforming(documents: Sequence[DocumentSummary], settings: Settings) -> Iterator[str]:
     """Read back every document from the node's disk and check it once more."""
-    from reporting.conformance import check_file
+    from reporting.registry import check_file
 
     for document in documents:
         problem = document.quarantined or check_file(settings.document_dir / document.path, document.kind)

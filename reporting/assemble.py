@@ -11,11 +11,11 @@ from config.language.translation import Language
 from config.settings import Settings
 from inference.findings import ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
-from reporting.account import Account, AnalysedImage, Predecessor, SkippedImage
+from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
-from reporting.sr.report import ReportClass, report_uids
 from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
+from tracking.document_kinds import REPORT
 from tracking.documents import documents_out
 
 
@@ -43,7 +43,7 @@ def load_subject(read: Session, analysis_id: int) -> Subject:
         before = load_analysis(read, before.supersedes)
         out = documents_out(read, before.id)
         corrects = corrects or bool(out)
-        classes = tuple(sop_class for kind, sop_class in out if kind == "sr" and sop_class is not None)
+        classes = tuple(sop_class for kind, sop_class in out if kind == REPORT.name and sop_class is not None)
         if classes:
             return Subject(analysis, before, classes, corrects, earlier)
     return Subject(analysis, corrects=corrects, earlier=earlier)
@@ -102,22 +102,6 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
     )
 
 
-def report_account(account: Account, subject: Subject, report_class: ReportClass) -> Account:
-    """Return the account for a report of one class: it points to the earlier report, in the same class if there is one.
-
-    The earlier report's UIDs follow from the earlier analysis just as ours do.
-    """
-    before = subject.before
-    if before is None:
-        return account
-    earlier = subject.earlier_classes
-    known = report_class.value if report_class.value in earlier else earlier[0]
-    series_uid, uid = _uids(before, ReportClass(known))
-    if uid == _uids(subject.analysis, ReportClass(known))[1]:
-        return account
-    return replace(account, predecessor=Predecessor(series_uid, known, uid))
-
-
 def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
     """Return what a reader must know about an image; what the documents leave out is the operator's business."""
     remarks = remarks_from_json(outcome.remarks)
@@ -137,8 +121,3 @@ def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> Sour
 def model_of(analysis: StoredAnalysis) -> ModelIdentity:
     """Return which model spoke."""
     return ModelIdentity(analysis.model_name, analysis.model_version, analysis.model_digest, analysis.engine)
-
-
-def _uids(analysis: StoredAnalysis, report_class: ReportClass) -> tuple[str, str]:
-    sources = tuple(sorted(instance.instance_uid for instance in analysis.instances))
-    return report_uids(sources, model_of(analysis), analysis.revision, report_class)

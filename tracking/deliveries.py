@@ -9,14 +9,11 @@ from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
+from tracking.document_kinds import KINDS
 from tracking.documents import DocumentRecord, keep_document
 from tracking.keys import delivery_key
 from tracking.models import Analysis, Delivery, Document
-from tracking.rejections import CORRECTION
 from tracking.states import NOT_TAKEN, OVERTAKEN, WITHHELD
-
-_OVERTAKING = {"map": ("map", "sc", "sr"), CORRECTION: ("hl7",)}
-"""Kinds of later documents that make one needless, where those are not only its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
     map any more, so that a map is overtaken by any later DICOM document. The correction of a message is overtaken by
     the message of a later result, which corrects it, too.
     """
-    kinds = _OVERTAKING.get(delivery.document.kind, (delivery.document.kind,))
+    kinds = KINDS[delivery.document.kind].overtaken_by
     ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
     later = (
         select(Delivery.id)

@@ -26,6 +26,7 @@ from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
+from tracking.document_kinds import CAPTURE, REPORT
 from tracking.keys import delivery_key
 from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
 from tracking.priorities import priority_of
@@ -38,8 +39,8 @@ LEFT_OUT = "attribute-left-out"
 class DocumentRecord:
     """One document on disk.
 
-    ``kind`` is ``sr``, ``sc``, ``map`` or ``hl7``; ``uid`` the SOP Instance UID or the message control ID; ``path`` is
-    relative to the document store; ``quarantined`` is the reason why it must not be sent, or None.
+    ``kind`` names one of :mod:`tracking.document_kinds`; ``uid`` the SOP Instance UID or the message control ID.
+    ``path`` is relative to the document store; ``quarantined`` is the reason why it must not be sent, or None.
     """
 
     kind: str
@@ -167,7 +168,7 @@ def _has_report(tx: Session, document_id: int, destination: str) -> bool:
         select(Delivery.id)
         .join(sibling, Delivery.document_id == sibling.id)
         .join(Document, same)
-        .where(Document.id == document_id, Document.kind == "sr", Delivery.destination == destination)
+        .where(Document.id == document_id, Document.kind == REPORT.name, Delivery.destination == destination)
     )
     return tx.execute(routed.limit(1)).first() is not None
 
@@ -264,7 +265,7 @@ def carried_captures(read: Session, analysis_id: int) -> dict[str, str]:
     rows = read.execute(
         select(CarriedDocument.instance_uid, Document.uid)
         .join(Document, CarriedDocument.document_id == Document.id)
-        .where(CarriedDocument.analysis_id == analysis_id, Document.kind == "sc")
+        .where(CarriedDocument.analysis_id == analysis_id, Document.kind == CAPTURE.name)
     )
     return {row[0]: row[1] for row in rows}
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracking import conflicts, search_forms
+from tracking.document_kinds import IN_ARCHIVES, KINDS
 from tracking.documents import documents_of, held_by
 from tracking.instances import StudyHeader, header_of
 from tracking.models import Analysis, Document, Instance, Study
@@ -19,8 +20,6 @@ from tracking.standing_models import Standing
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 """The transfer syntax of every document."""
-_MODALITIES = {"sr": "SR", "sc": "OT", "map": "OT"}
-_KINDS_OF = {"SR": ("sr",), "OT": ("sc", "map")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class HeldInstance:
     sha256: str
     size: int
     kind: str = ""
-    """Of a document, as the database names it: ``sr``, ``sc`` or ``map``; empty for an image."""
+    """Of a document, as the database names it (:mod:`tracking.document_kinds`); empty for an image."""
 
     @property
     def is_document(self) -> bool:
@@ -112,7 +111,7 @@ def _held(read: Session, studies: Sequence[Study]) -> list[HeldStudy]:
     documents = read.execute(
         select(held.c.analysis_id, Document)
         .join(Document, Document.id == held.c.document_id)
-        .where(Document.kind.in_(_MODALITIES), Document.quarantined.is_(None))
+        .where(Document.kind.in_(IN_ARCHIVES), Document.quarantined.is_(None))
         .order_by(Document.id)
     )
     for analysis_id, document in documents:
@@ -120,7 +119,7 @@ def _held(read: Session, studies: Sequence[Study]) -> list[HeldStudy]:
         found[uid].append(
             HeldInstance(
                 uid, document.series_uid or "", document.uid, document.sop_class_uid or "", EXPLICIT_LITTLE,
-                _MODALITIES[document.kind], document.path, document.sha256, document.size, document.kind,
+                KINDS[document.kind].modality, document.path, document.sha256, document.size, document.kind,
             )
         )  # fmt: skip
     return [HeldStudy(header_of(study), tuple(found[study.study_uid])) for study in studies]
@@ -186,7 +185,7 @@ def _images_that_stand() -> Select[str]:
 
 def _has_modality(modality: str) -> ColumnElement[bool]:
     received = _images_that_stand().where(Instance.modality == modality)
-    kinds = _KINDS_OF.get(modality, ())
+    kinds = [name for name in IN_ARCHIVES if KINDS[name].modality == modality]
     latest = (
         select(Analysis.id)
         .where(Analysis.study_uid == Study.study_uid, Analysis.revision >= Study.valid_from)

@@ -11,10 +11,8 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking.clock import to_datetime
+from tracking.document_kinds import IN_ARCHIVES
 from tracking.models import Analysis, Delivery, Document, Study
-
-_KEPT_BY_ARCHIVES = ("sr", "sc", "map")
-"""A message is answered by a later message; these stay beside the later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def left_behind(read: Session, study_uid: str) -> list[LeftBehind]:
             Study.study_uid == study_uid,
             Analysis.revision < Study.valid_from,
             arrived(),
-            Document.kind.in_(_KEPT_BY_ARCHIVES),
+            Document.kind.in_(IN_ARCHIVES),
             ~_taken_back(),
         )
         .order_by(Delivery.finished_at, Delivery.id)
@@ -59,7 +57,7 @@ def void_and_left(read: Session) -> dict[str, int]:
         .where(
             Analysis.revision < Study.valid_from,
             arrived(),
-            Document.kind.in_(_KEPT_BY_ARCHIVES),
+            Document.kind.in_(IN_ARCHIVES),
             ~_taken_back(),
         )
         .group_by(Study.study_uid)

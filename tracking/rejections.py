@@ -20,17 +20,14 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.derived import derived_control_id, derived_uid
+from tracking.document_kinds import CORRECTION, IN_ARCHIVES, MESSAGE, NOTES, REJECTION_NOTE
 from tracking.documents import documents_of, make_delivery
 from tracking.keys import report_key
 from tracking.models import Analysis, Delivery, Document, Instance, Job, Study
 from tracking.reasons import Reason
 from tracking.states import NOT_TAKEN, SETTLED, WITHHELD
 
-NOTE, CORRECTION = "note", "hl7-note"
-"""Kinds of documents: a rejection note, and the correction of a message."""
-NOTES = (NOTE, CORRECTION)
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
-_IN_ARCHIVES = ("sr", "sc", "map")
 _SOON = 2
 """Priority of a note about what must not be shown: before whatever only tells more."""
 _MILLISECONDS_AN_HOUR = 3_600_000
@@ -194,7 +191,7 @@ def record_built(tx: Session, note_uid: str, path: str, sha256: str, size: int) 
         return
     study_uid = tx.scalars(select(Analysis.study_uid).where(Analysis.id == built)).one()
     study_changed(tx, study_uid)
-    detail: audit.Detail = {"kind": "note", "document_uid": note_uid, "sha256": sha256, "analysis": built}
+    detail: audit.Detail = {"kind": REJECTION_NOTE.name, "document_uid": note_uid, "sha256": sha256, "analysis": built}
     audit.append(tx, AuditEventType.DOCUMENTS_BUILT, study_uid=study_uid, detail=detail)
 
 
@@ -232,7 +229,8 @@ def _void(tx: Session, study: Study, told: Told) -> Found:
         name, kind = row.Delivery.destination, row.Document.kind
         withdrawn = empty or (study.withdrawn is not None and row.revision < study.withdrawn)
         # A message is answered by the message of the next result, unless none will come.
-        if (kind in _IN_ARCHIVES and name in told.archives) or (kind == "hl7" and name in told.receivers and withdrawn):
+        in_archive = kind in IN_ARCHIVES and name in told.archives
+        if in_archive or (kind == MESSAGE.name and name in told.receivers and withdrawn):
             found[name].append(row)
     return found
 
@@ -249,7 +247,7 @@ def _superseded(tx: Session, study: Study, told: Told) -> Found:
     arrived = tx.execute(
         select(Delivery.destination)
         .join(Document, Delivery.document_id == Document.id)
-        .where(Document.id.in_(held), Document.kind.in_(_IN_ARCHIVES), Delivery.destination.in_(told.archives))
+        .where(Document.id.in_(held), Document.kind.in_(IN_ARCHIVES), Delivery.destination.in_(told.archives))
         .group_by(Delivery.destination)
         .having(
             func.min(settled) == 1, func.max(case((Delivery.state == "delivered", 1), else_=0)) == 1
@@ -260,7 +258,7 @@ def _superseded(tx: Session, study: Study, told: Told) -> Found:
     rows = _rows(study).where(
         Analysis.revision >= study.valid_from,
         Document.id.not_in(held),
-        Document.kind.in_(_IN_ARCHIVES),
+        Document.kind.in_(IN_ARCHIVES),
         Delivery.destination.in_(names),
     )
     for row in tx.execute(rows):
@@ -320,7 +318,13 @@ def _identify(
     """Return kind, UID, series and SOP class of a note; its UIDs follow from what it takes back where."""
     uids = [document.uid for document in documents]
     kinds = {document.kind for document in documents}
-    if kinds & set(_IN_ARCHIVES):
+    if kinds & set(IN_ARCHIVES):
         parts = (study_uid, destination, reason.value, *sorted(uids))
-        return NOTE, derived_uid("note", *parts), derived_uid("note-series", *parts), KEY_OBJECT_SELECTION
-    return CORRECTION, derived_control_id("correction", study_uid, destination, reason.value, *sorted(uids)), None, None
+        return (
+            REJECTION_NOTE.name,
+            derived_uid("note", *parts),
+            derived_uid("note-series", *parts),
+            KEY_OBJECT_SELECTION,
+        )
+    uid = derived_control_id("correction", study_uid, destination, reason.value, *sorted(uids))
+    return CORRECTION.name, uid, None, None

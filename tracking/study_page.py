@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from tracking import conflicts, queries
 from tracking.analyses import StoredAnalysis, load_analysis, load_study
 from tracking.clock import to_datetime
+from tracking.document_kinds import IMAGES
 from tracking.documents import documents_of
 from tracking.instances import StudyHeader
 from tracking.models import Analysis, Document, Finding, Study
@@ -110,11 +111,11 @@ def latest_result(page: StudyPage) -> AnalysisDetail | None:
 
 
 def find_document(
-    read: Session, study_uid: str, document_uid: str, kinds: Collection[str] = ("sc", "map")
+    read: Session, study_uid: str, document_uid: str, kinds: Collection[str] = IMAGES
 ) -> StoredFile | None:
     """Return a document of a study that passed its checks, or None: the only files that pages may show.
 
-    ``kinds`` are those that are asked for; without them, secondary captures and score maps.
+    ``kinds`` are those that are asked for; without them, those that are images.
     """
     row = read.execute(
         select(Document.uid, Document.kind, Document.path, Document.sha256, Document.size)

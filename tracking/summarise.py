@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking import conflicts
 from tracking.clock import to_datetime
+from tracking.document_kinds import NOTES
 from tracking.documents import held_by, sent_for
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import analysis_key, report_key
@@ -25,7 +26,6 @@ from tracking.models import (
     Job,
     Study,
 )
-from tracking.rejections import NOTES
 from tracking.states import OVERTAKEN, SETTLED
 from tracking.summaries import (
     DeliverySummary,

@@ -9,6 +9,7 @@ from config.settings import DicomDestination, Hl7Destination
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
+from tracking.document_kinds import REPORT
 from tracking.models import TakenReportClass
 
 NONE = "none"
@@ -65,7 +66,7 @@ def report_words(destination: DicomDestination | Hl7Destination, taken: Mapping[
 
     ``taken`` is what :func:`taken_classes` returns.
     """
-    if not isinstance(destination, DicomDestination) or "sr" not in destination.documents:
+    if not isinstance(destination, DicomDestination) or REPORT.name not in destination.documents:
         return ""
     if destination.report_class != "auto":
         return f"structured report: {destination.report_class}, by the settings"

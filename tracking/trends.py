@@ -13,10 +13,10 @@ from sqlalchemy import Integer, Subquery, cast, func, select
 from sqlalchemy.orm import Session
 
 from tracking.clock import now_ms, to_datetime, to_milliseconds
+from tracking.document_kinds import NOTES
 from tracking.flow import Span
 from tracking.models import Analysis, Delivery, Document, Finding, Instance, Refusal
 from tracking.refusals import RefusalKind
-from tracking.rejections import NOTES
 from tracking.standing_models import Standing
 
 NEWEST = 2_000

@@ -11,11 +11,12 @@ from tracking import audit, queue
 from tracking.acting import holding_analysis, lock_study
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
+from tracking.document_kinds import LAST_COUNTS, NOTES
 from tracking.keys import study_keys
 from tracking.left_behind import arrived
 from tracking.models import Analysis, Delivery, Document, Finding, Study
 from tracking.reasons import Reason
-from tracking.rejections import NOTES, Told, drop_undelivered, take_back
+from tracking.rejections import Told, drop_undelivered, take_back
 
 _WITHDRAWN = "the result was withdrawn"
 
@@ -118,7 +119,7 @@ def _left(tx: Session, study_uid: str, told: Told) -> dict[str, int]:
         .join(Study, Analysis.study_uid == Study.study_uid)
         .where(
             Study.study_uid == study_uid, Analysis.revision < Study.valid_from, arrived(),
-            Delivery.taken_back_by.is_(None), Document.kind.not_in((*NOTES, "hl7")),
+            Delivery.taken_back_by.is_(None), Document.kind.not_in((*NOTES, *LAST_COUNTS)),
             Delivery.destination.not_in(told.archives),
         )
         .group_by(Delivery.destination)

@@ -11,15 +11,14 @@ from config.errors import PermanentError
 from config.logs import get_logger
 from console import words
 from console.site import READ, READ_PAGE, Site
-from console.stored_files import MESSAGES, UNBUILT, attachment, media_type, read_stored
-from reporting.document_text import message_text, report_text
+from console.stored_files import UNBUILT, attachment, media_type, read_stored
+from reporting.hl7.message_text import message_text
+from reporting.sr.report_text import report_text
 from tracking import study_page
+from tracking.document_kinds import IMAGES, KINDS, MESSAGES, TREES
 from tracking.study_page import StoredFile
 
 log = get_logger(__name__)
-CAPTURES = ("sc", "map")
-_TREES = ("sr", "note")
-_ALL = (*_TREES, *MESSAGES, *CAPTURES)
 
 
 def routes(site: Site) -> APIRouter:
@@ -40,9 +39,9 @@ class DocumentPages:
 
     def text(self, request: Request, uid: str, document: str) -> Response:
         """Show a document as text, a capture as the image that it is."""
-        file, content = self._read(request, uid, document, _ALL, "document")
+        file, content = self._read(request, uid, document, KINDS, "document")
         try:
-            report = report_text(content) if file.kind in _TREES else None
+            report = report_text(content) if file.kind in TREES else None
             segments = message_text(content) if file.kind in MESSAGES else None
         except PermanentError as error:
             log.warning("document-not-shown", document_uid=file.uid, error=str(error))
@@ -51,11 +50,11 @@ class DocumentPages:
 
     def download(self, request: Request, uid: str, document: str) -> Response:
         """Hand out a document as it was built."""
-        return _attachment(*self._read(request, uid, document, _ALL, "download"))
+        return _attachment(*self._read(request, uid, document, KINDS, "download"))
 
     def download_capture(self, request: Request, uid: str, document: str) -> Response:
         """Hand out a secondary capture as it was built."""
-        return _attachment(*self._read(request, uid, document, CAPTURES, "download"))
+        return _attachment(*self._read(request, uid, document, IMAGES, "download"))
 
     def _read(
         self, request: Request, uid: str, document: str, kinds: Collection[str], what: str

@@ -9,8 +9,8 @@ from reporting.capture.map_overlay import draw_map
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import SeriesEntry, caption_of, check_size, encode_capture
 from reporting.claims import ClaimedFinding, mapped_of
+from reporting.dicom_object import BuiltObject
 from reporting.identity import document_uid
-from reporting.sr.report import BuiltObject
 from reporting.words import finding_name
 
 

@@ -18,9 +18,9 @@ from reporting.capture.drawing import Caption
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.charset import quiet
+from reporting.dicom_object import BuiltObject, equipment
 from reporting.identity import capture_uid, document_uid
 from reporting.part10 import encode
-from reporting.sr.report import BuiltObject, equipment
 
 
 def capture_uids(account: Account, image: AnalysedImage) -> tuple[str, str]:

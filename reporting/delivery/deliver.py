@@ -1,22 +1,18 @@
-"""The worker of the ``deliver`` queue: one document to one destination, by C-STORE or MLLP."""
+"""The worker of the ``deliver`` queue: one document to one destination, by the carrier of its kind."""
 
-import functools
 import threading
 from dataclasses import replace
 
-from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
-from config.errors import RefusedByPeer, SettingsError
-from config.settings import DicomDestination, Hl7Destination, Settings
-from dicom_node.send import StoreOutcome, Target, offer, store
+from config.errors import SettingsError
+from config.settings import Settings
 from reporting.assemble import load_subject
-from reporting.compose import rebuild_report
-from reporting.document_store import read_document
-from reporting.hl7.mllp import MllpConnection, MllpPeer
-from reporting.notes.build import build_note
-from reporting.sr.report import ReportClass
-from reporting.sr.report_classes import ORDER, offered_classes
+from reporting.delivery.carrier import Carrier, Dispatch
+from reporting.delivery.destinations import DESTINATIONS
+from reporting.registry import build_note
+from reporting.sr.report_classes import ReportClass
+from reporting.sr.report_drafts import rebuild_report
 from tracking import conflicts
 from tracking.database import Database
 from tracking.deliveries import (
@@ -24,39 +20,24 @@ from tracking.deliveries import (
     is_overtaken,
     load_delivery,
     record_attempt_failed,
-    record_delivered,
-    record_not_taken,
     record_overtaken,
     record_withheld,
-    replace_document,
 )
+from tracking.document_kinds import KINDS
 from tracking.documents import DocumentRecord
 from tracking.loop import Commit, Parts, Work, describe
 from tracking.queue import Job
-from tracking.rejections import (
-    CORRECTION,
-    KEY_OBJECT_SELECTION,
-    NOTE,
-    NOTES,
-    load_note,
-    record_built,
-    take_back,
-    told_by,
-)
-from tracking.taken_classes import record_taken
+from tracking.rejections import load_note, record_built, take_back, told_by
 
 
 class DeliverHandler:
-    """Sends documents. Safe to share between threads: each keeps its own connections to HL7 receivers.
-
-    DICOM documents travel on an association each: a peer that counts its associations never finds an idle one of
-    ours. An HL7 connection stays open, as its receivers expect, with one message in flight.
-    """
+    """Sends documents. Safe to share between threads: each keeps its own carriers."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
         self._told = told_by(settings)
+        self._dispatch = Dispatch(settings, self._rebuild)
         self._kept = threading.local()
 
     def run(self, job: Job) -> Work:
@@ -76,14 +57,14 @@ class DeliverHandler:
         """
         with self._database.reading() as read:
             delivery = load_delivery(read, job.payload["delivery_id"])
-            is_note = delivery.document.kind in NOTES
-            withheld = not is_note and conflicts.is_withheld(read, delivery.study_uid, delivery.revision)
-            overtaken = delivery.document.kind in {"hl7", CORRECTION} and is_overtaken(read, delivery)
+            kind = KINDS[delivery.document.kind]
+            withheld = not kind.takes_back and conflicts.is_withheld(read, delivery.study_uid, delivery.revision)
+            overtaken = kind.last_counts and is_overtaken(read, delivery)
         if withheld:
             return self._settled(delivery, lambda tx: record_withheld(tx, delivery.id))
         if overtaken:
             return lambda tx: record_overtaken(tx, delivery.id)
-        if is_note and not delivery.document.path:
+        if kind.takes_back and not delivery.document.path:
             return self._build_and_send(delivery)
         return self._send(delivery)
 
@@ -98,17 +79,21 @@ class DeliverHandler:
 
     def _send(self, delivery: StoredDelivery) -> Commit:
         """Send a document that is on disk; return what to write."""
-        destination = self._settings.destination(delivery.destination)
-        if isinstance(destination, DicomDestination):
-            return self._settled(delivery, self._store(delivery, destination))
-        if isinstance(destination, Hl7Destination):
-            answer = self._send_message(delivery, destination)
-            return self._settled(delivery, lambda tx: record_delivered(tx, delivery.id, answer))
-        msg = (
-            f"there is no destination {delivery.destination!r} in the settings any more; "
-            "add it again, or leave this delivery stopped"
-        )
-        raise SettingsError(msg)
+        return self._settled(delivery, self._carrier(delivery.destination).send(delivery))
+
+    def _carrier(self, name: str) -> Carrier:
+        """Return this thread's carrier to a destination. Raises SettingsError where there is no such destination."""
+        destination = self._settings.destination(name)
+        if destination is None:
+            msg = (
+                f"there is no destination {name!r} in the settings any more; "
+                "add it again, or leave this delivery stopped"
+            )
+            raise SettingsError(msg)
+        carriers: dict[str, Carrier] = self._kept.__dict__.setdefault("carriers", {})
+        if name not in carriers:
+            carriers[name] = DESTINATIONS[type(destination)].carrier(destination, self._dispatch)
+        return carriers[name]
 
     def _settled(self, delivery: StoredDelivery, commit: Commit) -> Commit:
         """Return what to write, with the notes that are due now: this may have been what they waited for."""
@@ -126,86 +111,7 @@ class DeliverHandler:
         if stopped:
             take_back(tx, load_delivery(tx, delivery_id).study_uid, self._told)
 
-    def _store(self, delivery: StoredDelivery, destination: DicomDestination) -> Commit:
-        document = delivery.document
-        read_document(self._settings.document_dir, document.path, document.sha256)
-        target = Target(
-            host=destination.host,
-            port=destination.port,
-            called_ae=destination.ae_title,
-            calling_ae=destination.calling_ae_title or self._settings.node.ae_title,
-            connect_seconds=destination.connect_seconds,
-            response_seconds=destination.response_seconds,
-        )
-        if document.kind == "sr":
-            return self._offer(delivery, destination, target)
-        if document.kind == NOTE:
-            return self._offer_note(delivery, target)
-        (outcome,) = store([self._settings.document_dir / document.path], target)
-        outcome.raise_for_status()
-        return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
-
-    def _offer_note(self, delivery: StoredDelivery, target: Target) -> Commit:
-        """Send a rejection note if the peer takes such documents; else what it takes back stays there, and is told."""
-        answer = offer(self._settings.document_dir / delivery.document.path, target, [KEY_OBJECT_SELECTION])
-        if answer.outcome is None:
-            return functools.partial(record_not_taken, delivery_id=delivery.id, what="rejection notes")
-        outcome = answer.outcome
-        outcome.raise_for_status()
-        return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
-
-    def _offer(self, delivery: StoredDelivery, destination: DicomDestination, target: Target) -> Commit:
-        """Send a structured report if the peer takes its class; else let the delivery carry one that it does take.
-
-        A report whose own class is accepted is sent, even where a better one is, too: it may have arrived before,
-        without an answer. The better one is for the next report.
-        """
-        classes = offered_classes(destination)
-        offered = [kind.value for kind in classes]
-        answer = offer(self._settings.document_dir / delivery.document.path, target, offered)
-        by_site = destination.report_class != "auto"
-        taken = answer.accepted[0] if answer.accepted else None
-        if taken is None and by_site:
-            msg = (
-                f"{target.name} does not accept {UID(offered[0]).name}, which report_class fixes for this destination; "
-                'allow the class there, or set report_class = "auto"'
-            )
-            raise RefusedByPeer(msg)
-        settle = self._settle(delivery, answer.outcome, taken)
-
-        def commit(tx: Session) -> None:
-            if not by_site:
-                record_taken(tx, destination.name, taken, assumed=ORDER[0].value)
-            settle(tx)
-
-        return commit
-
-    def _settle(self, delivery: StoredDelivery, outcome: StoreOutcome | None, taken: str | None) -> Commit:
-        """Return what becomes of a report's delivery: sent, to be sent in another class, or not taken."""
-        if outcome is not None:
-            outcome.raise_for_status()
-            return lambda tx: record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
-        if taken is None:
-            return lambda tx: record_not_taken(tx, delivery.id)
-        record = self._rebuild(delivery, ReportClass(taken))
-        return lambda tx: replace_document(tx, delivery, record)
-
-    def _rebuild(self, delivery: StoredDelivery, report_class: ReportClass) -> DocumentRecord:
+    def _rebuild(self, delivery: StoredDelivery, sop_class_uid: str) -> DocumentRecord:
         with self._database.reading() as read:
             subject = load_subject(read, delivery.analysis_id)
-        return rebuild_report(subject, self._settings, report_class)
-
-    def _send_message(self, delivery: StoredDelivery, destination: Hl7Destination) -> str:
-        document = delivery.document
-        content = read_document(self._settings.document_dir, document.path, document.sha256)
-        answer = self._connection(destination).send(content, document.uid)
-        return f"ACK {answer.code.value}"
-
-    def _connection(self, destination: Hl7Destination) -> MllpConnection:
-        connections: dict[str, MllpConnection] = self._kept.__dict__.setdefault("connections", {})
-        if destination.name not in connections:
-            peer = MllpPeer(
-                destination.host, destination.port, destination.connect_seconds, destination.response_seconds
-            )
-            connections[destination.name] = MllpConnection(peer)
-        return connections[destination.name]
+        return rebuild_report(subject, self._settings, ReportClass(sop_class_uid))

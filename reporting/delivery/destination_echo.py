@@ -1,14 +1,10 @@
-"""Asking a destination whether it is there: C-ECHO, or a connection where an HL7 receiver listens."""
+"""Asking a destination whether it is there, as its kind is asked."""
 
 import time
 from dataclasses import dataclass
 
-from config.settings import DicomDestination, Hl7Destination
-from dicom_node import send
-from reporting.hl7 import mllp
-
-LONGEST_WAIT_SECONDS = 10.0
-"""For the connection, and for the answer: whoever asks is waiting."""
+from config.settings import Destination
+from reporting.delivery.destinations import DESTINATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +15,8 @@ class EchoAnswer:
     seconds: float
 
 
-def ask(destination: DicomDestination | Hl7Destination, own_ae_title: str) -> EchoAnswer:
-    """Ask a destination whether it is there, with the AE titles of a delivery.
+def ask(destination: Destination, own_ae_title: str) -> EchoAnswer:
+    """Ask a destination whether it is there.
 
     Parameters
     ----------
@@ -34,15 +30,6 @@ def ask(destination: DicomDestination | Hl7Destination, own_ae_title: str) -> Ec
     PeerUnavailable, PeerBusy, RefusedByPeer
         It is not there, or refuses.
     """
-    connect_seconds = min(destination.connect_seconds, LONGEST_WAIT_SECONDS)
-    where = f"{destination.host}:{destination.port}"
     start = time.perf_counter()
-    if isinstance(destination, Hl7Destination):
-        mllp.probe(destination.host, destination.port, connect_seconds)
-        return EchoAnswer(f"MLLP port {where} accepts connections", time.perf_counter() - start)
-    target = send.Target(
-        host=destination.host, port=destination.port, called_ae=destination.ae_title,
-        calling_ae=destination.calling_ae_title or own_ae_title, connect_seconds=connect_seconds,
-        response_seconds=min(destination.response_seconds, LONGEST_WAIT_SECONDS),
-    )  # fmt: skip
-    return EchoAnswer(f"{destination.ae_title} at {where} answers C-ECHO", send.echo(target).seconds)
+    words = DESTINATIONS[type(destination)].echo(destination, own_ae_title)
+    return EchoAnswer(words, time.perf_counter() - start)

@@ -4,45 +4,41 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
-from hl7apy.exceptions import HL7apyException
 
 from config.errors import DocumentRejected, UnreadableInstance
-from config.language.translation import speaking
 from config.settings import Settings
 from reporting.charset import quiet
+from reporting.dicom_object import BuiltObject
 from reporting.document_store import StoredFile, read_document, write_document
+from reporting.drafts import Room
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import CODECS, BuiltMessage
-from reporting.hl7.verdict import judge
+from reporting.hl7.validation import require_valid
 from reporting.notes.correction import build_correction
 from reporting.notes.rejection import Sender, build_rejection_note, referenced_uids
 from reporting.source import SourceImage, read_source
-from reporting.sr.report import BuiltObject
-from tracking.rejections import CORRECTION, Note
+from tracking.document_kinds import CORRECTION, REJECTION_NOTE
+from tracking.rejections import Note
 
 
-def build_note(kind: str, note: Note, settings: Settings) -> StoredFile:
-    """Build a note, check it, and put it into the document store; built again it is the same to the byte.
+def build_message_correction(note: Note, settings: Settings) -> StoredFile:
+    """Build the correction of messages, check it, and put it into the document store.
 
-    Raises
-    ------
-    DocumentRejected
-        The files of the documents that it takes back are missing or altered, or the note fails its own check.
+    Built again it is the same to the byte. Raises DocumentRejected where the files of what it takes back are missing or
+    altered, or where it fails its own check.
     """
-    with speaking(settings.node.language):
-        return _build(kind, note, settings)
+    message = build_correction(note, _last_message(note, settings.document_dir))
+    check_correction(message)
+    return write_document(settings.document_dir, note.uid, CORRECTION.suffix, message.content)
 
 
-def _build(kind: str, note: Note, settings: Settings) -> StoredFile:
-    if kind == CORRECTION:
-        message = build_correction(note, _last_message(note, settings.document_dir))
-        check_correction(message)
-        return write_document(settings.document_dir, note.uid, ".hl7", message.content)
+def build_archive_note(note: Note, settings: Settings) -> StoredFile:
+    """Build a rejection note, check it, and put it into the document store; see :func:`build_message_correction`."""
     filed = _filed(note, settings.document_dir)
     sender = Sender(settings.node.institution, settings.report.note_series_number)
     built = build_rejection_note(note, filed, sender)
     check_rejection_note(built, note, filed)
-    return write_document(settings.document_dir, note.uid, ".dcm", built.content)
+    return write_document(settings.document_dir, note.uid, REJECTION_NOTE.suffix, built.content)
 
 
 @quiet()
@@ -67,14 +63,7 @@ def check_rejection_note(built: BuiltObject, note: Note, filed: SourceImage) -> 
 def check_correction(message: BuiltMessage) -> None:
     """Check a correction strictly, as every message. Raises DocumentRejected."""
     character_set = message.content.split(SEGMENT_END.encode())[0].split(FIELD.encode())[17].decode("ascii")
-    lines = message.content.decode(CODECS[character_set]).rstrip(SEGMENT_END).split(SEGMENT_END)
-    first = next(number for number, line in enumerate(lines) if line.startswith("OBX"))
-    try:
-        with quiet():
-            judge(lines, first)
-    except (HL7apyException, ValueError) as error:
-        msg = f"the correction does not validate as HL7 v2.5.1 ({type(error).__name__})"
-        raise DocumentRejected(msg) from None
+    require_valid(message.content.decode(CODECS[character_set]), "correction")
 
 
 def _last_message(note: Note, store: Path) -> bytes:
@@ -93,3 +82,6 @@ def _filed(note: Note, store: Path) -> SourceImage:
             continue
     msg = "the files of the documents to take back are missing from the document store; restore them from a backup"
     raise DocumentRejected(msg)
+
+
+NOTES = Room(notes={REJECTION_NOTE: build_archive_note, CORRECTION: build_message_correction})

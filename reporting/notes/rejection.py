@@ -17,9 +17,10 @@ from config.language.translation import gettext as _
 from config.language.translation import marked
 from reporting.account import MANUFACTURER
 from reporting.charset import quiet
+from reporting.dicom_object import BuiltObject
 from reporting.part10 import encode
 from reporting.source import SourceImage
-from reporting.sr.report import BuiltObject
+from tracking.document_kinds import KINDS
 from tracking.reasons import Reason
 from tracking.rejections import KEY_OBJECT_SELECTION, Note
 
@@ -29,7 +30,6 @@ _TITLES = {
 }
 """CID 7011."""
 _DESCRIPTION = marked("These results of AI must not be used any more: they were withdrawn, or later ones replace them.")
-_SECONDARY_CAPTURES = frozenset({"sc", "map"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _evidence(kind: str, uid: str, sop_class_uid: str, series_uid: str, filed: S
     stand_in.SOPInstanceUID = uid
     stand_in.SOPClassUID = sop_class_uid
     stand_in.SeriesInstanceUID = series_uid
-    if kind in _SECONDARY_CAPTURES:
+    if KINDS[kind].is_image:
         stand_in.Rows = stand_in.Columns = 1
     return stand_in
 

@@ -1,48 +1,23 @@
 """The structured report: one a study revision; what it says is in :mod:`reporting.sr.tree`."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-import highdicom as hd
 from highdicom import sr
 from pydicom import Dataset
-from pydicom.sr.codedict import codes as known
 
 from config.language.translation import gettext as _
 from inference.findings import ModelIdentity
-from reporting import codes
 from reporting.account import MANUFACTURER, Account
 from reporting.charset import quiet
-from reporting.elements import raw_element
-from reporting.identity import device_uid, document_uid
+from reporting.dicom_object import BuiltObject, equipment
+from reporting.identity import document_uid
 from reporting.part10 import encode
-from reporting.sr.content import encode_content
-from reporting.sr.tree import report_items
-
-
-class ReportClass(StrEnum):
-    """The SR storage classes that a TID 1500 report may take (PS3.4 B.5); viewers differ in which they draw."""
-
-    ENHANCED = "1.2.840.10008.5.1.4.1.1.88.22"
-    COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.33"
-    COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
-
+from reporting.sr.report_classes import ReportClass
+from reporting.sr.tree import report_items, report_root
 
 _CONSTRUCTORS = {
     ReportClass.ENHANCED: sr.EnhancedSR,
     ReportClass.COMPREHENSIVE: sr.ComprehensiveSR,
     ReportClass.COMPREHENSIVE_3D: sr.Comprehensive3DSR,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltObject:
-    """One DICOM document, encoded as a Part 10 file."""
-
-    sop_instance_uid: str
-    series_uid: str
-    sop_class_uid: str
-    content: bytes
 
 
 def report_uids(
@@ -67,8 +42,8 @@ def build_report(
 ) -> BuiltObject:
     """Return the structured report of an account.
 
-    Its tree is that of :func:`reporting.sr.tree.report_items`. The report is complete, unverified and preliminary: no
-    person has seen it.
+    Its tree is that of :func:`reporting.sr.tree.report_items`. The report is complete, unverified and
+    preliminary: no person has seen it.
 
     Parameters
     ----------
@@ -85,7 +60,7 @@ def build_report(
     with quiet():
         document = _CONSTRUCTORS[report_class](
             evidence=[image.source.evidence() for image in account.analysed],
-            content=_root(),
+            content=report_root(),
             series_instance_uid=series_uid,
             series_number=account.series_number(series_number),
             sop_instance_uid=instance_uid,
@@ -109,34 +84,9 @@ def build_report(
         document.InstanceCreationTime = when.strftime("%H%M%S.%f")
         document.ContributingEquipmentSequence = document.ContributingEquipmentSequence[:1]
         _mention_predecessor(document, account)
-        document.ContinuityOfContent = "SEPARATE"
-        tree = raw_element("ContentSequence", encode_content(report_items(account), account.lead.character_set))
-        content = encode(document, {**account.lead.identity(), tree.tag: tree}, account.lead.character_set)
+        document.ContentSequence = report_items(account)  # now, as highdicom's constructor copies what it is given
+        content = encode(document, account.lead.identity(), account.lead.character_set)
     return BuiltObject(instance_uid, series_uid, report_class.value, content)
-
-
-def equipment(account: Account) -> hd.ContributingEquipment:
-    """Return the model as contributing equipment (0018,A001), with the Device UID that IHE AIR asks for."""
-    fit = account.lead.character_set.fit
-    item = hd.ContributingEquipment(
-        manufacturer=MANUFACTURER,
-        purpose_of_reference=known.DCM.ProcessingEquipment,
-        manufacturer_model_name=fit(account.model.name, 64),
-        software_versions=fit(account.model.version, 64),
-        institution_name=fit(account.institution, 64) or None,
-        contribution_description=f"Automated analysis of chest radiographs; package SHA-256 {account.model.digest}",
-    )
-    item.DeviceUID = device_uid(account.model)
-    # highdicom takes codes of CID 7005 only
-    item.PurposeOfReferenceCodeSequence = [sr.CodedConcept.from_code(codes.PROCESSING_ALGORITHM)]
-    return item
-
-
-def _root() -> sr.ContainerContentItem:
-    """Return the root of the tree without what is under it (TID 1500)."""
-    root = sr.ContainerContentItem(name=codes.IMAGING_MEASUREMENT_REPORT, template_id="1500")
-    root.ContentSequence = sr.ContentSequence([])
-    return root
 
 
 def _mention_predecessor(document: Dataset, account: Account) -> None:

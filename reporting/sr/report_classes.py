@@ -1,9 +1,18 @@
-"""The class that a structured report takes for each destination: what the site fixed, else what the peer accepts."""
+"""The SR storage classes, and which a destination gets: what the site fixed, else what the peer accepts."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from config.settings import DicomDestination
-from reporting.sr.report import ReportClass
+
+
+class ReportClass(StrEnum):
+    """The SR storage classes that a TID 1500 report may take (PS3.4 B.5); viewers differ in which they draw."""
+
+    ENHANCED = "1.2.840.10008.5.1.4.1.1.88.22"
+    COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.33"
+    COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
+
 
 ORDER = (ReportClass.COMPREHENSIVE_3D, ReportClass.COMPREHENSIVE, ReportClass.ENHANCED)
 """What is offered where the site fixed nothing, the class liked best first."""

@@ -11,12 +11,14 @@ from pydicom.tag import Tag
 from config.settings import Hl7Destination
 from inference.pixels import read_picture
 from reporting.account import AnalysedImage
+from reporting.capture.capture_gate import check_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
-from reporting.conformance import check_capture, check_message, check_report
 from reporting.hl7.message import build_message
+from reporting.hl7.message_gate import check_message
 from reporting.source import read_source
 from reporting.sr.report import build_report
+from reporting.sr.report_gate import check_report
 from tests.accounts import account, finding
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown encoding:UserWarning")

@@ -10,7 +10,8 @@ from config.settings import Hl7Destination, Settings
 from reporting.hl7.message import ReportReference, build_message
 from reporting.notes.rejection import Sender, build_rejection_note
 from reporting.source import read_source
-from reporting.sr.report import ReportClass, build_report
+from reporting.sr.report import build_report
+from reporting.sr.report_classes import ReportClass
 from tests.accounts import account
 from tracking import audit
 from tracking.database import Database

@@ -47,8 +47,8 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
         ("work", "inference.worker:record_image_results:before"),
         ("work", "inference.worker:record_analysis:before"),
         ("work", "reporting.compose:record_documents:after"),
-        ("work", "reporting.compose:build_capture:before"),
-        ("deliver", "reporting.delivery.deliver:record_delivered:before"),
+        ("work", "reporting.capture.capture_drafts:build_capture:before"),
+        ("deliver", "reporting.delivery.dicom_carrier:record_delivered:before"),
     ],
     ids=[
         "received-not-committed", "committed-not-answered", "examined-not-recorded", "analysed-not-recorded",
@@ -90,7 +90,7 @@ def test_death_while_a_report_changes_its_class_leaves_one_report_in_the_class_t
         received.append((str(event.request.AffectedSOPClassUID), str(event.request.AffectedSOPInstanceUID)))
         return 0
 
-    archive, point = AE("ORTHANC"), f"reporting.delivery.deliver:replace_document:{moment}"
+    archive, point = AE("ORTHANC"), f"reporting.delivery.dicom_carrier:replace_document:{moment}"
     for uid in (COMPREHENSIVE, SC):
         archive.add_supported_context(uid)
     server = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])

@@ -54,7 +54,7 @@ def await_told(node: Node, archive: Archive, ris: DemoRis) -> None:
         "withdraw tracking.withdrawal:take_back:before",
         "withdraw tracking.withdrawal:take_back:after",
         "deliver reporting.delivery.deliver:record_built:after",
-        "deliver reporting.delivery.deliver:record_delivered:before",
+        "deliver reporting.delivery.dicom_carrier:record_delivered:before",
     ],
 )
 def test_death_by_sigkill_while_a_result_is_withdrawn(

@@ -73,8 +73,8 @@ def restart(way: Way) -> None:
         "reporting.delivery.deliver:build_note:after",
         pytest.param("reporting.delivery.deliver:record_built:before", marks=pytest.mark.long),
         "reporting.delivery.deliver:record_built:after",
-        pytest.param("reporting.delivery.deliver:offer:after", marks=pytest.mark.long),
-        "reporting.delivery.deliver:record_delivered:after",
+        pytest.param("reporting.delivery.dicom_carrier:offer:after", marks=pytest.mark.long),
+        "reporting.delivery.dicom_carrier:record_delivered:after",
     ],
 )
 def test_death_while_a_result_is_taken_back(way: Way, monkeypatch: pytest.MonkeyPatch, point: str) -> None:

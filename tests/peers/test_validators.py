@@ -18,9 +18,10 @@ from reporting.capture.map_capture import build_map_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
 from reporting.claims import mapped_of
-from reporting.conformance import check_report
 from reporting.source import describe, read_source
-from reporting.sr.report import ReportClass, build_report
+from reporting.sr.report import build_report
+from reporting.sr.report_classes import ReportClass
+from reporting.sr.report_gate import check_report
 from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, mapped_account, picture
 
 pytestmark = pytest.mark.peers

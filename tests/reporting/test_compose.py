@@ -11,7 +11,9 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
+import reporting.capture.capture_drafts
 import reporting.compose
+import reporting.sr.report_drafts
 from config.errors import DocumentRejected, StorageFull
 from config.settings import Settings
 from inference.findings import Finding
@@ -223,7 +225,7 @@ def test_what_fails_its_check_is_quarantined_and_the_rest_goes_on(
     opacity_findings: tuple[Finding, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reporting.compose, "check_report", reject)
+    monkeypatch.setattr(reporting.sr.report_drafts, "check_report", reject)
     image = phantom()
     uid = studies.receive(image)
     settings = with_destinations()
@@ -252,7 +254,7 @@ def test_what_was_quarantined_is_built_again_when_its_cause_is_mended(
     due = queue.claim(studies.database, ("report",), "test/1/1", 60_000)
     assert due is not None
     with monkeypatch.context() as broken:
-        broken.setattr(reporting.compose, "check_report", reject)
+        broken.setattr(reporting.sr.report_drafts, "check_report", reject)
         studies.report(settings, due)
     with studies.database.transaction() as tx:
         queue.finish(tx, due)
@@ -284,7 +286,7 @@ def test_a_fault_of_ours_costs_one_document(
     def crash(*_: object) -> None:
         raise ZeroDivisionError("Müller^Jörg")
 
-    monkeypatch.setattr(reporting.compose, "build_capture", crash)
+    monkeypatch.setattr(reporting.capture.capture_drafts, "build_capture", crash)
     image = phantom()
     uid = studies.receive(image)
     studies.report(with_destinations(), studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings}))

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from config.errors import UnreadableInstance
 from config.settings import Hl7Destination
-from reporting.document_text import MessageField, ReportItem, message_text, report_text
 from reporting.hl7.message import ReportReference, build_message
-from reporting.sr.report import ReportClass, build_report
+from reporting.hl7.message_text import MessageField, message_text
+from reporting.sr.report import build_report
+from reporting.sr.report_classes import ReportClass
+from reporting.sr.report_text import ReportItem, report_text
 from tests.accounts import account
 
 

@@ -13,10 +13,11 @@ from inference.findings import Finding
 from inference.model import Model
 from inference.pixels import read_picture
 from reporting.account import AnalysedImage
-from reporting.conformance import check_message, check_report
 from reporting.hl7.message import build_message
+from reporting.hl7.message_gate import check_message
 from reporting.source import read_source
 from reporting.sr.report import build_report
+from reporting.sr.report_gate import check_report
 from tests.accounts import account, told
 from tests.phantoms import phantom_dataset
 

@@ -11,12 +11,12 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import Environment, FileSystemLoader
 from PIL import ImageDraw
 from rich.console import Console
 
 from config.settings import Hl7Destination
 from console import words
+from console.page_templates import page_templates
 from cxrnode import show
 from inference.evidence import may_be_stated
 from inference.findings import Box, Code, Finding, OperatingPoints, finding_to_json
@@ -27,9 +27,10 @@ from reporting.capture.drawing import Caption
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, claims_of, percent, region_number, regions_of
-from reporting.conformance import check_message, check_report
 from reporting.hl7.message import build_message
+from reporting.hl7.message_gate import check_message
 from reporting.sr.report import build_report
+from reporting.sr.report_gate import check_report
 from reporting.words import DISCLAIMER
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
 from tracking.study_page import FindingDetail
@@ -143,10 +144,10 @@ def page_of(found: tuple[Finding, ...]) -> str:
         FindingDetail("1.1", one.label, one.code.meaning, one.score, one.level, one.abnormal, finding_to_json(one))
         for one in found
     ]
-    environment = Environment(loader=FileSystemLoader("console/templates"), autoescape=True)
-    environment.filters |= {"moment": words.moment, "line_time": str}
-    template = environment.from_string('{% import "parts.html" as parts with context %}{{ parts.chips(findings) }}')
-    text = re.sub(r"<[^>]+>", " ", template.render(words=words, findings=details))
+    template = page_templates().from_string(
+        '{% import "parts.html" as parts with context %}{{ parts.chips(findings) }}'
+    )
+    text = re.sub(r"<[^>]+>", " ", template.render(findings=details))
     return re.sub(r"\s+", " ", text)
 
 

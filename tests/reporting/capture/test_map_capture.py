@@ -19,6 +19,7 @@ from inference.findings import MapKind, ScoreMap
 from inference.pixels import Picture
 from inference.placement import Placement
 from reporting.account import Account
+from reporting.capture.capture_gate import check_map_capture
 from reporting.capture.drawing import Caption, font, wrap
 from reporting.capture.layout import Layout
 from reporting.capture.map_capture import build_map_capture
@@ -27,8 +28,7 @@ from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
 from reporting.claims import mapped_of
-from reporting.conformance import check_map_capture
-from reporting.sr.report import BuiltObject
+from reporting.dicom_object import BuiltObject
 from reporting.words import map_words
 from tests.accounts import (
     COLUMNS,

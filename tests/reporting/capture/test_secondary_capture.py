@@ -12,13 +12,13 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from config.errors import UndecodablePixels
 from inference.findings import Box, Finding, Level
 from inference.pixels import Picture
+from reporting.capture.capture_gate import check_capture
 from reporting.capture.drawing import GOOD, Caption, font, marks_of, shorten, wrap
 from reporting.capture.layout import SMALLEST_LONG_SIDE, Area, Layout, place_label
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
 from reporting.claims import claims_of
-from reporting.conformance import check_capture
 from tests.accounts import (
     CHESTS,
     COLUMNS,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from config.settings import Hl7Destination
 from inference.findings import Finding, Remark, RemarkKind
 from reporting.account import AnalysedImage
-from reporting.conformance import check_message
 from reporting.hl7.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
 from reporting.hl7.message import ReportReference, build_message, encode_for
+from reporting.hl7.message_gate import check_message
 from tests.accounts import CHESTS, SLOPPY, account, chest, good_header, lateral, raw
 
 NASTY = st.text(st.one_of(st.sampled_from("|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028｜＾～"), st.characters()), max_size=60)

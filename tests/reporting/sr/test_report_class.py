@@ -14,7 +14,7 @@ from config.settings import DeliverySettings, DicomDestination, Settings, WorkSe
 from inference.findings import Finding
 from reporting.compose import ReportHandler
 from reporting.delivery.deliver import DeliverHandler
-from reporting.sr.report import ReportClass
+from reporting.sr.report_classes import ReportClass
 from tracking import queries
 from tracking.deliveries import retry_deliveries
 from tracking.loop import Lane, WorkLoop

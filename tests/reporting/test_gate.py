@@ -12,13 +12,17 @@ from pydicom import Dataset
 from config.errors import DocumentRejected
 from config.settings import Hl7Destination
 from reporting.account import Account
+from reporting.capture.capture_gate import check_capture, check_map_capture
 from reporting.capture.map_capture import build_map_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
 from reporting.claims import mapped_of
-from reporting.conformance import check_capture, check_file, check_map_capture, check_message, check_report
+from reporting.dicom_object import BuiltObject
 from reporting.hl7.message import build_message
-from reporting.sr.report import BuiltObject, build_report
+from reporting.hl7.message_gate import check_message
+from reporting.registry import check_file
+from reporting.sr.report import build_report
+from reporting.sr.report_gate import check_report
 from tests.accounts import account, good_header, mapped_account, mapped_findings, picture, walk
 
 Damage = Callable[[Dataset], object]

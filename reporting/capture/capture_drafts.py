@@ -1,0 +1,82 @@
+"""The secondary captures of an analysis, an image at a time: it is drawn once for its capture and its score maps."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from inference.findings import Finding
+from reporting.account import AnalysedImage
+from reporting.capture.capture_gate import check_capture, check_capture_alone, check_map_capture
+from reporting.capture.carried import CaptureKey, carried_captures
+from reporting.capture.map_capture import build_map_capture, map_uids
+from reporting.capture.radiograph import Radiograph
+from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.claims import ClaimedFinding, mapped_of
+from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
+from tracking.document_kinds import CAPTURE, SCORE_MAP, DocumentKind
+
+_SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
+
+
+def capture_drafts(composition: Composition) -> Iterator[Batch]:
+    """Yield each image's capture, and its score maps where a destination takes them.
+
+    What an earlier capture says already is not built again: that one stands for it, and is due where it is not yet.
+    """
+    with composition.database.reading() as read:
+        carried = carried_captures(read, composition.subject)
+    for image in composition.account.analysed:
+        yield list(_of_image(composition, image, carried))
+
+
+def _of_image(
+    composition: Composition, image: AnalysedImage, carried: Mapping[CaptureKey, str]
+) -> Iterator[Draft | CarriedDraft]:
+    @functools.cache
+    def radiograph() -> Radiograph:
+        return composition.radiograph_of(image)
+
+    def build() -> bytes:
+        series_number = composition.settings.report.capture_series_number
+        built = build_capture(composition.account, image, radiograph(), series_number)
+        check_capture(built, composition.account, image)
+        return built.content
+
+    shown = image.source.sop_instance_uid
+    series_uid, uid = capture_uids(composition.account, image)
+    yield _carried(composition, CAPTURE, carried, CaptureKey(shown)) or Draft(
+        CAPTURE, uid, build, composition.takers(CAPTURE), series_uid, _SECONDARY_CAPTURE
+    )
+    if composition.takers(SCORE_MAP):
+        for entry in mapped_of(image.findings):
+            key = CaptureKey(shown, entry.finding.label)
+            yield _carried(composition, SCORE_MAP, carried, key) or _score_map(composition, image, entry, radiograph)
+
+
+def _score_map(
+    composition: Composition,
+    image: AnalysedImage,
+    entry: ClaimedFinding[Finding],
+    radiograph: Callable[[], Radiograph],
+) -> Draft:
+    label = entry.finding.label
+    series_uid, uid = map_uids(composition.account, image, label)
+
+    def build() -> bytes:
+        series_number = composition.settings.report.map_series_number
+        built = build_map_capture(composition.account, image, entry, radiograph(), series_number)
+        check_map_capture(built, composition.account, image, label)
+        return built.content
+
+    return Draft(SCORE_MAP, uid, build, composition.takers(SCORE_MAP), series_uid, _SECONDARY_CAPTURE)
+
+
+def _carried(
+    composition: Composition, kind: DocumentKind, carried: Mapping[CaptureKey, str], key: CaptureKey
+) -> CarriedDraft | None:
+    uid = carried.get(key)
+    return None if uid is None else CarriedDraft(uid, key.instance_uid, composition.takers(kind))
+
+
+CAPTURES = Room(capture_drafts, {CAPTURE: check_capture_alone, SCORE_MAP: check_capture_alone})

@@ -1,0 +1,70 @@
+"""The gate of secondary captures: an RGB image of one source, filed with it."""
+
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from reporting.account import Account, AnalysedImage
+from reporting.capture.map_capture import map_uids
+from reporting.capture.secondary_capture import capture_uids
+from reporting.charset import quiet
+from reporting.claims import mapped_of
+from reporting.dicom_object import BuiltObject
+from reporting.gate import check_identity, demand, read_back
+
+_SC_REQUIRED = {
+    "PhotometricInterpretation": "RGB",
+    "SamplesPerPixel": 3,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PlanarConfiguration": 0,
+    "PixelRepresentation": 0,
+    "BurnedInAnnotation": "YES",
+}
+
+_SC_FORBIDDEN = (
+    "WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "FrameOfReferenceUID", "ViewPosition"
+)  # fmt: skip
+
+
+@quiet()
+def check_capture(built: BuiltObject, account: Account, image: AnalysedImage) -> None:
+    """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
+    _check_secondary_capture(built, account, image, capture_uids(account, image))
+
+
+@quiet()
+def check_map_capture(built: BuiltObject, account: Account, image: AnalysedImage, label: str) -> None:
+    """Check a finding's score map capture against its account. Raises DocumentRejected with the first thing wrong."""
+    demand(
+        label in {entry.finding.label for entry in mapped_of(image.findings)}, "the finding has no score map to show"
+    )
+    _check_secondary_capture(built, account, image, map_uids(account, image, label))
+
+
+def _check_secondary_capture(built: BuiltObject, account: Account, image: AnalysedImage, uids: tuple[str, str]) -> None:
+    document = read_back(built.content)
+    check_identity(document, built, account.lead, uids)
+    _check_image(document)
+    demand(
+        document.SourceImageSequence[0].ReferencedSOPInstanceUID == image.source.sop_instance_uid,
+        "the source image is not referenced",
+    )
+
+
+def _check_image(document: Dataset) -> None:
+    demand(document.SOPClassUID == SecondaryCaptureImageStorage, "the SOP class is not Secondary Capture")
+    for keyword, expected in _SC_REQUIRED.items():
+        demand(document.get(keyword) == expected, f"{keyword} is not {expected}")
+    for keyword in _SC_FORBIDDEN:
+        demand(keyword not in document, f"{keyword} must not be there")
+    length = document.Rows * document.Columns * 3
+    demand(len(document.get("PixelData", b"")) == length + length % 2, "the pixel data have the wrong length")
+    references = document.get("SourceImageSequence") or [Dataset()]
+    demand("ReferencedSOPInstanceUID" in references[0], "no source image is referenced")
+
+
+@quiet()
+def check_capture_alone(content: bytes) -> None:
+    """Check a secondary capture without its account. Raises DocumentRejected with the first thing wrong."""
+    _check_image(read_back(content))
