@@ -37,9 +37,13 @@ class PermanentError(CxrnodeError):
 
 
 class RetriableError(CxrnodeError):
-    """The same attempt may succeed later."""
+    """The same attempt may succeed later; not before ``after_seconds``, where a peer says so."""
 
     retriable = True
+
+    def __init__(self, message: str = "", *, after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
 
 
 class SettingsError(PermanentError):

@@ -29,7 +29,9 @@ from console.pages import (
     login,
     metrics,
     models,
+    openid,
     plots,
+    points,
     refusals,
     static,
     study,
@@ -43,8 +45,8 @@ from tracking.database import Database
 
 log = get_logger(__name__)
 PAGES = (
-    worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, refusals, audit_log, users,
-    health, metrics, static, login, live, filters, language,
+    worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, points, refusals, audit_log,
+    users, health, metrics, static, login, openid, live, filters, language,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.

@@ -9,11 +9,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from config.certificates import expiries
 from config.language.translation import marked
-from config.settings import Settings
+from config.settings import InferenceSettings, Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
+from console.access.openid.provider import Provider
 from console.access.sessions import Sessions
 from console.access.visitor import address_of
 from console.answers import Answers
@@ -21,6 +23,9 @@ from console.live.bell import bell_lines
 from console.live.reader import LiveReader
 from console.page_templates import page_templates
 from console.problems import DETAILS, is_for_programs, problem
+from console.uploading import Uploads
+from inference.installed import with_points_in_force
+from inference.site_points import Points, points_in_force
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -43,15 +48,31 @@ _PAGES = (
 class Site:
     """Settings, database, sessions and templates, for the pages of one console."""
 
+    is_serving = False
+    """A server answers, whose visitors wait: what takes its time is prepared for them."""
+
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
-        self.answers = Answers(settings)
+        self.answers = Answers(settings, self._points)
+        self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
+        self.uploads = Uploads(settings, database, self.answers)
         self._templates = page_templates()
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
         self._templates.globals.update(node=settings.node.ae_title, pages=pages)
-        self.live = LiveReader(database, self.render, self.sessions.limits)
+        self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
+
+    def _expiring(self) -> int:
+        return sum(entry.is_due for entry in expiries(self.settings))
+
+    def _points(self, package: str) -> Points:
+        with self.database.reading() as read:
+            return points_in_force(read, package)
+
+    def inference(self) -> InferenceSettings:
+        """Return the settings of the models with the operating points that hold now: those of the database."""
+        return with_points_in_force(self.settings.inference, self.database)
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""
@@ -89,12 +110,15 @@ class Site:
 
 def visitor(request: Request) -> audit.Detail:
     """Return who asks, for the audit log."""
-    return {"user": request.state.identity.name, "address": address_of(request.scope)}
+    detail: audit.Detail = {"user": request.state.identity.name, "address": address_of(request.scope)}
+    if request.state.token:
+        detail["token"] = request.state.token
+    return detail
 
 
 def actor_of(request: Request) -> Actor:
     """Return who asks, for what they change."""
-    return Actor(request.state.identity.name, address_of(request.scope))
+    return Actor(request.state.identity.name, address_of(request.scope), request.state.token)
 
 
 def png_response(content: bytes) -> StreamingResponse:

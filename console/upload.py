@@ -36,8 +36,16 @@ class SentFile:
     file: UploadFile
 
 
-async def read_files(request: Request, settings: ConsoleSettings, *, most_fields: int = _MOST_FIELDS) -> list[SentFile]:
-    """Return the files of a multipart form (RFC 7578); closing the request closes them.
+@dataclass(frozen=True, slots=True)
+class SentForm:
+    """The files of a form, and which model they are for; empty for the node's own."""
+
+    files: tuple[SentFile, ...]
+    model: str
+
+
+async def read_form(request: Request, settings: ConsoleSettings, *, most_fields: int = _MOST_FIELDS) -> SentForm:
+    """Return the files of a multipart form (RFC 7578) and its field ``model``; closing the request closes them.
 
     ``most_fields`` is how many fields that are no files the form may have.
 
@@ -52,7 +60,9 @@ async def read_files(request: Request, settings: ConsoleSettings, *, most_fields
     files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
     if not files:
         raise UploadRefused(400, _("No file was chosen: choose one first."))
-    return [SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files]
+    sent = tuple(SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files)
+    model = form.get("model", "")
+    return SentForm(sent, printable(model) if isinstance(model, str) else "")
 
 
 async def _form(request: Request, settings: ConsoleSettings, most_fields: int) -> Any:

@@ -45,7 +45,8 @@ REFUSED = {
 }  # fmt: skip
 KINDS = {
     "sr": marked("Structured report"), "sc": marked("Secondary capture"), "map": marked("Score map"),
-    "hl7": marked("HL7 result"), "note": marked("Rejection note"), "hl7-note": marked("HL7 withdrawal"),
+    "hl7": marked("HL7 result"), "fhir": marked("FHIR result"), "note": marked("Rejection note"),
+    "hl7-note": marked("HL7 withdrawal"), "fhirnote": marked("FHIR withdrawal"),
 }  # fmt: skip
 STATES = {
     "waiting": marked("waiting"), "delivered": marked("delivered"), "stopped": marked("stopped"),

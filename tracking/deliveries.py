@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 from sqlalchemy.orm import Session
 
 from tracking import audit, conflicts, queue
@@ -117,20 +117,26 @@ def is_overtaken(read: Session, delivery: StoredDelivery) -> bool:
 
     A receiver that keeps what came last would otherwise end with the older result. A later revision may have no score
     map any more, so that a map is overtaken by any later DICOM document. The correction of a message is overtaken by
-    the message of a later result, which corrects it, too.
+    the message of a later result, which corrects it, too. A Bundle is overtaken by one of any model, because a study
+    has one DiagnosticReport.
     """
-    kinds = KINDS[delivery.document.kind].overtaken_by
+    kind = KINDS[delivery.document.kind]
+    # A later Bundle says what becomes of an earlier one's findings: once it is there, an earlier one is not sent. What
+    # enters a result in error is sent until a later result has arrived.
+    answered = kind.is_bundle and not kind.takes_back
+    states = ("delivered", "waiting", "stopped") if answered else ("delivered",)
     ours = select(Analysis.revision, Analysis.model_name).where(Analysis.id == delivery.analysis_id).subquery()
     later = (
         select(Delivery.id)
         .join(Document, Delivery.document_id == Document.id)
         .join(Analysis, Document.analysis_id == Analysis.id)
-        .join(ours, (Analysis.model_name == ours.c.model_name) & (Analysis.revision > ours.c.revision))
+        .join(ours, Analysis.revision > ours.c.revision)
         .where(
             Analysis.study_uid == delivery.study_uid,
             Delivery.destination == delivery.destination,
-            Delivery.state == "delivered",
-            Document.kind.in_(kinds),
+            Delivery.state.in_(states),
+            Document.kind.in_(kind.overtaken_by),
+            true() if kind.is_bundle else Analysis.model_name == ours.c.model_name,
         )
     )
     return read.execute(later.limit(1)).first() is not None

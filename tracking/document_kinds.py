@@ -12,9 +12,10 @@ class Encoding(StrEnum):
 
     DICOM = "application/dicom"
     HL7_V2 = "application/hl7-v2"
+    FHIR_JSON = "application/fhir+json"
 
 
-_SUFFIXES = {Encoding.DICOM: ".dcm", Encoding.HL7_V2: ".hl7"}
+_SUFFIXES = {Encoding.DICOM: ".dcm", Encoding.HL7_V2: ".hl7", Encoding.FHIR_JSON: ".json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class DocumentKind:
         return self.encoding is Encoding.HL7_V2
 
     @property
+    def is_bundle(self) -> bool:
+        """Tell whether it is a FHIR Bundle."""
+        return self.encoding is Encoding.FHIR_JSON
+
+    @property
     def last_counts(self) -> bool:
         """Tell whether its receivers keep what came last; an archive of DICOM objects keeps all, each by its UID."""
         return self.encoding is not Encoding.DICOM
@@ -69,12 +75,16 @@ SCORE_MAP = DocumentKind("map", modality="OT", is_image=True, overtaken_by=("map
 MESSAGE = DocumentKind("hl7", encoding=Encoding.HL7_V2, overtaken_by=("hl7",))
 REJECTION_NOTE = DocumentKind("note", is_tree=True, takes_back=True, overtaken_by=("note",))
 CORRECTION = DocumentKind("hl7-note", encoding=Encoding.HL7_V2, takes_back=True, overtaken_by=("hl7",))
+BUNDLE = DocumentKind("fhir", encoding=Encoding.FHIR_JSON, overtaken_by=("fhir",))
+BUNDLE_WITHDRAWAL = DocumentKind("fhirnote", encoding=Encoding.FHIR_JSON, takes_back=True, overtaken_by=("fhir",))
 
-KINDS = {kind.name: kind for kind in (REPORT, CAPTURE, SCORE_MAP, MESSAGE, REJECTION_NOTE, CORRECTION)}
+_ALL = (REPORT, CAPTURE, SCORE_MAP, MESSAGE, REJECTION_NOTE, CORRECTION, BUNDLE, BUNDLE_WITHDRAWAL)
+KINDS = {kind.name: kind for kind in _ALL}
 IN_ARCHIVES = tuple(kind.name for kind in KINDS.values() if kind.modality)
 """Results that stay beside later ones, until somebody takes them away."""
 IMAGES = tuple(kind.name for kind in KINDS.values() if kind.is_image)
 MESSAGES = tuple(kind.name for kind in KINDS.values() if kind.is_message)
 NOTES = tuple(kind.name for kind in KINDS.values() if kind.takes_back)
 TREES = tuple(kind.name for kind in KINDS.values() if kind.is_tree)
+BUNDLES = tuple(kind.name for kind in KINDS.values() if kind.is_bundle)
 LAST_COUNTS = tuple(kind.name for kind in KINDS.values() if kind.last_counts)

@@ -30,6 +30,7 @@ from tracking.document_kinds import CAPTURE, REPORT
 from tracking.keys import delivery_key
 from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
 from tracking.priorities import priority_of
+from tracking.upload_hold import is_held
 
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
@@ -66,8 +67,8 @@ def record_documents(
 
     ``carried`` are documents of earlier analyses that stand for this one, too, with the image that each shows.
     Building again is harmless: a document is known by its UID, and stays what it was unless it was quarantined.
-    Quarantined documents are not routed. Nothing is recorded of a study that is in conflict by now, or of instances
-    that were rejected or replaced since.
+    Quarantined documents are not routed, nor are those of an upload that was not released. Nothing is recorded of a
+    study that is in conflict by now, or of instances that were rejected or replaced since.
     """
     study_uid, revision = tx.execute(
         select(Analysis.study_uid, Analysis.revision).where(Analysis.id == analysis_id)
@@ -82,6 +83,8 @@ def record_documents(
         _carry(tx, analysis_id, document_uid, instance_uid)
     priority = priority_of(tx, study_uid, revision)
     blocked = {document.uid for document in documents if document.quarantined is not None}
+    if is_held(tx, study_uid):
+        routes = ()
     for document_uid, destination in routes:
         if document_uid not in blocked:
             document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()
@@ -253,6 +256,30 @@ def sent_for(analyses: Sequence[int]) -> Subquery:
     )
     held = held_by(analyses)
     return union_all(select(held.c.analysis_id, held.c.document_id), notes).subquery("sent")
+
+
+def earlier_documents(read: Session, analysis_id: int, kind: str, destination: str) -> list[tuple[str, str]]:
+    """Return the documents of one kind that were due at a destination for earlier analyses of the same study.
+
+    Each as its path in the document store and its SHA-256, the oldest first.
+    """
+    ours = select(Analysis.study_uid, Analysis.revision).where(Analysis.id == analysis_id).subquery()
+    rows = read.execute(
+        select(Document.path, Document.sha256)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .join(ours, Analysis.study_uid == ours.c.study_uid)
+        .where(
+            or_(
+                Analysis.revision < ours.c.revision,
+                and_(Analysis.revision == ours.c.revision, Analysis.id < analysis_id),
+            ),
+            Document.kind == kind,
+            Delivery.destination == destination,
+        )
+        .order_by(Analysis.revision, Analysis.id, Document.id)
+    )
+    return [(row.path, row.sha256) for row in rows]
 
 
 def documents_with(read: Session, uids: Sequence[str]) -> set[str]:

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,7 @@ import psutil
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from config.errors import CxrnodeError, PeerUnavailable, PermanentError
+from config.errors import CxrnodeError, PeerUnavailable, PermanentError, RetriableError
 from config.logs import get_logger
 from config.settings import DeliverySettings, WorkSettings
 from tracking import audit, clock_steps, queue
@@ -316,12 +316,14 @@ class WorkLoop:
                 return
 
     def _record_failure(self, job: Job, error: Exception, text: str, *, permanent: bool, foreseen: bool) -> None:
+        after_seconds = error.after_seconds if isinstance(error, RetriableError) else 0.0
+        policy = replace(self._retry, at_least=after_seconds)
         with self.database.transaction() as tx:
             if permanent:
                 queue.stop(tx, job, text)
-            stopped = permanent or queue.postpone(tx, job, text, self._retry, foreseen=foreseen)
+            stopped = permanent or queue.postpone(tx, job, text, policy, foreseen=foreseen)
             if job.destination is not None and isinstance(error, PeerUnavailable):
-                queue.open_breaker(tx, job.destination, text, self._retry)
+                queue.open_breaker(tx, job.destination, text, policy)
             if stopped:
                 study_uid = study_of_work(tx, job.payload)
                 audit.append(

@@ -67,15 +67,19 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to wait after the n-th failure: doubling from ``first`` to ``longest`` seconds, ±20 %."""
+    """How long to wait after the n-th failure: doubling from ``first`` to ``longest`` seconds, ±20 %.
+
+    ``at_least`` is what a peer asked for, in seconds.
+    """
 
     first: float
     longest: float
+    at_least: float = 0.0
 
     def delay_ms(self, failures: int) -> int:
         """Return the wait in milliseconds before trying again after ``failures`` earlier failures."""
         seconds = min(self.longest, self.first * 2.0 ** min(failures, 30))
-        return to_milliseconds(seconds * random.uniform(0.8, 1.2))
+        return to_milliseconds(max(seconds * random.uniform(0.8, 1.2), self.at_least))
 
 
 def upsert(tx: Session) -> Any:

@@ -2,8 +2,9 @@
 
 An archive is told by a rejection note, a Key Object Selection Document that references what is to be shown no more
 (IHE Radiology, Imaging Object Change Management); a receiver of messages by a correction whose observations are deleted
-or wrong (HL7 table 0085). A note is a document like others: its row and its delivery are written in the transaction
-that finds out, so that a death in between leaves all or nothing; the deliverer builds it when it is first sent.
+or wrong (HL7 table 0085); a FHIR server by a transaction that enters report and observations in error. A note is a
+document like others: its row and its delivery are written in the transaction that finds out, so that a death in between
+leaves all or nothing; the deliverer builds it when it is first sent.
 """
 
 from collections import defaultdict
@@ -20,7 +21,15 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.derived import derived_control_id, derived_uid
-from tracking.document_kinds import CORRECTION, IN_ARCHIVES, MESSAGE, NOTES, REJECTION_NOTE
+from tracking.document_kinds import (
+    BUNDLE,
+    BUNDLE_WITHDRAWAL,
+    CORRECTION,
+    IN_ARCHIVES,
+    MESSAGE,
+    NOTES,
+    REJECTION_NOTE,
+)
 from tracking.documents import documents_of, make_delivery
 from tracking.keys import report_key
 from tracking.models import Analysis, Delivery, Document, Instance, Job, Study
@@ -28,6 +37,8 @@ from tracking.reasons import Reason
 from tracking.states import NOT_TAKEN, SETTLED, WITHHELD
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+_ANSWERED = (MESSAGE.name, BUNDLE.name)
+"""Results whose receiver keeps what came last."""
 _SOON = 2
 """Priority of a note about what must not be shown: before whatever only tells more."""
 _MILLISECONDS_AN_HOUR = 3_600_000
@@ -52,7 +63,7 @@ NOBODY = Told(frozenset(), frozenset())
 
 
 def told_by(settings: Settings) -> Told:
-    """Return whom the settings have told: archives that take rejection notes, and all receivers of messages."""
+    """Return whom the settings have told: archives that take notes, receivers of messages, and FHIR servers."""
     archives = {entry.name for entry in settings.destinations if isinstance(entry, DicomDestination)
                 and entry.rejection_notes}  # fmt: skip
     receivers = {entry.name for entry in settings.destinations if not isinstance(entry, DicomDestination)}
@@ -228,9 +239,9 @@ def _void(tx: Session, study: Study, told: Told) -> Found:
     for row in tx.execute(_rows(study).where(Analysis.revision < study.valid_from)):
         name, kind = row.Delivery.destination, row.Document.kind
         withdrawn = empty or (study.withdrawn is not None and row.revision < study.withdrawn)
-        # A message is answered by the message of the next result, unless none will come.
+        # A message, or a Bundle, is answered by that of the next result, unless none will come.
         in_archive = kind in IN_ARCHIVES and name in told.archives
-        if in_archive or (kind == MESSAGE.name and name in told.receivers and withdrawn):
+        if in_archive or (kind in _ANSWERED and name in told.receivers and withdrawn):
             found[name].append(row)
     return found
 
@@ -325,6 +336,13 @@ def _identify(
             derived_uid("note", *parts),
             derived_uid("note-series", *parts),
             KEY_OBJECT_SELECTION,
+        )
+    if BUNDLE.name in kinds:
+        return (
+            BUNDLE_WITHDRAWAL.name,
+            derived_uid("fhir-note", study_uid, destination, reason.value, *sorted(uids)),
+            None,
+            None,
         )
     uid = derived_control_id("correction", study_uid, destination, reason.value, *sorted(uids))
     return CORRECTION.name, uid, None, None

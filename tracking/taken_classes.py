@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from config.settings import DicomDestination, Hl7Destination
+from config.settings import Destination, DicomDestination
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms
@@ -61,7 +61,7 @@ def record_taken(tx: Session, destination: str, sop_class_uid: str | None, *, as
         )
 
 
-def report_words(destination: DicomDestination | Hl7Destination, taken: Mapping[str, str | None]) -> str:
+def report_words(destination: Destination, taken: Mapping[str, str | None]) -> str:
     """Say in which class a destination gets structured reports; empty where it gets none by the settings.
 
     ``taken`` is what :func:`taken_classes` returns.

@@ -49,7 +49,7 @@ class Refusal:
 
 
 class Gate:
-    """Stands before the pages: what it hands on has ``identity`` and ``csrf`` in ``request.state``.
+    """Stands before the pages: what it hands on has ``identity``, ``csrf`` and ``token`` in ``request.state``.
 
     Pages are made in the language that the browser has a cookie of, else in that of the site; interfaces for programs
     answer in English.
@@ -139,7 +139,7 @@ class Gate:
             return Refusal("an API token without the scope", _say(_NO_SCOPE, 403))
         if not roles.allows(rule, holder.identity.role):
             return Refusal("an API token without the role", _say(_NO_ROLE, 403))
-        _introduce(request, holder.identity, "")
+        _introduce(request, holder.identity, "", holder.token)
         return None
 
     def _ask_for_login(self, request: Request) -> Refusal:
@@ -219,8 +219,8 @@ def _bearer_token(headers: Headers) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _introduce(request: Request, identity: Identity, form_token: str) -> None:
-    request.state.identity, request.state.csrf = identity, form_token
+def _introduce(request: Request, identity: Identity, form_token: str, api_token: str = "") -> None:
+    request.state.identity, request.state.csrf, request.state.token = identity, form_token, api_token
 
 
 def _redirect(address: str) -> Response:

@@ -1,7 +1,7 @@
 """The bell: what waits for a person, as lines that lead to the lists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.language.translation import gettext as _
 from config.language.translation import ngettext
@@ -25,7 +25,9 @@ class BellLine:
 
 
 def bell_lines(attention: Attention, role: Role) -> tuple[BellLine, ...]:
-    """Return what waits, of the lists that a role may see."""
+    """Return what waits, of the lists that a role may see; certificates are the administrators' business."""
+    if role is not Role.ADMINISTRATOR:
+        attention = replace(attention, certificates=0)
     return tuple(
         line for line in _lines(attention) if line.count and roles.may_see(role, line.address.partition("?")[0])
     )
@@ -46,6 +48,8 @@ def _lines(attention: Attention) -> Iterator[BellLine]:
     count = attention.deliveries
     words = ngettext("study with a stopped delivery", "studies with stopped deliveries", count)
     yield BellLine(count, words, "/?needs=delivery")
+    count = attention.certificates
+    yield BellLine(count, ngettext("certificate that expires", "certificates that expire", count), "/destinations")
     count = attention.refusals
     words = ngettext("kind of refusal since yesterday", "kinds of refusals since yesterday", count)
     yield BellLine(count, words, "/refusals?days=1")

@@ -8,10 +8,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from config.language.translation import Language, language, speaking
@@ -63,7 +64,10 @@ class Frame:
 class LiveReader:
     """Reads for all open pages of a console. The methods are for the event loop, unless they say otherwise."""
 
-    def __init__(self, database: Database, render: Render, limits: Limits) -> None:
+    def __init__(
+        self, database: Database, render: Render, limits: Limits, expiring: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._expiring = expiring
         self._database = database
         self._render = render
         self._limits = limits
@@ -118,9 +122,13 @@ class LiveReader:
         with self._attention_lock:
             if read and time.monotonic() - self._attention_at >= LOOK_SECONDS and not self._is_following:
                 with self._database.reading() as session:
-                    self._attention = count_attention(session)
+                    self._attention = self._count(session)
                 self._attention_at = time.monotonic()
             return self._attention
+
+    def _count(self, read: Session) -> Attention:
+        """Count what waits for a person, on record and among the certificates."""
+        return replace(count_attention(read), certificates=self._expiring())
 
     @property
     def _is_following(self) -> bool:
@@ -137,7 +145,7 @@ class LiveReader:
             number = audit.last_number(read)
             now = time.monotonic()
             changed = number != self._seen or now - self._read_at >= READ_AGAIN_SECONDS
-            attention = count_attention(read) if changed else self._attention
+            attention = self._count(read) if changed else self._attention
             asked = [view for view in views if changed or not self._has(view, languages)]
             found = {view: find_rows(read, view) for view in asked}
         if changed:

@@ -21,6 +21,7 @@ from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
 from tracking import (
     act_words,
+    audit,
     corrections,
     deletion,
     deliveries,
@@ -31,10 +32,12 @@ from tracking import (
     reanalysis,
     rejections,
     resending,
+    uploads,
     withdrawal,
 )
 from tracking.analyses import load_study
 from tracking.reasons import Reason
+from tracking.users import Identity
 
 Fields = Mapping[str, str]
 
@@ -46,7 +49,14 @@ class Asked:
     site: Site
     subject: str
     fields: Fields
-    user: str
+    by: Identity
+    token: str = ""
+    """The API token with which a program asks for this user."""
+
+    @property
+    def user(self) -> str:
+        """Return the name of who asks."""
+        return self.by.name
 
     def field(self, name: str) -> str:
         """Return a field without blanks around it; empty where it was left out."""
@@ -149,7 +159,39 @@ def _delete(tx: Session, asked: Asked) -> str:
     return act_words.deleted(outcome)
 
 
+def _send_upload(tx: Session, asked: Asked) -> str:
+    names = _configured(asked.site)
+    released = uploads.release_upload(tx, asked.subject, by=asked.by, destinations=names)
+    if not released:
+        return _("sent already, nothing changed")
+    return _("on the way to %(destinations)s") % {"destinations": ", ".join(sorted(names))}
+
+
+def _discard_upload(tx: Session, asked: Asked) -> str:
+    settings = asked.site.settings
+    stores = deletion.Stores(settings.instance_dir, settings.document_dir)
+    return act_words.deleted(uploads.discard_upload(tx, asked.subject, by=asked.by, stores=stores))
+
+
 STUDY_ACTS = (
+    Act(
+        "send", marked("Send the upload"),
+        marked(
+            "The documents of this upload, the structured report, captures and messages, go to every destination that "
+            "gets those of received studies, and so do those of later results of it. The uploaded image itself is not "
+            "sent: the documents name it under UIDs of this node, which archives do not know, and carry the patient "
+            "that the file names, if it names one."
+        ),
+        (), _send_upload,
+    ),
+    Act(
+        "discard", marked("Delete the upload"),
+        marked(
+            "The uploaded image, its result, its documents and readers' answers are deleted here, with their files. "
+            "What was sent stays where it is, and the audit log keeps its lines. This cannot be undone."
+        ),
+        (), _discard_upload,
+    ),
     Act(
         "resend", marked("Send again"),
         marked(
@@ -309,14 +351,14 @@ class StudyAct:
     def _do(self, request: Request, uid: str, fields: Fields) -> HTMLResponse:
         if uid != words.printable(uid):
             raise HTTPException(404)
-        asked = Asked(self._site, uid, fields, request.state.identity.name)
+        asked = Asked(self._site, uid, fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
             return self._refuse(request, uid, fields, str(refused))
-        back = None if self._act.name == "delete" else f"/study/{uid}"
+        back = None if self._act.name in {"delete", "discard"} else f"/study/{uid}"
         return _show_done(self._site, request, self._act, _("Study %(uid)s") % {"uid": uid}, answer, back or "/")
 
     def _refuse(self, request: Request, uid: str, fields: Fields, problem: str) -> HTMLResponse:
@@ -353,9 +395,9 @@ class DestinationAct:
         return await run_in_threadpool(self._do, request, name, fields)
 
     def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
-        asked = Asked(self._site, words.printable(name), fields, request.state.identity.name)
+        asked = Asked(self._site, words.printable(name), fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
         return _show_done(
@@ -373,8 +415,17 @@ class DestinationAct:
         )  # fmt: skip
 
 
-def _perform(act: Act, asked: Asked) -> str:
+def perform(act: Act, asked: Asked) -> str:
+    """Do an act, and say what came of it; of a program, every audit line names the token, too.
+
+    Raises
+    ------
+    ActionRefused
+        It cannot be done as things stand; nothing was changed.
+    """
     with asked.site.database.transaction() as tx:
+        if asked.token:
+            audit.add_means(tx, {"how": "api", "token": asked.token})
         return act.perform(tx, asked)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from config.certificates import expiries
 from config.errors import CxrnodeError
 from config.language.translation import gettext as _
 from config.settings import Destination
@@ -85,6 +86,7 @@ class _Pages:
                 "depth": queue.depth(read),
                 "held": pauses.paused_destinations(read),
                 "now": to_datetime(read.scalar(select(now_ms())) or 0),
+                "certificates": list(expiries(self._site.settings)),
                 "reports": {entry.name: report_words(entry, taken) for entry in self._configured.values()},
             }
 

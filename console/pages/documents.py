@@ -12,13 +12,16 @@ from config.logs import get_logger
 from console import words
 from console.site import READ, READ_PAGE, Site
 from console.stored_files import UNBUILT, attachment, media_type, read_stored
+from reporting.fhir.bundle_text import bundle_text
 from reporting.hl7.message_text import message_text
 from reporting.sr.report_text import report_text
 from tracking import study_page
-from tracking.document_kinds import IMAGES, KINDS, MESSAGES, TREES
+from tracking.document_kinds import BUNDLES, IMAGES, KINDS, MESSAGES, TREES
 from tracking.study_page import StoredFile
 
 log = get_logger(__name__)
+_READERS = {**dict.fromkeys(TREES, report_text), **dict.fromkeys(BUNDLES, bundle_text)}
+"""What makes a tree of a document, by kind."""
 
 
 def routes(site: Site) -> APIRouter:
@@ -41,7 +44,8 @@ class DocumentPages:
         """Show a document as text, a capture as the image that it is."""
         file, content = self._read(request, uid, document, KINDS, "document")
         try:
-            report = report_text(content) if file.kind in TREES else None
+            read = _READERS.get(file.kind)
+            report = None if read is None else read(content)
             segments = message_text(content) if file.kind in MESSAGES else None
         except PermanentError as error:
             log.warning("document-not-shown", document_uid=file.uid, error=str(error))

@@ -181,14 +181,15 @@ def display_table(
     find one where the data set has none that works.
     """
     modality = _to_modality(gray, stored.astype(np.float64))
-    padded = np.zeros(len(stored), np.bool_)
+    padded, inside = None, sample.reshape(-1)
     if gray.padding is not None:
         padded = (stored >= gray.padding[0]) & (stored <= gray.padding[1])
-    inside = sample[~padded[sample]]
+        inside = sample[~padded[sample]]
     shown, remarks = _to_display(gray, modality, stored, inside)
     if gray.inverted:
         shown = 1.0 - shown
-    shown[padded] = 0.0
+    if padded is not None:
+        shown[padded] = 0.0
     return shown.astype(np.float32), remarks
 
 

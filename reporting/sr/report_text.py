@@ -1,36 +1,16 @@
 """A structured report as people read it: a tree of names and values."""
 
-from dataclasses import dataclass
 from io import BytesIO
-from typing import Self
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from config.errors import UnreadableInstance
+from reporting.document_tree import DocumentItem, DocumentTree
 
 
-@dataclass(frozen=True, slots=True)
-class ReportItem:
-    """A content item of a structured report (PS3.3 C.17.3) and those beneath it."""
-
-    name: str
-    """Meaning of its concept name; its value type where it has none."""
-    value: str
-    """Empty for a container."""
-    children: tuple[Self, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportText:
-    """A structured report as text; ``facts`` are names and values about the document itself."""
-
-    facts: tuple[tuple[str, str], ...]
-    root: ReportItem
-
-
-def report_text(content: bytes) -> ReportText:
+def report_text(content: bytes) -> DocumentTree:
     """Return a structured report as text. Raises UnreadableInstance where the bytes are none."""
     try:
         document = dcmread(BytesIO(content))
@@ -43,7 +23,7 @@ def report_text(content: bytes) -> ReportText:
             ("Verification", str(document.get("VerificationFlag", ""))),
             ("Status", str(document.get("PreliminaryFlag", ""))),
         )
-        return ReportText(tuple(fact for fact in facts if fact[1]), _item(document))
+        return DocumentTree(tuple(fact for fact in facts if fact[1]), _item(document))
     except (InvalidDicomError, AttributeError, ValueError, TypeError, IndexError) as error:
         raise UnreadableInstance(f"the document is no structured report ({type(error).__name__})") from None
 
@@ -54,12 +34,12 @@ def _moment(date: str, time: str) -> str:
     return f"{day} {hour}" if len(date) == 8 and len(time) >= 6 else f"{date} {time}".strip()
 
 
-def _item(item: Dataset) -> ReportItem:
+def _item(item: Dataset) -> DocumentItem:
     kind = str(item.get("ValueType", ""))
     names = item.get("ConceptNameCodeSequence")
     name = _meaning(names[0]) if names else kind.capitalize()
     children = tuple(_item(child) for child in item.get("ContentSequence") or () if "ValueType" in child)
-    return ReportItem(name, _value(item, kind), children)
+    return DocumentItem(name, _value(item, kind), children)
 
 
 def _value(item: Dataset, kind: str) -> str:

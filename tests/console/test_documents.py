@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from config.settings import Hl7Destination, Settings
+from config.settings import FhirDestination, Hl7Destination, Settings
+from reporting.fhir.bundle import build_bundle
 from reporting.hl7.message import ReportReference, build_message
 from reporting.notes.rejection import Sender, build_rejection_note
 from reporting.source import read_source
@@ -99,6 +100,24 @@ def test_notes_are_read_and_handed_out_once_they_are_built(
     assert named["TAKENBACK"]["content-disposition"].endswith('"hl7-note-TAKENBACK.hl7"')
     answer = browser.get("/study/1.9/documents/2.25.602")
     assert (answer.status_code, "built when it is first sent" in answer.text) == (409, True)
+
+
+def test_a_bundle_is_read_as_a_tree_and_handed_out(
+    study: None, browse: Callable[..., TestClient], settings: Settings, build: Callable[..., None]
+) -> None:
+    ehr = FhirDestination(kind="fhir", name="ehr", url="https://fhir.example/r4")
+    bundle = build_bundle(account(), ehr)
+    (settings.document_dir / bundle.uid).write_bytes(bundle.content)
+    build(1, "ehr", kind="fhir", uid=bundle.uid, path=bundle.uid, content=bundle.content)
+    browser = browse(role=Role.RADIOLOGIST)
+    assert "FHIR result" in browser.get("/study/1.9").text
+    text = browser.get(f"/study/1.9/documents/{bundle.uid}").text
+    assert "DiagnosticReport" in text
+    assert "Present (52101004, http://snomed.info/sct)" in text
+    answer = browser.get(f"/study/1.9/documents/{bundle.uid}/file")
+    assert answer.content == bundle.content
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["content-disposition"].endswith(f'"fhir-{bundle.uid}.json"')
 
 
 def test_a_viewer_takes_captures_and_nothing_else(study: None, browse: Callable[..., TestClient]) -> None:

@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 
 from config.errors import UnreadableInstance
 from config.settings import Hl7Destination
+from reporting.document_tree import DocumentItem
 from reporting.hl7.message import ReportReference, build_message
 from reporting.hl7.message_text import MessageField, message_text
 from reporting.sr.report import build_report
 from reporting.sr.report_classes import ReportClass
-from reporting.sr.report_text import ReportItem, report_text
+from reporting.sr.report_text import report_text
 from tests.accounts import account
 
 
-def items(item: ReportItem) -> list[tuple[str, str]]:
+def items(item: DocumentItem) -> list[tuple[str, str]]:
     return [(item.name, item.value), *(found for child in item.children for found in items(child))]
 
 
