@@ -7,23 +7,21 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from config.certificates import expiries
-from config.language import translation
-from config.language.numbers import decimal, percentage
-from config.language.translation import ENDONYMS, language, marked
+from config.language.translation import marked
 from config.settings import InferenceSettings, Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
 from console.access.openid.provider import Provider
 from console.access.sessions import Sessions
-from console.access.visitor import NOBODY, address_of
+from console.access.visitor import address_of
 from console.answers import Answers
 from console.live.bell import bell_lines
 from console.live.reader import LiveReader
+from console.page_templates import page_templates
 from console.problems import DETAILS, is_for_programs, problem
 from console.uploading import Uploads
 from inference.installed import with_points_in_force
@@ -32,7 +30,6 @@ from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
 from tracking.audit import AuditEventType
-from tracking.clock import to_datetime
 from tracking.database import Database
 from tracking.users import Actor, Identity
 
@@ -61,32 +58,10 @@ class Site:
         self.answers = Answers(settings, self._points)
         self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
         self.uploads = Uploads(settings, database, self.answers)
-        self._templates = Environment(
-            loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
-        )  # fmt: skip
-        self._templates.policies["ext.i18n.trimmed"] = True
-        self._templates.install_gettext_callables(  # type: ignore[attr-defined]
-            translation.gettext, translation.ngettext, newstyle=True,
-            pgettext=translation.pgettext, npgettext=translation.npgettext,
-        )  # fmt: skip
+        self._templates = page_templates()
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
-        # ``_`` is for literals alone, as it takes a message for markup; ``translate`` is for values, which are escaped.
-        self._templates.globals.update(
-            words=words,
-            node=settings.node.ae_title,
-            pages=pages,
-            translate=translation.gettext,
-            language=language,
-            languages=ENDONYMS,
-        )
+        self._templates.globals.update(node=settings.node.ae_title, pages=pages)
         self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
-        self._templates.filters.update(
-            moment=words.moment,
-            line_time=lambda line: words.moment(to_datetime(line.at)),
-            decimal=decimal,
-            percentage=percentage,
-        )
 
     def _expiring(self) -> int:
         return sum(entry.is_due for entry in expiries(self.settings))
@@ -109,7 +84,7 @@ class Site:
         live = identity is not None and not identity.must_change and request.url.path not in WITHOUT_SCRIPT
         bell = bell_lines(self.live.attention(read=code < 400), identity.role) if live and identity else ()
         page = self._templates.get_template(template).render(
-            identity=identity, csrf=getattr(request.state, "csrf", ""), user=NOBODY, place=request.url.path,
+            identity=identity, csrf=getattr(request.state, "csrf", ""), place=request.url.path,
             may=partial(roles.may_see, identity.role if identity is not None else None),
             live=live, bell_lines=bell, bell_most=COUNTED_UP_TO, **values,
         )  # fmt: skip

@@ -7,7 +7,8 @@ them; a name that is not listed here stands as the package has it.
 from config.language.translation import marked
 
 NAMES = (
-    marked("Opacity"), marked("Atelectasis"), marked("Cardiomegaly"), marked("Pleural effusion"), marked("Infiltrate"),
+    marked("Opacity"), marked("Lung opacity"), marked("Atelectasis"), marked("Cardiomegaly"),
+    marked("Pleural effusion"), marked("Infiltrate"),
     marked("Mass"), marked("Nodule"), marked("Pneumonia"), marked("Pneumothorax"), marked("Normal"),
     marked("Pattern of COVID-19 pneumonia"), marked("No pattern of COVID-19 pneumonia"),
 )  # fmt: skip

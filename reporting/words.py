@@ -113,7 +113,8 @@ def _few(names: Sequence[str]) -> str:
 
 def headline(claims: Sequence[ClaimedFinding[Finding]]) -> str:
     """Return the one headline of a study: what it is, then what is stated, without a full stop."""
-    return f"{_(DISCLAIMER)}: {gist(claims, [finding_name(entry.finding) for entry in claims])}"
+    stated = gist(claims, [finding_name(entry.finding) for entry in claims])
+    return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": stated}
 
 
 def sentence(entry: ClaimedFinding[Finding]) -> str:
@@ -123,9 +124,10 @@ def sentence(entry: ClaimedFinding[Finding]) -> str:
     name = finding_name(finding)
     if entry.claim is Claim.WITHHELD:
         return _("%(finding)s: not stated beside a finding that is present") % {"finding": name}
+    text = _("%(finding)s: %(words)s") % {"finding": name, "words": words}
     if not entry.claimed:
-        return f"{name}: {words}"
-    text = f"{name}: {words} ({score_words(finding)})"
+        return text
+    text += f" ({score_words(finding)})"
     regions = len(shown_regions(entry))
     if regions:
         text += ", " + ngettext("%(num)s region marked", "%(num)s regions marked", regions) % {"num": regions}

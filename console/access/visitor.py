@@ -5,7 +5,6 @@ from ipaddress import ip_address
 from starlette.requests import Request
 from starlette.types import Scope
 
-NOBODY = "not logged in"
 _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 

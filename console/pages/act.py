@@ -162,7 +162,9 @@ def _delete(tx: Session, asked: Asked) -> str:
 def _send_upload(tx: Session, asked: Asked) -> str:
     names = _configured(asked.site)
     released = uploads.release_upload(tx, asked.subject, by=asked.by, destinations=names)
-    return f"on the way to {', '.join(sorted(names))}" if released else "sent already, nothing changed"
+    if not released:
+        return _("sent already, nothing changed")
+    return _("on the way to %(destinations)s") % {"destinations": ", ".join(sorted(names))}
 
 
 def _discard_upload(tx: Session, asked: Asked) -> str:
@@ -175,18 +177,18 @@ STUDY_ACTS = (
     Act(
         "send", marked("Send the upload"),
         marked(
-        "The documents of this upload, the structured report, captures and messages, go to every destination that gets "
-        "those of received studies, and so do those of later results of it. The uploaded image itself is not sent: the "
-        "documents name it under UIDs of this node, which archives do not know, and carry the patient that the file "
-        "names, if it names one."
+            "The documents of this upload, the structured report, captures and messages, go to every destination that "
+            "gets those of received studies, and so do those of later results of it. The uploaded image itself is not "
+            "sent: the documents name it under UIDs of this node, which archives do not know, and carry the patient "
+            "that the file names, if it names one."
         ),
         (), _send_upload,
     ),
     Act(
         "discard", marked("Delete the upload"),
         marked(
-        "The uploaded image, its result, its documents and readers' answers are deleted here, with their files. What "
-        "was sent stays where it is, and the audit log keeps its lines. This cannot be undone."
+            "The uploaded image, its result, its documents and readers' answers are deleted here, with their files. "
+            "What was sent stays where it is, and the audit log keeps its lines. This cannot be undone."
         ),
         (), _discard_upload,
     ),

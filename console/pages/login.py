@@ -85,7 +85,9 @@ class LoginPages:
             problem, code = _refused(request, result)
             if result.elsewhere and self._site.openid is not None:
                 provider = self._site.openid.settings.name
-                problem = f"Passwords are for administrators of this node alone: log in with {provider}."
+                problem = _("Passwords are for administrators of this node alone: log in with %(provider)s.") % {
+                    "provider": provider
+                }
             return self._show_login(request, following, problem=problem, code=code, wait=result.wait_seconds)
         return self._go_on(result, PASSWORD_PAGE if result.identity.must_change else following)
 
@@ -133,13 +135,13 @@ class LoginPages:
 
     def password_form(self, request: Request) -> HTMLResponse:
         """Show the form that changes the own password; a person of an OpenID provider has none here."""
-        return self._show_password(request, problem=_KEPT_ELSEWHERE if self._has_no_password(request) else "")
+        return self._show_password(request, problem=_(_KEPT_ELSEWHERE) if self._has_no_password(request) else "")
 
     async def change_password(self, request: Request) -> Response:
         """Change the own password; all other sessions of the user end."""
         fields = await read_fields(request)
         if await run_in_threadpool(self._has_no_password, request):
-            return self._show_password(request, problem=_KEPT_ELSEWHERE, code=422)
+            return self._show_password(request, problem=_(_KEPT_ELSEWHERE), code=422)
         if fields.get("new", "") != fields.get("again", ""):
             return self._show_password(request, problem=_("The two new passwords differ."), code=422)
         identity: Identity = request.state.identity

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused
+from config.language.translation import gettext as _
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from inference.point_effect import PointEffect
@@ -78,7 +79,8 @@ class PointPages:
                 changed = site_points.set_points(tx, package.name, label, wanted, by=actor_of(request))
         except ActionRefused as refused:
             return self._show(request, label, sensitive, specific, problem=str(refused), code=409)
-        return self._show(request, label, done="set for new analyses" if changed else "set so already, nothing changed")
+        done = _("set for new analyses") if changed else _("set so already, nothing changed")
+        return self._show(request, label, done=done)
 
     def _reset(self, request: Request, label: str) -> HTMLResponse:
         package = self._package()
@@ -86,8 +88,8 @@ class PointPages:
         pair = pair_of_settings(self._site.settings.inference, label)
         with self._site.database.transaction() as tx:
             changed = site_points.reset_points(tx, package.name, label, pair, by=actor_of(request))
-        back = "what the settings file says holds again" if pair else "what the package says holds again"
-        return self._show(request, label, done=back if changed else "nobody had set them here, nothing changed")
+        back = _("what the settings file says holds again") if pair else _("what the package says holds again")
+        return self._show(request, label, done=back if changed else _("nobody had set them here, nothing changed"))
 
     def _show(
         self, request: Request, label: str, sensitive: str = "", specific: str = "", *, problem: str = "",

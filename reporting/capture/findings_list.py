@@ -26,6 +26,7 @@ from reporting.capture.drawing import (
     Colour,
     Mark,
     draw_box,
+    drawn_name,
     font,
     shorten,
     stroke_of,
@@ -37,7 +38,6 @@ from reporting.words import (
     SCORED_ONLY,
     capitalised,
     claim_words,
-    finding_name,
     gist,
     note,
     right_words,
@@ -151,7 +151,7 @@ class FindingsList:
     def _headline(self, area: Area, claims: list[ClaimedFinding[Finding]]) -> int:
         text = self._layout.text
         face = font("Bold", round(text * 1.4))
-        words = capitalised(gist(claims, [finding_name(entry.finding) for entry in claims]))
+        words = capitalised(gist(claims, [drawn_name(entry.finding) for entry in claims]))
         y = area.top
         if self._caption.position:
             self._draw.text((area.left, y), self._caption.position, font=self._small, fill=SOFT)
@@ -205,10 +205,10 @@ class FindingsList:
         aside = (self._score_width(entry) if entry.claimed else 0) + self._small.getlength(word) + text
         indent = round(text * 1.7) if keyed and entry.found else 0
         later = width - indent
-        names = wrap(finding_name(entry.finding), self._strong, later - aside, later)
+        names = wrap(drawn_name(entry.finding), self._strong, later - aside, later)
         apart = names[0].endswith("…")
         if apart:  # the name's first word has no room beside its claim, which takes the next line
-            names = wrap(finding_name(entry.finding), self._strong, later)
+            names = wrap(drawn_name(entry.finding), self._strong, later)
         if len(names) > _MOST_NAME_LINES:
             rest = " ".join(names[_MOST_NAME_LINES - 1 :])
             names = [*names[: _MOST_NAME_LINES - 1], shorten(rest, self._strong, later)]
@@ -272,7 +272,7 @@ class FindingsList:
         """Measure the block of what was not found: names, in two columns where they fit."""
         text = self._layout.text
         gap = round(text * 1.5)
-        longest = max(self._small.getlength(finding_name(entry.finding)) for entry in absent)
+        longest = max(self._small.getlength(drawn_name(entry.finding)) for entry in absent)
         across = 2 if longest <= (width - gap) / 2 else 1
         column = (width - gap * (across - 1)) // across
         down = -(-len(absent) // across)
@@ -290,7 +290,7 @@ class FindingsList:
             for number, entry in enumerate(absent):
                 left = area.left + number // down * (column + gap)
                 y = area.top + heading + number % down * step
-                name = shorten(finding_name(entry.finding), self._small, column)
+                name = shorten(drawn_name(entry.finding), self._small, column)
                 self._draw.text((left, y), name, font=self._small, fill=SOFT)
 
         return Block(heading + step * down, draw, len(absent))

@@ -24,6 +24,7 @@ from reporting.capture.drawing import (
     WHITE,
     Caption,
     Colour,
+    drawn_name,
     font,
     shorten,
     stroke_of,
@@ -33,7 +34,7 @@ from reporting.capture.layout import Area, Layout
 from reporting.capture.overlay import draw_header
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import ClaimedFinding
-from reporting.words import capitalised, claim_words, finding_name, map_words, score_words
+from reporting.words import capitalised, claim_words, map_words, score_words
 
 NO_OUTLINE = marked("It is no outline and no measurement. Without colour a place is not shown to be normal")
 RELATIVE = marked("Strength is relative to the strongest place of this image")
@@ -121,7 +122,7 @@ class _MapPanel:
         text, finding = self._text, entry.finding
         if self._caption.position:
             yield _Paragraph(self._caption.position, self._small, SOFT, round(text * 1.35))
-        title = _("Score map: %(finding)s") % {"finding": finding_name(finding)}
+        title = _("Score map: %(finding)s") % {"finding": drawn_name(finding)}
         yield _Paragraph(title, font("Bold", round(text * 1.4)), WHITE, round(text * 1.75))
         claim = f"{claim_words(entry.claim, abnormal=finding.abnormal)} ({score_words(finding)})"
         yield _Paragraph(capitalised(claim), font("Medium", text), WARNING, round(text * 1.4), round(text * 0.2))

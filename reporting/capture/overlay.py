@@ -24,6 +24,8 @@ from reporting.capture.drawing import (
     Colour,
     Mark,
     draw_box,
+    drawable,
+    drawn_name,
     font,
     marks_of,
     shorten,
@@ -33,7 +35,6 @@ from reporting.capture.findings_list import FindingsList
 from reporting.capture.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
-from reporting.words import finding_name
 
 MOST_NAMED = 6
 """With more regions than this on a picture only the likeliest of each finding is labelled with its name."""
@@ -78,7 +79,7 @@ def _draw_boxes(
     named: set[int] = set()
     for entry, box in shown:
         others = [layout.place(other) for _, other in shown if other is not box]
-        name = "" if entry.position in named and len(shown) > MOST_NAMED else finding_name(entry.finding)
+        name = "" if entry.position in named and len(shown) > MOST_NAMED else drawn_name(entry.finding)
         named.add(entry.position)
         label = Label(marks[entry.position], _region(entry, box), name)
         taken.append(_draw_label(canvas, layout, label, box, taken, others))
@@ -160,7 +161,7 @@ def draw_header(draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> 
     right = header.right - layout.text
     room = right - x - bold.getlength(statement) - 2 * size
     purpose = _("Research use only")
-    for words in (f"{caption.model}  ·  {purpose}", purpose):
+    for words in (drawable(f"{caption.model}  ·  {purpose}"), purpose):
         if regular.getlength(words) <= room:
             draw.text((right, middle), words, font=regular, fill=SOFT, anchor="rm")
             return

@@ -202,7 +202,8 @@ def _comment(account: Account, image: AnalysedImage, finding: Finding, position:
         parts.append(_("image %(number)s") % {"number": account.analysed.index(image) + 1})
     parts += [_("region %(number)s") % {"number": position}] if position else []
     words = claim_words(claim, abnormal=finding.abnormal)
-    return account.lead.character_set.fit(f"{', '.join(parts)}: {words}", 1024)
+    said = _("%(finding)s: %(words)s") % {"finding": ", ".join(parts), "words": words}
+    return account.lead.character_set.fit(said, 1024)
 
 
 def _evaluated(account: Account) -> sr.ContainerContentItem:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.language.translation import ENDONYMS
 from config.settings import Settings
 from console.server import Console
 from cxrnode.phantom import View
@@ -149,3 +150,22 @@ def test_no_page_has_a_violation(browser: Any, address: str, scheme: str) -> Non
     page.goto(f"{address}/login")
     found += [f"/login: {one['id']}" for one in axe.Axe().run(page).response["violations"]]
     assert found == []
+
+
+def test_pages_in_each_language_fit_and_have_no_violation(browser: Any, address: str) -> None:
+    page, complaints = logged_in(browser, address)
+    found: list[str] = []
+    for language, name in ENDONYMS.items():
+        page.goto(address)
+        page.click(f"footer a[lang={language}]")
+        page.wait_for_selector(f"html[lang={language}]")
+        assert page.inner_text("footer a[aria-current]") == name
+        for width in WIDTHS.values():
+            page.set_viewport_size(width)
+            page.goto(f"{address}/study/1.9")
+            page.wait_for_selector("main")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            found += [f"{language} at {width['width']}: {wide} pixels too wide"] if wide > 0 else []
+        found += [f"{language}: {one['id']}" for one in axe.Axe().run(page).response["violations"]]
+    assert found == []
+    assert complaints == []

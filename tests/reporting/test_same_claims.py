@@ -11,12 +11,12 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import Environment, FileSystemLoader
 from PIL import ImageDraw
 from rich.console import Console
 
 from config.settings import Hl7Destination
 from console import words
+from console.page_templates import page_templates
 from cxrnode import show
 from inference.evidence import may_be_stated
 from inference.findings import Box, Code, Finding, OperatingPoints, finding_to_json
@@ -144,10 +144,10 @@ def page_of(found: tuple[Finding, ...]) -> str:
         FindingDetail("1.1", one.label, one.code.meaning, one.score, one.level, one.abnormal, finding_to_json(one))
         for one in found
     ]
-    environment = Environment(loader=FileSystemLoader("console/templates"), autoescape=True)
-    environment.filters |= {"moment": words.moment, "line_time": str}
-    template = environment.from_string('{% import "parts.html" as parts with context %}{{ parts.chips(findings) }}')
-    text = re.sub(r"<[^>]+>", " ", template.render(words=words, findings=details))
+    template = page_templates().from_string(
+        '{% import "parts.html" as parts with context %}{{ parts.chips(findings) }}'
+    )
+    text = re.sub(r"<[^>]+>", " ", template.render(findings=details))
     return re.sub(r"\s+", " ", text)
 
 
