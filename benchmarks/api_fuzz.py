@@ -44,6 +44,9 @@ KNOWN_UIDS = ("1.2.3.9", "2.25.1")
 """A study and a document that are there: guesses alone would always end in 404."""
 KNOWN_DESTINATION = "pacs"
 
+KNOWN_LABEL = "lung_opacity"
+"""A finding of the package that ships."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -103,6 +106,13 @@ def _judge(outcome: Outcome, headers: dict[str, str], case: schemathesis.Case, *
         case.path_parameters["uid"] = KNOWN_UIDS["/documents/" in case.path]
     if is_allowed and "name" in case.path_parameters:
         case.path_parameters["name"] = KNOWN_DESTINATION
+    if is_allowed and "label" in case.path_parameters and sum(outcome.answers.values()) % 2:
+        case.path_parameters["label"] = KNOWN_LABEL
+        for given in (case.query, case.body):
+            if isinstance(given, dict) and "sensitive" in given:
+                given.update(sensitive=0.25, specific=0.75)  # guesses are in the wrong order half of the time
+    if is_allowed and isinstance(case.body, dict) and sum(outcome.answers.values()) % 2:
+        case.body.pop("model", None)  # a guess is no package's name
     response = case.call(headers=headers, timeout=300)
     outcome.answers[response.status_code] += 1
     try:

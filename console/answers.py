@@ -57,6 +57,10 @@ class Answers:
         """Return the names of the packages that can be asked, the node's own first."""
         return finding_packages(self._settings.inference)
 
+    def require(self, model: str) -> None:
+        """Raise :class:`UnknownModel` where no package of this name can be asked; an empty name is the node's own."""
+        self._settings_of(model)
+
     def prepare(self) -> None:
         """Load the node's own model, if nobody did, so that the first visitor need not wait for it."""
         try:

@@ -36,6 +36,8 @@ _RADIOLOGIST_STORES = Rule(Role.RADIOLOGIST, Scope.STORE)
 _VIEWER_RETRIEVES = Rule(Role.VIEWER, Scope.DICOMWEB)
 _RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
 _ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
+_VIEWER_ACTS = Rule(Role.VIEWER, Scope.ACT)
+_ADMINISTRATOR_ACTS = Rule(Role.ADMINISTRATOR, Scope.ACT)
 
 _ACTS = (
     (_VIEWER, "/study/{uid}/", ("send", "discard")),  # of their own uploads alone
@@ -96,6 +98,11 @@ ROUTES: Routes = {
     ("GET", "/api/v1/documents/{uid}/content"): _RADIOLOGIST_READS,
     ("GET", "/api/v1/models"): _VIEWER_READS,
     ("POST", "/api/v1/analyse"): _VIEWER_READS,
+    ("POST", "/api/v1/uploads"): _VIEWER_ACTS,
+    ("GET", "/api/v1/points"): _ADMINISTRATOR_READS,
+    ("GET", "/api/v1/points/{label}/effect"): _ADMINISTRATOR_READS,
+    ("POST", "/api/v1/points/{label}"): _ADMINISTRATOR_ACTS,
+    ("POST", "/api/v1/points/{label}/reset"): _ADMINISTRATOR_ACTS,
     ("GET", "/api/v1/destinations"): _RADIOLOGIST_READS,
     ("GET", "/api/v1/refusals"): _ADMINISTRATOR_READS,
     ("GET", "/api/v1/audit"): _ADMINISTRATOR_READS,

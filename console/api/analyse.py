@@ -21,8 +21,8 @@ from tracking import audit
 from tracking.audit import AuditEventType
 
 log = get_logger(__name__)
-_RETRY_SECONDS = 5
-_FORM: dict[str, Any] = {
+RETRY_SECONDS = 5
+FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -46,7 +46,7 @@ def routes(site: Site) -> APIRouter:
     """Return the route of the answers; none where the settings allow no uploads."""
     router = APIRouter(prefix=PREFIX, tags=["analyse"])
     if site.settings.console.analyse:
-        router.post("/analyse", response_model=models.FileAnswers, openapi_extra=_FORM)(Analyse(site).answer)
+        router.post("/analyse", response_model=models.FileAnswers, openapi_extra=FORM)(Analyse(site).answer)
     return router
 
 
@@ -63,12 +63,12 @@ class Analyse:
                 form = await read_form(request, self._site.settings.console, most_fields=1)
                 return await run_in_threadpool(self._answer, request, form)
         except Busy:
-            headers = {"Retry-After": str(_RETRY_SECONDS)}
+            headers = {"Retry-After": str(RETRY_SECONDS)}
             raise HTTPException(503, "Others are waiting for the model: try again in some seconds.", headers) from None
         except UploadRefused as refused:
             raise HTTPException(refused.status, str(refused)) from None
         except UnknownModel:
-            raise HTTPException(400, "There is no model of this name; `GET /api/v1/models` lists them.") from None
+            raise HTTPException(404, "There is no model of this name; `GET /api/v1/models` lists them.") from None
         except CxrnodeError as error:
             log.error("model-not-opened", error=str(error))
             raise HTTPException(503, "The model cannot be asked; `cxrnode doctor` says why.") from None
@@ -78,6 +78,7 @@ class Analyse:
             await request.close()  # and with it the temporary files
 
     def _answer(self, request: Request, form: SentForm) -> models.FileAnswers:
+        self._site.answers.require(form.model)
         model: ModelIdentity | None = None
         answers = []
         for sent in form.files:

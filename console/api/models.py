@@ -6,7 +6,7 @@ A field may be added within v1; none is removed, and none changes its meaning.
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Answer(BaseModel):
@@ -80,6 +80,10 @@ class ListedStudy(Answer):
     """What is stated; of several images the worst news."""
     not_analysed: tuple[str, ...]
     problems: tuple[str, ...]
+    kind: str = "received"
+    """``upload`` for what a user of the console brought; it is sent nowhere unless its owner has it sent."""
+    uploaded_by: str | None = None
+    """Of an upload whose it is."""
 
 
 class StudyList(Answer):
@@ -206,6 +210,10 @@ class Study(Answer):
     """A study with everything that is on record about it; analyses begin with the latest."""
 
     header: StudyHeader
+    kind: str
+    """``received``, or ``upload`` of what a user of the console brought."""
+    uploaded_by: str | None
+    """Of an upload whose it is."""
     status: str
     revision: int
     received_at: datetime
@@ -481,3 +489,82 @@ class AnswerOutcome(Answer):
 
     id: int | None
     """Its number; null where it stood already."""
+
+
+class KeptFile(AnsweredFile):
+    """The answer to one file, and the study that it became."""
+
+    study_uid: str | None
+    """Null where nothing was kept: ``because`` says why."""
+    model: Model | None
+    """Null where no model was asked."""
+
+
+class KeptFiles(Answer):
+    """The answers to the files of one upload."""
+
+    disclaimer: str
+    files: tuple[KeptFile, ...]
+
+
+class Done(Answer):
+    """What an act came to, in words."""
+
+    outcome: str
+
+
+class FindingPoints(Answer):
+    """The operating points of one finding here."""
+
+    label: str
+    stated: bool
+    points: OperatingPoints
+    """In force."""
+    of_package: OperatingPoints
+    source: str
+    """``package``, ``settings`` (the settings file) or ``page`` (a person)."""
+    changed_by: str | None
+    changed_at: datetime | None
+
+
+class WantedPoints(Answer):
+    """Operating points to be set, 0 to 1, the sensitive one not above the specific one."""
+
+    sensitive: float = Field(ge=0, le=1)
+    specific: float = Field(ge=0, le=1)
+
+
+class PointsList(Answer):
+    """The operating points of the package in use."""
+
+    package: str
+    version: str
+    findings: tuple[FindingPoints, ...]
+
+
+class Proportion(Answer):
+    """A share of counted cases with Wilson's 95 % interval; (0, 1) of no case."""
+
+    cases: int
+    of: int
+    interval: tuple[float, float]
+
+
+class CallValue(Answer):
+    """What calls at a point are worth on images that readers answered about."""
+
+    sensitivity: Proportion
+    predictive_value: Proportion
+
+
+class PointEffect(Answer):
+    """What other points would have done on past studies."""
+
+    studies: int
+    """The newest received studies that were looked into."""
+    changed: int
+    """Those of them whose result would be of another class."""
+    answered: int
+    """Images of which readers said whether they show the finding."""
+    sensitive: CallValue
+    specific: CallValue

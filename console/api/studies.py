@@ -111,6 +111,7 @@ class Studies:
             documents=tuple(models.Document(**_document(entry)) for entry in documents),
             deliveries=tuple(map(models.Delivery.model_validate, summary.deliveries)),
             history=history_lines(history),
+            kind=summary.kind, uploaded_by=study.upload and study.upload.owner,
         )  # fmt: skip
 
     def documents(self, request: Request, uid: Uid) -> models.DocumentList:
@@ -176,6 +177,7 @@ def _listed(row: WorklistRow) -> models.ListedStudy:
         deliveries=row.deliveries, delivered=row.delivered, retrying=row.retrying,
         findings=tuple(map(models.Finding.model_validate, row.shown.findings)),
         not_analysed=row.shown.not_analysed, problems=row.shown.problems,
+        kind="received" if row.uploaded_by is None else "upload", uploaded_by=row.uploaded_by,
     )  # fmt: skip
 
 

@@ -83,6 +83,7 @@ class AnalysePage:
         return await run_in_threadpool(self._show, request, answers=answers)
 
     def _answer(self, request: Request, form: SentForm) -> list[UploadAnswer]:
+        self._answers.require(form.model)
         by = actor_of(request)
         answers = [self._site.uploads.take(file, form.model, by) for file in form.files]
         note_files(self._site, request, answers)

@@ -187,6 +187,7 @@ def test_the_chosen_model_is_asked_and_named(
         return analyser
 
     monkeypatch.setattr(answers.Answers, "_opened", opened)
+    monkeypatch.setattr(answers.Answers, "models", lambda _desk: ["chest-default", "other"])
     answer = browse().post("/analyse", data={"model": "other"}, files=sent(png()), headers=SAME_SITE)
     assert asked == ["other"]
     assert f"{analyser.identity.name} {analyser.identity.version}" in answer.text

@@ -1,9 +1,12 @@
 """The web pages in a real browser: the viewer by mouse and by keys, every page without a violation axe-core knows."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from config.language.translation import ENDONYMS
 from config.settings import Settings
@@ -12,7 +15,7 @@ from cxrnode.phantom import View
 from inference.findings import finding_to_json
 from tests.accounts import mapped_findings
 from tests.console.visitors import PASSWORD, begin_session
-from tests.phantoms import phantom_dataset
+from tests.phantoms import draw, phantom_dataset
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
@@ -29,7 +32,7 @@ pytestmark = [
 ]
 PAGES = (
     "/", "/study/1.9", "/study/1.9/withdraw", "/study/1.9/accept", "/analyse", "/destinations", "/refusals", "/audit",
-    "/password", "/nothing",
+    "/models/points", "/models/points/lung_opacity?sensitive=20&specific=90", "/password", "/nothing",
 )  # fmt: skip
 WIDTHS = {"desk": {"width": 1280, "height": 1000}, "phone": {"width": 390, "height": 844}}
 
@@ -168,4 +171,29 @@ def test_pages_in_each_language_fit_and_have_no_violation(browser: Any, address:
             found += [f"{language} at {width['width']}: {wide} pixels too wide"] if wide > 0 else []
         found += [f"{language}: {one['id']}" for one in axe.Axe().run(page).response["violations"]]
     assert found == []
+    assert complaints == []
+
+
+def test_an_upload_is_answered_on_its_study_and_a_point_is_moved_with_the_slider(
+    browser: Any, address: str, tmp_path: Path
+) -> None:
+    image = tmp_path / "mine.png"
+    Image.fromarray((draw(9, opacity=True, size=512) >> 4).astype(np.uint8)).save(image)
+    page, complaints = logged_in(browser, address)
+    page.goto(f"{address}/analyse")
+    page.set_input_files("input[type=file]", image)
+    page.click(".upload button")
+    page.wait_for_selector(".found .headline", timeout=60_000)
+    assert "/study/2.25." in page.url
+    page.click("text=Delete the upload")
+    page.click("button:has-text('Delete the upload')")
+    page.wait_for_selector("text=deleted")
+    page.goto(f"{address}/models/points/lung_opacity")
+    page.locator("input[type=range]").nth(1).fill("97")
+    assert page.input_value("#specific") == "97"
+    page.wait_for_selector("#effect p")
+    page.click("text=Set for new analyses")
+    page.wait_for_selector("text=set for new analyses")
+    page.click("text=Back to what the package says")
+    page.wait_for_selector("text=what the package says holds again")
     assert complaints == []
