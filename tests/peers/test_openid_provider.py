@@ -44,6 +44,8 @@ const provider = new Provider('%(issuer)s', {
 provider.listen(%(port)d, '127.0.0.1');
 """
 
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
@@ -145,6 +147,7 @@ def test_a_browser_comes_back_from_another_site_and_is_logged_in_and_out(
     with serving(told(settings, issuer, address, port=port), database):
         page, complaints = new_page(browser)
         page.goto(f"{address}/models")
+        assert axe.Axe().run(page).response["violations"] == []
         page.click("text=Log in with the hospital")
         page.fill("input[name=login]", "jane")
         page.fill("input[name=password]", "any")

@@ -45,7 +45,11 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: Mapping[str, Any] = {}
         self._keys: Any = None
-        self._read_at = float("-inf")
+        self._read_at = self._failed_at = float("-inf")
+
+    def check(self) -> None:
+        """Read the discovery document and the keys. Raises as :meth:`begin` does."""
+        self._key_set(self._discover())
 
     def begin(self, attempt: Attempt) -> str:
         """Return the address at which somebody logs in with the provider.
@@ -198,9 +202,16 @@ class Provider:
     def _discover(self) -> Mapping[str, Any]:
         """Return the discovery document, at most an hour old."""
         with self._lock:
-            if time.monotonic() - self._read_at < _FRESH_SECONDS:
+            now = time.monotonic()
+            if now - self._read_at < _FRESH_SECONDS:
                 return self._metadata
-            found = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
+            if now - self._failed_at < _SECONDS:  # whoever waited for this very answer need not wait once more
+                raise PeerUnavailable("the provider does not give its discovery document")
+            try:
+                found = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
+            except PeerUnavailable:
+                self._failed_at = time.monotonic()
+                raise
             if found.get("issuer") != self.settings.issuer:  # OpenID Connect Discovery 4.3
                 raise RefusedByPeer("the provider names another issuer than console.openid.issuer")
             if not all(isinstance(found.get(name), str) and is_web_address(found[name]) for name in _ENDPOINTS):
