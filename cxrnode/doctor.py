@@ -78,6 +78,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("pauses", _paused),
         *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
+        *([] if quick or settings.console.openid is None else [("login provider", _login_provider)]),
     ]
     no_database = False
     for name, check in checks:
@@ -475,6 +476,15 @@ def _console(settings: Settings) -> Iterator[Check]:
     waiting = sum(user.waits_seconds > 0 for user in able)
     found = f"{len(able)} of {len(known)} users may log in"
     yield Check("console", "ok", found + (f", {waiting} of them after a wait for failed logins" if waiting else ""))
+
+
+def _login_provider(settings: Settings) -> Iterator[Check]:
+    """Say whether the OpenID provider answers, and is the one of the settings."""
+    from console.access.openid.provider import Provider
+
+    if settings.console.openid is not None:
+        Provider(settings.console.openid).check()
+        yield Check("login provider", "ok", f"{settings.console.openid.issuer} answers with its keys")
 
 
 def _refused(entry: RefusalCount) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from config.errors import ActionRefused
+from config.errors import ActionRefused, ConfirmationNeeded
 from console import words
 from console.api import models
 from console.api.bodies import Body, described, read_body
@@ -97,9 +97,18 @@ def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[st
             is_known = subject in names or site.settings.destination(subject) is not None
     if not is_known:
         raise HTTPException(404)
+    if fields.get("other_patient") and not fields.get("sha256"):
+        raise HTTPException(422, "body.sha256: with other_patient, say which file is meant.")
     asked = Asked(site, words.printable(subject), fields, request.state.identity, request.state.token)
     try:
         return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, asked))
+    except ConfirmationNeeded as needed:
+        how = f"where that is meant, send other_patient as true with the sha256 {needed.sha256}"
+        raise HTTPException(409, f"{_sentence(needed)} Nothing was changed: {how}.") from None
     except ActionRefused as refused:
-        problem = str(refused)
-        raise HTTPException(409, f"{problem[0].upper()}{problem[1:]}.") from None
+        raise HTTPException(409, _sentence(refused)) from None
+
+
+def _sentence(error: ActionRefused) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."

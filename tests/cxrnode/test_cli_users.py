@@ -71,6 +71,21 @@ def test_a_user_is_added_changed_and_kept_out(run: Run, tmp_path: Path) -> None:
     assert isinstance(log_in(tmp_path, "jane", "another long secret"), LoggedIn)
 
 
+def test_a_user_is_joined_with_a_person_of_the_provider(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "cxrnode.toml").open("a") as settings:
+        settings.write('[console.openid]\nissuer = "https://login.example"\naddress = "https://node.example"\n')
+        settings.write('client_id = "cxrnode"\ndefault_role = "viewer"\n')
+    run("user", "add", "jane", typed=f"{RIGHT}\n")
+    run("user", "add", "mary", typed=f"{RIGHT}\n")
+    assert run("user", "openid", "Jane", "4711")[:2] == (
+        0, "user jane logs in with https://login.example; password and sessions of this user have ended\n",
+    )  # fmt: skip
+    assert isinstance(log_in(tmp_path, "jane", RIGHT), LoginRefused)
+    assert "logs in with https://login.example" in run("user", "list")[1]
+    assert "is the user jane already" in run("user", "openid", "mary", "4711")[2]
+    assert "has no password here" in run("user", "passwd", "jane", typed="another long secret\n")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "typed", "words"),
     [
@@ -81,6 +96,7 @@ def test_a_user_is_added_changed_and_kept_out(run: Run, tmp_path: Path) -> None:
         (("user", "disable", "nobody"), "", "cxrnode user list"),
         (("token", "add", "--user", "nobody", "--scope", "read"), "", "cxrnode user list"),
         (("token", "revoke", "7"), "", "cxrnode token list"),
+        (("user", "openid", "jane", "4711"), "", "[console.openid]"),
     ],
 )
 def test_what_cannot_be_done_says_why(run: Run, arguments: tuple[str, ...], typed: str, words: str) -> None:

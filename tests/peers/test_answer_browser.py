@@ -1,34 +1,24 @@
 """Answers in a real browser: by keys, by mouse and by keyboard alone, and no violation that axe-core knows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from config.settings import Settings
-from console.server import Console
-from cxrnode.phantom import View
-from inference.findings import Finding, finding_to_json
 from tests.accounts import finding, hot_map
-from tests.console.visitors import PASSWORD, begin_session
-from tests.phantoms import phantom_dataset
+from tests.peers.browsers import BROWSER_TESTS, SIDE, WIDTHS, node, page_of, serving, store
 from tracking import feedback
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
 from tracking.feedback import RecordedAnswer
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.feedback_models import Feedback
 from tracking.roles import Role
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
-    # Playwright's own event loop warns of what it leaves to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-SIDE = 512
+pytestmark = BROWSER_TESTS
 FINDINGS = (
     finding("lung_opacity", 0.91, (180, 150, 260, 280, 0.91), (60, 200, 130, 260, 0.5), map=hot_map()),
     finding("mass", 0.5, stated=False),
@@ -36,62 +26,33 @@ FINDINGS = (
 )
 
 
-def store(settings: Settings, database: Database, study: str, instance: str, date: str, *found: Finding) -> None:
-    """Store a study of one phantom with these findings."""
-    path = settings.instance_dir / instance
-    path.parent.mkdir(parents=True, exist_ok=True)
-    phantom_dataset(1, view=View.PA, opacity=True, size=SIDE).save_as(path, enforce_file_format=True)
-    incoming = IncomingInstance(
-        instance_uid=instance, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
-        transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256="a" * 64, size=7, path=instance,
-        calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1",
-        study=StudyHeader(study, "ACC", "PAT", study_date=date),
-    )  # fmt: skip
-    records = tuple(
-        FindingRecord(made.label, made.code.value, made.code.scheme, made.code.meaning, made.score, made.level.value,
-                      made.abnormal, finding_to_json(made))
-        for made in found
-    )  # fmt: skip
-    outcome = OutcomeRecord(instance, None, None, records)
-    with database.transaction() as tx:
-        register_instance(tx, incoming, settle_seconds=0)
-        record_analysis(tx, AnalysisRecord(study, 1, "opacity", "1.0", "d" * 64, "litert", 0.1, (outcome,), {}))
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[tuple[Settings, Database]]:
+    """A node with a study and its prior one."""
+    with node(tmp_path_factory.mktemp("browser"), sqlite_template) as (settings, database):
+        store(settings, database, "1.8", "1.0", [finding("lung_opacity", 0.1)], date="20250101")
+        store(settings, database, "1.9", "1.1", FINDINGS, date="20260101")
+        yield settings, database
+
+
+@pytest.fixture(scope="module")
+def address(site: tuple[Settings, Database]) -> Iterator[str]:
+    """The address of its console."""
+    with serving(*site) as address:
+        yield address
 
 
 @pytest.fixture
-def address(settings: Settings, database: Database, free_port: Callable[[], int]) -> Iterator[str]:
-    """The address of a running console with a radiologist, a study and its prior one."""
-    store(settings, database, "1.8", "1.0", "20250101", finding("lung_opacity", 0.1))
-    store(settings, database, "1.9", "1.1", "20260101", *FINDINGS)
-    begin_session(database, Role.RADIOLOGIST)
-    port = free_port()
-    console = Console(
-        settings.model_copy(update={"console": settings.console.model_copy(update={"port": port})}), database
-    )
-    console.start()
-    yield f"http://127.0.0.1:{port}"
-    console.stop()
+def database(site: tuple[Settings, Database]) -> Database:
+    """The node's database, without an answer."""
+    with site[1].transaction() as tx:
+        tx.execute(delete(Feedback))
+    return site[1]
 
 
-@pytest.fixture
-def browser(program: Callable[[str], str]) -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def open_study(browser: Any, address: str, **options: Any) -> tuple[Any, list[str]]:
+def open_study(browser: Any, address: str, database: Database, **options: Any) -> tuple[Any, list[str]]:
     """Return the study's page as a radiologist sees it, and what the browser complains of."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000}, **options)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(address)
-    page.fill("input[name=user]", "dr.radiologist")
-    page.fill("input[name=password]", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("table.list")
+    page, complaints = page_of(browser, address, database, Role.RADIOLOGIST, **options)
     page.goto(f"{address}/study/1.9")
     page.wait_for_selector(".film .region", state="visible")
     page.wait_for_timeout(500)
@@ -115,7 +76,7 @@ def told(database: Database) -> list[tuple[str, int, str]]:
 
 
 def test_one_key_answers_each_finding_and_goes_on(browser: Any, address: str, database: Database) -> None:
-    page, complaints = open_study(browser, address)
+    page, complaints = open_study(browser, address, database)
     for key in "adu":
         press(page, key)
     assert told(database) == [
@@ -132,7 +93,7 @@ def test_one_key_answers_each_finding_and_goes_on(browser: Any, address: str, da
 
 
 def test_keys_do_nothing_in_text_fields_and_can_be_switched_off(browser: Any, address: str, database: Database) -> None:
-    page, complaints = open_study(browser, address)
+    page, complaints = open_study(browser, address, database)
     page.keyboard.press("c")
     page.keyboard.type("a dunzjk")
     assert page.locator("textarea").input_value() == "a dunzjk"
@@ -152,7 +113,7 @@ def test_keys_do_nothing_in_text_fields_and_can_be_switched_off(browser: Any, ad
 
 
 def test_a_box_is_drawn_with_the_mouse(browser: Any, address: str, database: Database) -> None:
-    page, complaints = open_study(browser, address)
+    page, complaints = open_study(browser, address, database)
     page.keyboard.press("f")
     page.select_option("select[name=label]", "nodule")
     page.click(".add-form .draw")
@@ -176,7 +137,7 @@ def test_a_box_is_drawn_with_the_mouse(browser: Any, address: str, database: Dat
 
 
 def test_a_box_is_corrected_by_the_keyboard_alone(browser: Any, address: str, database: Database) -> None:
-    page, complaints = open_study(browser, address)
+    page, complaints = open_study(browser, address, database)
     page.keyboard.press("j")
     page.keyboard.press("b")
     assert page.evaluate("document.activeElement.name") == "x"
@@ -195,8 +156,8 @@ def test_a_box_is_corrected_by_the_keyboard_alone(browser: Any, address: str, da
     assert complaints == []
 
 
-def test_the_prior_radiograph_comes_when_it_is_asked_for(browser: Any, address: str) -> None:
-    page, complaints = open_study(browser, address)
+def test_the_prior_radiograph_comes_when_it_is_asked_for(browser: Any, address: str, database: Database) -> None:
+    page, complaints = open_study(browser, address, database)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     assert page.locator(".changes tbody td").all_inner_texts() == ["not found", "present 91\xa0%"]
@@ -209,17 +170,16 @@ def test_the_prior_radiograph_comes_when_it_is_asked_for(browser: Any, address: 
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_no_violation_with_every_form_open(browser: Any, address: str, scheme: str) -> None:
-    page, _ = open_study(browser, address, color_scheme=scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("dark", "desk"), ("light", "phone")])
+def test_no_violation_with_every_form_open(
+    browser: Any, address: str, database: Database, scheme: str, width: str
+) -> None:
+    page, _ = open_study(browser, address, database, color_scheme=scheme)
     press(page, "a")
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    found: list[str] = []
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)
-        results = axe.Axe().run(page).response["violations"]
-        found += [f"{width}: {one['id']}: {one['nodes'][0]['html'][:160]}" for one in results]
-        wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-        found += [f"{width}: scrolls sideways"] if wide else []
+    page.set_viewport_size(WIDTHS[width])
+    page.wait_for_timeout(300)
+    results = axe.Axe().run(page).response["violations"]
+    found = [f"{entry['id']}: {entry['nodes'][0]['html'][:160]}" for entry in results]
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert found == []

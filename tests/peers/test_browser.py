@@ -1,6 +1,6 @@
 """The web pages in a real browser: the viewer by mouse and by keys, every page without a violation axe-core knows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,102 +10,50 @@ from PIL import Image
 
 from config.language.translation import ENDONYMS
 from config.settings import Settings
-from console.server import Console
-from cxrnode.phantom import View
-from inference.findings import finding_to_json
 from tests.accounts import mapped_findings
-from tests.console.visitors import PASSWORD, begin_session
-from tests.phantoms import draw, phantom_dataset
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tests.console.visitors import begin_session
+from tests.logins import noted
+from tests.peers.browsers import BROWSER_TESTS, WIDTHS, logged_in, node, page_of, serving, store
+from tests.phantoms import draw
+from tracking import feedback
+from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.roles import Role
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
-    # Playwright's own event loop warns of what it leaves to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = BROWSER_TESTS
 PAGES = (
     "/", "/study/1.9", "/study/1.9/withdraw", "/study/1.9/accept", "/analyse", "/destinations", "/refusals", "/audit",
     "/models/points", "/models/points/lung_opacity?sensitive=20&specific=90", "/password", "/nothing",
 )  # fmt: skip
-WIDTHS = {"desk": {"width": 1280, "height": 1000}, "phone": {"width": 390, "height": 844}}
 
 
-@pytest.fixture
-def study(settings: Settings, database: Database) -> None:
-    """A study of one image with a finding that has a region and a score map."""
-    path = settings.instance_dir / "ab" / "cd"
-    path.parent.mkdir(parents=True)
-    phantom_dataset(1, view=View.PA, opacity=True, size=512).save_as(path, enforce_file_format=True)
-    incoming = IncomingInstance(
-        instance_uid="1.1", sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
-        transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256="a" * 64, size=7, path="ab/cd",
-        calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1", study=StudyHeader("1.9", "ACC", "PAT"),
-    )  # fmt: skip
-    findings = tuple(
-        FindingRecord(made.label, made.code.value, made.code.scheme, made.code.meaning, made.score, made.level.value,
-                      made.abnormal, finding_to_json(made))
-        for made in mapped_findings()
-    )  # fmt: skip
-    outcome = OutcomeRecord("1.1", None, None, findings)
-    with database.transaction() as tx:
-        register_instance(tx, incoming, settle_seconds=0)
-        record_analysis(tx, AnalysisRecord("1.9", 1, "opacity", "1.0", "d" * 64, "litert", 0.1, (outcome,), {}))
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[tuple[Settings, Database]]:
+    """A node with a study of one image that has a finding with a region and a score map."""
+    with node(tmp_path_factory.mktemp("browser"), sqlite_template) as (settings, database):
+        store(settings, database, "1.9", "1.1", mapped_findings())
+        begin_session(database, Role.ADMINISTRATOR)
+        yield settings, database
 
 
-@pytest.fixture
-def address(settings: Settings, database: Database, study: None, free_port: Callable[[], int]) -> Iterator[str]:
-    """The address of a running console with one administrator."""
-    begin_session(database, Role.ADMINISTRATOR)
-    port = free_port()
-    console = Console(
-        settings.model_copy(update={"console": settings.console.model_copy(update={"port": port})}), database
-    )
-    console.start()
-    yield f"http://127.0.0.1:{port}"
-    console.stop()
-
-
-@pytest.fixture
-def browser(program: Callable[[str], str]) -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def logged_in(browser: Any, address: str, **options: Any) -> tuple[Any, list[str]]:
-    """Return a page whose visitor has logged in, and what its browser complains of."""
-    page = browser.new_page(viewport=WIDTHS["desk"], **options)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(address)
-    page.fill("input[name=user]", "dr.administrator")
-    page.fill("input[name=password]", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("table.list")
-    return page, complaints
+@pytest.fixture(scope="module")
+def address(site: tuple[Settings, Database]) -> Iterator[str]:
+    """The address of its console."""
+    with serving(*site) as address:
+        yield address
 
 
 def brightness(page: Any) -> float:
     """Return the mean grey of what is on the film, 0 to 255, as the screen shows it."""
     from io import BytesIO
 
-    import numpy as np
-    from PIL import Image
-
     return float(np.asarray(Image.open(BytesIO(page.locator(".film").screenshot())).convert("L")).mean())
 
 
-def test_the_viewer_obeys_keys_and_mouse(browser: Any, address: str) -> None:
-    page, complaints = logged_in(browser, address)
+def test_the_viewer_obeys_keys_and_mouse(browser: Any, address: str, site: tuple[Settings, Database]) -> None:
+    page, complaints = page_of(browser, address, site[1], Role.ADMINISTRATOR)
     page.goto(f"{address}/study/1.9")
     page.wait_for_selector(".film .region", state="visible")
     page.wait_for_timeout(500)
@@ -137,22 +85,66 @@ def test_the_viewer_obeys_keys_and_mouse(browser: Any, address: str) -> None:
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_no_page_has_a_violation(browser: Any, address: str, scheme: str) -> None:
-    page, _ = logged_in(browser, address, color_scheme=scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("dark", "desk"), ("light", "phone")])
+def test_no_page_has_a_violation(
+    browser: Any, address: str, site: tuple[Settings, Database], scheme: str, width: str
+) -> None:
+    page, _ = page_of(browser, address, site[1], Role.ADMINISTRATOR, color_scheme=scheme)
+    page.set_viewport_size(WIDTHS[width])
     found: list[str] = []
-    for width in WIDTHS.values():
-        page.set_viewport_size(width)
-        for place in PAGES:
-            page.goto(address + place)
-            results = axe.Axe().run(page).response["violations"]
-            found += [f"{place} {width['width']}: {one['id']}: {one['nodes'][0]['html'][:120]}" for one in results]
-            wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-            found += [f"{place} {width['width']}: scrolls sideways"] if wide else []
+    for place in PAGES:
+        page.goto(address + place)
+        results = axe.Axe().run(page).response["violations"]
+        found += [f"{place}: {entry['id']}: {entry['nodes'][0]['html'][:120]}" for entry in results]
+        wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        found += [f"{place}: scrolls sideways"] if wide else []
     page.context.clear_cookies()
     page.goto(f"{address}/login")
-    found += [f"/login: {one['id']}" for one in axe.Axe().run(page).response["violations"]]
+    found += [f"/login: {entry['id']}" for entry in axe.Axe().run(page).response["violations"]]
     assert found == []
+
+
+def tab_to(page: Any, selector: str, *, most: int = 80) -> None:
+    """Go with the Tab key to an element; on the way, whatever has the focus shows it."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            """selector => {
+                const element = document.activeElement;
+                const style = getComputedStyle(element);
+                return [element.matches(selector), style.outlineStyle !== "none" || style.boxShadow !== "none",
+                        element.outerHTML.slice(0, 120)];
+            }""",
+            selector,
+        )
+        assert focused[1], f"the focus does not show: {focused[2]}"
+        if focused[0]:
+            return
+    pytest.fail(f"the Tab key does not come to {selector}")
+
+
+def test_worklist_study_answer_and_act_by_the_keyboard_alone(
+    browser: Any, address: str, site: tuple[Settings, Database]
+) -> None:
+    page, complaints = logged_in(browser, address)
+    tab_to(page, "a.open[href='/study/1.9']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".film .region", state="visible")
+    tab_to(page, "#answers button[value=disagree]")
+    with page.expect_response(lambda answer: answer.url.endswith("/answers")):
+        page.keyboard.press("Enter")
+    page.wait_for_selector("#answers:not([aria-busy])")
+    page.reload()
+    tab_to(page, "a[href='/study/1.9/urgent']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:text('Mark urgent')")
+    tab_to(page, "form.login button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("form.login", state="detached")
+    with site[1].reading() as read:
+        assert [given.answer.value for given in feedback.answers_of(read, "1.9")] == ["disagree"]
+    assert [line["user"] for line in noted(site[1], AuditEventType.STUDY_URGENT)] == ["dr.administrator"]
+    assert complaints == []
 
 
 def test_pages_in_each_language_fit_and_have_no_violation(browser: Any, address: str) -> None:

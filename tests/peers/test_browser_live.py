@@ -9,24 +9,18 @@ import pytest
 
 from console.pages import live as live_page
 from console.server import Console
+from tests.peers.browsers import BROWSER_TESTS, WIDTHS, logged_in
 from tests.peers.busy_node import busy_settings, fill
-from tests.peers.test_browser import WIDTHS, axe, logged_in
-from tests.peers.test_browser import browser as a_browser
 from tracking import schema
 from tracking.changes import study_changed
 from tracking.database import Database
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.models import Study
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+
+pytestmark = BROWSER_TESTS
 PAGES = ("/", "/?status=conflict", "/flow", "/plots", "/destinations", "/models", "/users", "/refusals?days=1")
-
-
-browser = a_browser
-"""The fixture, under the name by which tests ask for it."""
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -19,6 +20,7 @@ from console.app import make_app
 from tests.console.conftest import TestClient
 from tests.console.visitors import SAME_SITE
 from tests.logins import noted
+from tests.peers.browsers import new_page, serving
 from tracking.audit import AuditEventType
 from tracking.database import Database
 
@@ -30,7 +32,8 @@ import Provider from '%(package)s';
 const people = { jane: ['doctors'], john: ['visitors'] };
 const provider = new Provider('%(issuer)s', {
   clients: [{
-    client_id: 'cxrnode', client_secret: 'a secret', redirect_uris: ['%(console)s/login/openid/done'],
+    client_id: 'cxrnode', client_secret: 'a secret', application_type: 'native',
+    redirect_uris: ['%(console)s/login/openid/done'],
     post_logout_redirect_uris: ['%(console)s/login'], response_types: ['code'],
   }],
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: id, groups: people[id] }) }),
@@ -41,33 +44,51 @@ const provider = new Provider('%(issuer)s', {
 provider.listen(%(port)d, '127.0.0.1');
 """
 
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
+Start = Callable[..., str]
+
+
 @pytest.fixture
-def issuer(tmp_path: Path, program: Callable[[str], str], free_port: Callable[[], int]) -> Iterator[str]:
-    """A running provider, whose development forms take any user name."""
+def start(tmp_path: Path, program: Callable[[str], str], free_port: Callable[[], int]) -> Iterator[Start]:
+    """Return a function that starts a provider, whose development forms take any user name; it returns the issuer."""
     modules = Path(os.environ.get("OIDC_PROVIDER") or ROOT / ".venv" / "npm" / "node_modules")
     package = modules / "oidc-provider" / "lib" / "index.js"
     if not package.is_file():
         pytest.skip("the npm package oidc-provider is not installed")
-    port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
-    script = tmp_path / "provider.mjs"
-    values = {"package": package, "issuer": issuer, "console": CONSOLE, "port": port}
-    script.write_text(SERVER % values, encoding="utf-8")
-    with (tmp_path / "provider.log").open("wb") as log:
-        server = subprocess.Popen([program("node"), script], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            end = time.monotonic() + STARTUP_SECONDS
-            while not _answers(issuer):
-                if server.poll() is not None or time.monotonic() > end:
-                    pytest.fail((tmp_path / "provider.log").read_text(errors="replace")[-2000:])
-                time.sleep(0.05)
-            yield issuer
-        finally:
-            server.kill()
-            server.wait(STARTUP_SECONDS)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start_for(console: str, host: str = "127.0.0.1") -> str:
+        port = free_port()
+        issuer = f"http://{host}:{port}"
+        script, log = tmp_path / "provider.mjs", tmp_path / "provider.log"
+        values = {"package": package, "issuer": issuer, "console": console, "port": port}
+        script.write_text(SERVER % values, encoding="utf-8")
+        with log.open("wb") as output:
+            running.append(subprocess.Popen([program("node"), script], stdout=output, stderr=subprocess.STDOUT))
+        end = time.monotonic() + STARTUP_SECONDS
+        while not _answers(issuer):
+            if running[-1].poll() is not None or time.monotonic() > end:
+                pytest.fail(log.read_text(errors="replace")[-2000:])
+            time.sleep(0.05)
+        return issuer
+
+    yield start_for
+    for server in running:
+        server.kill()
+        server.wait(STARTUP_SECONDS)
+
+
+def told(settings: Settings, issuer: str, address: str, **console: Any) -> Settings:
+    """Return settings whose console logs in with the provider."""
+    openid = {
+        "issuer": issuer, "address": address, "client_id": "cxrnode", "client_secret": "a secret",
+        "name": "the hospital", "roles": {"doctors": "radiologist"},
+    }  # fmt: skip
+    return Settings(**settings.model_dump() | {"console": {"openid": openid, **console}})
 
 
 def _answers(issuer: str) -> bool:
@@ -97,14 +118,10 @@ def at_provider(address: str, user: str) -> str:
 
 
 def test_people_log_in_with_a_provider_that_nobody_here_wrote(
-    settings: Settings, database: Database, issuer: str
+    settings: Settings, database: Database, start: Start
 ) -> None:
-    openid = {
-        "issuer": issuer, "address": CONSOLE, "client_id": "cxrnode", "client_secret": "a secret",
-        "roles": {"doctors": "radiologist"},
-    }  # fmt: skip
-    told = Settings(**settings.model_dump() | {"console": {"openid": openid}})
-    with TestClient(make_app(told, database), base_url=CONSOLE, follow_redirects=False, headers=SAME_SITE) as browser:
+    app = make_app(told(settings, start(CONSOLE), CONSOLE), database)
+    with TestClient(app, base_url=CONSOLE, follow_redirects=False, headers=SAME_SITE) as browser:
         back = at_provider(browser.get("/login/openid?next=/models").headers["Location"], "jane")
         answer = browser.get(back)
         assert (answer.status_code, answer.headers.get("Refresh")) == (200, "0; url=/models"), answer.text
@@ -118,3 +135,29 @@ def test_people_log_in_with_a_provider_that_nobody_here_wrote(
         back = at_provider(browser.get("/login/openid").headers["Location"], "john")
         assert "gives no role" in browser.get(back).text
     assert [line["user"] for line in noted(database, AuditEventType.USER_LOGIN)] == ["jane"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_browser_comes_back_from_another_site_and_is_logged_in_and_out(
+    settings: Settings, database: Database, start: Start, browser: Any, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    issuer = start(address, host="localhost")  # another site, for cookies that are SameSite
+    with serving(told(settings, issuer, address, port=port), database):
+        page, complaints = new_page(browser)
+        page.goto(f"{address}/models")
+        assert axe.Axe().run(page).response["violations"] == []
+        page.click("text=Log in with the hospital")
+        page.fill("input[name=login]", "jane")
+        page.fill("input[name=password]", "any")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("button:text('Continue')")
+        page.click("button:text('Continue')")
+        page.wait_for_url(f"{address}/models")
+        assert "jane" in page.inner_text("header")
+        page.click("button:text('Log out')")
+        page.wait_for_url(f"{issuer}/**")
+        page.goto(address)
+        assert page.url.startswith(f"{address}/login")
+        assert [text for text in complaints if address in text] == []

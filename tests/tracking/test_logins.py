@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.logins import LIMITS, OPERATOR, noted, pass_time
 from tracking import logins, passwords, user_sessions, users
 from tracking.audit import AuditEventType
 from tracking.database import Database
-from tracking.logins import LoggedIn, LoginRefused
+from tracking.logins import LoggedIn, LoginRefused, Person
 from tracking.roles import Role
 from tracking.user_models import User, UserSession
 from tracking.user_sessions import Limits, OpenSession
@@ -209,3 +210,42 @@ def test_a_user_disabled_while_the_password_is_compared_gets_no_session(
 
     monkeypatch.setattr(passwords, "is_right", overtaken)
     assert log_in(database) == LoginRefused()
+
+
+PERSON = Person("https://login.example", "4711", "jane.doe", Role.RADIOLOGIST)
+
+
+def log_in_person(database: Database, person: Person) -> LoggedIn:
+    return logins.log_in_person(database, person, address="192.0.2.7", limits=LIMITS)
+
+
+def test_a_person_of_a_provider_becomes_a_user_once_and_stays_that_one(database: Database) -> None:
+    first = log_in_person(database, PERSON)
+    assert first.identity == Identity("jane.doe", Role.RADIOLOGIST)
+    renamed = replace(PERSON, name="jane.roe", role=Role.VIEWER)
+    assert log_in_person(database, renamed).identity == Identity("jane.doe", Role.VIEWER)
+    kept = replace(PERSON, role=Role.ADMINISTRATOR, keeps_role=True)
+    assert log_in_person(database, kept).identity.role is Role.VIEWER
+    other = replace(PERSON, subject="4712", name="mary")
+    assert log_in_person(database, other).identity.name == "mary"
+    assert [line["what"] for line in noted(database, AuditEventType.USER_CHANGED)] == ["added", "role", "added"]
+
+
+def test_a_person_whom_nothing_lets_in_is_refused_and_noted(database: Database, jane: str) -> None:
+    for person, words in (
+        (PERSON, "another user has the name"),
+        (replace(PERSON, name=None), "no claim"),
+        (replace(PERSON, name="mary", role=None), "no role"),
+    ):
+        with pytest.raises(ActionRefused, match=words):
+            log_in_person(database, person)
+    assert [line["issuer"] for line in noted(database, AuditEventType.LOGIN_FAILED)] == [PERSON.issuer] * 3
+    assert isinstance(log_in(database), LoggedIn), "whose name it is goes on as ever"
+
+
+def test_where_a_provider_is_asked_a_right_password_lets_administrators_in_alone(database: Database, jane: str) -> None:
+    assert log_in(database, administrators_only=True) == LoginRefused(elsewhere=True)
+    assert log_in(database, password="wrong", administrators_only=True) == LoginRefused()
+    with database.transaction() as tx:
+        users.set_role(tx, jane, Role.ADMINISTRATOR, by=OPERATOR)
+    assert isinstance(log_in(database, administrators_only=True), LoggedIn)

@@ -1,5 +1,6 @@
 """Migrations: fresh and old databases come up the same, and agree with the models."""
 
+import importlib
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import inspect
 from config.errors import SettingsError
 from tests.tracking.books import JANE, MARY, Books
 from tracking import (
+    api_tokens,
     audit,
     feedback_models,  # noqa: F401 - puts its table into the metadata
     queries,
@@ -19,10 +21,13 @@ from tracking import (
     schema,
     standing,
     user_models,  # noqa: F401 - puts its tables into the metadata
+    users,
 )
 from tracking.database import Database
 from tracking.models import Base
 from tracking.patient import PatientIdentity
+from tracking.roles import Role, Scope
+from tracking.users import Actor
 
 
 def test_the_models_and_the_migrations_agree(database: Database) -> None:
@@ -182,3 +187,26 @@ def test_a_database_that_cannot_hold_every_name_is_refused_with_the_cure(
     with pytest.raises(SettingsError, match=f"{encoding}.*--encoding=UTF8"):
         prepare(database)
     database.close()
+
+
+def test_tokens_lose_the_scope_that_opened_nothing(empty_database: Database) -> None:
+    from sqlalchemy import text
+
+    schema.upgrade(empty_database)
+    before = importlib.import_module("migrations.versions.0017_openid").down_revision
+    with empty_database.transaction() as tx:
+        users.add(tx, "jane", Role.VIEWER, "hash", by=Actor("root"))
+        api_tokens.add(tx, "jane", {Scope.READ}, by=Actor("root"))
+    with empty_database.engine.begin() as connection:  # as an earlier version left it
+        for statement in (
+            "UPDATE api_token SET scopes = 'read write'",
+            "DROP INDEX ix_console_user_issuer_subject",
+            "ALTER TABLE console_user DROP COLUMN issuer",
+            "ALTER TABLE console_user DROP COLUMN subject",
+            f"UPDATE alembic_version SET version_num = '{before}'",
+        ):
+            connection.execute(text(statement))
+    schema.upgrade(empty_database)
+    with empty_database.reading() as read:
+        assert [token.scopes for token in api_tokens.every(read)] == [(Scope.READ,)]
+        assert users.every(read)[0].issuer is None

@@ -47,7 +47,11 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: Mapping[str, Any] = {}
         self._keys: Any = None
-        self._read_at = float("-inf")
+        self._read_at = self._failed_at = float("-inf")
+
+    def check(self) -> None:
+        """Read the discovery document and the keys. Raises as :meth:`begin` does."""
+        self._key_set(self._discover())
 
     def begin(self, attempt: Attempt) -> str:
         """Return the address at which somebody logs in with the provider.
@@ -93,9 +97,7 @@ class Provider:
         claims = self._check(metadata, tokens, attempt)
         endpoint = metadata.get("userinfo_endpoint")
         access = tokens.get("access_token")
-        if is_complete(claims, self.settings) or not (
-            access and isinstance(endpoint, str) and is_web_address(endpoint)
-        ):
+        if is_complete(claims, self.settings) or not access or not _is_endpoint(endpoint):
             return claims
         more = self._get_json(
             str(endpoint), "the claims of its userinfo endpoint", {"Authorization": f"Bearer {access}"}
@@ -113,13 +115,13 @@ class Provider:
             As of :meth:`begin`.
         """
         endpoint = self._discover().get("end_session_endpoint")
-        if not isinstance(endpoint, str) or not is_web_address(endpoint.partition("?")[0]):
+        if not _is_endpoint(endpoint):
             return None
         query = {
             "client_id": self.settings.client_id,
             "post_logout_redirect_uri": f"{self.settings.address.rstrip('/')}/login",
         }
-        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+        return f"{endpoint}{'&' if '?' in str(endpoint) else '?'}{urlencode(query)}"
 
     def _check_sender(self, answer: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
         """Refuse the answer of another provider (RFC 9207)."""
@@ -200,12 +202,19 @@ class Provider:
     def _discover(self) -> Mapping[str, Any]:
         """Return the discovery document, at most an hour old."""
         with self._lock:
-            if time.monotonic() - self._read_at < _FRESH_SECONDS:
+            now = time.monotonic()
+            if now - self._read_at < _FRESH_SECONDS:
                 return self._metadata
-            found = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
+            if now - self._failed_at < _SECONDS:  # whoever waited for this very answer need not wait once more
+                raise PeerUnavailable("the provider does not give its discovery document")
+            try:
+                found = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
+            except PeerUnavailable:
+                self._failed_at = time.monotonic()
+                raise
             if found.get("issuer") != self.settings.issuer:  # OpenID Connect Discovery 4.3
                 raise RefusedByPeer("the provider names another issuer than console.openid.issuer")
-            if not all(isinstance(found.get(name), str) and is_web_address(found[name]) for name in _ENDPOINTS):
+            if not all(_is_endpoint(found.get(name)) for name in _ENDPOINTS):
                 raise RefusedByPeer("the provider's discovery document lacks an endpoint, or has one without TLS")
             self._metadata, self._keys, self._read_at = found, None, time.monotonic()
             return found
@@ -241,6 +250,11 @@ class Provider:
         """Return what the provider's certificate is checked against."""
         ca_file = self.settings.ca_file
         return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+
+
+def _is_endpoint(address: object) -> bool:
+    """Say whether secrets may travel to an endpoint of the discovery document; it may have a query (RFC 6749 3.1)."""
+    return isinstance(address, str) and is_web_address(address.partition("?")[0])
 
 
 def _read_json(answer: "Response") -> Any:

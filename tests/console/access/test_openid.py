@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from config.settings import OpenIdSettings
+from config.errors import PeerUnavailable
+from config.settings import OpenIdSettings, Settings
 from console.access.openid.attempt import AttemptCookie, new_attempt
 from console.access.openid.person import person_of
 from console.pages import login, openid, worklist
+from cxrnode import doctor
 from tests.console.access.openid_provider import CLIENT, SECRET, Provider, serving
 from tests.console.visitors import PASSWORD, SAME_SITE, begin_session
 from tests.logins import noted
@@ -272,6 +274,21 @@ def test_logging_out_ends_the_session_here_and_goes_on_to_the_provider(
     assert answer.headers["Refresh"].startswith(f"0; url={provider.issuer}/end?client_id=cxrnode&post_logout")
     assert "jane.doe" not in answer.text
     assert browser.get("/").status_code == 303
+
+
+def test_the_doctor_asks_the_provider(provider: Provider, settings: Settings) -> None:
+    told = {
+        "issuer": provider.issuer,
+        "address": "http://127.0.0.1:8480",
+        "client_id": CLIENT,
+        "default_role": "viewer",
+    }
+    checked = Settings(**settings.model_dump() | {"console": {"openid": told}})
+    (found,) = doctor._login_provider(checked)
+    assert (found.state, provider.issuer in found.found) == ("ok", True)
+    provider.down = True
+    with pytest.raises(PeerUnavailable, match="discovery document"):
+        list(doctor._login_provider(checked))
 
 
 def test_without_settings_there_is_no_such_login(browse: Callable[..., TestClient]) -> None:

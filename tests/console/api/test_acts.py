@@ -15,6 +15,7 @@ from tests.accounts import finding
 from tests.console.visitors import begin_session
 from tests.logins import noted
 from tests.phantoms import phantom_dataset
+from tests.tracking.books import JANE, MARY, Books
 from tracking import api_tokens, feedback, queries
 from tracking.audit import AuditEventType
 from tracking.database import Database
@@ -108,6 +109,21 @@ def test_what_cannot_be_done_is_said_in_words_and_changes_nothing(
         assert words in answer.json()["detail"]
         with database.reading() as read:
             assert queries.find_study(read, "1.9") == before
+
+
+def test_a_file_of_another_patient_is_accepted_only_by_its_digest(
+    program: Callable[..., TestClient], database: Database
+) -> None:
+    books = Books(database)
+    books.receive("1.1", JANE, study="1.9")
+    books.receive("1.1", MARY, study="1.9", sha256="b" * 64)
+    client = program(Role.ADMINISTRATOR, Scope.ACT)
+    asked = client.post(f"{STUDY}/accept", json={"instance": "1.1"})
+    assert (asked.status_code, "b" * 64 in asked.json()["detail"]) == (409, True)
+    meant = {"instance": "1.1", "other_patient": True}
+    assert client.post(f"{STUDY}/accept", json=meant).status_code == 422
+    answer = client.post(f"{STUDY}/accept", json=meant | {"sha256": "b" * 64})
+    assert (answer.status_code, "stands now" in answer.json()["outcome"]) == (200, True)
 
 
 @pytest.mark.usefixtures("study")
