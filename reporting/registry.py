@@ -12,11 +12,12 @@ from reporting.document_store import StoredFile
 from reporting.drafts import Room
 from reporting.hl7.message_drafts import MESSAGES
 from reporting.notes.build import NOTES
+from reporting.pr.presentation_drafts import PRESENTATION_STATES
 from reporting.sr.report_drafts import REPORTS
 from tracking.document_kinds import KINDS
 from tracking.rejections import Note
 
-ROOMS: tuple[Room, ...] = (REPORTS, CAPTURES, MESSAGES, NOTES)
+ROOMS: tuple[Room, ...] = (REPORTS, CAPTURES, PRESENTATION_STATES, MESSAGES, NOTES)
 """In the order in which documents are built: what refers to another document stands behind it."""
 _GATES = {kind: gate for room in ROOMS for kind, gate in room.gates.items()}
 _NOTES = {kind: build for room in ROOMS for kind, build in room.notes.items()}

@@ -146,7 +146,7 @@ class Document(Answer):
 
     uid: str
     kind: str
-    """``sr``, ``sc``, ``map`` or ``hl7``; ``note`` or ``hl7-note`` where it takes other documents back."""
+    """``sr``, ``sc``, ``map``, ``pr`` or ``hl7``; ``note`` or ``hl7-note`` where it takes other documents back."""
     study_uid: str
     analysis_id: int
     revision: int
