@@ -183,7 +183,7 @@ class DicomDestination(Section):
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
-    documents: tuple[Literal["sr", "sc", "map", "pr"], ...] = ("sr", "sc")
+    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
     connect_seconds: Timeout = 10

@@ -37,8 +37,8 @@ REFUSED = {
     "association": "Association", "context": "Presentation context", "instance": "Image",
     "spare-context": "Presentation context (beside others)",
 }  # fmt: skip
-KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map",
-         "pr": "Presentation state", "hl7": "HL7 result",
+KINDS = {"sr": "Structured report", "sc": "Secondary capture", "sc-grey": "Secondary capture in greyscale",
+         "map": "Score map", "pr": "Presentation state", "hl7": "HL7 result",
          "note": "Rejection note", "hl7-note": "HL7 withdrawal"}  # fmt: skip
 REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}

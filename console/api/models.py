@@ -146,7 +146,7 @@ class Document(Answer):
 
     uid: str
     kind: str
-    """``sr``, ``sc``, ``map``, ``pr`` or ``hl7``; ``note`` or ``hl7-note`` where it takes other documents back."""
+    """``sr``, ``sc``, ``sc-grey``, ``map``, ``pr`` or ``hl7``; ``note`` or ``hl7-note`` where it takes others back."""
     study_uid: str
     analysis_id: int
     revision: int

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from inference.findings import RemarkKind
 from reporting.assemble import Subject, model_of
 from reporting.capture.map_capture import map_uid_of
+from reporting.capture.secondary_capture import grey_capture_uid
 from reporting.identity import capture_uid
 from tracking.analyses import OutcomeRecord, StoredAnalysis
 from tracking.documents import documents_with
@@ -24,6 +25,7 @@ class CaptureKey:
 
     instance_uid: str
     label: str = ""
+    grey: bool = False
 
 
 Carried = Mapping[CaptureKey, str]
@@ -67,6 +69,7 @@ def _candidates(outcome: OutcomeRecord, analyses: Sequence[StoredAnalysis]) -> I
     image = outcome.instance_uid
     named = [(sources_of(analysis), model_of(analysis), analysis.revision) for analysis in analyses]
     yield CaptureKey(image), [capture_uid(*names, image) for names in named]
+    yield CaptureKey(image, grey=True), [grey_capture_uid(*names, image) for names in named]
     for finding in outcome.findings:
         uids = [map_uid_of(*names, image, finding.label) for names in named]
         yield CaptureKey(image, finding.label), uids
