@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -13,15 +14,26 @@ from reporting.capture.capture_gate import (
     check_grey_capture_alone,
     check_map_capture,
 )
-from reporting.capture.carried import CaptureKey, carried_captures
-from reporting.capture.map_capture import build_map_capture, map_uids
+from reporting.capture.map_capture import build_map_capture, map_uid_of, map_uids
 from reporting.capture.radiograph import Radiograph
-from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.capture.secondary_capture import build_capture, capture_uids, grey_capture_uid
+from reporting.carried import Names, carried_documents
 from reporting.claims import ClaimedFinding, mapped_of
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
+from reporting.identity import capture_uid
+from tracking.analyses import OutcomeRecord
 from tracking.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, DocumentKind
 
 _SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureKey:
+    """What one capture shows: an image, and the finding whose score map it is; empty for the capture of all."""
+
+    instance_uid: str
+    label: str = ""
+    grey: bool = False
 
 
 def capture_drafts(composition: Composition) -> Iterator[Batch]:
@@ -30,9 +42,22 @@ def capture_drafts(composition: Composition) -> Iterator[Batch]:
     What an earlier capture says already is not built again: that one stands for it, and is due where it is not yet.
     """
     with composition.database.reading() as read:
-        carried = carried_captures(read, composition.subject)
+        carried = carried_documents(read, composition.subject, _names)
     for image in composition.account.analysed:
         yield list(_of_image(composition, image, carried))
+
+
+def _names(outcome: OutcomeRecord) -> Names[CaptureKey]:
+    """Return which captures there may be of an image, each with the function that names it."""
+    image = outcome.instance_uid
+    return {
+        CaptureKey(image): functools.partial(capture_uid, sop_instance_uid=image),
+        CaptureKey(image, grey=True): functools.partial(grey_capture_uid, instance_uid=image),
+        **{
+            CaptureKey(image, finding.label): functools.partial(map_uid_of, instance_uid=image, label=finding.label)
+            for finding in outcome.findings
+        },
+    }
 
 
 def _of_image(

@@ -1,14 +1,22 @@
 """The presentation states of an analysis: one for each grey image with a region, where a destination takes them."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from reporting.account import AnalysedImage
-from reporting.drafts import Batch, Composition, Draft, Room
-from reporting.pr.presentation import Presentation, read_presentation
+from reporting.carried import Names, carried_documents
+from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
+from reporting.pr.presentation import read_presentation
 from reporting.pr.presentation_gate import check_presentation_state, check_presentation_state_alone
-from reporting.pr.presentation_state import build_presentation_state, marked_regions, presentation_uids
+from reporting.pr.presentation_state import (
+    build_presentation_state,
+    marked_regions,
+    presentation_uid,
+    presentation_uids,
+)
+from tracking.analyses import OutcomeRecord
 from tracking.document_kinds import PRESENTATION_STATE
 
 
@@ -16,14 +24,36 @@ def presentation_drafts(composition: Composition) -> Iterator[Batch]:
     """Yield the presentation states; none of an image without a region, nor of a colour image."""
     if not composition.takers(PRESENTATION_STATE):
         return
-    marked = [image for image in composition.account.analysed if marked_regions(image)]
-    shown = [(image, read_presentation(composition.path_of(image))) for image in marked]
-    batch = [_draft(composition, image, presentation) for image, presentation in shown if presentation is not None]
+    with composition.database.reading() as read:
+        carried = carried_documents(read, composition.subject, _names)
+    batch = [
+        draft
+        for image in composition.account.analysed
+        if marked_regions(image)
+        and (draft := _carried(composition, carried, image) or _draft(composition, image)) is not None
+    ]
     if batch:
         yield batch
 
 
-def _draft(composition: Composition, image: AnalysedImage, presentation: Presentation) -> Draft:
+def _names(outcome: OutcomeRecord) -> Names[str]:
+    image = outcome.instance_uid
+    return {image: functools.partial(presentation_uid, instance_uid=image)}
+
+
+def _carried(composition: Composition, carried: Mapping[str, str], image: AnalysedImage) -> CarriedDraft | None:
+    """Return the earlier presentation state that stands for this analysis, due where it is not yet, or None."""
+    shown = image.source.sop_instance_uid
+    uid = carried.get(shown)
+    return None if uid is None else CarriedDraft(uid, shown, composition.takers(PRESENTATION_STATE))
+
+
+def _draft(composition: Composition, image: AnalysedImage) -> Draft | None:
+    """Return the draft of an image's presentation state; None for a colour image."""
+    presentation = read_presentation(composition.path_of(image))
+    if presentation is None:
+        return None
+
     def build() -> bytes:
         series_number = composition.settings.report.presentation_series_number
         built = build_presentation_state(composition.account, image, presentation, series_number)

@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
+from sqlalchemy import select
 
 from config.errors import DocumentRejected
 from config.settings import DicomDestination, Settings
@@ -142,23 +143,27 @@ def test_a_colour_image_has_no_presentation_state(tmp_path: Path) -> None:
     assert of_file(tmp_path, PhotometricInterpretation="RGB", SamplesPerPixel=3, PlanarConfiguration=0) is None
 
 
-def test_only_a_destination_that_asks_for_it_gets_one(
+def test_only_a_destination_that_asks_for_it_gets_one_and_a_later_analysis_carries_it(
     studies: Any, settings: Settings, phantom: Any, opacity_findings: tuple[Finding, ...]
 ) -> None:
     image = phantom()
-    uid = studies.receive(image)
+    study, uid = str(image.StudyInstanceUID), studies.receive(image)
     here = {"kind": "dicom", "host": "127.0.0.1", "port": 1}
     destinations = (
-        DicomDestination(**here, name="pacs", ae_title="PACS", documents=("sr",)),
+        DicomDestination(**here, name="pacs", ae_title="PACS", documents=("sc",)),
         DicomDestination(**here, name="viewer", ae_title="VIEWER", documents=("pr",)),
     )
-    job = studies.analyse(str(image.StudyInstanceUID), {uid: opacity_findings})
-    studies.report(settings.model_copy(update={"destinations": destinations}), job)
-    with studies.database.reading() as tx:
-        query = tx.query(Document.kind, Delivery.destination).join(Delivery, Delivery.document_id == Document.id)
-        assert sorted(tuple(row) for row in query.filter(Document.quarantined.is_(None))) == [
-            ("pr", "viewer"), ("sr", "pacs"),
-        ]  # fmt: skip
+    node = settings.model_copy(update={"destinations": destinations})
+    sent = (
+        select(Document.kind, Delivery.destination)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .where(Document.quarantined.is_(None))
+        .order_by(Document.kind)
+    )
+    for revision in (1, 2):
+        studies.report(node, studies.analyse(study, {uid: opacity_findings}, revision=revision))
+        with studies.database.reading() as read:
+            assert [tuple(row) for row in read.execute(sent)] == [("pr", "viewer"), ("sc", "pacs")]
 
 
 @pytest.mark.peers
