@@ -213,6 +213,7 @@ class ReportSettings(Section):
     capture_series_number: int = Field(default=9002, ge=1, le=2147483647)
     map_series_number: int = Field(default=9003, ge=1, le=2147483647)
     note_series_number: int = Field(default=9004, ge=1, le=2147483647)
+    presentation_series_number: int = Field(default=9005, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
 
 
@@ -245,7 +246,7 @@ class DicomDestination(TlsDestination):
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
-    documents: tuple[Literal["sr", "sc", "map"], ...] = ("sr", "sc")
+    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
     connect_seconds: Timeout = 10

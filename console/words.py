@@ -44,7 +44,8 @@ REFUSED = {
     "spare-context": marked("Presentation context (beside others)"),
 }  # fmt: skip
 KINDS = {
-    "sr": marked("Structured report"), "sc": marked("Secondary capture"), "map": marked("Score map"),
+    "sr": marked("Structured report"), "sc": marked("Secondary capture"),
+    "sc-grey": marked("Secondary capture in greyscale"), "map": marked("Score map"), "pr": marked("Presentation state"),
     "hl7": marked("HL7 result"), "fhir": marked("FHIR result"), "note": marked("Rejection note"),
     "hl7-note": marked("HL7 withdrawal"), "fhirnote": marked("FHIR withdrawal"),
 }  # fmt: skip

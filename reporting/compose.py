@@ -101,12 +101,14 @@ class ReportHandler:
             stored.instance_uid: self._settings.instance_dir / stored.path for stored in subject.analysis.instances
         }
 
+        def path_of(image: AnalysedImage) -> Path:
+            return paths[image.source.sop_instance_uid]
+
         def radiograph_of(image: AnalysedImage) -> Radiograph:
-            path = paths[image.source.sop_instance_uid]
-            return self._at_hand(path) or self._draw(path)
+            return self._at_hand(path_of(image)) or self._draw(path_of(image))
 
         account = assemble_account(subject, self._settings)
-        return Composition(subject, account, self._settings, self._database, radiograph_of)
+        return Composition(subject, account, self._settings, self._database, path_of, radiograph_of)
 
     def _draw(self, path: Path) -> Radiograph:
         longest_side = self._settings.report.capture_longest_side

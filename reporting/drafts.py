@@ -5,6 +5,7 @@ A room turns a :class:`Composition` into drafts; :mod:`reporting.compose` builds
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from config.settings import Destination, DicomDestination, Settings
@@ -53,14 +54,15 @@ Batch = Sequence[Draft | CarriedDraft]
 class Composition:
     """An analysis to write documents about, and what there is for it.
 
-    ``radiograph_of`` returns an image as its captures show it. ``sent`` are the documents built so far that are due at
-    a destination, by its name, in the order in which they were built.
+    ``path_of`` returns where an image's file is, ``radiograph_of`` the image as its captures show it. ``sent`` are the
+    documents built so far that are due at a destination, by its name, in the order in which they were built.
     """
 
     subject: Subject
     account: Account
     settings: Settings
     database: Database
+    path_of: Callable[[AnalysedImage], Path]
     radiograph_of: Callable[[AnalysedImage], Radiograph]
     sent: list[tuple[DocumentRecord, str]] = field(default_factory=list)
 

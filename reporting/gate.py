@@ -20,7 +20,7 @@ from reporting.source import SourceImage
 
 _PRESENT = (
     "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "InstanceNumber", "Manufacturer",
-    "SoftwareVersions", "ContentDate", "ContentTime",
+    "SoftwareVersions",
 )  # fmt: skip
 
 
@@ -30,8 +30,11 @@ def demand(condition: bool, wrong: str) -> None:
         raise DocumentRejected(wrong)
 
 
-def read_back(content: bytes) -> Dataset:
-    """Return a DICOM document as its receiver reads it. Raises DocumentRejected unless it is one that can be filed."""
+def read_back(content: bytes, dated: str = "Content") -> Dataset:
+    """Return a DICOM document as its receiver reads it. Raises DocumentRejected unless it is one that can be filed.
+
+    ``dated`` begins the keywords of the date and the time that such documents have.
+    """
     with quiet():
         try:
             document = pydicom.dcmread(BytesIO(content))
@@ -42,7 +45,7 @@ def read_back(content: bytes) -> Dataset:
     demand(meta.TransferSyntaxUID == ExplicitVRLittleEndian, "the transfer syntax is not Explicit VR Little Endian")
     demand(meta.MediaStorageSOPClassUID == document.get("SOPClassUID"), "the file meta SOP class differs")
     demand(meta.MediaStorageSOPInstanceUID == document.get("SOPInstanceUID"), "the file meta SOP instance differs")
-    for keyword in _PRESENT:
+    for keyword in (*_PRESENT, f"{dated}Date", f"{dated}Time"):
         demand(document.get(keyword) not in {None, ""}, f"{keyword} is missing")
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
         demand(UID(document[keyword].value).is_valid, f"{keyword} is no valid UID")

@@ -14,11 +14,12 @@ from reporting.drafts import Room
 from reporting.fhir.bundle_drafts import BUNDLES
 from reporting.hl7.message_drafts import MESSAGES
 from reporting.notes.build import NOTES
+from reporting.pr.presentation_drafts import PRESENTATION_STATES
 from reporting.sr.report_drafts import REPORTS
 from tracking.document_kinds import KINDS
 from tracking.rejections import Note
 
-ROOMS: tuple[Room, ...] = (REPORTS, CAPTURES, MESSAGES, BUNDLES, NOTES)
+ROOMS: tuple[Room, ...] = (REPORTS, CAPTURES, PRESENTATION_STATES, MESSAGES, BUNDLES, NOTES)
 """In the order in which documents are built: what refers to another document stands behind it."""
 _GATES = {kind: gate for room in ROOMS for kind, gate in room.gates.items()}
 _NOTES = {kind: build for room in ROOMS for kind, build in room.notes.items()}

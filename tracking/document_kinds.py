@@ -71,14 +71,19 @@ class DocumentKind:
 
 REPORT = DocumentKind("sr", modality="SR", is_tree=True, overtaken_by=("sr",))
 CAPTURE = DocumentKind("sc", modality="OT", is_image=True, overtaken_by=("sc",))
+GREY_CAPTURE = DocumentKind("sc-grey", modality="OT", is_image=True, overtaken_by=("sc-grey", "sc", "sr"))
 SCORE_MAP = DocumentKind("map", modality="OT", is_image=True, overtaken_by=("map", "sc", "sr"))
+PRESENTATION_STATE = DocumentKind("pr", modality="PR", overtaken_by=("pr", "sc", "sr"))
 MESSAGE = DocumentKind("hl7", encoding=Encoding.HL7_V2, overtaken_by=("hl7",))
 REJECTION_NOTE = DocumentKind("note", is_tree=True, takes_back=True, overtaken_by=("note",))
 CORRECTION = DocumentKind("hl7-note", encoding=Encoding.HL7_V2, takes_back=True, overtaken_by=("hl7",))
 BUNDLE = DocumentKind("fhir", encoding=Encoding.FHIR_JSON, overtaken_by=("fhir",))
 BUNDLE_WITHDRAWAL = DocumentKind("fhirnote", encoding=Encoding.FHIR_JSON, takes_back=True, overtaken_by=("fhir",))
 
-_ALL = (REPORT, CAPTURE, SCORE_MAP, MESSAGE, REJECTION_NOTE, CORRECTION, BUNDLE, BUNDLE_WITHDRAWAL)
+_ALL = (
+    REPORT, CAPTURE, GREY_CAPTURE, SCORE_MAP, PRESENTATION_STATE, MESSAGE, BUNDLE, REJECTION_NOTE, CORRECTION,
+    BUNDLE_WITHDRAWAL,
+)  # fmt: skip
 KINDS = {kind.name: kind for kind in _ALL}
 IN_ARCHIVES = tuple(kind.name for kind in KINDS.values() if kind.modality)
 """Results that stay beside later ones, until somebody takes them away."""

@@ -2,32 +2,62 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from inference.findings import Finding
 from reporting.account import AnalysedImage
-from reporting.capture.capture_gate import check_capture, check_capture_alone, check_map_capture
-from reporting.capture.carried import CaptureKey, carried_captures
-from reporting.capture.map_capture import build_map_capture, map_uids
+from reporting.capture.capture_gate import (
+    check_capture,
+    check_capture_alone,
+    check_grey_capture_alone,
+    check_map_capture,
+)
+from reporting.capture.map_capture import build_map_capture, map_uid_of, map_uids
 from reporting.capture.radiograph import Radiograph
-from reporting.capture.secondary_capture import build_capture, capture_uids
+from reporting.capture.secondary_capture import build_capture, capture_uids, grey_capture_uid
+from reporting.carried import Names, carried_documents
 from reporting.claims import ClaimedFinding, mapped_of
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
-from tracking.document_kinds import CAPTURE, SCORE_MAP, DocumentKind
+from reporting.identity import capture_uid
+from tracking.analyses import OutcomeRecord
+from tracking.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, DocumentKind
 
 _SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
 
 
+@dataclass(frozen=True, slots=True)
+class CaptureKey:
+    """What one capture shows: an image, and the finding whose score map it is; empty for the capture of all."""
+
+    instance_uid: str
+    label: str = ""
+    grey: bool = False
+
+
 def capture_drafts(composition: Composition) -> Iterator[Batch]:
-    """Yield each image's capture, and its score maps where a destination takes them.
+    """Yield each image's capture, and in greyscale and its score maps where a destination takes those.
 
     What an earlier capture says already is not built again: that one stands for it, and is due where it is not yet.
     """
     with composition.database.reading() as read:
-        carried = carried_captures(read, composition.subject)
+        carried = carried_documents(read, composition.subject, _names)
     for image in composition.account.analysed:
         yield list(_of_image(composition, image, carried))
+
+
+def _names(outcome: OutcomeRecord) -> Names[CaptureKey]:
+    """Return which captures there may be of an image, each with the function that names it."""
+    image = outcome.instance_uid
+    return {
+        CaptureKey(image): functools.partial(capture_uid, sop_instance_uid=image),
+        CaptureKey(image, grey=True): functools.partial(grey_capture_uid, instance_uid=image),
+        **{
+            CaptureKey(image, finding.label): functools.partial(map_uid_of, instance_uid=image, label=finding.label)
+            for finding in outcome.findings
+        },
+    }
 
 
 def _of_image(
@@ -37,21 +67,31 @@ def _of_image(
     def radiograph() -> Radiograph:
         return composition.radiograph_of(image)
 
-    def build() -> bytes:
-        series_number = composition.settings.report.capture_series_number
-        built = build_capture(composition.account, image, radiograph(), series_number)
-        check_capture(built, composition.account, image)
-        return built.content
-
     shown = image.source.sop_instance_uid
-    series_uid, uid = capture_uids(composition.account, image)
-    yield _carried(composition, CAPTURE, carried, CaptureKey(shown)) or Draft(
-        CAPTURE, uid, build, composition.takers(CAPTURE), series_uid, _SECONDARY_CAPTURE
-    )
+    yield _carried(composition, CAPTURE, carried, CaptureKey(shown)) or _capture(composition, image, radiograph)
+    if composition.takers(GREY_CAPTURE):
+        yield _carried(composition, GREY_CAPTURE, carried, CaptureKey(shown, grey=True)) or _capture(
+            composition, image, radiograph, grey=True
+        )
     if composition.takers(SCORE_MAP):
         for entry in mapped_of(image.findings):
             key = CaptureKey(shown, entry.finding.label)
             yield _carried(composition, SCORE_MAP, carried, key) or _score_map(composition, image, entry, radiograph)
+
+
+def _capture(
+    composition: Composition, image: AnalysedImage, radiograph: Callable[[], Radiograph], *, grey: bool = False
+) -> Draft:
+    kind = GREY_CAPTURE if grey else CAPTURE
+    series_uid, uid = capture_uids(composition.account, image, grey=grey)
+
+    def build() -> bytes:
+        series_number = composition.settings.report.capture_series_number
+        built = build_capture(composition.account, image, radiograph(), series_number, grey=grey)
+        check_capture(built, composition.account, image, grey=grey)
+        return built.content
+
+    return Draft(kind, uid, build, composition.takers(kind), series_uid, _SECONDARY_CAPTURE)
 
 
 def _score_map(
@@ -79,4 +119,5 @@ def _carried(
     return None if uid is None else CarriedDraft(uid, key.instance_uid, composition.takers(kind))
 
 
-CAPTURES = Room(capture_drafts, {CAPTURE: check_capture_alone, SCORE_MAP: check_capture_alone})
+_GATES = {CAPTURE: check_capture_alone, GREY_CAPTURE: check_grey_capture_alone, SCORE_MAP: check_capture_alone}
+CAPTURES = Room(capture_drafts, _GATES)

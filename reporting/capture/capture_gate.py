@@ -1,4 +1,6 @@
-"""The gate of secondary captures: an RGB image of one source, filed with it."""
+"""The gate of secondary captures: an image of one source in RGB or greyscale, filed with it."""
+
+from collections.abc import Mapping
 
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
@@ -11,26 +13,25 @@ from reporting.claims import mapped_of
 from reporting.dicom_object import BuiltObject
 from reporting.gate import check_identity, demand, read_back
 
-_SC_REQUIRED = {
-    "PhotometricInterpretation": "RGB",
-    "SamplesPerPixel": 3,
+_COLOUR = {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}
+_GREY = {"PhotometricInterpretation": "MONOCHROME2", "SamplesPerPixel": 1}
+_REQUIRED = {
     "BitsAllocated": 8,
     "BitsStored": 8,
     "HighBit": 7,
-    "PlanarConfiguration": 0,
     "PixelRepresentation": 0,
     "BurnedInAnnotation": "YES",
 }
 
-_SC_FORBIDDEN = (
+_FORBIDDEN = (
     "WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "FrameOfReferenceUID", "ViewPosition"
 )  # fmt: skip
 
 
 @quiet()
-def check_capture(built: BuiltObject, account: Account, image: AnalysedImage) -> None:
+def check_capture(built: BuiltObject, account: Account, image: AnalysedImage, *, grey: bool = False) -> None:
     """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
-    _check_secondary_capture(built, account, image, capture_uids(account, image))
+    _check_secondary_capture(built, account, image, capture_uids(account, image, grey=grey), _GREY if grey else _COLOUR)
 
 
 @quiet()
@@ -39,26 +40,28 @@ def check_map_capture(built: BuiltObject, account: Account, image: AnalysedImage
     demand(
         label in {entry.finding.label for entry in mapped_of(image.findings)}, "the finding has no score map to show"
     )
-    _check_secondary_capture(built, account, image, map_uids(account, image, label))
+    _check_secondary_capture(built, account, image, map_uids(account, image, label), _COLOUR)
 
 
-def _check_secondary_capture(built: BuiltObject, account: Account, image: AnalysedImage, uids: tuple[str, str]) -> None:
+def _check_secondary_capture(
+    built: BuiltObject, account: Account, image: AnalysedImage, uids: tuple[str, str], pixels: Mapping[str, object]
+) -> None:
     document = read_back(built.content)
     check_identity(document, built, account.lead, uids)
-    _check_image(document)
+    _check_image(document, pixels)
     demand(
         document.SourceImageSequence[0].ReferencedSOPInstanceUID == image.source.sop_instance_uid,
         "the source image is not referenced",
     )
 
 
-def _check_image(document: Dataset) -> None:
+def _check_image(document: Dataset, pixels: Mapping[str, object]) -> None:
     demand(document.SOPClassUID == SecondaryCaptureImageStorage, "the SOP class is not Secondary Capture")
-    for keyword, expected in _SC_REQUIRED.items():
+    for keyword, expected in {**pixels, **_REQUIRED}.items():
         demand(document.get(keyword) == expected, f"{keyword} is not {expected}")
-    for keyword in _SC_FORBIDDEN:
+    for keyword in _FORBIDDEN:
         demand(keyword not in document, f"{keyword} must not be there")
-    length = document.Rows * document.Columns * 3
+    length = document.Rows * document.Columns * document.SamplesPerPixel
     demand(len(document.get("PixelData", b"")) == length + length % 2, "the pixel data have the wrong length")
     references = document.get("SourceImageSequence") or [Dataset()]
     demand("ReferencedSOPInstanceUID" in references[0], "no source image is referenced")
@@ -67,4 +70,10 @@ def _check_image(document: Dataset) -> None:
 @quiet()
 def check_capture_alone(content: bytes) -> None:
     """Check a secondary capture without its account. Raises DocumentRejected with the first thing wrong."""
-    _check_image(read_back(content))
+    _check_image(read_back(content), _COLOUR)
+
+
+@quiet()
+def check_grey_capture_alone(content: bytes) -> None:
+    """Check a secondary capture in greyscale without its account. Raises DocumentRejected."""
+    _check_image(read_back(content), _GREY)

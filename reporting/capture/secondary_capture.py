@@ -1,10 +1,12 @@
 """The secondary capture: what the structured report says, as a picture that any viewer shows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -12,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from config.errors import UndecodablePixels
 from config.language.translation import gettext as _
 from config.language.translation import ngettext
+from inference.findings import ModelIdentity
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.capture.drawing import Caption
@@ -23,12 +26,19 @@ from reporting.identity import capture_uid, document_uid
 from reporting.part10 import encode
 
 
-def capture_uids(account: Account, image: AnalysedImage) -> tuple[str, str]:
-    """Return (Series Instance UID, SOP Instance UID) of an image's capture; a study's captures share a series."""
-    return (
-        document_uid("sc-series", account.source_uids, account.model, account.revision),
-        capture_uid(account.source_uids, account.model, account.revision, image.source.sop_instance_uid),
-    )
+def capture_uids(account: Account, image: AnalysedImage, *, grey: bool = False) -> tuple[str, str]:
+    """Return (Series Instance UID, SOP Instance UID) of an image's capture; a study's captures share a series.
+
+    Those in greyscale have a series and UIDs of their own.
+    """
+    of_analysis = (account.source_uids, account.model, account.revision)
+    instance_uid = (grey_capture_uid if grey else capture_uid)(*of_analysis, image.source.sop_instance_uid)
+    return document_uid("sc-grey-series" if grey else "sc-series", *of_analysis), instance_uid
+
+
+def grey_capture_uid(source_uids: Iterable[str], model: ModelIdentity, revision: int, instance_uid: str) -> str:
+    """Return the SOP Instance UID of the secondary capture of one image in greyscale."""
+    return document_uid("sc-grey", source_uids, model, revision, instance_uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,9 @@ class SeriesEntry:
     """Derivation Description (0008,2111)."""
 
 
-def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph, series_number: int) -> BuiltObject:
+def build_capture(
+    account: Account, image: AnalysedImage, radiograph: Radiograph, series_number: int, *, grey: bool = False
+) -> BuiltObject:
     """Return the capture of one analysed image.
 
     Parameters
@@ -57,6 +69,8 @@ def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph
         That image as captures show it.
     series_number
         Series Number (0020,0011) of the captures' own series.
+    grey
+        In greyscale, for who shows no colour: outlines and letters tell findings apart without it.
 
     Raises
     ------
@@ -64,8 +78,10 @@ def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph
         The image is not the size that its header says.
     """
     check_size(image, radiograph)
-    series_uid, instance_uid = capture_uids(account, image)
+    series_uid, instance_uid = capture_uids(account, image, grey=grey)
     pixels = draw_capture(radiograph, image.findings, caption_of(account, image))
+    if grey:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))
     model = account.model
     entry = SeriesEntry(
         series_uid=series_uid,
@@ -82,14 +98,17 @@ def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph
 def encode_capture(
     account: Account, image: AnalysedImage, pixels: npt.NDArray[np.uint8], entry: SeriesEntry
 ) -> BuiltObject:
-    """Return a Secondary Capture Image object of what was drawn of one analysed image, (rows, columns, 3) RGB."""
+    """Return a Secondary Capture Image object of what was drawn of one analysed image.
+
+    ``pixels`` are (rows, columns, 3) RGB, or (rows, columns) grey levels, 255 white.
+    """
     source = image.source
     when = account.local_time()
     fit = account.lead.character_set.fit
     with quiet():
         capture = hd.sc.SCImage(
             pixel_array=pixels,
-            photometric_interpretation="RGB",
+            photometric_interpretation="RGB" if pixels.ndim == 3 else "MONOCHROME2",
             bits_allocated=8,
             coordinate_system="PATIENT",
             study_instance_uid=source.study_uid,

@@ -13,7 +13,6 @@ here, of the same items.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
-import numpy as np
 from highdicom import sr
 from highdicom.sr import RelationshipTypeValues as Relationship
 from pydicom.sr.codedict import codes as known
@@ -36,6 +35,7 @@ from reporting.claims import (
 )
 from reporting.identity import device_uid, tracking_uid
 from reporting.impression import summarise
+from reporting.outline import outline
 from reporting.source import SourceImage
 from reporting.words import claim_words, finding_name
 
@@ -154,7 +154,7 @@ def _group(
     fit = account.lead.character_set.fit
     claim = region_claim(entry, box) if position else entry.claim
     presence = codes.presence(claim)
-    outline = _kept_on_image(box, source.rows, source.columns)
+    polyline = outline(box, source.rows, source.columns)
     measurement = sr.Measurement(
         name=codes.PROBABILITY,
         value=region_number(entry, box) if position else number(finding),
@@ -162,7 +162,7 @@ def _group(
     )
     (item,) = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracked(account, image, finding, position),
-        referenced_region=sr.ImageRegion(sr.GraphicTypeValues.POLYLINE, outline, _selected(source)),
+        referenced_region=sr.ImageRegion(sr.GraphicTypeValues.POLYLINE, polyline, _selected(source)),
         finding_type=_concept(account, codes.coded(finding.code)),
         finding_sites=[sr.FindingSite(_concept(account, codes.coded(finding.site)))],
         algorithm_id=sr.AlgorithmIdentification(
@@ -178,7 +178,7 @@ def _group(
     group.ContinuityOfContent = "SEPARATE"
     measurement[0].ContentSequence = [
         sr.CoordinatesForMeasurement(
-            sr.GraphicTypeValues.POLYLINE, outline, _selected(source), purpose=codes.SOURCE_OF_MEASUREMENT
+            sr.GraphicTypeValues.POLYLINE, polyline, _selected(source), purpose=codes.SOURCE_OF_MEASUREMENT
         )
     ]
     group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, finding, position, claim), _CONTAINS))
@@ -250,16 +250,6 @@ def _selected(source: SourceImage) -> sr.SourceImageForRegion:
     image = sr.SourceImageForRegion(source.sop_class_uid, source.sop_instance_uid)
     image.ConceptNameCodeSequence = [sr.CodedConcept.from_code(codes.ORIGINAL_SOURCE)]
     return image
-
-
-def _kept_on_image(box: Box, rows: int, columns: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return a box as a closed polyline, (5, 2) of (column, row), within the image.
-
-    Spatial coordinates count from the upper left corner of the first pixel, as :class:`Box` does.
-    """
-    x0, x1 = (float(min(max(x, 0), columns)) for x in (box.x0, box.x1))
-    y0, y1 = (float(min(max(y, 0), rows)) for y in (box.y0, box.y1))
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
 
 
 def _concept(account: Account, code: Code) -> Code:

@@ -1,0 +1,69 @@
+"""Documents that say already what a later analysis would say again: they stand for it, and are not sent a second time.
+
+Such a document belongs to one image. Where the same model said the same of it in the analyses before, back to the one
+whose document was built, that document is true still; its UID stays, and its words about the rest of the study are
+those of its day.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from inference.findings import ModelIdentity, RemarkKind
+from reporting.assemble import Subject, model_of
+from tracking.analyses import OutcomeRecord, StoredAnalysis
+from tracking.documents import documents_with
+
+OfAnalysis = tuple[tuple[str, ...], ModelIdentity, int]
+"""What the UIDs of an analysis's documents derive from: source instances, model and revision."""
+Key = TypeVar("Key", bound=Hashable)
+Names = Mapping[Key, Callable[..., str]]
+"""By what a document shows: the function from source UIDs, model and revision to its SOP Instance UID."""
+
+
+def carried_documents(read: Session, subject: Subject, names: Callable[[OutcomeRecord], Names[Key]]) -> dict[Key, str]:
+    """Return the documents of earlier analyses that stand for the subject's, by what they show.
+
+    Parameters
+    ----------
+    read
+        A transaction.
+    subject
+        The analysis, and those before it.
+    names
+        Says for an image which documents there may be of it.
+    """
+    candidates = {
+        key: [uid_of(*analysis) for analysis in _unchanged(subject, outcome)]
+        for outcome in subject.analysis.outcomes
+        if outcome.findings
+        for key, uid_of in names(outcome).items()
+    }
+    there = documents_with(read, [uid for uids in candidates.values() for uid in uids])
+    found = {key: next((uid for uid in uids if uid in there), None) for key, uids in candidates.items()}
+    return {key: uid for key, uid in found.items() if uid is not None}
+
+
+def _unchanged(subject: Subject, outcome: OutcomeRecord) -> Iterable[OfAnalysis]:
+    """Return the analyses that said the same of an image, without a break before the subject's, the oldest first."""
+    same: list[OfAnalysis] = []
+    for earlier in subject.earlier:
+        before = next((entry for entry in earlier.outcomes if entry.instance_uid == outcome.instance_uid), None)
+        if before is None or not _says_the_same(before, outcome) or model_of(earlier) != model_of(subject.analysis):
+            break
+        same.insert(0, (_sources_of(earlier), model_of(earlier), earlier.revision))
+    return same
+
+
+def _says_the_same(before: OutcomeRecord, now: OutcomeRecord) -> bool:
+    return before.findings == now.findings and _shown(before) == _shown(now)
+
+
+def _shown(outcome: OutcomeRecord) -> list[object]:
+    """Return the remarks that captures show: not those about what documents leave out, noted when they were built."""
+    return [remark for remark in outcome.remarks if remark.get("kind") != RemarkKind.ATTRIBUTE_LEFT_OUT.value]
+
+
+def _sources_of(analysis: StoredAnalysis) -> tuple[str, ...]:
+    return tuple(sorted(instance.instance_uid for instance in analysis.instances))

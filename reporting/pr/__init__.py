@@ -1,0 +1,1 @@
+"""The Grayscale Softcopy Presentation State: the regions as annotations that a viewer lays over the radiograph."""
