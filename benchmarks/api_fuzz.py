@@ -42,6 +42,7 @@ DESCRIPTION = "/api/v1/openapi.json"
 RESULTS = Path(__file__).parent / "results" / "api_fuzz.json"
 KNOWN_UIDS = ("1.2.3.9", "2.25.1")
 """A study and a document that are there: guesses alone would always end in 404."""
+KNOWN_DESTINATION = "pacs"
 
 
 @dataclass(slots=True)
@@ -99,7 +100,9 @@ def _repeat(strategy: Any, ask: Callable[[schemathesis.Case], None], examples: i
 
 def _judge(outcome: Outcome, headers: dict[str, str], case: schemathesis.Case, *, is_allowed: bool) -> None:
     if is_allowed and "uid" in case.path_parameters and sum(outcome.answers.values()) % 2:
-        case.path_parameters["uid"] = KNOWN_UIDS["documents/" in case.path]
+        case.path_parameters["uid"] = KNOWN_UIDS["/documents/" in case.path]
+    if is_allowed and "name" in case.path_parameters:
+        case.path_parameters["name"] = KNOWN_DESTINATION
     response = case.call(headers=headers, timeout=300)
     outcome.answers[response.status_code] += 1
     try:
@@ -147,7 +150,7 @@ def _fill(settings_: Settings, database: Database) -> None:
         register_instance(tx, incoming, settle_seconds=0)
         record_analysis(tx, AnalysisRecord(study, 1, "opacity", "1.0", "d" * 64, "litert", 0.1, (outcome,), {}))
     with database.transaction() as tx:
-        record_documents(tx, 1, [record], [(document, "pacs")])
+        record_documents(tx, 1, [record], [(document, KNOWN_DESTINATION)])
         refusals.add(tx, {Refusal(RefusalKind.ASSOCIATION, "calling AE title is not known", "add a peer"): 3})
 
 

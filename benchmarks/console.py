@@ -31,7 +31,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
 from benchmarks import many_studies
 from benchmarks.postgresql import postgresql
@@ -224,9 +224,11 @@ def first_byte(port: int, address: str, session: str = "") -> tuple[float, str]:
 def begin_session(database: Database) -> str:
     """Return the token of an administrator's session; nobody logs in with the password, which is none."""
     with database.transaction() as tx:
-        user = User(name="benchmark", role=Role.ADMINISTRATOR.value, password_hash="none", must_change=False)
-        tx.add(user)
-        tx.flush()
+        user = tx.scalar(select(User).where(User.name == "benchmark"))
+        if user is None:
+            user = User(name="benchmark", role=Role.ADMINISTRATOR.value, password_hash="none", must_change=False)
+            tx.add(user)
+            tx.flush()
         return user_sessions.begin(tx, user)
 
 
@@ -367,7 +369,10 @@ def main() -> int:
     parser.add_argument("--lines", type=int, help="audit lines, default 20 for each study")
     parser.add_argument("--requests", type=int, default=30, help="of each kind of page (default 30)")
     parser.add_argument("--sqlite", action="store_true", help="measure SQLite instead of PostgreSQL")
-    parser.add_argument("--database", help="URL of an empty PostgreSQL database; else one is started")
+    parser.add_argument(
+        "--database",
+        help="URL of a PostgreSQL database; else one is started. One that this filled before, is only measured",
+    )
     parser.add_argument("--work", type=Path, help="folder for the database, on the disk to be measured")
     parser.add_argument("--write", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
@@ -387,7 +392,8 @@ def main() -> int:
                 filled[what] = round(seconds, 1)
                 out.print(f"  {what}: {seconds:.1f} s")
 
-            many_studies.fill(database, studies, lines, tell)
+            if not many_studies.is_filled(database):
+                many_studies.fill(database, studies, lines, tell)
             walked = walks(database, studies) if database.dialect == "postgresql" else None
             session = begin_session(database)
             with console_on(url, folder) as port:

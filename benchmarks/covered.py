@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.verdict import WRONG
 from inference.pixels.covered import covered
-from training.data import pictures
+from training.data import image_files
 from training.data.films import all_films, known_wrong
 
 Gray = NDArray[np.float32]
@@ -32,7 +32,7 @@ def main() -> None:
     good = [film for film in all_films(data) if film.path not in wrong and film.is_frontal_adult]
     films, stopped, found, drawn = Counter[str](), Counter[str](), Counter[str](), 0
     for number, film in enumerate(good):
-        gray = pictures.read_grey(film.path)
+        gray = image_files.read_grey(film.path)
         films[film.source] += 1
         stopped[film.source] += bool(covered(gray))
         if number % 20 == 0:

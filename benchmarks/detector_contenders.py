@@ -15,13 +15,13 @@ from inference.detector import decode_boxes, overlap, sigmoid
 from inference.findings import Box, Level
 from inference.manifest import BoxCalibration, DetectorSpec, PointsSpec
 from inference.placement import Placement
-from training import detector_targets, head_targets
 from training.data.examples import Example
-from training.detector_targets import ModelBox
-from training.networks import findings
+from training.data.model_boxes import ModelBox
+from training.fit import detector_targets, head_targets
+from training.networks import mobilenet
 from training.networks.backbone import INPUT_OFFSET, INPUT_SCALE, Weights, mobilenet_v2, set_weights
-from training.package import BOX_OVERLAP, MAX_BOXES
-from training.recipe import Recipe
+from training.packaging.package_manifest import BOX_OVERLAP, MAX_BOXES
+from training.recipe.recipe import Recipe
 
 PRIOR = 0.01
 """The probability that a RetinaNet's anchors start from (Lin et al. 2017, "Focal Loss for Dense Object Detection")."""
@@ -57,11 +57,11 @@ class CentrePoint:
     def __init__(self, recipe: Recipe, weights: Weights, training: Sequence[Example]) -> None:
         self.name = "centre-point"
         self._recipe = recipe
-        self.network = findings.build(recipe, weights)
-        self.trunk, self.rest = findings.split(self.network)
+        self.network = mobilenet.build(recipe, weights)
+        self.trunk, self.rest = mobilenet.split(self.network)
         self._heads = [head_targets.targets(training, head) for head in recipe.heads]
         self._known = detector_targets.boxes_known(training, recipe.maps)
-        self._cells = recipe.network.side // findings.STRIDE
+        self._cells = recipe.network.side // mobilenet.STRIDE
         self._spec = DetectorSpec(
             finding="lung_opacity", channel="lung_opacity", max_boxes=MAX_BOXES, iou=BOX_OVERLAP,
             calibration=BoxCalibration(scale=1.0), points=PointsSpec(sensitive=0.0, specific=0.0),
@@ -120,7 +120,7 @@ class RetinaNet:
         self._anchors = np.concatenate([np.asarray(level) for level in levels_.values()])
         named = detector.output
         self.network = keras.Model(detector.input, [named["bbox_regression"], named["cls_logits"]], name="retinanet")
-        seam = encoder.get_layer(findings.TRUNK_END).output
+        seam = encoder.get_layer(mobilenet.TRUNK_END).output
         self.trunk = keras.Model(encoder.input, seam, name="trunk")
         self.rest = _rest(detector, encoder, seam)
 
@@ -181,7 +181,7 @@ def _encoder(recipe: Recipe, weights: Weights, top: int) -> Any:
     encoder = FeaturePyramidBackbone(inputs=picture, outputs=outputs, name="mobilenet_v2")
     encoder.pyramid_outputs = outputs
     set_weights(encoder, weights)
-    findings.freeze(encoder, findings.trunk_names())
+    mobilenet.freeze(encoder, mobilenet.trunk_names())
     return encoder
 
 

@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.detector_contenders import Boxes, CentrePoint, Contender, RetinaNet
+from benchmarks.detector_contenders import CentrePoint, Contender, RetinaNet
 from inference.pixels import to_model_input
-from training import export, measures
 from training.data.examples import Example
-from training.data.pictures import read_picture
-from training.features import Features, compute
+from training.data.image_files import read_picture
+from training.data.selection import select_examples
+from training.evaluation.boxes import Boxes as PairedBoxes
+from training.evaluation.resample import Draws, Resamples
+from training.fit.features import Features, compute
 from training.networks.backbone import layer_names, load_imagenet_weights
-from training.recipe import Recipe, load_recipe
-from training.select import select
+from training.packaging import export
+from training.recipe.recipe import Recipe
+from training.recipe.shipped_recipes import load_recipe
 
 RESULTS = Path(__file__).parent / "results" / "detectors.json"
 LARGEST_MB, LONGEST_MS = 25.0, 40.0
@@ -157,7 +161,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few pictures, seconds; nothing written")
     options = parser.parse_args()
     recipe = load_recipe("opacity-detector")
-    split = select(recipe, options.data).split
+    split = select_examples(recipe, options.data).split
     few = slice(48) if options.quick else slice(None)
     training, validation = split.training[few], split.validation[few]
     weights = load_imagenet_weights(options.data / recipe.network.weights, options.cache)
@@ -218,28 +222,24 @@ def results(
     fits: Sequence[Fit], others: Sequence[Contender], recipe: Recipe, validation: Sequence[Example], batches: Batches
 ) -> dict[str, Any]:
     """Measure all: boxes on validation pictures, files, forward times."""
-    matches, rows = [], []
+    draws = Resamples.of([example.patient for example in validation], seed=1).on(np.arange(len(validation)))
+    precisions: list[Draws] = []
+    rows = []
     for fit in fits:
         fit.take_average()
-        matches.append(matched(fit.contender, recipe, validation))
-    patients = [example.patient for example in validation]
-    for fit, match in zip(fits, matches, strict=True):
+        paired = matched(fit.contender, recipe, validation)
+        precisions.append(draws.measure(partial(paired.average_precision, 0.5)))
+    for fit, ap50 in zip(fits, precisions, strict=True):
         row: dict[str, Any] = {
             "name": fit.contender.name,
             "rate": fit.rate,
-            "ap50": _figure(
-                lambda where, m=match: measures.box_average_precision([m[k] for k in where], 0.5), patients
-            ),
+            "ap50": ap50.figure().as_json(),
             "steps": fit.steps,
             "epochs": round(fit.pictures / batches.pictures, 2),
             **fit.pace(),
         }
         rows.append(row)
     best = max(range(1, len(fits)), key=lambda index: rows[index]["ap50"]["value"])
-
-    def difference(where: NDArray[np.intp]) -> float:
-        one, other = (measures.box_average_precision([matches[index][k] for k in where], 0.5) for index in (0, best))
-        return one - other
 
     kept = [rows[0], rows[best], *(timed(other, recipe, batches) for other in others)]
     contenders = [fits[0].contender, fits[best].contender, *others]
@@ -251,7 +251,7 @@ def results(
         row["litert_mb"] = round(len(file["litert"]) / 1e6, 1)
         row["forward_ms"] = milliseconds
     return {"contenders": kept, "other_rates": [row for row in rows[1:] if row is not rows[best]],
-            "ap50_ours_less_retinanet": _figure(difference, patients)}  # fmt: skip
+            "ap50_ours_less_retinanet": precisions[0].less(precisions[best]).figure().as_json()}  # fmt: skip
 
 
 def timed(contender: Contender, recipe: Recipe, batches: Batches) -> dict[str, Any]:
@@ -263,26 +263,26 @@ def timed(contender: Contender, recipe: Recipe, batches: Batches) -> dict[str, A
     return {"name": contender.name, **fit.pace()}
 
 
-def matched(contender: Contender, recipe: Recipe, examples: Sequence[Example]) -> list[measures.Match]:
+def matched(contender: Contender, recipe: Recipe, examples: Sequence[Example]) -> PairedBoxes:
     """Hold the boxes of every picture against those that were drawn."""
     side = recipe.network.side
-    found = []
+    found, true = [], []
     for example in examples:
         picture = read_picture(example.path)
         canvas, placement = to_model_input(picture, side, side, recipe.network.contrast)
         outputs = [np.asarray(part) for part in contender.network.predict_on_batch(canvas[None])]
-        corners, scores = contender.boxes(outputs, placement)
-        found.append(_match((corners, scores), example, placement.picture_columns, placement.picture_rows))
-    return found
+        found.append(contender.boxes(outputs, placement))
+        true.append(_drawn(example, placement.picture_columns, placement.picture_rows))
+    return PairedBoxes.of(found, true)
 
 
-def _match(boxes: Boxes, example: Example, wide: int, tall: int) -> measures.Match:
+def _drawn(example: Example, wide: int, tall: int) -> NDArray[np.float64]:
     drawn = [
         (box.x * wide, box.y * tall, (box.x + box.w) * wide, (box.y + box.h) * tall)
         for box in example.boxes
         if box.label == "lung_opacity"
     ]
-    return measures.match(*boxes, np.asarray(drawn, np.float64).reshape(-1, 4))
+    return np.asarray(drawn, np.float64).reshape(-1, 4)
 
 
 def file_sizes(contender: Contender) -> dict[str, bytes]:
@@ -313,10 +313,6 @@ def forward_times(models: Sequence[bytes], side: int, rounds: int = 40) -> list[
                 call()
                 times.append(1000 * (time.perf_counter() - start))
     return [{"median": round(statistics.median(times), 1), "fastest": round(min(times), 1)} for times in taken]
-
-
-def _figure(measure: Callable[[NDArray[np.intp]], float], patients: Sequence[str]) -> dict[str, Any]:
-    return measures.bootstrap(measure, patients, seed=1).as_json()
 
 
 def _version(package: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from config.errors import DataError
 from inference.pixels import Picture
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 
 
 def decodable(folder: Path) -> Iterator[tuple[Path, Picture]]:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from dicom_node import wire
+from dicom_node.upper_layer import wire
 
 _PDU = struct.Struct(">BxI")
 _FRAGMENT = struct.Struct(">IBB")

@@ -24,14 +24,14 @@ from cxrnode.phantom import draw
 from inference.likeness.measure import share_nearer
 from inference.model import Model
 from inference.pixels import Picture, implausible
-from training.data import pictures
+from training.data import image_files
 from training.data.examples import ADULT_YEARS, Example, View
 from training.data.films import films
 from training.evaluation.package_identity import package_identity
-from training.evaluation.protocol import record_of
+from training.evaluation.record import record_of
 from training.evaluation.resample import Resamples
-from training.likeness.fit import quantiles
-from training.likeness.kept import KeptFeatures
+from training.packaging.likeness.feature_cache import KeptFeatures
+from training.packaging.likeness.statistics import quantiles
 
 RESULTS = Path(__file__).parent / "results" / "likeness.json"
 
@@ -44,7 +44,7 @@ class Measured:
         self._kept = KeptFeatures.load(kept).by_file if kept else {}
         likeness = self.model.package.manifest.likeness
         if likeness is None:
-            raise SystemExit(f"{package} has no measure of likeness: run python -m training.likeness first")
+            raise SystemExit(f"{package} has no measure of likeness: run python -m training.packaging.likeness first")
         self.likeness = likeness
         self.seconds: list[float] = []
 
@@ -61,7 +61,7 @@ class Measured:
         """Return the raw distance of a film, from its kept features where there are some."""
         features = self._kept.get(film.file)
         if features is None:
-            return self.distance(pictures.read_picture(film.path))
+            return self.distance(image_files.read_picture(film.path))
         return self.model.feature_distance(list(features.astype(np.float32)))
 
     def unlike(self, distances: Sequence[float]) -> np.ndarray:
@@ -97,7 +97,7 @@ def odd(measured: Measured, data: Path, bases: Sequence[Example]) -> dict[str, A
     """Return, by kind of odd image, what share is called unlike."""
     kinds: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for film in bases:
-        gray = pictures.read_picture(film.path).gray
+        gray = image_files.read_picture(film.path).gray
         for name in ALTERATIONS:
             kinds[name].append((measured.distance(altered(name, gray)), film.patient))
     for name, image, owner in (*_synthetic(), *_phantoms(), *_dicom(data / "dicom" / "other")):
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--outside", type=Path, action="append", default=[])
     parser.add_argument("--most", type=int, default=200, help="films of a source")
     parser.add_argument("--altered", type=int, default=8, help="films of a source that are altered in each way")
-    parser.add_argument("--kept", type=Path, help="what training.likeness --keep kept of this very package")
+    parser.add_argument("--kept", type=Path, help="what training.packaging.likeness --keep kept of this very package")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     measured = Measured(options.package, options.kept)

@@ -165,6 +165,13 @@ def _booleans(dialect: str) -> tuple[str, str]:
     return ("false", "true") if dialect == "postgresql" else ("0", "1")
 
 
+def is_filled(database: Database) -> bool:
+    """Tell whether the database holds such studies already."""
+    with database.engine.connect() as connection:
+        first = connection.execute(text("SELECT 1 FROM standing WHERE study_uid = :uid"), {"uid": f"{ROOT}.1"})
+        return first.first() is not None
+
+
 def fill(database: Database, studies: int, lines: int, tell: Callable[[str, float], None]) -> None:
     """Fill an empty database; ``tell`` hears what was filled and in how many seconds."""
     for what, statement in statements(database.dialect):

@@ -30,11 +30,11 @@ from inference.model import Model, ModelInput
 from inference.package import KERAS_MODEL, ModelPackage
 from training.data.examples import Example, TruthBox
 from training.data.films import boxes, films
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 from training.evaluation.package_identity import package_identity
-from training.evaluation.protocol import record_of
-from training.explanation.pointing import Point, Pointing, cells_of, measure, peak
-from training.export import litert_bytes
+from training.evaluation.pointing_game import Point, Pointing, cells_of, measure, peak
+from training.evaluation.record import record_of
+from training.packaging.export import litert_bytes
 
 RESULTS = Path(__file__).parent / "results" / "maps.json"
 WINDOWS, REACH = 6, 0.25

@@ -6,7 +6,7 @@
 What is compared is not the same promise: cxrnode answers when file, folder and database are on disk (fsync and
 commit); Orthanc flushes the file but commits its index lazily; storescp flushes nothing. Two senders are shown.
 DCMTK's ``storescu`` is what hospitals' toolkits are made of; with its Nagle algorithm it stalls for 40 ms an image
-unless the receiver acknowledges at once. The lean sender (``dicom_node.send``) writes each PDU at once, never
+unless the receiver acknowledges at once. The lean sender (``dicom_node.storage_scu``) writes each PDU at once, never
 stalls, and so shows what the receivers themselves cost. With one association an image, storescu's figures hold the
 start of a process for each image, the same for all three receivers.
 

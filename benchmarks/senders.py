@@ -1,4 +1,4 @@
-"""What sends in the receive benchmark: DCMTK's storescu, and the project's own sender (``dicom_node.send``).
+"""What sends in the receive benchmark: DCMTK's storescu, and the project's own sender (``dicom_node.storage_scu``).
 
 Run as a program, this module is one lean sender: :func:`serve_orders`.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.images import JPEG, Size
-from dicom_node.send import Target, store
+from dicom_node.storage_scu.send import Target, store
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,14 +24,14 @@ from inference.evidence import may_be_stated
 from inference.manifest import EvidenceSpec
 from inference.model import Model
 from inference.package import CARD, FIGURES, MANIFEST, EnsemblePackage, load_package
-from training.cards.model_card import card
+from training.data.csv_rows import rows
 from training.data.examples import FRONTAL, Example, View
 from training.data.films import all_films
-from training.data.pictures import read_picture
-from training.data.tables import rows
+from training.data.image_files import read_picture
 from training.data.terms import LUNG_OPACITY, NO_FINDING, NORMAL
 from training.evaluation.package_identity import package_identity
-from training.evaluation.protocol import Record, record_of
+from training.evaluation.record import Record, record_of
+from training.packaging.cards.model_card import card
 
 RESULTS = Path(__file__).parent / "results" / "stated.json"
 CHESTXDET_TERMS = {

@@ -33,8 +33,8 @@ from sqlalchemy import func, select
 from benchmarks.images import SMALL, Images
 from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode
-from dicom_node import wire
-from dicom_node.send import Target, store
+from dicom_node.storage_scu.send import Target, store
+from dicom_node.upper_layer import wire
 from tracking import refusals
 from tracking.database import Database
 from tracking.models import AuditEvent

@@ -35,7 +35,7 @@ from config.load import load_settings
 from config.settings import Settings
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.phantom import phantom_dataset
-from dicom_node import send
+from dicom_node.storage_scu import send
 from inference.analyse import STAGES
 from tracking.database import Database
 from tracking.models import Analysis, Delivery, Document, ImageResult, Instance

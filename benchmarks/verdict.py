@@ -31,7 +31,7 @@ from inference.evidence import wilson
 from inference.pixels import Picture, implausible, to_model_input
 from inference.verdict.decide import decide
 from inference.verdict.network import VerdictNetwork
-from training.data import pictures
+from training.data import image_files
 from training.data.examples import Example
 from training.data.examples import View as StatedView
 from training.data.films import all_films, known_wrong
@@ -120,19 +120,21 @@ def measure(candidate: Candidate, data: Path, each: int) -> Iterator[Answer]:
         good = [film for film in listed if film.path not in left_out]
         for film in listed:
             if film.path in left_out:
-                yield candidate.answer(source, "left out", _below(data, film), pictures.read_grey(film.path))
+                yield candidate.answer(source, "left out", _below(data, film), image_files.read_grey(film.path))
         step = max(1, len(good) // each)
         for number, film in enumerate(good):
-            gray = pictures.read_grey(film.path)
+            gray = image_files.read_grey(film.path)
             yield candidate.answer(source, "good", _below(data, film), gray)
             if number % step == 0:
                 for kind, variant in variants(gray, np.random.default_rng(number)):
                     yield candidate.answer(source, kind, _below(data, film), variant)
     for film in films:
         if film.view is StatedView.LATERAL and film.fold in LATERAL_FOLDS[candidate.name]:
-            yield candidate.answer("laterals kept apart", "lateral", _below(data, film), pictures.read_grey(film.path))
+            yield candidate.answer(
+                "laterals kept apart", "lateral", _below(data, film), image_files.read_grey(film.path)
+            )
     for file in wrong:
-        yield candidate.answer("known-wrong.csv", "known wrong", file, pictures.read_grey(data / file))
+        yield candidate.answer("known-wrong.csv", "known wrong", file, image_files.read_grey(data / file))
     yield from _dicom(candidate, data / "dicom", {data / file for file in wrong})
     for kind, gray in drawn_others():
         yield candidate.answer("drawn", "drawn", kind, gray)

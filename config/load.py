@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def load_settings(path: Path | None = None) -> Settings:
     """
     source = find_file(path)
     tables = _read_toml(source) if source is not None else {}
+    _refuse_secret_in_file(tables, source)
     _refuse_unknown_variables()
     try:
         settings = Settings(**tables)
@@ -72,9 +73,33 @@ def _refuse_unknown_variables() -> None:
                 raise SettingsError(msg)
 
 
+def _refuse_secret_in_file(tables: Mapping[str, Any], source: Path | None) -> None:
+    """Refuse the client's secret in the settings file, which is copied and shown more often than a secret should be."""
+    table: Any = tables
+    for key in ("console", "openid", "client_secret"):
+        table = table.get(key) if isinstance(table, dict) else None
+    if table is not None:
+        msg = (
+            f"{source}: console.openid.client_secret: a secret does not stand in this file; write it to a file of its "
+            f"own (client_secret_file), or into the environment as {PREFIX}CONSOLE__OPENID__CLIENT_SECRET"
+        )
+        raise SettingsError(msg)
+
+
 def _check_secret_files(settings: Settings, source: Path | None) -> None:
     console = settings.console
+    openid = console.openid
     for key, file, cure in (
+        (
+            "console.openid.client_secret_file",
+            openid.client_secret_file if openid is not None else None,
+            "write the secret that the provider has for this client into it",
+        ),
+        (
+            "console.openid.ca_file",
+            openid.ca_file if openid is not None else None,
+            "put the certificates (PEM) of who issued the provider's certificate there",
+        ),
         ("database.url_file", settings.database.url_file, "write the database URL into that file"),
         (
             "console.tls_certificate",

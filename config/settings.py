@@ -4,7 +4,7 @@ Order of precedence: environment (``CXRNODE_RECEIVE__PORT=11112``), then the set
 here. Unknown keys are errors, so that a misspelt option is never silently ignored.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.errors import SettingsError
+from config.language.translation import Language
+from config.web_address import is_loopback, is_web_address
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PeerPort = Annotated[int, Field(ge=1, le=65535)]
@@ -44,18 +46,57 @@ Host = Annotated[str, AfterValidator(_host)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
 
 
+def _read_secret(key: str, file: Path) -> str:
+    """Return what a file of one secret holds; raises SettingsError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        msg = f"{key}: {file} cannot be read: {reason}; give it to the user the node runs as"
+        raise SettingsError(msg) from None
+
+
 class Section(BaseModel):
     """A table of the settings file: immutable, and strict about its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class NodeTlsSettings(Section):
+    """TLS of the Storage SCP: on a port of its own, or on the only one."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    require_client_certificate: bool = True
+    port: Port | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            msg = "give certificate and key together, or neither"
+            raise ValueError(msg)
+        if self.certificate is None:
+            if self.port is not None or self.client_ca is not None:
+                msg = "TLS needs certificate and key"
+                raise ValueError(msg)
+        elif self.require_client_certificate and self.client_ca is None:
+            msg = (
+                "give client_ca, the authorities of the senders' certificates, or set require_client_certificate = "
+                "false to take whoever encrypts"
+            )
+            raise ValueError(msg)
+        return self
+
+
 class NodeSettings(Section):
     """Who this node is and where it keeps its files."""
 
+    tls: NodeTlsSettings = NodeTlsSettings()
     ae_title: AETitle = "CXRNODE"
     data_dir: Path = Path("cxrnode-data")
     institution: str = Field(default="", max_length=64)
+    language: Language = Language.ENGLISH
 
 
 class DatabaseSettings(Section):
@@ -106,6 +147,7 @@ class PeerSettings(Section):
     name: Name
     ae_title: AETitle
     addresses: tuple[str, ...] = ()
+    certificate_names: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = ()
 
     @field_validator("addresses")
     @classmethod
@@ -174,7 +216,27 @@ class ReportSettings(Section):
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
 
 
-class DicomDestination(Section):
+class TlsDestination(Section):
+    """What every destination may say of TLS."""
+
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_server_name: str = Field(default="", max_length=253)
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            msg = "give tls_certificate and tls_key together, or neither"
+            raise ValueError(msg)
+        if not self.tls and (self.tls_ca or self.tls_certificate or self.tls_server_name):
+            msg = "this destination has settings for TLS and does not speak it: set tls = true, or remove them"
+            raise ValueError(msg)
+        return self
+
+
+class DicomDestination(TlsDestination):
     """A DICOM system that results are stored to."""
 
     kind: Literal["dicom"]
@@ -191,7 +253,7 @@ class DicomDestination(Section):
     associations: int = Field(default=1, ge=1, le=16)
 
 
-class Hl7Destination(Section):
+class Hl7Destination(TlsDestination):
     """An HL7 v2 system that result messages go to, over MLLP."""
 
     kind: Literal["hl7"]
@@ -231,7 +293,7 @@ class FhirDestination(Section):
     def _safe_addresses(self) -> Self:
         for key, address in (("url", self.url), ("token_url", self.token_url)):
             if address:
-                _web_address(key, address, allow_http=self.allow_http)
+                _check_server_address(key, address, allow_http=self.allow_http)
         return self
 
     @model_validator(mode="after")
@@ -257,7 +319,7 @@ class FhirDestination(Section):
         return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _web_address(key: str, address: str, *, allow_http: bool) -> None:
+def _check_server_address(key: str, address: str, *, allow_http: bool) -> None:
     """Refuse an address that is none, holds a password, or would send patient data in the clear."""
     try:
         parts = urlsplit(address)
@@ -278,16 +340,6 @@ def _web_address(key: str, address: str, *, allow_http: bool) -> None:
         raise ValueError(msg)
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can be reached by a name or an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 Destination = Annotated[DicomDestination | Hl7Destination | FhirDestination, Field(discriminator="kind")]
 
 
@@ -297,6 +349,59 @@ class DeliverySettings(Section):
     first_retry_seconds: float = Field(default=5, gt=0)
     longest_retry_seconds: float = Field(default=900, gt=0)
     give_up_after_hours: float = Field(default=72, gt=0)
+
+
+def _web_address(value: str) -> str:
+    if not is_web_address(value):
+        msg = 'an address such as "https://login.hospital.example", with http for this machine only'
+        raise ValueError(msg)
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ConsoleRole = Literal["viewer", "radiologist", "administrator"]
+
+
+class OpenIdSettings(Section):
+    """Log in to the web pages with OpenID Connect: where the provider is, and what role it gives."""
+
+    issuer: WebAddress
+    address: WebAddress
+    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: Path | None = None
+    name: str = Field(default="OpenID Connect", min_length=1, max_length=64)
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claims: tuple[str, ...] = ("preferred_username", "email", "sub")
+    role_claim: str = "groups"
+    roles: dict[str, ConsoleRole] = {}
+    default_role: ConsoleRole | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if "openid" not in self.scopes:
+            msg = 'scopes must have "openid"'
+            raise ValueError(msg)
+        if not self.roles and self.default_role is None:
+            msg = "nobody would get a role: give [console.openid.roles], or default_role, or both"
+            raise ValueError(msg)
+        if self.client_secret.get_secret_value() and self.client_secret_file is not None:
+            msg = "give the client's secret in the environment or in client_secret_file, not in both"
+            raise ValueError(msg)
+        return self
+
+    def secret(self) -> str:
+        """Return the client's secret; empty for a public client.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read.
+        """
+        if self.client_secret_file is None:
+            return self.client_secret.get_secret_value()
+        return _read_secret("console.openid.client_secret_file", self.client_secret_file)
 
 
 class ConsoleSettings(Section):
@@ -313,8 +418,11 @@ class ConsoleSettings(Section):
     analyse: bool = True
     upload_files: int = Field(default=8, ge=1, le=32)
     upload_bytes: int = Field(default=20_000_000, ge=1_000_000, le=500_000_000)
+    upload_days: int = Field(default=7, ge=1, le=365)
     dicomweb: bool = True
     store_instances: int = Field(default=200, ge=1, le=5000)
+    openid: OpenIdSettings | None = None
+    local_login: Literal["all", "administrators"] = "all"
 
     @model_validator(mode="before")
     @classmethod
@@ -346,6 +454,16 @@ class ConsoleSettings(Section):
                 "cross the network in the clear: set console.tls_certificate and console.tls_key, or "
                 "console.trusted_proxies to the proxy that speaks TLS before it, or host to 127.0.0.1"
             )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_can_log_in(self) -> Self:
+        if self.local_login == "administrators" and self.openid is None:
+            msg = 'local_login = "administrators" needs [console.openid]: nobody else could log in'
+            raise ValueError(msg)
+        if self.openid is not None and self.openid.address.startswith("http:") and self.is_encrypted:
+            msg = "openid.address begins with http, but browsers reach the pages over TLS: write https"
             raise ValueError(msg)
         return self
 
@@ -414,6 +532,13 @@ class Settings(BaseSettings):
         if self.receive.known_peers_only and not self.peers:
             msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
             raise ValueError(msg)
+        bound = next((peer.name for peer in self.peers if peer.certificate_names), None)
+        if bound is not None and self.node.tls.client_ca is None:
+            msg = (
+                f"peers: {bound!r} has certificate_names, which nothing proves: give node.tls.certificate, key and "
+                "client_ca, or remove them"
+            )
+            raise ValueError(msg)
         return self
 
     def database_url(self) -> str:
@@ -424,14 +549,8 @@ class Settings(BaseSettings):
         SettingsError
             The file cannot be read.
         """
-        file = self.database.url_file
-        if file is not None:
-            try:
-                return file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                msg = f"database.url_file: {file} cannot be read: {reason}; give it to the user the node runs as"
-                raise SettingsError(msg) from None
+        if self.database.url_file is not None:
+            return _read_secret("database.url_file", self.database.url_file)
         return self.database.url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'cxrnode.db'}"
 
     @property

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.errors import ActionRefused
+from config.language.numbers import percentage
+from config.language.translation import gettext as _
 from config.logs import get_logger
 from console.words import printable
 from inference.findings import Box, Finding, Level, ModelIdentity, finding_from_json
@@ -301,15 +303,17 @@ def _added_subject(instance_uid: str, findings: Sequence[Finding], form: AnswerF
 def _said(entry: ClaimedFinding[Finding]) -> str:
     finding = entry.finding
     if not entry.stated:
-        side = "below its point" if finding.level is Level.ABSENT else "above its point"
-        return f"scored only, {percent(finding)}\N{NO-BREAK SPACE}%, {side}"
+        score = percentage(percent(finding))
+        if finding.level is Level.ABSENT:
+            return _("scored only, %(score)s, below its point") % {"score": score}
+        return _("scored only, %(score)s, above its point") % {"score": score}
     words = claim_words(entry.claim, abnormal=finding.abnormal)
-    return f"{words} {percent(finding)}\N{NO-BREAK SPACE}%" if entry.claimed else words
+    return f"{words} {percentage(percent(finding))}" if entry.claimed else words
 
 
 def _said_of_region(entry: ClaimedFinding[Finding], box: Box) -> str:
     words = claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal)
-    return f"{words} {region_number(entry, box):.0f}\N{NO-BREAK SPACE}%"
+    return f"{words} {percentage(f'{region_number(entry, box):.0f}')}"
 
 
 def _findings(records: Sequence[FindingRecord]) -> list[Finding]:

@@ -24,11 +24,14 @@ from console.pages import (
     filters,
     flow,
     health,
+    language,
     live,
     login,
     metrics,
     models,
+    openid,
     plots,
+    points,
     refusals,
     static,
     study,
@@ -42,8 +45,8 @@ from tracking.database import Database
 
 log = get_logger(__name__)
 PAGES = (
-    worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, refusals, audit_log, users,
-    health, metrics, static, login, live, filters,
+    worklist, study, documents, answer, act, analyse, destinations, flow, plots, models, points, refusals, audit_log,
+    users, health, metrics, static, login, openid, live, filters, language,
 )  # fmt: skip
 # FastAPI would report addresses of pages and texts of exceptions to a collector that the machine's environment names:
 # both can hold patient data.
@@ -62,7 +65,7 @@ def make_app(settings: Settings, database: Database, site: Site | None = None) -
     for router in (*(page.routes(site) for page in PAGES), *api.routers(site), *dicomweb.routers(site)):
         app.include_router(router)
     _answer_failures(app, site)
-    return Gate(app, site.sessions, site.show_refusal)
+    return Gate(app, site.sessions, site.show_refusal, language=settings.node.language)
 
 
 def _answer_failures(app: FastAPI, site: Site) -> None:

@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from config.language.numbers import decimal
+from console import words
+
 WIDTH, HEIGHT = 420, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 6, 10, 22
 _TICKS = 4
@@ -63,10 +66,10 @@ def stacked_bars(columns: Sequence[str], stacks: Mapping[str, Sequence[int]]) ->
         for kind, values in stacks.items():
             value = values[number]
             if value:
-                words = f"{name}: {kind.replace('-', ' ')} {_number(value)}"
+                said = f"{name}: {words.series(kind)} {_number(value)}"
                 height = _rise(under, top) - _rise(under + value, top)
                 x = _LEFT + step * number + step * 0.12
-                boxes.append(Box(_r(x), _r(_rise(under + value, top)), _r(step * 0.76), _r(height), kind, words))
+                boxes.append(Box(_r(x), _r(_rise(under + value, top)), _r(step * 0.76), _r(height), kind, said))
                 under += value
     return Chart(tuple(boxes), (), _row_ticks(ticks), _column_ticks(columns))
 
@@ -87,8 +90,8 @@ def lines(columns: Sequence[str], series: Mapping[str, Sequence[float | None]]) 
                 continue
             x, y = _LEFT + step * (number + 0.5), _rise(value, ticks[-1])
             run.append(f"{_r(x)},{_r(y)}")
-            words = f"{columns[number]}: {kind.replace('-', ' ')} {_number(value)}"
-            dots.append(Box(_r(x - 2), _r(y - 2), 4, 4, kind, words))
+            said = f"{columns[number]}: {words.series(kind)} {_number(value)}"
+            dots.append(Box(_r(x - 2), _r(y - 2), 4, 4, kind, said))
     return Chart(tuple(dots), tuple(drawn), _row_ticks(ticks), _column_ticks(columns))
 
 
@@ -123,7 +126,7 @@ def _rise(value: float, top: float) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}".replace(",", " ") if value >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}".replace(",", " ") if value >= 100 or value == int(value) else decimal(f"{value:.3g}")
 
 
 def _r(value: float) -> float:

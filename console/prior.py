@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from config.language.numbers import percentage
 from console import radiographs, words
 from console.radiographs import Radiograph
 from console.site import Site
@@ -82,4 +83,4 @@ def _said(entry: ClaimedFinding[FindingDetail] | None) -> str:
     if entry is None:
         return NOTHING
     claim = words.claim(entry)
-    return f"{claim} {words.percent(entry.finding)}\N{NO-BREAK SPACE}%" if entry.claimed else claim
+    return f"{claim} {percentage(words.percent(entry.finding))}" if entry.claimed else claim

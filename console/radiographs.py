@@ -10,11 +10,13 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from config.language.numbers import percentage
+from config.language.translation import gettext as _
 from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import Box, Finding, finding_from_json
 from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
-from reporting.words import claim_words
+from reporting.words import claim_words, finding_name
 from tracking.analyses import FindingRecord, StoredAnalysis
 
 log = get_logger(__name__)
@@ -156,12 +158,14 @@ def _layer(entry: ClaimedFinding[Finding], size: tuple[int, int], place: str) ->
 def _region(entry: ClaimedFinding[Finding], box: Box, size: tuple[int, int], number: int | None) -> Region:
     rows, columns = size
     claim = region_claim(entry, box)
-    name = entry.finding.code.meaning + ("" if number is None else f", region {number}")
+    name = finding_name(entry.finding)
+    if number is not None:
+        name = _("%(finding)s, region %(number)s") % {"finding": name, "number": number}
     words = claim_words(claim, abnormal=entry.finding.abnormal)
     score = f"{region_number(entry, box):.0f}" if number is not None else percent(entry.finding)
     return Region(
         left=box.x0 / columns, top=box.y0 / rows, width=(box.x1 - box.x0) / columns, height=(box.y1 - box.y0) / rows,
-        title=f"{name}: {words} {score}\N{NO-BREAK SPACE}%", claim=claim.value,
+        title=f"{name}: {words} {percentage(score)}", claim=claim.value,
     )  # fmt: skip
 
 

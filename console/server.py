@@ -32,6 +32,7 @@ class Console:
         proxies = list(settings.console.trusted_proxies)
         context = make_context(settings.console)
         self._site = Site(settings, database)
+        self._site.is_serving = True
         # No access log, as addresses of pages hold what was searched for; proxy headers from named proxies only, as
         # anyone can write them; no warnings, which are a line for each bad request: BoundedProtocol counts them.
         config = uvicorn.Config(

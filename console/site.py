@@ -10,16 +10,24 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from config.settings import Settings
+from config.certificates import expiries
+from config.language import translation
+from config.language.numbers import decimal, percentage
+from config.language.translation import ENDONYMS, language, marked
+from config.settings import InferenceSettings, Settings
 from console import words
 from console.access import roles
 from console.access.headers import WITHOUT_SCRIPT
+from console.access.openid.provider import Provider
 from console.access.sessions import Sessions
 from console.access.visitor import NOBODY, address_of
 from console.answers import Answers
 from console.live.bell import bell_lines
 from console.live.reader import LiveReader
 from console.problems import DETAILS, is_for_programs, problem
+from console.uploading import Uploads
+from inference.installed import with_points_in_force
+from inference.site_points import Points, points_in_force
 from tracking import audit
 from tracking.analyses import load_study
 from tracking.attention import COUNTED_UP_TO
@@ -34,29 +42,62 @@ READ_PAGE: dict[str, Any] = {**READ, "response_class": HTMLResponse}
 POST_PAGE: dict[str, Any] = {**READ_PAGE, "methods": ["POST"]}
 _CHUNK = 64 * 1024
 _PAGES = (
-    ("/", "Worklist"), ("/analyse", "Analyse"), ("/flow", "Flow"), ("/plots", "Plots"),
-    ("/destinations", "Destinations"), ("/models", "Models"), ("/refusals", "Refusals"),
-    ("/audit", "Audit log"), ("/users", "Users"),
+    ("/", marked("Worklist")), ("/analyse", marked("Analyse")), ("/flow", marked("Flow")), ("/plots", marked("Plots")),
+    ("/destinations", marked("Destinations")), ("/models", marked("Models")), ("/refusals", marked("Refusals")),
+    ("/audit", marked("Audit log")), ("/users", marked("Users")),
 )  # fmt: skip
 
 
 class Site:
     """Settings, database, sessions and templates, for the pages of one console."""
 
+    is_serving = False
+    """A server answers, whose visitors wait: what takes its time is prepared for them."""
+
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
         self.sessions = Sessions(settings.console, database)
-        self.answers = Answers(settings)
+        self.answers = Answers(settings, self._points)
+        self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None
+        self.uploads = Uploads(settings, database, self.answers)
         self._templates = Environment(
             loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
         )  # fmt: skip
-        self._templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        self._templates.policies["ext.i18n.trimmed"] = True
+        self._templates.install_gettext_callables(  # type: ignore[attr-defined]
+            translation.gettext, translation.ngettext, newstyle=True,
+            pgettext=translation.pgettext, npgettext=translation.npgettext,
+        )  # fmt: skip
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
-        self._templates.globals.update(words=words, node=settings.node.ae_title, pages=pages)
-        self.live = LiveReader(database, self.render, self.sessions.limits)
-        self._templates.filters.update(moment=words.moment, line_time=lambda line: words.moment(to_datetime(line.at)))
+        # ``_`` is for literals alone, as it takes a message for markup; ``translate`` is for values, which are escaped.
+        self._templates.globals.update(
+            words=words,
+            node=settings.node.ae_title,
+            pages=pages,
+            translate=translation.gettext,
+            language=language,
+            languages=ENDONYMS,
+        )
+        self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
+        self._templates.filters.update(
+            moment=words.moment,
+            line_time=lambda line: words.moment(to_datetime(line.at)),
+            decimal=decimal,
+            percentage=percentage,
+        )
+
+    def _expiring(self) -> int:
+        return sum(entry.is_due for entry in expiries(self.settings))
+
+    def _points(self, package: str) -> Points:
+        with self.database.reading() as read:
+            return points_in_force(read, package)
+
+    def inference(self) -> InferenceSettings:
+        """Return the settings of the models with the operating points that hold now: those of the database."""
+        return with_points_in_force(self.settings.inference, self.database)
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page that is the same for everybody; every value is escaped."""
@@ -94,12 +135,15 @@ class Site:
 
 def visitor(request: Request) -> audit.Detail:
     """Return who asks, for the audit log."""
-    return {"user": request.state.identity.name, "address": address_of(request.scope)}
+    detail: audit.Detail = {"user": request.state.identity.name, "address": address_of(request.scope)}
+    if request.state.token:
+        detail["token"] = request.state.token
+    return detail
 
 
 def actor_of(request: Request) -> Actor:
     """Return who asks, for what they change."""
-    return Actor(request.state.identity.name, address_of(request.scope))
+    return Actor(request.state.identity.name, address_of(request.scope), request.state.token)
 
 
 def png_response(content: bytes) -> StreamingResponse:

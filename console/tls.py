@@ -2,7 +2,7 @@
 
 import ssl
 
-from config.errors import SettingsError
+from config.certificates import load_key_pair
 from config.settings import ConsoleSettings
 
 
@@ -19,31 +19,5 @@ def make_context(settings: ConsoleSettings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key, password=_refuse_passphrase)
-    except _PassphraseNeeded:
-        msg = f"console.tls_key: {key} needs a passphrase; write it without one, readable by the node's user alone"
-        raise SettingsError(msg) from None
-    except ssl.SSLError as error:
-        what = (
-            f"{key} is not the key of {certificate}"
-            if error.reason == "KEY_VALUES_MISMATCH"
-            else f"{certificate} or {key} is no certificate or key in PEM format"
-        )
-        msg = f"console.tls_certificate, console.tls_key: {what}"
-        raise SettingsError(msg) from None
-    except OSError as error:
-        msg = (
-            f"console.tls_certificate, console.tls_key: {certificate} or {key} cannot be read: {error.strerror}; "
-            "give both to the user the node runs as"
-        )
-        raise SettingsError(msg) from None
+    load_key_pair(context, certificate, key, "console.tls_")
     return context
-
-
-class _PassphraseNeeded(Exception):
-    """OpenSSL asks for the passphrase of a key."""
-
-
-def _refuse_passphrase() -> str:
-    raise _PassphraseNeeded

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 
 from config.errors import PermanentError
+from config.language.translation import gettext as _
 from config.settings import ConsoleSettings
 from console.words import printable
 
@@ -35,8 +36,16 @@ class SentFile:
     file: UploadFile
 
 
-async def read_files(request: Request, settings: ConsoleSettings, *, most_fields: int = _MOST_FIELDS) -> list[SentFile]:
-    """Return the files of a multipart form (RFC 7578); closing the request closes them.
+@dataclass(frozen=True, slots=True)
+class SentForm:
+    """The files of a form, and which model they are for; empty for the node's own."""
+
+    files: tuple[SentFile, ...]
+    model: str
+
+
+async def read_form(request: Request, settings: ConsoleSettings, *, most_fields: int = _MOST_FIELDS) -> SentForm:
+    """Return the files of a multipart form (RFC 7578) and its field ``model``; closing the request closes them.
 
     ``most_fields`` is how many fields that are no files the form may have.
 
@@ -50,27 +59,29 @@ async def read_files(request: Request, settings: ConsoleSettings, *, most_fields
     form = await _form(request, settings, most_fields)
     files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
     if not files:
-        raise UploadRefused(400, "No file was chosen: choose one first.")
-    return [SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files]
+        raise UploadRefused(400, _("No file was chosen: choose one first."))
+    sent = tuple(SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files)
+    model = form.get("model", "")
+    return SentForm(sent, printable(model) if isinstance(model, str) else "")
 
 
 async def _form(request: Request, settings: ConsoleSettings, most_fields: int) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
-        raise UploadRefused(415, "This is not the form of this page: choose the files here.")
+        raise UploadRefused(415, _("This is not the form of this page: choose the files here."))
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
-        raise UploadRefused(411, "The size of the form was not given: send it from a browser.")
+        raise UploadRefused(411, _("The size of the form was not given: send it from a browser."))
     most = settings.upload_files * (settings.upload_bytes + _FORM_BYTES_PER_FILE)
     if int(length) > most:
-        raise UploadRefused(413, f"These files are too large together: {most // 1_000_000} MB are taken at once.")
+        words = _("These files are too large together: %(size)s MB are taken at once.")
+        raise UploadRefused(413, words % {"size": most // 1_000_000})
     try:
         return await request.form(
             max_files=settings.upload_files, max_fields=most_fields, max_part_size=MultiPartParser.max_part_size
         )
     except HTTPException:
-        raise UploadRefused(
-            400, f"The form is broken or has more than {settings.upload_files} files: send fewer at once."
-        ) from None
+        words = _("The form is broken or has more than %(count)s files: send fewer at once.")
+        raise UploadRefused(400, words % {"count": settings.upload_files}) from None
 
 
 def _short(name: str) -> str:

@@ -8,12 +8,17 @@ from typing import Any, TypeVar
 
 from pydicom.uid import UID
 
+from config.language.numbers import decimal
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from reporting.claims import Claim, ClaimedFinding, claims_of, listed, percent, percentages, study_claims
 from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words, right_calls
 from reporting.words import gist as _gist
 from tracking import conflicts
 from tracking.corrections import BY_HAND, OTHER_PATIENT
 from tracking.document_kinds import IMAGES
+from tracking.feedback import Subject
+from tracking.roles import Role
 from tracking.study_filter import Need
 from tracking.study_page import FindingDetail
 from tracking.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept, way_to_decline
@@ -25,23 +30,52 @@ __all__ = [
 
 Summary = TypeVar("Summary", FindingSummary, FindingDetail)
 STATUS_WORDS = {
-    "conflict": "two patients", "waiting": "waits for a decision", "attention": "needs attention",
-    "received": "received", "analysed": "analysed", "reported": "being delivered", "delivered": "delivered",
-    "not-analysed": "not analysed", "withdrawn": "withdrawn", "rejected": "rejected",
+    "conflict": marked("two patients"), "waiting": marked("waits for a decision"),
+    "attention": marked("needs attention"), "received": marked("received"), "analysed": marked("analysed"),
+    "reported": marked("being delivered"), "delivered": marked("delivered"), "not-analysed": marked("not analysed"),
+    "withdrawn": marked("withdrawn"), "rejected": marked("rejected"),
 }  # fmt: skip
 NEEDS = {
-    Need.DECISION: "a corrected file waits", Need.WORK: "analysis or report stopped",
-    Need.DOCUMENT: "document quarantined", Need.DELIVERY: "delivery stopped",
+    Need.DECISION: marked("a corrected file waits"), Need.WORK: marked("analysis or report stopped"),
+    Need.DOCUMENT: marked("document quarantined"), Need.DELIVERY: marked("delivery stopped"),
 }  # fmt: skip
 REFUSED = {
-    "association": "Association", "context": "Presentation context", "instance": "Image",
-    "spare-context": "Presentation context (beside others)",
+    "association": marked("Association"), "context": marked("Presentation context"), "instance": marked("Image"),
+    "spare-context": marked("Presentation context (beside others)"),
 }  # fmt: skip
-KINDS = {"sr": "Structured report", "sc": "Secondary capture", "map": "Score map", "hl7": "HL7 result",
-         "fhir": "FHIR result",
-         "note": "Rejection note", "hl7-note": "HL7 withdrawal", "fhirnote": "FHIR withdrawal"}  # fmt: skip
-REJECTED = {BY_HAND: "rejected by hand", OTHER_PATIENT: "rejected: of another patient"}
-_SEXES = {"F": "female", "M": "male", "O": "other"}
+KINDS = {
+    "sr": marked("Structured report"), "sc": marked("Secondary capture"), "map": marked("Score map"),
+    "hl7": marked("HL7 result"), "fhir": marked("FHIR result"), "note": marked("Rejection note"),
+    "hl7-note": marked("HL7 withdrawal"), "fhirnote": marked("FHIR withdrawal"),
+}  # fmt: skip
+STATES = {
+    "waiting": marked("waiting"), "delivered": marked("delivered"), "stopped": marked("stopped"),
+    "dropped": marked("dropped"), "not-taken": marked("not taken"),
+}  # fmt: skip
+"""Of a delivery."""
+STEPS = {"analyse": marked("analysis"), "report": marked("report"), "deliver": marked("delivery")}
+"""Of a study's way, as jobs are called."""
+ROLES = {
+    Role.VIEWER: marked("viewer"), Role.RADIOLOGIST: marked("radiologist"),
+    Role.ADMINISTRATOR: marked("administrator"),
+}  # fmt: skip
+SERIES = {
+    "delivered": marked("delivered"), "on-their-way": marked("on their way"), "not-analysed": marked("not analysed"),
+    "need-a-person": marked("need a person"), "with-a-result": marked("with a result"),
+    "without-a-result": marked("without a result"), "analysed-median": marked("analysed, median"),
+    "analysed-95-%": marked("analysed, 95th percentile"), "delivered-median": marked("delivered, median"),
+    "delivered-95-%": marked("delivered, 95th percentile"), "images": marked("images"),
+}  # fmt: skip
+"""What the shapes of a chart stand for (:mod:`console.charts`)."""
+REASONS = {
+    "unreadable": marked("unreadable"), "patient": marked("two patients"), "sop-class": marked("kind of object"),
+    "modality": marked("modality"), "subject": marked("no patient"), "body-part": marked("body part"),
+    "view": marked("view"), "view-unknown": marked("view unknown"), "age": marked("age"), "pixels": marked("pixels"),
+    "implausible": marked("implausible image"), "verdict": marked("no chest radiograph by its image"),
+}  # fmt: skip
+"""Why images were not analysed (:class:`inference.findings.Reason`)."""
+REJECTED = {BY_HAND: marked("rejected by hand"), OTHER_PATIENT: marked("rejected: of another patient")}
+_SEXES = {"F": marked("female"), "M": marked("male"), "O": marked("other")}
 _SHOWN_OF_A_HASH = 12
 
 
@@ -82,7 +116,7 @@ def date(value: str) -> str:
 
 def sex(value: str) -> str:
     """Return a DICOM sex in words."""
-    return _SEXES.get(value, value or "–")
+    return _(_SEXES.get(value, value)) or "–"
 
 
 def uid_name(uid: str) -> str:
@@ -94,7 +128,7 @@ def size(count: int) -> str:
     """Return a number of bytes in a unit that suits it."""
     if count < 1000:
         return f"{count} B"
-    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{decimal(f'{count / 1e6:.1f}')} MB"
 
 
 def image_claims(findings: Iterable[FindingDetail], instance_uid: str) -> list[ClaimedFinding[FindingDetail]]:
@@ -109,7 +143,7 @@ def gist(claims: Sequence[ClaimedFinding[Summary]]) -> str:
 
 def name(finding: FindingSummary | FindingDetail) -> str:
     """Return what a finding is called: as in every document, else its label in words."""
-    return finding.meaning or finding.label.replace("_", " ")
+    return _(finding.meaning or finding.label.replace("_", " "))
 
 
 def claim(entry: ClaimedFinding[Summary]) -> str:
@@ -130,7 +164,7 @@ def note(entry: ClaimedFinding[Summary]) -> str:
     """Return what has to stand beside a finding that is claimed."""
     finding = entry.finding
     text = finding.note if isinstance(finding, FindingSummary) else finding.detail.get("note")
-    return text if isinstance(text, str) and entry.claimed else ""
+    return _(text) if isinstance(text, str) and entry.claimed else ""
 
 
 def right(entry: ClaimedFinding[FindingDetail]) -> str:
@@ -172,8 +206,23 @@ def boxes(entry: ClaimedFinding[FindingDetail]) -> int:
 def layer_alt(layer: Any) -> str:
     """Return what an image of a page shows, for those who do not see it: a score map, or the capture where None."""
     if layer is None:
-        return "Radiograph with the findings of the model drawn on it"
-    return f"Radiograph with the score map of {layer.name} over it"
+        return _("Radiograph with the findings of the model drawn on it")
+    return _("Radiograph with the score map of %(finding)s over it") % {"finding": _(layer.name)}
+
+
+def series(kind: str) -> str:
+    """Return what a shape of a chart stands for."""
+    return _(SERIES.get(kind, kind.replace("-", " ")))
+
+
+def subject_name(subject: Subject) -> str:
+    """Return what an answer is about: a finding, or one of its regions; a reader's own words as they are."""
+    name = _(subject.name) if subject.label else subject.name
+    return (
+        _("%(finding)s, region %(number)s") % {"finding": name, "number": subject.position}
+        if subject.position
+        else name
+    )
 
 
 def ways_out(study: StudySummary) -> list[str]:
@@ -189,6 +238,11 @@ def deliveries_of(study: StudySummary, document_uid: str) -> list[DeliverySummar
 def delivered(study: StudySummary) -> int:
     """Return how many deliveries are confirmed."""
     return sum(delivery.state == "delivered" for delivery in study.deliveries)
+
+
+def capitalised(phrase: str) -> str:
+    """Return a phrase as the beginning of a sentence."""
+    return f"{phrase[:1].upper()}{phrase[1:]}"
 
 
 def printable(text: str) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from config.errors import ActionRefused, StorageFull
 from config.settings import Settings
-from dicom_node.store import CONFLICTS, make_folder, sync_folder
+from dicom_node.instance_store.store import CONFLICTS, make_folder, sync_folder
 from tracking import backup, schema
 from tracking.database import Database
 

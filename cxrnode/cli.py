@@ -6,6 +6,7 @@ is full) · 130 interrupted.
 """
 
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import typer
 from rich.markup import escape
 
 from cxrnode.command import Context, err, out
+from cxrnode.command_help import CommandsByPanel
 from cxrnode.failures import INTERRUPTED_EXIT_CODE, failure_of
 
 app = typer.Typer(
@@ -21,7 +23,8 @@ app = typer.Typer(
     help="A DICOM node that reads chest radiographs with AI and reports to PACS and RIS. Research use only.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
+    cls=CommandsByPanel,
 )
 
 
@@ -40,7 +43,9 @@ def root(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Settings file; else $CXRNODE_CONFIG, else ./cxrnode.toml.")
     ] = None,
-    _version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and stop.")
+    ] = False,
 ) -> None:
     """Hold the options that all commands share."""
     from config.logs import configure_logs
@@ -65,8 +70,10 @@ def _assemble() -> None:
         cli_evaluate,
         cli_experiments,
         cli_feedback,
+        cli_points,
         cli_recover,
         cli_services,
+        cli_site_report,
         cli_studies,
         cli_train,
         cli_users,
@@ -83,14 +90,19 @@ def _assemble() -> None:
         cli_curve,
         cli_ensemble,
         cli_evaluate,
+        cli_site_report,
         cli_data,
     )
-    for commands in (*rooms, cli_admin, cli_recover, cli_users, cli_demo):
+    for commands in (*rooms, cli_admin, cli_points, cli_recover, cli_users, cli_demo):
         commands.register(app)
 
 
 def main() -> None:
     """Run the command line; turn our errors into one message and an exit code."""
+    if sys.argv[1:] == ["--version"]:  # which needs no command
+        with suppress(typer.Exit):
+            version(value=True)
+        return
     _assemble()
     try:
         app()

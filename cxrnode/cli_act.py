@@ -84,7 +84,7 @@ def reanalyse(
     Of a patient or of days, only studies that the model and settings of today have not answered yet: the command can be
     given again after it was interrupted. Studies that are named are analysed anew in any case.
     """
-    from inference.worker import Examiner
+    from inference.worker import CurrentExaminer, Examiner
     from tracking import reanalysis
 
     context: Context = ctx.obj
@@ -96,7 +96,7 @@ def reanalyse(
     ranged = choice != reanalysis.Choice()
     with database.reading() as read:
         studies = reanalysis.chosen(read, uids or [], choice if ranged else None)
-    examiner = Examiner(settings) if dry_run or ranged else None
+    examiner = CurrentExaminer(Examiner(settings), database).now() if dry_run or ranged else None
     if dry_run and examiner is not None:
         _say_what_would_change(database, studies, examiner, as_json=as_json)
         return

@@ -47,7 +47,9 @@ def analyse(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write each analysed image as PNG, with its findings and its score maps."),
     ] = None,
-    package: Annotated[str | None, typer.Option(help="Model package, by name or folder; else the settings'.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "--package", help="Model package, by name or folder; else the settings'.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what the model finds on image files: PNG, JPEG or DICOM.
@@ -56,7 +58,6 @@ def analyse(
     """
     context: Context = ctx.obj
     settings = context.settings()
-    inference = settings.inference if package is None else settings.inference.model_copy(update={"package": package})
     chosen = list(_chosen(files))
     if not chosen:
         msg = "there is no PNG, JPEG or DICOM file in what was named"
@@ -65,7 +66,9 @@ def analyse(
         _make_folder(overlay)
     from cxrnode import show
     from inference.analyse import Analyser
+    from inference.installed import settings_for
 
+    inference = settings.inference if model is None else settings_for(settings.inference, model)
     analyser = Analyser(inference)
     answers: list[Answer] = []
     unread = 0

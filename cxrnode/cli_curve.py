@@ -35,24 +35,26 @@ def curve(
     Finished shares are kept in the cache: a run that was stopped goes on with the next.
     """
     with train_extra():
-        from training.curve import curve as run
-        from training.recipe import load_recipe
-        from training.runs import FIGURE_NAMES, write_json
+        from training.evaluation.run_file import FIGURE_NAMES, write_json
+        from training.pipelines.learning_curve import curve as run
+        from training.recipe.shipped_recipes import load_recipe
 
     chosen = load_recipe(recipe)
     if experiment is not None:
         chosen = chosen.experiment(experiment)
     with shown_progress() as progress:
-        document = run(chosen, data, share or SHARES, work=cache, weights=weights, quick=quick, progress=progress)
+        found = run(chosen, data, share or SHARES, work=cache, weights=weights, quick=quick, progress=progress)
+    document = found.as_json()
     write_json(to, document)
     if as_json:
         out.print_json(data=document)
         return
-    points = document["points"]
-    table = Table("figure, validation fold", *(f"{point['pictures']} pictures" for point in points))
-    for name in points[-1]["figures"]:
+    points = list(found.points.values())
+    table = Table("figure, validation fold", *(f"{point.pictures} pictures" for point in points))
+    for name in points[-1].figures:
         figure, _, label = name.partition(":")
-        shown = [point["figures"].get(name, {}).get("value") for point in points]
         words = FIGURE_NAMES[figure] + (f", {label}" if label else "")
-        table.add_row(words, *("–" if value is None else f"{value:.3f}" for value in shown))
+        table.add_row(
+            words, *(f"{point.figures[name].value:.3f}" if name in point.figures else "–" for point in points)
+        )
     out.print(table)

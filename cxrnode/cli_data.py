@@ -22,7 +22,10 @@ data = typer.Typer(no_args_is_help=True, help="Look at training data, and turn t
 Folder = Annotated[Path, typer.Argument(metavar="DATA", help="The folder that the data set was unpacked into.")]
 Reader = Annotated[
     str,
-    typer.Option(help="Its layout: manifest, class-folders, coronahack, nih, rsna, voc, tfrecord, dicom or feedback."),
+    typer.Option(
+        help="Its layout: labels, unlabelled, manifest, class-folders, coronahack, nih, rsna, voc, tfrecord, dicom or "
+        "feedback."
+    ),
 ]
 To = Annotated[Path, typer.Option("--out", help="A new folder; it is written as a whole or not at all.")]
 _PROBLEMS_SHOWN = 20
@@ -121,7 +124,7 @@ def export(
 
 
 def _open(folder: Path, reader: str) -> "tuple[Example, ...]":
-    from training.data.open import open_data
+    from training.data.readers import open_data
 
     with train_extra():
         return open_data(folder, reader)

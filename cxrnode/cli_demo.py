@@ -2,14 +2,16 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cxrnode.command import out
 from tracking.counted import count
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +26,8 @@ def demonstrate(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the last study.")] = 600,
 ) -> None:
     """Start a node with a small PACS and RIS of its own, send radiographs, check what comes back; exit 1 on a lack."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     from cxrnode import demo, show
     from cxrnode.demo_phantoms import AS_PNG
 

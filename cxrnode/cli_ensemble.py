@@ -29,7 +29,7 @@ def ensemble(
     their test fold. Needs the train extra.
     """
     with train_extra():
-        from training.ensemble import Names, make
+        from training.pipelines.ensemble import Names, make
     with shown_progress() as progress:
         made = make(to, members, data, names=Names(name, version, title), progress=progress)
     if as_json:

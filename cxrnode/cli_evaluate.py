@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cxrnode.command import Json, err, out, train_extra
@@ -17,7 +16,7 @@ from cxrnode.command import Json, err, out, train_extra
 if TYPE_CHECKING:
     from training.evaluation.evaluate import Choice
     from training.evaluation.predictions import Predictions
-    from training.evaluation.protocol import Record
+    from training.evaluation.record import Record
 
 Reader = Annotated[str, typer.Option(help="The layout of the data folder.")]
 Fold = Annotated[int | None, typer.Option(help="This fold of the data; without it, all patients new to the package.")]
@@ -56,7 +55,7 @@ def evaluate(
     """Measure a package on data it was not made from, through the code that serves; every figure with an interval."""
     with train_extra():
         from inference.model import Model
-        from training.data.pictures import read_picture
+        from training.data.image_files import read_picture
         from training.evaluation.evaluate import evaluate as measure
         from training.evaluation.page import report_page
         from training.evaluation.predictions import save_predictions
@@ -142,7 +141,7 @@ def _asked(names: tuple[str, str], choice: "Choice | None") -> "tuple[list[Predi
     from training.evaluation.evaluate import choose
     from training.evaluation.predict import predict
     from training.evaluation.predictions import load_predictions
-    from training.evaluation.protocol import Record, record_of
+    from training.evaluation.record import Record, record_of
 
     models = [None if Path(name).is_file() else Model.open(name) for name in names]
     records = [None if model is None else record_of(model.package) for model in models]
@@ -258,6 +257,8 @@ def _warn(seen: Mapping[str, Mapping[str, int]]) -> None:
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int], Callable[[int], None]]]:
     """Yield what is told the number of pictures, and then after each how many are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task(escape(what), total=None)

@@ -39,10 +39,10 @@ def crossvalidate(
 ) -> None:
     """Cross-validate recipes on their list, all on the same folds; a run that was stopped goes on."""
     with train_extra():
-        from training import crossvalidate as room
-        from training import fold_figures
-        from training.recipe import load_recipe
-        from training.runs import write_json
+        from training.evaluation.run_file import write_json
+        from training.pipelines import crossvalidate as room
+        from training.pipelines import crossvalidation_results
+        from training.recipe.shipped_recipes import load_recipe
     if task not in room.TASKS or by not in {"image", "patient"}:
         raise SettingsError("--task is three or binary, --by is image or patient")
     chosen = []
@@ -59,10 +59,10 @@ def crossvalidate(
     )
     with shown_progress() as progress:
         made = room.crossvalidate(chosen, data, protocol, work=cache or room.WORK, progress=progress)
-    document = fold_figures.document(made, chosen, protocol)
+    document = crossvalidation_results.document(made, chosen, protocol)
     write_json(to, document)
     if runs is not None:
-        fold_figures.write_runs(runs, document, chosen)
+        crossvalidation_results.write_runs(runs, document, chosen)
     if as_json:
         out.print_json(data=_without_predictions(document))
         return
@@ -103,8 +103,8 @@ def tune(
 ) -> None:
     """Search a recipe's declared ranges, judged on its validation fold; a search that was stopped goes on."""
     with train_extra():
-        from training import tune as room
-        from training.recipe import load_recipe
+        from training.pipelines import tune as room
+        from training.recipe.shipped_recipes import load_recipe
     if search not in room.SEARCHES:
         raise SettingsError(f"--search is one of {', '.join(room.SEARCHES)}")
     with shown_progress() as progress:

@@ -10,7 +10,7 @@ import typer
 from cxrnode.command import Context, Json, err, operator, out
 
 if TYPE_CHECKING:
-    from dicom_node.recovery import RecoveredFile
+    from dicom_node.instance_store.recovery import RecoveredFile
 
 _WORDS = {
     "recovered": "taken in: they are analysed and delivered once; what the association told of them is lost",
@@ -88,7 +88,7 @@ def recover(
     """
     from cxrnode import show
     from cxrnode.node_state import note_recovery
-    from dicom_node.recovery import Recovery
+    from dicom_node.instance_store.recovery import Recovery
 
     context: Context = ctx.obj
     settings, database = context.settings(), context.database()

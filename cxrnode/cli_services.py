@@ -12,7 +12,7 @@ from rich.text import Text
 from cxrnode.command import Context, Json, out
 
 if TYPE_CHECKING:
-    from dicom_node.send import StoreOutcome, Target
+    from dicom_node.storage_scu.send import StoreOutcome, Target
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +72,7 @@ def send(
 
     from config.settings import AETitle, Host, PeerPort
     from cxrnode import show
-    from dicom_node import send as storage
+    from dicom_node.storage_scu import send as storage
 
     name, _, number = to.rpartition(":")
     try:

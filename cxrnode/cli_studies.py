@@ -133,6 +133,8 @@ def _print_study(found: "StudySummary") -> None:
 
     words = Table.grid(padding=(0, 2))
     words.add_row("status", show.coloured(found.status))
+    if found.kind == "upload":
+        words.add_row("kind", "upload, not received from a modality")
     words.add_row("accession", escape(found.accession_number) or "–")
     rejected = f" · {found.rejected} rejected" if found.rejected else ""
     words.add_row("images", f"{found.instances}{rejected} · revision {found.revision}")

@@ -11,9 +11,9 @@ from cxrnode.command import Json, as_made, out, train_extra
 from cxrnode.progress import shown_progress
 
 if TYPE_CHECKING:
-    from training.ensemble import Made
-    from training.recipe import Recipe
-    from training.run import Trained
+    from training.pipelines.ensemble import EnsembleResult
+    from training.pipelines.train import TrainingResult
+    from training.recipe.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -44,9 +44,9 @@ def train(
     from config.settings import LogSettings
 
     with train_extra():
-        from training.production import produce
-        from training.recipe import load_recipe, with_by, with_reader
-        from training.verdict.recipe import find_recipe
+        from training.pipelines.production import produce
+        from training.recipe.shipped_recipes import load_recipe, with_by, with_reader
+        from training.verdict.verdict_recipe import find_recipe
 
     configure_logs(LogSettings(level="warning"), "train")
     verdict = find_recipe(recipe)
@@ -78,10 +78,10 @@ def train(
 
 
 def _leave_run_file(
-    runs: Path, recipe: "Recipe", trained: "Trained | Made", weights: Path | None, *, quick: bool
+    runs: Path, recipe: "Recipe", trained: "TrainingResult | EnsembleResult", weights: Path | None, *, quick: bool
 ) -> None:
     from training.evaluation.headline import holdout_run
-    from training.runs import write_run
+    from training.evaluation.run_file import write_run
 
     known = trained.figures["protocol"]
     told = {
@@ -104,9 +104,9 @@ def _leave_run_file(
     write_run(runs, run)
 
 
-def _table(recipe: "Recipe", trained: "Trained | Made") -> Table:
+def _table(recipe: "Recipe", trained: "TrainingResult | EnsembleResult") -> Table:
     from training.evaluation.headline import headline
-    from training.runs import FIGURE_NAMES
+    from training.evaluation.run_file import FIGURE_NAMES
 
     table = Table("figure, test part", "measured here", title=f"{recipe.package.name} {recipe.package.version}")
     for name, figure in headline(trained.figures["test"]).items():

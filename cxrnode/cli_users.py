@@ -98,6 +98,25 @@ def user_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argume
     _say(f"user {users.folded(name)} is {role.value}")
 
 
+@user_app.command("openid")
+def user_openid(
+    ctx: typer.Context,
+    name: Name,
+    subject: Annotated[str, typer.Argument(help="The claim `sub` that the provider has for this person.")],
+) -> None:
+    """Have a user log in with the OpenID provider of the settings, and with a password no more."""
+    from tracking import users
+
+    context: Context = ctx.obj
+    openid = context.settings().console.openid
+    if openid is None:
+        msg = "the settings name no OpenID provider; write [console.openid] first (`cxrnode init --print` shows it)"
+        raise ActionRefused(msg)
+    with _changing(ctx) as (tx, actor):
+        users.link(tx, name, openid.issuer, subject, by=actor)
+    _say(f"user {users.folded(name)} logs in with {openid.issuer}; password and sessions of this user have ended")
+
+
 @user_app.command("list")
 def user_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List all users."""
@@ -202,6 +221,8 @@ def _state(user: "UserSummary") -> str:
         return "disabled"
     if user.waits_seconds:
         return f"waits {user.waits_seconds} s after failed logins"
+    if user.issuer is not None:
+        return f"logs in with {user.issuer}"
     return "has to change the password" if user.must_change else "may log in"
 
 

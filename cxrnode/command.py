@@ -17,8 +17,8 @@ from config.errors import SettingsError
 if TYPE_CHECKING:
     from config.settings import Settings
     from tracking.database import Database
-    from training.ensemble import Made
-    from training.run import Trained
+    from training.pipelines.ensemble import EnsembleResult
+    from training.pipelines.train import TrainingResult
 
 out = Console()
 err = Console(stderr=True)
@@ -84,7 +84,7 @@ def train_extra() -> Iterator[None]:
         raise SettingsError(msg) from None
 
 
-def as_made(made: "Trained | Made", folder: Path) -> dict[str, Any]:
+def as_made(made: "TrainingResult | EnsembleResult", folder: Path) -> dict[str, Any]:
     """Return what scripts are told of a package that was made: which, where, and its headline figures."""
     from training.evaluation.headline import headline
 

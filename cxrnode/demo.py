@@ -26,7 +26,7 @@ from config.settings import Settings
 from cxrnode import demo_phantoms
 from cxrnode.demo_export import export_pictures
 from cxrnode.demo_peers import DemoPacs, DemoRis
-from dicom_node import send
+from dicom_node.storage_scu import send
 from inference.findings import finding_from_json
 from reporting.claims import mapped_of
 from tracking import audit, passwords, queries, study_page, users, worklist

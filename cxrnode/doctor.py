@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from config.certificates import EXPIRES_SOON_DAYS, expiries
 from config.errors import CxrnodeError
 from config.settings import Settings
 from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
@@ -70,7 +71,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("database", partial(_database, quick=quick)),
         *([] if quick else [("decoders", _decoders), ("model", _model)]),
         ("receiver", partial(_receiver, needed=quick)),
-        *([] if quick else [("destinations", _destinations)]),
+        *([] if quick else [("certificates", _certificates), ("destinations", _destinations)]),
         ("queue", _queue),
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
@@ -205,7 +206,7 @@ def _anchors(settings: Settings, read: Session) -> Iterator[Check]:
 def _store(settings: Settings) -> Iterator[Check]:
     """Compare the files on disk with the database, by presence and size."""
     from cxrnode.verify import store_counts
-    from dicom_node import store_check
+    from dicom_node.instance_store import store_check
 
     with _reading(settings) as read:
         found = store_check.compare(read, settings.instance_dir)
@@ -216,7 +217,7 @@ def _store(settings: Settings) -> Iterator[Check]:
 
 
 def _decoders(_: Settings) -> Iterator[Check]:
-    from dicom_node.syntaxes import decoder_report
+    from dicom_node.format.syntaxes import decoder_report
 
     for entry in decoder_report():
         yield Check(
@@ -248,16 +249,18 @@ def _model(settings: Settings) -> Iterator[Check]:
 
 def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
     """Ask our own receiver with C-ECHO; where it would refuse a stranger like us, see only that it listens."""
-    from dicom_node.send import Target, echo
+    only_tls = settings.node.tls.certificate is not None and settings.node.tls.port is None
+    from dicom_node.storage_scu.send import Target, echo
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.receive.host, settings.receive.host)  # noqa: S104
     where = f"{host}:{settings.receive.port}"
     known = any(peer.ae_title == settings.node.ae_title for peer in settings.peers)
     try:
-        if settings.receive.known_peers_only and not known:
+        if only_tls or (settings.receive.known_peers_only and not known):
             with socket.create_connection((host, settings.receive.port), timeout=10):
                 pass
-            yield Check("receiver", "ok", f"{where} listens; no C-ECHO, as receive.known_peers_only keeps us out")
+            why = "it speaks TLS alone" if only_tls else "receive.known_peers_only keeps us out"
+            yield Check("receiver", "ok", f"{where} listens; no C-ECHO, as {why}")
             return
         seconds = echo(Target(host=host, port=settings.receive.port, called_ae=settings.node.ae_title,
                               calling_ae=settings.node.ae_title)).seconds  # fmt: skip
@@ -266,6 +269,20 @@ def _receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
         cure = "start it with `cxrnode serve`; if it runs, look whether another program has the port"
         found = str(error) if isinstance(error, CxrnodeError) else f"nobody listens on {where}"
         yield Check("receiver", "failed" if needed else "warning", found, cure)
+
+
+def _certificates(settings: Settings) -> Iterator[Check]:
+    """Say for how many days each certificate is valid that we show."""
+    for entry in expiries(settings):
+        name, days = f"certificate {entry.use}", entry.days_left()
+        if days is None:
+            yield Check(name, "failed", f"{entry.path} holds no certificate that can be read", "put one there, in PEM")
+            continue
+        found = f"{entry.path}: {'expired' if days < 0 else 'expires'} {entry.not_after:%Y-%m-%d}"
+        state: Literal["ok", "warning", "failed"]
+        state = "failed" if days < 0 else "warning" if days < EXPIRES_SOON_DAYS else "ok"
+        cure = "have a new one issued and replace certificate and key; the next connection gets it"
+        yield Check(name, state, found, "" if state == "ok" else cure)
 
 
 def _destinations(settings: Settings) -> Iterator[Check]:

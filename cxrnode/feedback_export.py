@@ -19,7 +19,7 @@ from training.data.examples import TruthBox
 from training.data.feedback import FeedbackImage
 from training.data.headers import read_header
 from training.data.portable import portable
-from training.data.whole import whole_folder
+from training.data.whole_folder import whole_folder
 
 _SALT = "feedback.salt"
 _SALT_BYTES = 32

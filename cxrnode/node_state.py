@@ -3,7 +3,7 @@
 from config.errors import SettingsError
 from config.logs import get_logger
 from config.settings import Settings
-from dicom_node.stored_files import holds_any_file
+from dicom_node.instance_store.stored_files import holds_any_file
 from tracking import anchor, audit
 from tracking.audit import AuditEventType
 from tracking.database import Database

@@ -3,13 +3,13 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
 
 from config.errors import PackageError, SettingsError
 from config.settings import Settings
+from config.web_address import is_loopback
 from tracking.database import parse_url
 
 _EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
@@ -24,7 +24,7 @@ def require_runnable(settings: Settings) -> None:
         One line for each mistake: the key, what is wrong, and the cure.
     """
     checks: tuple[Callable[[Settings], Iterator[str]], ...] = (
-        _data_dir, _database, _ports, _own_destinations, _packages, _console_tls,
+        _data_dir, _database, _ports, _own_destinations, _packages, _console_tls, _tls,
     )  # fmt: skip
     problems = [problem for check in checks for problem in check(settings)]
     if problems:
@@ -55,13 +55,19 @@ def _database(settings: Settings) -> Iterator[str]:
 
 
 def _ports(settings: Settings) -> Iterator[str]:
-    receive, console = settings.receive, settings.console
+    receive, console, tls_port = settings.receive, settings.console, settings.node.tls.port
+    if tls_port == receive.port != 0:
+        yield f"node.tls.port: {tls_port} is receive.port, too; leave it out, and receive.port speaks TLS alone"
+    if console.enabled and tls_port == console.port != 0 and _overlap(receive.host, console.host):
+        yield f"console.port: {console.port} is node.tls.port, too; give the console another one, such as 8480"
     if console.enabled and receive.port == console.port != 0 and _overlap(receive.host, console.host):
         yield f"console.port: {console.port} is receive.port, too; give the console another one, such as 8480"
 
 
 def _own_destinations(settings: Settings) -> Iterator[str]:
     ours = [("receive", settings.receive.host, settings.receive.port)]
+    if settings.node.tls.port is not None:
+        ours.append(("node.tls", settings.receive.host, settings.node.tls.port))
     if settings.console.enabled:
         ours.append(("console", settings.console.host, settings.console.port))
     for destination in settings.destinations:
@@ -89,6 +95,24 @@ def _packages(settings: Settings) -> Iterator[str]:
         yield f"inference.verdict_package: {error}"
 
 
+def _tls(settings: Settings) -> Iterator[str]:
+    from config.certificates import client_context, client_tls, server_context, server_tls
+
+    try:
+        tls = server_tls(settings)
+        if tls is not None:
+            server_context(tls)
+    except SettingsError as error:
+        yield str(error)
+    for destination in settings.destinations:
+        try:
+            to = client_tls(destination)
+            if to is not None:
+                client_context(to)
+        except SettingsError as error:
+            yield f"destinations: {destination.name!r}: {error}"
+
+
 def _console_tls(settings: Settings) -> Iterator[str]:
     if settings.console.enabled:
         from console.tls import make_context
@@ -101,12 +125,12 @@ def _console_tls(settings: Settings) -> Iterator[str]:
 
 def _overlap(first: str, second: str) -> bool:
     """Say whether two services that listen on these hosts would want the same port of one address."""
-    return first == second or bool({first, second} & _EVERY_ADDRESS) or (_is_loopback(first) and _is_loopback(second))
+    return first == second or bool({first, second} & _EVERY_ADDRESS) or (is_loopback(first) and is_loopback(second))
 
 
 def _reaches(host: str, listening: str) -> bool:
     """Say whether whoever connects to ``host`` meets the service of this machine that listens there."""
-    if host == listening or (_is_loopback(host) and (_is_loopback(listening) or listening in _EVERY_ADDRESS)):
+    if host == listening or (is_loopback(host) and (is_loopback(listening) or listening in _EVERY_ADDRESS)):
         return True
     return listening in _EVERY_ADDRESS and host.lower() in _own_names()
 
@@ -114,12 +138,3 @@ def _reaches(host: str, listening: str) -> bool:
 def _own_names() -> set[str]:
     addresses = {entry.address.split("%")[0] for found in psutil.net_if_addrs().values() for entry in found}
     return addresses | {socket.gethostname().lower()}
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

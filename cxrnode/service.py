@@ -1,5 +1,6 @@
 """One service in one process: set up, run until asked to stop, drain, say goodbye."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -9,10 +10,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.errors import PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
+from cxrnode.upkeep import delete_old_uploads
 from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
 from tracking.database import Database
@@ -54,6 +59,8 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         while not stopping.wait(1):
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
+                if name == "work":
+                    _keep_up(settings, database)
                 anchored = time.monotonic()
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisor-gone", pid=parent)
@@ -66,9 +73,17 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         database.close()
 
 
+def _keep_up(settings: Settings, database: Database) -> None:
+    """Delete what has had its time; a failure at it waits for the next time and ends no service."""
+    try:
+        delete_old_uploads(settings, database)
+    except (OSError, SQLAlchemyError) as error:
+        log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
+
+
 def receiver(settings: Settings, database: Database) -> Service:
     """Build the Storage SCP."""
-    from dicom_node.receive import Receiver
+    from dicom_node.storage_scp.receive import Receiver
 
     return Receiver(settings, database)
 
@@ -79,12 +94,14 @@ def worker(settings: Settings, database: Database) -> Service:
     Examinations have a lane of their own: many new images never hold up a study whose images are ready.
     """
     from inference.comparison import CompareHandler
+    from inference.site_points import take_settings
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.capture.radiograph_cache import RadiographCache
     from reporting.compose import ReportHandler
 
     cache = RadiographCache(settings.report.capture_longest_side)
     examiner = Examiner(settings, cache.put)
+    take_settings(settings.inference, database)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
@@ -118,8 +135,11 @@ def console(settings: Settings, database: Database) -> Service:
     """Build the web pages; a node without a user gets its first one."""
     from console.server import Console
     from cxrnode import first_login
+    from inference.site_points import take_settings
 
     first_login.announce(database)
+    with contextlib.suppress(PackageError):  # the page of the models says what is wrong
+        take_settings(settings.inference, database)
     return Console(settings, database)
 
 

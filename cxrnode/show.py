@@ -215,6 +215,8 @@ class StudiesTable:
 
 def _status_text(study: StudySummary) -> str:
     lines = [coloured(study.status)]
+    if study.kind == "upload":
+        lines.append("[bold]upload[/]")
     if study.retrying:
         lines.append("[yellow]retrying[/]")
     if study.documents:

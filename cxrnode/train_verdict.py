@@ -12,8 +12,8 @@ from cxrnode.phantom import View, draw
 from cxrnode.progress import shown_progress
 
 if TYPE_CHECKING:
-    from training.verdict.produce import Drawn
-    from training.verdict.recipe import VerdictRecipe
+    from training.verdict.pipeline import Drawn
+    from training.verdict.verdict_recipe import VerdictRecipe
 
 _FIRST_SEED = 1000
 """Other phantoms than those that the demonstration sends."""
@@ -23,7 +23,7 @@ _COPIES = 2
 
 def train_verdict(recipe: "VerdictRecipe", data: Path, to: Path, *, quick: bool, as_json: bool) -> None:
     """Train a verdict package and say where it is."""
-    from training.verdict.produce import produce
+    from training.verdict.pipeline import produce
 
     with shown_progress() as progress:
         drawn = draw_phantoms(4 if quick else 24, 2 if quick else 6)
@@ -38,7 +38,7 @@ def train_verdict(recipe: "VerdictRecipe", data: Path, to: Path, *, quick: bool,
 
 def draw_phantoms(frontals: int, others: int) -> "Drawn":
     """Draw frontal phantoms, PA and AP, with and without opacities, and lateral ones and hands."""
-    from training.verdict.produce import Drawn
+    from training.verdict.pipeline import Drawn
 
     chests = []
     for number in range(frontals):
@@ -52,7 +52,7 @@ def draw_phantoms(frontals: int, others: int) -> "Drawn":
 
 
 def _small(stored: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    from training.verdict.films import STORED_SIDE
+    from training.verdict.upright_films import STORED_SIDE
 
     image = Image.fromarray((stored >> 4).astype(np.uint8))
     return np.asarray(image.resize((STORED_SIDE, STORED_SIDE), Image.Resampling.BOX))

@@ -8,8 +8,8 @@ from typing import Any
 from rich.markup import escape
 
 from config.settings import Settings
-from dicom_node import store_check
-from dicom_node.store_check import Difference, StoreVerdict
+from dicom_node.instance_store import store_check
+from dicom_node.instance_store.store_check import Difference, StoreVerdict
 from tracking import anchor, audit
 from tracking.anchor import Anchor
 from tracking.audit import Verdict

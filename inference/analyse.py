@@ -4,6 +4,7 @@ What is wrong with one image is that image's result, "not analysed because …";
 missing file, no memory) is raised.
 """
 
+import copy
 import hashlib
 import importlib.metadata
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
+from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
@@ -28,7 +30,9 @@ from inference.findings import (
 from inference.header import Header
 from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
+from inference.no_header import HEADER_ANSWER, with_remark
 from inference.pixels import Picture, implausible, parse_dataset, render
+from inference.site_points import Points, known_points
 from inference.verdict.judge import judge
 from inference.verdict.network import VerdictNetwork
 from tracking.analyses import FindingRecord, OutcomeRecord
@@ -75,34 +79,58 @@ class Analyser:
         specs = [member.manifest.input for member in self._model.package.members]
         self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
 
-    def analyse_file(self, path: Path, times: StageTimes) -> ImageAnalysis:
+    def with_points(self, points: Points) -> "Analyser":
+        """Return this analyser with other operating points of the site, the networks shared; itself where they hold.
+
+        Points of findings that the package does not have are left out.
+        """
+        known = known_points(self._model.package, points)
+        if known == self._settings.operating_points:
+            return self
+        other = copy.copy(self)
+        other._settings = self._settings.model_copy(update={"operating_points": known})
+        other._model = self._model.with_points(known)
+        other.digest = _digest(self.identity, self._verdict.package.digest, other._settings)
+        return other
+
+    def analyse_file(self, path: Path, times: StageTimes, *, has_header: bool = True) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
+
+        ``has_header`` is false for the object that an uploaded PNG or JPEG became.
 
         Raises OSError when the file cannot be read from the disk and MemoryError, for both are no fault of the
         picture's.
         """
         with times.stage("read"):
             encoded = path.read_bytes()
-        analysis, picture = self.analyse_dicom(encoded, times)
+        analysis, picture = self.analyse_dicom(encoded, times, has_header=has_header)
         if picture is not None and not analysis.refused:
             self._keep(path, picture)
         return analysis
 
-    def analyse_dicom(self, encoded: bytes, times: StageTimes) -> tuple[ImageAnalysis, Picture | None]:
-        """Return what comes of one encoded DICOM file, with its image; None where it was not decoded."""
+    def analyse_dicom(
+        self, encoded: bytes, times: StageTimes, *, has_header: bool = True
+    ) -> tuple[ImageAnalysis, Picture | None]:
+        """Return what comes of one encoded DICOM file, with its image; None where it was not decoded.
+
+        Without ``has_header`` its header is that of :func:`dicom_node.format.upload_object.secondary_capture`, which
+        says nothing of the image.
+        """
         try:
             with times.stage("read"):
                 dataset = parse_dataset(encoded)
-                header = eligibility(Header.of(dataset), self._settings)
+                header = HEADER_ANSWER if not has_header else eligibility(Header.of(dataset), self._settings)
             if header.refusal is not None:
                 return ImageAnalysis(header.refusal), None
             with times.stage("decode"):
                 picture = render(dataset, self._settings.max_pixels, self._at_least)
         except UnreadableInstance:
-            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, "its file cannot be parsed as DICOM")), None
+            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, marked("its file cannot be parsed as DICOM"))), None
         except UndecodablePixels as error:
             return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
         analysis = self.analyse_picture(picture, header, times)
+        if not has_header:
+            return with_remark(analysis), picture
         return replace(analysis, remarks=(*header.remarks, *analysis.remarks)), picture
 
     def analyse_picture(self, picture: Picture, header: HeaderAnswer, times: StageTimes) -> ImageAnalysis:

@@ -7,30 +7,21 @@ image itself lets it through.
 
 import io
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from config.errors import UndecodablePixels
-from dicom_node.admission import NotAdmitted, admit_file
+from config.language.translation import marked
+from dicom_node.storage_scp.admission import NotAdmitted, admit_file
+from inference import no_header
 from inference.analyse import Analyser, StageTimes
-from inference.eligibility import HeaderAnswer, Region, View
-from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
+from inference.findings import ImageAnalysis, NotAnalysed, Reason
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
 from tracking.patient import ELEMENTS
 
-NO_HEADER = NotAnalysed(
-    Reason.VIEW_UNKNOWN,
-    "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
-    "analyse its DICOM file",
-)
-_NO_HEADER = HeaderAnswer(None, NO_HEADER, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 NOT_AN_IMAGE = NotAnalysed(
-    Reason.UNREADABLE, "the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"
-)
-_NOT_CHECKED = Remark(
-    RemarkKind.NO_HEADER,
-    "A PNG or JPEG has no header: body part and view are taken from the image, and whether the patient is an adult was "
-    "not checked",
+    Reason.UNREADABLE,
+    marked("the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"),
 )
 
 
@@ -64,19 +55,16 @@ def _analyse(
         return ImageAnalysis(NOT_AN_IMAGE), None
     times = StageTimes()
     if kind is FileKind.DICOM:
-        refusal = _as_received(content)
+        refusal = refusal_as_received(content)
         return (ImageAnalysis(refusal), None) if refusal else analyser.analyse_dicom(content, times)
     try:
         image = read_image_file(io.BytesIO(content), max_pixels, (kind,))
     except UndecodablePixels as error:
         return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")), None
-    analysis = analyser.analyse_picture(image, _NO_HEADER, times)
-    if analysis.refused:
-        return analysis, image
-    return replace(analysis, remarks=(*analysis.remarks, _NOT_CHECKED)), image
+    return no_header.with_remark(analyser.analyse_picture(image, no_header.HEADER_ANSWER, times)), image
 
 
-def _as_received(content: bytes) -> NotAnalysed | None:
+def refusal_as_received(content: bytes) -> NotAnalysed | None:
     """Return why the node would refuse a DICOM file or hold it; None where it would analyse it."""
     try:
         header = admit_file(content)

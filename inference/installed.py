@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.errors import PackageError
 from config.settings import InferenceSettings
-from inference.evidence import Evidence, may_be_stated
+from inference.evidence import Evidence
 from inference.findings import OperatingPoints
 from inference.manifest import ReportedFinding
 from inference.package import (
@@ -19,6 +19,8 @@ from inference.package import (
     load_verdict,
     with_site_points,
 )
+from inference.site_points import known_points, points_in_force
+from tracking.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,34 @@ def installed_packages(settings: InferenceSettings) -> list[InstalledPackage]:
     return [_installed(name, settings, in_use=name in in_use) for name in (*in_use, *(set(built_in) - set(in_use)))]
 
 
+def finding_packages(settings: InferenceSettings) -> list[str]:
+    """Return the names of the packages that load and find something, the one in use first."""
+    entries = installed_packages(settings)
+    found = [entry for entry in entries if entry.package is not None and not isinstance(entry.package, VerdictPackage)]
+    own = Path(settings.package).name
+    return [own, *(entry.name for entry in found if entry.name != own)]
+
+
+def with_points_in_force(settings: InferenceSettings, database: Database) -> InferenceSettings:
+    """Return settings whose operating points are those of the database; as they are where the package does not load."""
+    try:
+        package = _load(settings.package, _changed_at(settings.package))
+    except PackageError:
+        return settings
+    if isinstance(package, VerdictPackage):
+        return settings
+    with database.reading() as read:
+        points = known_points(package, points_in_force(read, package.manifest.name))
+    return settings.model_copy(update={"operating_points": points})
+
+
+def settings_for(settings: InferenceSettings, package: str) -> InferenceSettings:
+    """Return the settings under which a package is asked; the site's operating points are those of its own alone."""
+    if package in {settings.package, Path(settings.package).name}:
+        return settings
+    return settings.model_copy(update={"package": package, "operating_points": {}})
+
+
 def _installed(name: str, settings: InferenceSettings, *, in_use: bool) -> InstalledPackage:
     shown = Path(name).name
     try:
@@ -73,13 +103,10 @@ def _installed(name: str, settings: InferenceSettings, *, in_use: bool) -> Insta
 
 def _findings(package: AnyPackage) -> tuple[InstalledFinding, ...]:
     own = dict(package.site_points)
-    found = []
-    for spec in package.manifest.findings:
-        points = package.points(spec)
-        evidence = spec.evidence.evidence() if spec.evidence else None
-        stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
-        found.append(InstalledFinding(spec, points, spec.label in own, stated))
-    return tuple(found)
+    return tuple(
+        InstalledFinding(spec, package.points(spec), spec.label in own, package.states(spec))
+        for spec in package.manifest.findings
+    )
 
 
 def _changed_at(name: str) -> float:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from config.errors import PackageError
 from inference.detector import decode_boxes, sigmoid
 from inference.ensemble import fuse_boxes
-from inference.evidence import may_be_stated
 from inference.explanation.score_map import score_map
 from inference.findings import Box, Finding, Level, MapKind, ScoreMap
 from inference.manifest import FindingSpec, Manifest, ReportedFinding
@@ -155,7 +154,7 @@ def _finding(package: AnyPackage, spec: ReportedFinding, score: float, answers: 
     points = package.points(spec)
     level = points.level(score)
     evidence = None if spec.evidence is None else spec.evidence.evidence()
-    stated = may_be_stated(evidence, points.specific, abnormal=spec.abnormal)
+    stated = package.states(spec)
     mapped = stated and level is not Level.ABSENT
     boxes: tuple[Box, ...] = ()
     if spec.boxes and level is not Level.ABSENT:

@@ -4,7 +4,8 @@ One network or an ensemble of several looks the same from outside: each network 
 size, all answers are put together.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import PackageError
-from config.settings import InferenceSettings
+from config.settings import InferenceSettings, OperatingPointSettings
 from inference.engines import Engine, open_engine
 from inference.findings import Box, Finding, ModelIdentity
 from inference.interpret import Answer, boxes_of, interpret, scores_of
@@ -69,6 +70,12 @@ class Model:
         if settings.operating_points:
             loaded = with_site_points(loaded, settings.operating_points)
         return cls(loaded, [open_engine(member, settings) for member in loaded.members])
+
+    def with_points(self, points: Mapping[str, OperatingPointSettings]) -> "Model":
+        """Return this model, the same networks in the same engines, with other operating points of the site."""
+        other = copy.copy(self)
+        other.package = with_site_points(self.package, points)
+        return other
 
     def findings(self, picture: Picture | NDArray[Any]) -> tuple[Finding, ...]:
         """Return one finding for each entry of the manifest, in its order.

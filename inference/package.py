@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings
 from inference.ensemble import member_problem
+from inference.evidence import may_be_stated
 from inference.findings import OperatingPoints
 from inference.manifest import (
     FORMAT,
@@ -89,6 +90,18 @@ class _Package(Generic[_M]):
     def points(self, finding: ReportedFinding) -> OperatingPoints:
         """Return the operating points in force for a finding."""
         return dict(self.site_points).get(finding.label, finding.points.points())
+
+    def states(self, finding: ReportedFinding) -> bool:
+        """Say whether a finding may be stated here.
+
+        The package's figures alone state: at the package's own points, and at those in force. So a site's points may
+        take a statement away, and never make one.
+        """
+        evidence = None if finding.evidence is None else finding.evidence.evidence()
+        return all(
+            may_be_stated(evidence, points.specific, abnormal=finding.abnormal)
+            for points in (finding.points.points(), self.points(finding))
+        )
 
     def path(self, name: str) -> Path:
         """Return the path of one of the package's files."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from config.language.translation import gettext as _
 from inference.findings import Finding, ModelIdentity, Remark
 from reporting.source import SourceImage
 
@@ -70,7 +71,9 @@ class Account:
 
     def series_description(self, words: str) -> str:
         """Return the Series Description of a document, with the revision where it replaces an earlier one."""
-        return f"{words}, revision {self.revision}" if self.corrects else words
+        if not self.corrects:
+            return words
+        return _("%(description)s, revision %(number)s") % {"description": words, "number": self.revision}
 
     def local_time(self) -> datetime:
         """Return when the analysis was completed: at the source's stated offset, else in this node's own zone."""

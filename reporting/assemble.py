@@ -1,12 +1,13 @@
 """The account of an analysis, put together from the database and the headers in the instance store."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from config.errors import DocumentRejected, UnreadableInstance
+from config.language.translation import Language
 from config.settings import Settings
 from inference.findings import ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
@@ -87,6 +88,8 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         msg = "none of the analysed images can be read again; restore the instance store from a backup"
         raise DocumentRejected(msg)
     patients.require_one_patient(image.source for image in analysed)
+    if settings.node.language is not Language.ENGLISH:
+        analysed = [replace(image, source=image.source.with_letters()) for image in analysed]
     return Account(
         model=model_of(analysis),
         revision=analysis.revision,

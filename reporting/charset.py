@@ -32,6 +32,8 @@ _PYTHON_CODECS = {
     "GB18030": "gb18030", "GBK": "gbk",
 }  # fmt: skip
 _ASCII_ALONE = frozenset({"ISO_IR 6", "ISO 2022 IR 6"})
+_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O"})
+"""Letters that are no base letter with an accent."""
 _LATIN_9 = frozenset({"ISO_IR 203", "ISO 2022 IR 203"})
 
 
@@ -69,6 +71,10 @@ class CharacterSet:
             encodings = convert_encodings(["" if first in _LATIN_9 else first, *more])
         return ["iso8859-15", *encodings[1:]] if first in _LATIN_9 else encodings
 
+    def with_letters(self) -> "CharacterSet":
+        """Return a set that has the letters of Western European languages, for bytes that are ASCII in this one."""
+        return CharacterSet(("ISO_IR 100",)) if self == CharacterSet() else self
+
     def decode(self, value: bytes, *, name: bool = False) -> str:
         """Return the text of ``value``; ``name`` for a Person Name, whose parts switch sets on their own.
 
@@ -98,7 +104,8 @@ class CharacterSet:
 
 def fold(text: str) -> str:
     """Return ``text`` in ASCII: letters lose their accents, what has no ASCII relative becomes ``?``."""
-    kept = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    spelt = text.translate(_SPELT)
+    kept = "".join(c for c in unicodedata.normalize("NFKD", spelt) if not unicodedata.combining(c))
     return kept.replace("–", "-").replace("—", "-").encode("ascii", "replace").decode("ascii")
 
 

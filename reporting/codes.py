@@ -2,6 +2,7 @@
 
 from pydicom.sr.coding import Code
 
+from config.language.translation import Language
 from inference import findings
 from reporting.claims import Claim
 
@@ -39,7 +40,6 @@ PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
 """What IHE AI Results (trial implementation) asks for in Contributing Equipment; no code of DCM means it yet."""
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source Image for Image Processing Operation")
-ENGLISH = Code("en-US", "RFC5646", "English (United States)")
 
 MODALITY = Code("121139", "DCM", "Modality")
 _RADIOGRAPHY = {
@@ -47,6 +47,15 @@ _RADIOGRAPHY = {
     "DX": Code("DX", "DCM", "Digital Radiography"),
     "RG": Code("RG", "DCM", "Radiographic imaging"),
 }
+_LANGUAGES = {
+    Language.ENGLISH: Code("en-US", "RFC5646", "English (United States)"),
+    Language.GERMAN: Code("de", "RFC5646", "German"),
+    Language.FRENCH: Code("fr", "RFC5646", "French"),
+    Language.SPANISH: Code("es", "RFC5646", "Spanish"),
+    Language.ITALIAN: Code("it", "RFC5646", "Italian"),
+    Language.PORTUGUESE: Code("pt-BR", "RFC5646", "Portuguese (Brazil)"),
+}
+"""CID 5000; the catalogue of Portuguese is that of Brazil."""
 _PRESENCE = {
     Claim.PRESENT: PRESENT, Claim.UNDETERMINED: UNDETERMINED, Claim.ABSENT: ABSENT, Claim.WITHHELD: UNDETERMINED
 }  # fmt: skip
@@ -55,6 +64,11 @@ _PRESENCE = {
 def presence(claim: Claim) -> Code | None:
     """Return how a claim is coded in CID 240; None for a finding that is scored only, of which nothing is said."""
     return _PRESENCE.get(claim)
+
+
+def language_of(language: Language) -> Code:
+    """Return the language of a document's texts, whose code meanings stay those of the Standard."""
+    return _LANGUAGES[language]
 
 
 def radiography(modality: str) -> Code:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from config.errors import CxrnodeError, StorageFull
+from config.language.translation import speaking
 from config.logs import get_logger
 from config.settings import Settings
 from inference.findings import remarks_to_json
@@ -134,7 +135,9 @@ class ReportHandler:
         stored, quarantined = _NOTHING, None
         kind = draft.kind.name
         try:
-            stored = write_document(self._settings.document_dir, draft.uid, draft.kind.suffix, draft.build())
+            with speaking(self._settings.node.language):
+                content = draft.build()
+            stored = write_document(self._settings.document_dir, draft.uid, draft.kind.suffix, content)
         except (OSError, MemoryError):
             raise
         except CxrnodeError as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import Image
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from inference.findings import (
     Finding,
     ImageAnalysis,
@@ -23,9 +25,9 @@ from reporting.capture.map_overlay import draw_map
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import ClaimedFinding, claims_of, mapped_of
-from reporting.words import gist, summary
+from reporting.words import finding_name, gist, summary
 
-_NO_STUDY = "Of a file that belongs to no study."
+_NO_STUDY = marked("Of a file that belongs to no study.")
 
 
 def answer_lines(analysis: ImageAnalysis) -> list[str]:
@@ -34,11 +36,11 @@ def answer_lines(analysis: ImageAnalysis) -> list[str]:
     Of an image that was not analysed the reason stands first. The disclaimer, ``reporting.words.DISCLAIMER``, is for
     the caller to put before all answers.
     """
-    remarks = [remark.text.rstrip(".") for remark in analysis.remarks]
+    remarks = [_(remark.text).rstrip(".") for remark in analysis.remarks]
     if isinstance(analysis.outcome, NotAnalysed):
-        return [f"Not analysed because {analysis.outcome.because}", *remarks]
+        return [_("Not analysed because %(reason)s") % {"reason": _(analysis.outcome.because)}, *remarks]
     claims = claims_of(analysis.outcome)
-    stated = gist(claims, [entry.finding.code.meaning for entry in claims])
+    stated = gist(claims, [finding_name(entry.finding) for entry in claims])
     first = stated[0].upper() + stated[1:]
     return [first, *(line for line in summary(analysis.outcome) if line != first), *remarks]
 
@@ -135,12 +137,12 @@ def _caption(analysis: ImageAnalysis, model: ModelIdentity, completed_at: dateti
         model=f"{model.name} {model.version}",
         completed=completed_at.isoformat(" ", "seconds"),
         details=(
-            "Scores are one model's estimates, not a diagnosis.",
-            origin,
-            f"Package SHA-256 {model.digest[:16]}",
-            f"Engine {model.engine}",
+            _("Scores are one model's estimates, not a diagnosis."),
+            _(origin),
+            _("Package SHA-256 %(digest)s") % {"digest": model.digest[:16]},
+            _("Engine %(engine)s") % {"engine": model.engine},
         ),
-        remarks=tuple(remark.text.rstrip(".") for remark in analysis.remarks),
+        remarks=tuple(_(remark.text).rstrip(".") for remark in analysis.remarks),
     )
 
 

@@ -1,5 +1,6 @@
 """The impression of a study: what its documents say of it in words, a line each."""
 
+from config.language.translation import gettext as _
 from reporting.account import Account
 from reporting.claims import study_claims
 from reporting.words import headline, summary
@@ -16,9 +17,16 @@ def summarise(account: Account) -> list[str]:
     for number, image in enumerate(account.analysed, 1):
         stated = any(finding.stated for finding in image.findings)  # else the headline says it all of a single image
         image_lines = summary(image.findings) if several or stated else []
-        image_lines += [remark.text.rstrip(".") for remark in image.remarks]
-        lines += [f"Image {number}: {line}" if several else line for line in image_lines]
+        image_lines += [_(remark.text).rstrip(".") for remark in image.remarks]
+        lines += [
+            _("Image %(number)s: %(words)s") % {"number": number, "words": line} if several else line
+            for line in image_lines
+        ]
     return [
         *lines,
-        *(f"Image {image.sop_instance_uid} was not analysed because {image.because}" for image in account.skipped),
+        *(
+            _("Image %(uid)s was not analysed because %(reason)s")
+            % {"uid": image.sop_instance_uid, "reason": _(image.because)}
+            for image in account.skipped
+        ),
     ]

@@ -6,6 +6,7 @@ Destinations are registered in :mod:`reporting.delivery.destinations`, kinds in 
 from pathlib import Path
 
 from config.errors import DocumentRejected
+from config.language.translation import speaking
 from config.settings import Settings
 from reporting.capture.capture_drafts import CAPTURES
 from reporting.document_store import StoredFile
@@ -41,4 +42,5 @@ def check_file(path: Path, kind: str) -> str | None:
 
 def build_note(kind: str, note: Note, settings: Settings) -> StoredFile:
     """Build a note of one kind, check it, and put it into the document store. Raises DocumentRejected."""
-    return _NOTES[KINDS[kind]](note, settings)
+    with speaking(settings.node.language):
+        return _NOTES[KINDS[kind]](note, settings)

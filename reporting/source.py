@@ -19,7 +19,7 @@ rewritten in that of DICOM: the same day and time.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta, timezone
 from pathlib import Path
 
@@ -88,6 +88,10 @@ class SourceImage:
     character_set: CharacterSet
     values: Mapping[str, bytes] = field(repr=False)
     """The identity attributes by keyword, as encoded in the source, without padding."""
+
+    def with_letters(self) -> "SourceImage":
+        """Return the same with a character set in which a document can be written in any language of this node."""
+        return replace(self, character_set=self.character_set.with_letters())
 
     def text(self, keyword: str) -> str:
         """Return an identity attribute as decoded text, whatever it holds; empty when the source lacks it."""

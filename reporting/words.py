@@ -1,26 +1,34 @@
 """The words of what is claimed: of a finding, of an image, and the headline of a study.
 
-They are written by rule from :mod:`reporting.claims`: the same findings give the same words in every document.
+They are written by rule from :mod:`reporting.claims`: the same findings give the same words in every document, in the
+language in force (:mod:`config.language.translation`).
 """
 
 from collections.abc import Sequence
 
+from config.language.numbers import decimal
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
 from inference.findings import Finding, MapKind, ScoreMap
 from reporting.claims import Claim, ClaimedFinding, S, claims_of, percent, shown_regions
 
-_WORDS = {Claim.PRESENT: "present", Claim.UNDETERMINED: "undetermined", Claim.ABSENT: "not found",
-          Claim.WITHHELD: "not stated", Claim.SCORED_ONLY: "scored only"}  # fmt: skip
-_GOOD_WORDS = {**_WORDS, Claim.PRESENT: "likely", Claim.ABSENT: "unlikely"}
+_WORDS = {
+    Claim.PRESENT: marked("present"), Claim.UNDETERMINED: marked("undetermined"), Claim.ABSENT: marked("not found"),
+    Claim.WITHHELD: marked("not stated"), Claim.SCORED_ONLY: marked("scored only"),
+}  # fmt: skip
+_GOOD_WORDS = {**_WORDS, Claim.PRESENT: marked("likely"), Claim.ABSENT: marked("unlikely")}
 _MAP_WORDS = {
-    MapKind.HEAT: "The stronger the colour, the likelier the model's detector finds the middle of such a region there",
+    MapKind.HEAT: marked(
+        "The stronger the colour, the likelier the model's detector finds the middle of such a region there"
+    ),
 }
 _MOST_NAMED = 3
 
-DISCLAIMER = "AI result, not verified by a radiologist, research use only"
+DISCLAIMER = marked("AI result, not verified by a radiologist, research use only")
 """How every headline begins: what it is."""
-NOTHING_STATED = "no finding is stated"
+NOTHING_STATED = marked("no finding is stated")
 """Of an image on which the package scores findings but may state none."""
-SCORED_ONLY = "Nothing is said of any other finding"
+SCORED_ONLY = marked("Nothing is said of any other finding")
 """Stands in every text on an image some of whose findings are scored only."""
 
 
@@ -28,23 +36,33 @@ def map_words(score_map: ScoreMap) -> tuple[str, ...]:
     """Return what a score map is and how well such maps point, sentences without their full stops."""
     pointing = score_map.pointing
     if pointing is None:
-        return (_MAP_WORDS[score_map.kind],)
-    right, constant = (f"{100 * share:.0f}\N{NO-BREAK SPACE}%" for share in (pointing.right, pointing.constant))
-    measured = (
-        f"The strongest place lay inside a radiologist's box on {right} of {pointing.images} images, "
-        f"the best constant point on {constant}"
+        return (_(_MAP_WORDS[score_map.kind]),)
+    right, constant = (f"{100 * share:.0f}" for share in (pointing.right, pointing.constant))
+    measured = _(
+        "The strongest place lay inside a radiologist's box on %(right)s\N{NO-BREAK SPACE}%% of %(images)s images, "
+        "the best constant point on %(constant)s\N{NO-BREAK SPACE}%%"
     )
-    return _MAP_WORDS[score_map.kind], measured
+    return _(_MAP_WORDS[score_map.kind]), measured % {"right": right, "images": pointing.images, "constant": constant}
+
+
+def finding_name(finding: Finding) -> str:
+    """Return what a finding is called: the meaning of its code; a name that no catalogue has as the package has it."""
+    return _(finding.code.meaning)
+
+
+def score_words(finding: Finding) -> str:
+    """Return a finding's score with its percent sign."""
+    return _("%(score)s %%") % {"score": decimal(percent(finding))}
 
 
 def claim_words(claim: Claim, *, abnormal: bool) -> str:
     """Return a claim in words; good news is likely or unlikely rather than present or not found."""
-    return (_WORDS if abnormal else _GOOD_WORDS)[claim]
+    return _((_WORDS if abnormal else _GOOD_WORDS)[claim])
 
 
 def right_calls(right: int, calls: int) -> str:
     """Return how often such calls were right, such as ``7 of 10 such calls were right``; never rounded up."""
-    return f"{10 * right // calls} of 10 such calls were right" if calls else ""
+    return _("%(right)s of 10 such calls were right") % {"right": 10 * right // calls} if calls else ""
 
 
 def right_words(entry: ClaimedFinding[Finding]) -> str:
@@ -66,17 +84,22 @@ def gist(claims: Sequence[ClaimedFinding[S]], names: Sequence[str]) -> str:
     called = list(zip(claims, names, strict=True))
     stated = [(entry, name) for entry, name in called if entry.stated]
     if not stated:
-        return NOTHING_STATED
+        return _(NOTHING_STATED)
     parts = []
     for claim in (Claim.PRESENT, Claim.UNDETERMINED):
         found = [name for entry, name in stated if entry.found and entry.claim is claim]
-        parts += [f"{_few(found)} {claim_words(claim, abnormal=True)}"] if found else []
+        parts += [_said(_few(found), claim_words(claim, abnormal=True))] if found else []
     absent = [name for entry, name in stated if entry.absent]
     if not parts and absent:
-        parts.append(f"{_few(absent)} not found")
+        parts.append(_said(_few(absent), claim_words(Claim.ABSENT, abnormal=True)))
     good = [name for entry, name in stated if not entry.finding.abnormal and entry.claim is Claim.PRESENT]
-    parts += [f"{name} {claim_words(Claim.PRESENT, abnormal=False)}" for name in good]
-    return "; ".join(parts) or NOTHING_STATED
+    parts += [_said(name, claim_words(Claim.PRESENT, abnormal=False)) for name in good]
+    return "; ".join(parts) or _(NOTHING_STATED)
+
+
+def _said(name: str, claim: str) -> str:
+    """Return a finding's name with its claim; a translation may part them, as ``Opacity: present``."""
+    return _("%(finding)s %(claim)s") % {"finding": name, "claim": claim}
 
 
 def capitalised(phrase: str) -> str:
@@ -85,26 +108,27 @@ def capitalised(phrase: str) -> str:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} findings"
+    return ", ".join(names) if len(names) <= _MOST_NAMED else _("%(count)s findings") % {"count": len(names)}
 
 
 def headline(claims: Sequence[ClaimedFinding[Finding]]) -> str:
     """Return the one headline of a study: what it is, then what is stated, without a full stop."""
-    return f"{DISCLAIMER}: {gist(claims, [entry.finding.code.meaning for entry in claims])}"
+    return f"{_(DISCLAIMER)}: {gist(claims, [finding_name(entry.finding) for entry in claims])}"
 
 
 def sentence(entry: ClaimedFinding[Finding]) -> str:
     """Return one stated finding in words: claim, number, regions, how often such calls were right, and its note."""
     finding = entry.finding
     words = claim_words(entry.claim, abnormal=finding.abnormal)
+    name = finding_name(finding)
     if entry.claim is Claim.WITHHELD:
-        return f"{finding.code.meaning}: {words} beside a finding that is present"
+        return _("%(finding)s: not stated beside a finding that is present") % {"finding": name}
     if not entry.claimed:
-        return f"{finding.code.meaning}: {words}"
-    text = f"{finding.code.meaning}: {words} ({percent(finding)} %)"
+        return f"{name}: {words}"
+    text = f"{name}: {words} ({score_words(finding)})"
     regions = len(shown_regions(entry))
     if regions:
-        text += f", {regions} region{'s' if regions > 1 else ''} marked"
+        text += ", " + ngettext("%(num)s region marked", "%(num)s regions marked", regions) % {"num": regions}
     if right_words(entry):
         text += f"; {right_words(entry)}"
     return f"{text}. {note(entry)}" if note(entry) else text
@@ -112,7 +136,7 @@ def sentence(entry: ClaimedFinding[Finding]) -> str:
 
 def note(entry: ClaimedFinding[Finding]) -> str:
     """Return the finding's note without its full stop where the finding is claimed, else nothing."""
-    return entry.finding.note.strip().rstrip(".") if entry.claimed else ""
+    return _(entry.finding.note).strip().rstrip(".") if entry.claimed else ""
 
 
 def summary(findings: Sequence[Finding]) -> list[str]:
@@ -123,8 +147,8 @@ def summary(findings: Sequence[Finding]) -> list[str]:
     """
     claims = claims_of(findings)
     lines = [sentence(entry) for entry in claims if entry.stated and not entry.absent]
-    absent = [entry.finding.code.meaning for entry in claims if entry.absent]
-    lines += [f"Not found: {', '.join(absent)}"] if absent else []
+    absent = [finding_name(entry.finding) for entry in claims if entry.absent]
+    lines += [_("Not found: %(findings)s") % {"findings": ", ".join(absent)}] if absent else []
     if all(entry.stated for entry in claims):
         return lines
-    return [*lines, SCORED_ONLY if lines else capitalised(NOTHING_STATED)]
+    return [*lines, _(SCORED_ONLY) if lines else capitalised(_(NOTHING_STATED))]

@@ -17,7 +17,7 @@ from inference.findings import Box, Code, Finding, MapKind, ModelIdentity, Opera
 from inference.pixels import Picture
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import describe
-from training.catalogue import CATALOGUE
+from training.recipe.catalogue import CATALOGUE
 
 ROWS, COLUMNS = 400, 320
 MODEL = ModelIdentity("opacity", "1.0.0", "0123456789abcdef" * 4, "litert 2.1.0 cpu")

@@ -44,8 +44,8 @@ ROOMS = ("config.", "console.", "cxrnode.", "dicom_node.", "inference.", "report
 
 
 LONGEST_FIRST = (
-    "test_recipes_served.py", "test_kill.py", "test_fit_trunk.py", "test_fit_pictures.py", "test_again.py",
-    "test_curve.py", "test_run.py", "test_whole_way.py", "test_demo.py", "test_production.py",
+    "test_recipes_served.py", "test_kill.py", "test_frozen_trunk.py", "test_end_to_end.py", "test_retrain_on_all.py",
+    "test_learning_curve.py", "test_train.py", "test_whole_way.py", "test_demo.py", "test_production.py",
 )  # fmt: skip
 
 

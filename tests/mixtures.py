@@ -20,7 +20,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from dicom_node.file_meta import file_meta
+from dicom_node.format.file_meta import file_meta
 
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 CR = "1.2.840.10008.5.1.4.1.1.1"

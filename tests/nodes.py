@@ -18,7 +18,7 @@ from config.errors import CxrnodeError
 from config.load import load_settings
 from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
-from dicom_node import send
+from dicom_node.storage_scu import send
 from tests.phantoms import phantom_dataset
 from tracking import audit, worklist
 from tracking.database import Database

@@ -13,9 +13,12 @@ from tracking.changes import study_changed
 from tracking.clock import to_datetime
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import report_key
-from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study
+from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study, Upload
 from tracking.patient import PatientIdentity
 from tracking.priorities import priority_of
+
+_WITHOUT_HEADER = frozenset({"PNG", "JPEG"})
+"""Kinds of files that say nothing of their image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class StoredInstance:
     modality: str
     sha256: str
     patient: PatientIdentity | None = None
+    is_wrapped: bool = False
+    """It was an uploaded PNG or JPEG, so that its header says nothing of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,18 @@ def instances_of(read: Session, study_uid: str, revision: int) -> list[StoredIns
 
 
 def _stored_instances(read: Session, *conditions: ColumnElement[bool]) -> list[StoredInstance]:
-    rows = read.scalars(select(Instance).where(*conditions).order_by(Instance.received_at, Instance.instance_uid))
+    rows = read.execute(
+        select(Instance, Upload.file_kind)
+        .outerjoin(Upload, Upload.study_uid == Instance.study_uid)
+        .where(*conditions)
+        .order_by(Instance.received_at, Instance.instance_uid)
+    )
     return [
         StoredInstance(
             row.instance_uid, row.series_uid, row.sop_class_uid, row.transfer_syntax_uid, row.path, row.modality,
-            row.sha256, conflicts.identity_of(row),
+            row.sha256, conflicts.identity_of(row), is_wrapped=file_kind in _WITHOUT_HEADER,
         )
-        for row in rows
+        for row, file_kind in rows
     ]  # fmt: skip
 
 

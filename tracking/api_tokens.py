@@ -28,6 +28,8 @@ class TokenHolder:
 
     identity: Identity
     scopes: frozenset[Scope]
+    token: str = ""
+    """Its number and purpose, as the audit log names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def add(
 def find(read: Session, token: str) -> TokenHolder | None:
     """Return who a token stands for, unless it was revoked, has expired, or its user is disabled."""
     row = read.execute(
-        select(User.name, User.role, ApiToken.scopes)
+        select(User.name, User.role, ApiToken.scopes, ApiToken.id, ApiToken.purpose)
         .join(ApiToken, ApiToken.user_id == User.id)
         .where(
             ApiToken.token_digest == digest(token),
@@ -78,7 +80,8 @@ def find(read: Session, token: str) -> TokenHolder | None:
     ).one_or_none()
     if row is None:
         return None
-    return TokenHolder(Identity(row.name, Role(row.role)), frozenset(map(Scope, row.scopes.split())))
+    scopes = frozenset(map(Scope, row.scopes.split()))
+    return TokenHolder(Identity(row.name, Role(row.role)), scopes, f"{row.id} {row.purpose}".strip())
 
 
 def every(read: Session) -> list[TokenSummary]:

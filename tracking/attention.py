@@ -27,7 +27,8 @@ class Attention:
 
     ``conflicts`` are studies whose images name two patients, ``decisions`` studies with corrected files that wait,
     ``work`` analyses and reports that stopped, ``documents`` studies with quarantined documents, ``deliveries`` studies
-    with deliveries that stopped, ``refusals`` kinds of refusals of the last :data:`REFUSAL_HOURS`.
+    with deliveries that stopped, ``refusals`` kinds of refusals of the last :data:`REFUSAL_HOURS`. ``certificates`` are
+    those of this node that expire soon; they are files, so whoever has the settings counts them.
     """
 
     conflicts: int = 0
@@ -36,6 +37,7 @@ class Attention:
     documents: int = 0
     deliveries: int = 0
     refusals: int = 0
+    certificates: int = 0
 
 
 def count_attention(read: Session) -> Attention:

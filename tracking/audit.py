@@ -21,6 +21,7 @@ from tracking.prepared import Prepared
 
 Detail = dict[str, str | int | float | bool | None]
 GENESIS = "0" * 64
+_MEANS = "audit-means"
 _PENDING = "audit_pending"
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
@@ -49,6 +50,9 @@ class AuditEventType(StrEnum):
     STUDY_REANALYSED = "study-reanalysed"
     STUDY_URGENT = "study-urgent"
     STUDY_DELETED = "study-deleted"
+    STUDY_UPLOADED = "study-uploaded"
+    UPLOAD_RELEASED = "upload-released"
+    POINTS_CHANGED = "points-changed"
     DESTINATION_PAUSED = "destination-paused"
     DESTINATION_RESUMED = "destination-resumed"
     RESULT_WITHHELD = "result-withheld"
@@ -118,7 +122,13 @@ def append(
     detail: Detail | None = None,
 ) -> None:
     """Note an event; it is written when, and only when, the transaction commits. No patient data in ``detail``."""
-    tx.info.setdefault(_PENDING, []).append((event, outcome, study_uid, detail or {}))
+    means: Detail = tx.info.get(_MEANS, {})
+    tx.info.setdefault(_PENDING, []).append((event, outcome, study_uid, {**(detail or {}), **means}))
+
+
+def add_means(tx: Session, means: Detail) -> None:
+    """Have every further line of this transaction say with what it was asked for, such as an API token."""
+    tx.info[_MEANS] = means
 
 
 _lock_head = Prepared(

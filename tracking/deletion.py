@@ -28,8 +28,10 @@ from tracking.models import (
     Instance,
     Job,
     Study,
+    Upload,
 )
 from tracking.standing_models import Standing, StatedFinding
+from tracking.upload_hold import is_held
 
 DELETABLE = ("delivered", "withdrawn", "not-analysed", "rejected")
 """Where a study may stand that is deleted: nothing of it waits for anything."""
@@ -53,6 +55,8 @@ class Stores:
 
 def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user: str) -> Deletion:
     """Delete a study that has nothing left to do: its rows, readers' answers among them, then its files.
+
+    An upload that was never sent is deleted as it is, unless something works on it at this moment.
 
     The files go last, before the transaction ends: after a death in between the study is on record still, and deleting
     it again ends what was begun. Should it be received once more, its revisions go on from where they were, so that no
@@ -81,7 +85,10 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         *(delivery_key(row.id) for row in deliveries),
     ]
     _require_decided(tx, study_uid)
-    _require_idle(tx, study_uid, keys)
+    if is_held(tx, study_uid):
+        _require_unclaimed(tx, study_uid, keys)
+    else:
+        _require_idle(tx, study_uid, keys)
     others = {kept.study_uid for kept in kept_aside} - {study_uid}
     document_paths = [document.path for document in documents]
     image_paths = [*(image.path for image in images), *(kept.path for kept in kept_aside)]
@@ -131,6 +138,7 @@ def _delete_rows(
         (Job, Job.key.in_(keys)),
         (StatedFinding, StatedFinding.study_uid == study_uid),
         (Standing, Standing.study_uid == study_uid),
+        (Upload, Upload.study_uid == study_uid),
     ):
         tx.execute(delete(table).where(condition).execution_options(synchronize_session=False))
     for number in tx.scalars(analyses.order_by(Analysis.id.desc())).all():  # a later one points to an earlier one
@@ -158,6 +166,14 @@ def _require_decided(tx: Session, study_uid: str) -> None:
             f"`cxrnode study reject --kept-aside` it first; `cxrnode study {study_uid}` shows it"
         )
     raise ActionRefused(msg)
+
+
+def _require_unclaimed(tx: Session, study_uid: str, keys: list[str]) -> None:
+    """Refuse to delete while a service works on the study."""
+    claimed = (Job.state == "open", Job.worker.is_not(None), Job.visible_at > now_ms())
+    if tx.scalar(select(Job.key).where(Job.key.in_(keys), *claimed).limit(1)) is not None:
+        msg = f"study {study_uid} is being worked on: try again in some seconds"
+        raise ActionRefused(msg)
 
 
 def _require_idle(tx: Session, study_uid: str, keys: list[str]) -> None:

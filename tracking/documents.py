@@ -30,6 +30,7 @@ from tracking.document_kinds import CAPTURE, REPORT
 from tracking.keys import delivery_key
 from tracking.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
 from tracking.priorities import priority_of
+from tracking.upload_hold import is_held
 
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""
@@ -66,8 +67,8 @@ def record_documents(
 
     ``carried`` are documents of earlier analyses that stand for this one, too, with the image that each shows.
     Building again is harmless: a document is known by its UID, and stays what it was unless it was quarantined.
-    Quarantined documents are not routed. Nothing is recorded of a study that is in conflict by now, or of instances
-    that were rejected or replaced since.
+    Quarantined documents are not routed, nor are those of an upload that was not released. Nothing is recorded of a
+    study that is in conflict by now, or of instances that were rejected or replaced since.
     """
     study_uid, revision = tx.execute(
         select(Analysis.study_uid, Analysis.revision).where(Analysis.id == analysis_id)
@@ -82,6 +83,8 @@ def record_documents(
         _carry(tx, analysis_id, document_uid, instance_uid)
     priority = priority_of(tx, study_uid, revision)
     blocked = {document.uid for document in documents if document.quarantined is not None}
+    if is_held(tx, study_uid):
+        routes = ()
     for document_uid, destination in routes:
         if document_uid not in blocked:
             document_id = tx.scalars(select(Document.id).where(Document.uid == document_uid)).one()

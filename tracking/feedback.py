@@ -160,6 +160,7 @@ class AnsweredFinding:
     abnormal: bool
     regions: int = 0
     """How many regions it marks: those at or above a point, of a finding that is stated and claimed."""
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +279,7 @@ def answered_images(read: Session, which: FeedbackFilter) -> list[AnsweredImage]
 def _findings(read: Session, answer: RecordedAnswer) -> tuple[AnsweredFinding, ...]:
     """Return the findings of the result that an answer is about, on its image."""
     rows = read.execute(
-        select(Finding.label, Finding.code_meaning, Finding.level, Finding.abnormal, Finding.detail)
+        select(Finding.label, Finding.code_meaning, Finding.level, Finding.abnormal, Finding.detail, Finding.score)
         .join(Analysis, Finding.analysis_id == Analysis.id)
         .where(
             Analysis.study_uid == answer.study_uid,
@@ -289,11 +290,11 @@ def _findings(read: Session, answer: RecordedAnswer) -> tuple[AnsweredFinding, .
         .order_by(Finding.id)
     )
     findings = []
-    for label, name, level, abnormal, detail in rows:
+    for label, name, level, abnormal, detail, score in rows:
         claimed = level != _BELOW_BOTH_POINTS
         boxes = detail.get("boxes", ()) if claimed and detail.get("stated") is True else ()
         regions = sum(box.get("level") != _BELOW_BOTH_POINTS for box in boxes)
-        findings.append(AnsweredFinding(label, name, claimed, abnormal, regions))
+        findings.append(AnsweredFinding(label, name, claimed, abnormal, regions, score))
     return tuple(findings)
 
 

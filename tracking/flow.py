@@ -71,7 +71,7 @@ class FlowCell:
 
 
 def count_flow(read: Session, spans: Sequence[Span]) -> list[FlowCell]:
-    """Count the studies of each span by calling system; cells without a study are left out.
+    """Count the received studies of each span by calling system; cells without a study are left out, uploads too.
 
     Raises
     ------
@@ -89,7 +89,9 @@ def count_flow(read: Session, spans: Sequence[Span]) -> list[FlowCell]:
     ).subquery("asked")
     rows = read.execute(
         select(asked.c.span, Standing.calling_ae, Standing.status, func.count())
-        .join(Standing, (Standing.received_at >= asked.c.start) & (Standing.received_at < asked.c.end))
+        .join(
+            Standing, (Standing.received_at >= asked.c.start) & (Standing.received_at < asked.c.end) & ~Standing.upload
+        )
         .group_by(asked.c.span, Standing.calling_ae, Standing.status)
     )
     found: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
@@ -115,7 +117,7 @@ def reasons_not_analysed(read: Session, span: Span) -> dict[str, int]:
     studies = (
         select(Standing.analysis_id)
         .where(Standing.status == "not-analysed")
-        .where(Standing.received_at >= _ms(span.start), Standing.received_at < _ms(span.end))
+        .where(Standing.received_at >= _ms(span.start), Standing.received_at < _ms(span.end), ~Standing.upload)
         .order_by(Standing.received_at.desc())
         .limit(NEWEST)
         .subquery("studies")

@@ -1,7 +1,8 @@
 """Holdings: what the node has as DICOM objects, received images and its own documents, for whoever queries it.
 
 Left out is what nobody should look at as if it stood: images that were rejected, documents that failed their check or
-that a later analysis or a decision made void, and studies whose images name two patients or of which no image stands.
+that a later analysis or a decision made void, studies whose images name two patients or of which no image stands, and
+uploads, which leave only where their owner sends them.
 """
 
 import re
@@ -17,6 +18,7 @@ from tracking.documents import documents_of, held_by
 from tracking.instances import StudyHeader, header_of
 from tracking.models import Analysis, Document, Instance, Study
 from tracking.standing_models import Standing
+from tracking.upload_hold import RECEIVED
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 """The transfer syntax of every document."""
@@ -74,7 +76,9 @@ def find_held_studies(read: Session, match: StudyMatch, *, limit: int, offset: i
     query = (
         select(Study)
         .join(Standing, Standing.study_uid == Study.study_uid)
-        .where(Study.conflict_since.is_(None), _images_that_stand().exists(), *_conditions(match))
+        .where(
+            Study.conflict_since.is_(None), Study.kind == RECEIVED, _images_that_stand().exists(), *_conditions(match)
+        )
         .order_by(Standing.study_date.desc(), Standing.study_uid.desc())
         .limit(limit)
         .offset(offset)
@@ -83,9 +87,9 @@ def find_held_studies(read: Session, match: StudyMatch, *, limit: int, offset: i
 
 
 def held_study(read: Session, study_uid: str) -> HeldStudy | None:
-    """Return what is held of a study; None where no image of it stands, or its images name two patients."""
+    """Return what is held of a study; None for an upload, or where no image stands or the images name two patients."""
     study = read.get(Study, study_uid)
-    if study is None or study.conflict_since is not None:
+    if study is None or study.conflict_since is not None or study.kind != RECEIVED:
         return None
     held = _held(read, [study])[0]
     return held if held.instances else None

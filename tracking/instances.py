@@ -19,6 +19,7 @@ from tracking.clock import now_ms, to_milliseconds
 from tracking.keys import analysis_key, examination_key
 from tracking.models import Conflict, DeletedStudy, Instance, Job, Study
 from tracking.prepared import Prepared
+from tracking.upload_hold import RECEIVED
 
 LONGEST_SETTLE_MS = 60_000
 """A study that never falls quiet is analysed after this long all the same, or after the quiet it needs if longer."""
@@ -116,7 +117,7 @@ def _build_insert_study(dialect: str) -> Executable:
     header: dict[str, Any] = {name: bindparam(name) for name in HEADER_COLUMNS}
     statement: Executable = (
         queue.insert_of(dialect)(Study)
-        .values(**header, revision=1, valid_from=1, urgent=False)
+        .values(**header, revision=1, valid_from=1, urgent=False, kind=RECEIVED)
         .on_conflict_do_nothing(index_elements=["study_uid"])
         .returning(Study.study_uid)
     )

@@ -34,7 +34,7 @@ class Measures:
     refusals: dict[tuple[str, str], int]
     """By kind and reason."""
     studies: dict[str, int]
-    """By status."""
+    """Received ones, by status."""
     paused: frozenset[str] = frozenset()
     """Destinations that somebody has paused."""
 
@@ -58,7 +58,7 @@ def measure(read: Session) -> Measures:
     refused = read.execute(
         select(Refusal.kind, Refusal.reason, func.sum(Refusal.count)).group_by(Refusal.kind, Refusal.reason)
     )
-    studies = read.execute(select(Standing.status, func.count()).group_by(Standing.status))
+    studies = read.execute(select(Standing.status, func.count()).where(~Standing.upload).group_by(Standing.status))
     return Measures(
         waiting=tuple(
             Waiting(queue, destination or "", count, max(0, now - oldest) / 1000)

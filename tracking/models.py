@@ -73,6 +73,8 @@ class Study(Base):
     ``withdrawn`` is the revision that began when the result was withdrawn, for ``withdrawn_reason``
     (:class:`tracking.rejections.Reason`): results of earlier ones are taken back wherever they turn up. The study
     stands as withdrawn until a later revision begins.
+
+    ``kind`` is ``received``, or ``upload`` of what a user of the console brought (:class:`Upload`).
     """
 
     __tablename__ = "study"
@@ -90,6 +92,7 @@ class Study(Base):
     revision: Mapped[int] = mapped_column(default=1)
     valid_from: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    kind: Mapped[str] = mapped_column(String(8), default="received", server_default=text("'received'"))
     conflict_since: Mapped[int | None] = mapped_column(BigInteger)
     withdrawn: Mapped[int | None] = mapped_column()
     withdrawn_reason: Mapped[str | None] = mapped_column(String(16))
@@ -101,6 +104,22 @@ Index(
     "ix_study_in_conflict", Study.conflict_since, sqlite_where=Study.conflict_since.is_not(None),
     postgresql_where=Study.conflict_since.is_not(None),
 )  # fmt: skip
+
+
+class Upload(Base):
+    """A study that a user of the console uploaded: one file. ``file_kind`` is PNG, JPEG or DICOM.
+
+    ``owner`` is the user's name. Nothing of it leaves until ``released_at``, when its owner or an administrator had it
+    sent.
+    """
+
+    __tablename__ = "upload"
+
+    study_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_uid), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    file_kind: Mapped[str] = mapped_column(String(8))
+    uploaded_at: Mapped[int] = mapped_column(BigInteger, default=now_ms(), index=True)
+    released_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Instance(Described, Base):
@@ -364,6 +383,20 @@ class Breaker(Base):
     paused_until: Mapped[int] = mapped_column(BigInteger, default=0)
     held_since: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class SitePoint(Base):
+    """The site's own operating points of one finding of a package; see :mod:`tracking.site_points`."""
+
+    __tablename__ = "site_point"
+
+    package: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sensitive: Mapped[float] = mapped_column(Float)
+    specific: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(8))
+    changed_by: Mapped[str] = mapped_column(String(64))
+    changed_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 
 
 class TakenReportClass(Base):

@@ -7,6 +7,7 @@ from tracking import search_forms
 from tracking.models import Analysis, Finding, Study
 from tracking.patient import PatientIdentity, contradictions, plain
 from tracking.standing_models import Standing
+from tracking.upload_hold import RECEIVED
 
 _CANDIDATES = 50
 """Earlier studies of a patient that are looked at; more of them without a result in a row is not to be expected."""
@@ -16,7 +17,8 @@ def prior_study(read: Session, study_uid: str) -> str | None:
     """Return the Study Instance UID of the prior study, or None where there is none.
 
     The patient is the same where Patient ID and issuer are equal, both of them in full, and nothing else that both
-    studies say contradicts it: another patient's image beside this one is worse than none. Earlier goes by Study Date
+    studies say contradicts it: another patient's image beside this one is worse than none. An upload is nobody's prior
+    study, as only its own header says whose it is. Earlier goes by Study Date
     and Study Time; a study without a date is compared by its arrival.
     """
     study = read.get(Study, study_uid)
@@ -39,6 +41,7 @@ def prior_study(read: Session, study_uid: str) -> str | None:
             Standing.patient_id == search_forms.identifier(study.patient_id),
             and_(Standing.study_date != "", earlier) if day else arrived,
             Study.study_uid != study_uid,
+            Study.kind == RECEIVED,
             Study.conflict_since.is_(None),
             has_result,
         )

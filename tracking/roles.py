@@ -21,8 +21,10 @@ class Scope(StrEnum):
 
     READ = "read"
     """Read over `/api/v1`, and have a file analysed there."""
-    WRITE = "write"
-    """Act over `/api/v1`."""
+    ACT = "act"
+    """Act on studies and destinations over `/api/v1`."""
+    FEEDBACK = "feedback"
+    """Answer to findings over `/api/v1`."""
     DICOMWEB = "dicomweb"
     """Query and retrieve over DICOMweb."""
     STORE = "store"

@@ -35,6 +35,7 @@ from tracking.prepared import Prepared
 from tracking.standing_models import Standing, StatedFinding
 from tracking.summaries import FindingSummary, StudySummary
 from tracking.summarise import AT_ONCE, StudyRecord, study_records
+from tracking.upload_hold import RECEIVED, UPLOAD
 from tracking.worst_news import worst_news
 
 Columns = dict[str, Any]
@@ -145,6 +146,7 @@ def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
         "accession_number": search_forms.identifier(header.accession_number),
         "calling_ae": record.calling_ae,
         "urgent": record.urgent,
+        "upload": summary.kind == UPLOAD,
         "revision": summary.revision,
         "analysis_id": record.analysis_id,
         "model": summary.model,
@@ -251,6 +253,7 @@ def _build_bare_study(_: str) -> Executable:
         Study.revision == 1,
         Study.valid_from == 1,
         Study.conflict_since.is_(None),
+        Study.kind == RECEIVED,
         ~exists().where(Analysis.study_uid == Study.study_uid),
         ~exists().where(Job.key == bindparam("job_key"), Job.state == "stopped"),
         ~exists().where(Instance.study_uid == Study.study_uid, kept_aside),

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,6 +35,7 @@ class Standing(Base):
     accession_number: Mapped[str] = mapped_column(Text)
     calling_ae: Mapped[str] = mapped_column(AETitle)
     urgent: Mapped[bool]
+    upload: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int]
     analysis_id: Mapped[int | None] = mapped_column(BigId)
     model: Mapped[str | None] = mapped_column(String(130))
@@ -53,10 +55,10 @@ Index(None, Standing.calling_ae, Standing.received_at, Standing.study_uid)
 for _order in ("received_at", "study_date"):
     Index(
         f"ix_standing_by_{_order}", getattr(Standing, _order), Standing.study_uid, Standing.status, Standing.calling_ae,
-        Standing.urgent, Standing.patient_id, Standing.patient_name, Standing.accession_number,
+        Standing.urgent, Standing.patient_id, Standing.patient_name, Standing.accession_number, Standing.upload,
     ).ddl_if("sqlite")  # fmt: skip
 Index(
-    None, Standing.received_at, Standing.study_uid, postgresql_include=["status", "calling_ae"]
+    None, Standing.received_at, Standing.study_uid, postgresql_include=["status", "calling_ae", "upload"]
 ).ddl_if("postgresql")  # fmt: skip  # the flow is counted from the index alone
 Index(None, Standing.study_date, Standing.study_uid).ddl_if("postgresql")
 Index(None, Standing.status, Standing.received_at, Standing.study_uid).ddl_if("postgresql")

@@ -21,6 +21,7 @@ from tracking.instances import StudyHeader
 from tracking.models import Analysis, Document, Finding, Study
 from tracking.summaries import InstanceSummary, StudySummary
 from tracking.summarise import marks_of
+from tracking.uploads import UploadSummary, upload_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class StudyPage:
     summary: StudySummary
     images: tuple[InstanceSummary, ...]
     analyses: tuple[AnalysisDetail, ...]
+    upload: UploadSummary | None = None
+    """Whose it is and until when it is kept; None for a study that was received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
         analyses=tuple(
             _analysis(read, analysis, void=conflicts.is_void(study, analysis.revision)) for analysis in analyses
         ),
+        upload=upload_of(read, study_uid),
     )
 
 

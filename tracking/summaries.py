@@ -163,6 +163,8 @@ class StudySummary:
     patients: tuple[StatedPatient, ...] = ()
     kept_aside: tuple[KeptAside, ...] = ()
     remarks: tuple[RemarkSummary, ...] = ()
+    kind: str = "received"
+    """``upload`` for what a user of the console brought."""
 
 
 @dataclass(frozen=True, slots=True)

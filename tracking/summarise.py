@@ -37,6 +37,7 @@ from tracking.summaries import (
     RetrySummary,
     StudySummary,
 )
+from tracking.upload_hold import UPLOAD
 
 AT_ONCE = 200
 """Studies a statement is asked about at most: databases bound the number of its parameters."""
@@ -166,7 +167,9 @@ class _Reading:
         rejected = sum(image.rejected is not None for image in images)
         in_conflict = study.conflict_since is not None
         stage = _stage(analysis, study.revision, findings, documents, deliveries)
-        if stage == "delivered" and study.study_uid in self.being_reported:
+        if stage == "delivered" and (
+            study.study_uid in self.being_reported or (study.kind == UPLOAD and not deliveries)
+        ):
             stage = "reported"
         aside = self.aside.get(study.study_uid, ())
         stage = "waiting" if aside and not images else stage
@@ -195,6 +198,7 @@ class _Reading:
             patients=conflicts.stated_patients(self.read, study.study_uid) if in_conflict else (),
             kept_aside=aside,
             remarks=remarks,
+            kind=study.kind,
         )
 
 

@@ -140,13 +140,13 @@ def score_distributions(read: Session, span: Span) -> list[ScoreDistribution]:
 
 
 def _newest(span: Span) -> Subquery:
-    """Choose the newest studies of a span that have a result which stands."""
+    """Choose the newest received studies of a span that have a result which stands."""
     start, end = (to_milliseconds(moment.timestamp()) for moment in (span.start, span.end))
     return (
         select(Standing.received_at, Standing.status, Standing.calling_ae, Standing.analysis_id)
         .where(
             Standing.received_at >= start, Standing.received_at < end, Standing.analysis_id.is_not(None),
-            Standing.status.in_(_WITH_A_RESULT),
+            Standing.status.in_(_WITH_A_RESULT), ~Standing.upload,
         )
         .order_by(Standing.received_at.desc())
         .limit(NEWEST)

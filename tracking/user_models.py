@@ -10,9 +10,14 @@ UserName = String(64)
 
 
 class User(Base):
-    """A person who may log in. ``password_hash`` is an Argon2id hash in the PHC format (RFC 9106)."""
+    """A person who may log in, with a password or as a person of an OpenID provider.
+
+    ``password_hash`` is an Argon2id hash in the PHC format (RFC 9106); empty for a person of a provider, whom
+    ``issuer`` and ``subject`` name (OpenID Connect Core 2: ``iss`` and ``sub`` together are the one lasting name).
+    """
 
     __tablename__ = "console_user"
+    __table_args__ = (Index(None, "issuer", "subject", unique=True),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     name: Mapped[str] = mapped_column(UserName, unique=True)
@@ -24,6 +29,8 @@ class User(Base):
     password_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     disabled_at: Mapped[int | None] = mapped_column(BigInteger)
     last_login_at: Mapped[int | None] = mapped_column(BigInteger)
+    issuer: Mapped[str | None] = mapped_column(String(255))
+    subject: Mapped[str | None] = mapped_column(String(255))
 
 
 class UserSession(Base):

@@ -17,6 +17,8 @@ from tracking.roles import Role
 from tracking.user_models import User, UserSession
 
 LONGEST_NAME = 64
+LONGEST_SUBJECT = 255
+"""OpenID Connect Core 2: ``sub`` has at most 255 ASCII characters."""
 FIRST_NAME = "admin"
 _MARKS_IN_NAMES = frozenset("._-@")
 
@@ -37,10 +39,13 @@ class Actor:
 
     name: str
     address: str = ""
+    token: str = ""
+    """The API token with which a program acts for them."""
 
     def detail(self) -> audit.Detail:
         """Return what the audit log says of them."""
-        return {"user": self.name, "address": self.address} if self.address else {"user": self.name}
+        more = {"address": self.address, "token": self.token}
+        return {"user": self.name, **{name: value for name, value in more.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class UserSummary:
     created_at: datetime
     password_at: datetime
     last_login_at: datetime | None
+    issuer: str | None = None
+    """The OpenID provider that this user logs in with; None for a user with a password."""
 
 
 def folded(name: str) -> str:
@@ -72,7 +79,7 @@ def check_name(name: str) -> str:
         It is empty, too long, or has other characters than letters, digits and ``. _ - @``.
     """
     kept = folded(name)
-    if not _is_name(kept):
+    if not is_name(kept):
         msg = f"a user name has 1 to {LONGEST_NAME} letters, digits and . _ - @, and begins with a letter or digit"
         raise ActionRefused(msg)
     return kept
@@ -98,11 +105,20 @@ def add(tx: Session, name: str, role: Role, password_hash: str, *, by: Actor, mu
 
 
 def set_password(tx: Session, name: str, password_hash: str, *, by: Actor, must_change: bool = False) -> User:
-    """Change a password, end the user's sessions and waiting time. Raises :class:`ActionRefused`: no such user."""
+    """Change a password, end the user's sessions and waiting time.
+
+    Raises
+    ------
+    ActionRefused
+        There is no such user, or it is a person of an OpenID provider, which keeps the password.
+    """
     user = named(tx, name)
+    if user.issuer is not None:
+        msg = f"{user.name} logs in with {user.issuer} and has no password here: it is changed there"
+        raise ActionRefused(msg)
     user.password_hash, user.must_change = password_hash, must_change
     user.password_at = tx.scalar(select(now_ms())) or 0
-    _end_sessions(tx, user)
+    end_sessions(tx, user)
     lockout.forget_user(tx, user.name)
     _note(tx, by, "password", user.name)
     return user
@@ -119,7 +135,7 @@ def set_role(tx: Session, name: str, role: Role, *, by: Actor) -> None:
 def disable(tx: Session, name: str, *, by: Actor) -> None:
     """Keep a user out and end their sessions at once. Raises :class:`ActionRefused`: no such user."""
     user = named(tx, name)
-    _end_sessions(tx, user)
+    end_sessions(tx, user)
     if user.disabled_at is None:
         user.disabled_at = tx.scalar(select(now_ms()))
         _note(tx, by, "disabled", user.name)
@@ -133,10 +149,45 @@ def enable(tx: Session, name: str, *, by: Actor) -> None:
     _note(tx, by, "enabled", user.name)
 
 
+def link(tx: Session, name: str, issuer: str, subject: str, *, by: Actor) -> None:
+    """Make a user a person of an OpenID provider: the password ends, and so do the user's sessions.
+
+    Raises
+    ------
+    ActionRefused
+        There is no such user, or that person of the provider is another user already.
+    """
+    user = named(tx, name)
+    if not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
+        msg = f"the subject of a person is 1 to {LONGEST_SUBJECT} printable characters, the claim sub of the provider"
+        raise ActionRefused(msg)
+    other = of_person(tx, issuer, subject)
+    if other is not None and other.id != user.id:
+        msg = f"that person of {issuer} is the user {other.name} already"
+        raise ActionRefused(msg)
+    user.issuer, user.subject, user.password_hash, user.must_change = issuer, subject, "", False
+    end_sessions(tx, user)
+    lockout.forget_user(tx, user.name)
+    _note(tx, by, "openid", user.name, issuer=issuer)
+
+
+def add_person(tx: Session, name: str, role: Role, issuer: str, subject: str, *, by: Actor) -> User:
+    """Add a person of an OpenID provider. Raises :class:`ActionRefused`: the name is none, or somebody has it."""
+    user = add(tx, name, role, "", by=by)
+    user.issuer, user.subject = issuer, subject
+    tx.flush()
+    return user
+
+
+def of_person(read: Session, issuer: str, subject: str) -> User | None:
+    """Return the user that a person of an OpenID provider is."""
+    return read.scalar(select(User).where(User.issuer == issuer, User.subject == subject))
+
+
 def find(read: Session, name: str) -> User | None:
     """Return the user of a name, in any spelling of it."""
     kept = folded(name)
-    return read.scalar(select(User).where(User.name == kept)) if _is_name(kept) else None
+    return read.scalar(select(User).where(User.name == kept)) if is_name(kept) else None
 
 
 def named(read: Session, name: str) -> User:
@@ -156,7 +207,7 @@ def every(read: Session) -> list[UserSummary]:
         UserSummary(
             row.name, Role(row.role), row.disabled_at is not None, row.must_change, waiting.get(row.name, 0),
             to_datetime(row.created_at), to_datetime(row.password_at),
-            None if row.last_login_at is None else to_datetime(row.last_login_at),
+            None if row.last_login_at is None else to_datetime(row.last_login_at), row.issuer,
         )
         for row in rows
     ]  # fmt: skip
@@ -184,12 +235,14 @@ def add_first_administrator(database: Database) -> str | None:
     return password
 
 
-def _is_name(kept: str) -> bool:
+def is_name(kept: str) -> bool:
+    """Say whether a folded text may name a user."""
     plain = all(character.isalnum() or character in _MARKS_IN_NAMES for character in kept)
     return plain and kept[:1].isalnum() and len(kept) <= LONGEST_NAME
 
 
-def _end_sessions(tx: Session, user: User) -> None:
+def end_sessions(tx: Session, user: User) -> None:
+    """End all sessions of a user at once."""
     tx.execute(delete(UserSession).where(UserSession.user_id == user.id))
 
 

@@ -33,7 +33,18 @@ from tracking import search_forms
 from tracking.clock import now_ms, to_datetime, to_milliseconds
 from tracking.distinct import distinct_values
 from tracking.instances import StudyHeader, header_of
-from tracking.models import Analysis, Breaker, CarriedDocument, Conflict, Delivery, Document, Instance, Job, Study
+from tracking.models import (
+    Analysis,
+    Breaker,
+    CarriedDocument,
+    Conflict,
+    Delivery,
+    Document,
+    Instance,
+    Job,
+    Study,
+    Upload,
+)
 from tracking.standing import Shown, read_shown
 from tracking.standing_models import Standing, StatedFinding
 from tracking.study_filter import ALL_STUDIES, Need, Order, StudyFilter
@@ -66,6 +77,8 @@ class WorklistRow:
     delivered: int
     retrying: bool
     shown: Shown
+    uploaded_by: str | None = None
+    """Of an upload whose it is; None for a study that was received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +113,10 @@ def find_studies(
     direction = keys.c.at.asc() if before else keys.c.at.desc()
     uid_direction = keys.c.study_uid.asc() if before else keys.c.study_uid.desc()
     found = read.execute(
-        select(keys.c.at, Standing, Study, _retrying())
+        select(keys.c.at, Standing, Study, _retrying(), Upload.owner)
         .join(Standing, Standing.study_uid == keys.c.study_uid)
         .join(Study, Study.study_uid == keys.c.study_uid)
+        .outerjoin(Upload, Upload.study_uid == keys.c.study_uid)
         .order_by(direction, uid_direction)
     ).all()
     more = len(found) > limit
@@ -316,7 +330,7 @@ def _retrying() -> ColumnElement[bool]:
     return or_(own, built.exists(), sending.where(Document.id.in_(carried)).exists(), notes.exists()).label("retrying")
 
 
-def _row(standing: Standing, study: Study, retrying: bool) -> WorklistRow:
+def _row(standing: Standing, study: Study, retrying: bool, uploaded_by: str | None) -> WorklistRow:
     return WorklistRow(
         header=header_of(study),
         status=standing.status,
@@ -330,4 +344,5 @@ def _row(standing: Standing, study: Study, retrying: bool) -> WorklistRow:
         delivered=standing.delivered,
         retrying=bool(retrying),
         shown=read_shown(standing.shown),
+        uploaded_by=uploaded_by,
     )

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.language.translation import Language, speaking
 from config.logs import get_logger
 from console.access import csrf, roles
+from console.access.cookies import language_cookie
 from console.access.headers import headers_of
 from console.access.roles import ROUTES, Routes, Rule
 from console.access.sessions import Sessions
@@ -47,13 +49,21 @@ class Refusal:
 
 
 class Gate:
-    """Stands before the pages: what it hands on has ``identity`` and ``csrf`` in ``request.state``."""
+    """Stands before the pages: what it hands on has ``identity``, ``csrf`` and ``token`` in ``request.state``.
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, show: ShowRefusal, routes: Routes = ROUTES) -> None:
+    Pages are made in the language that the browser has a cookie of, else in that of the site; interfaces for programs
+    answer in English.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, show: ShowRefusal, routes: Routes = ROUTES,
+        language: Language = Language.ENGLISH,
+    ) -> None:  # fmt: skip
         self._app = app
         self._sessions = sessions
         self._show = show
         self._routes = routes
+        self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -61,7 +71,15 @@ class Gate:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return  # no page speaks WebSocket
+        with speaking(self._language_of(scope)):
+            await self._answer(scope, receive, send)
 
+    def _language_of(self, scope: Scope) -> Language:
+        if is_for_programs(scope["path"]):
+            return Language.ENGLISH
+        return language_cookie.read(Headers(scope=scope).get("cookie", "")) or self._language
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -121,7 +139,7 @@ class Gate:
             return Refusal("an API token without the scope", _say(_NO_SCOPE, 403))
         if not roles.allows(rule, holder.identity.role):
             return Refusal("an API token without the role", _say(_NO_ROLE, 403))
-        _introduce(request, holder.identity, "")
+        _introduce(request, holder.identity, "", holder.token)
         return None
 
     def _ask_for_login(self, request: Request) -> Refusal:
@@ -201,8 +219,8 @@ def _bearer_token(headers: Headers) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _introduce(request: Request, identity: Identity, form_token: str) -> None:
-    request.state.identity, request.state.csrf = identity, form_token
+def _introduce(request: Request, identity: Identity, form_token: str, api_token: str = "") -> None:
+    request.state.identity, request.state.csrf, request.state.token = identity, form_token, api_token
 
 
 def _redirect(address: str) -> Response:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-WITHOUT_SCRIPT = frozenset({"/login", "/logout", "/password", "/health"})
+WITHOUT_SCRIPT = frozenset({"/login", "/login/openid", "/login/openid/done", "/logout", "/password", "/health"})
 """Where passwords are typed, or nothing is shown, no script runs at all."""
-_WITH_OWN_IMAGES = frozenset({"/analyse"})
-"""Shows images that came with the answer."""
 _POLICY = (
     "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -34,4 +32,4 @@ def headers_of(path: str) -> Mapping[str, str]:
     """Return the headers of an answer under a path."""
     if path in WITHOUT_SCRIPT:
         return HEADERS
-    return _WITH_SCRIPT_AND_IMAGES if path in _WITH_OWN_IMAGES or path.startswith("/study/") else _WITH_SCRIPT
+    return _WITH_SCRIPT_AND_IMAGES if path.startswith("/study/") else _WITH_SCRIPT

@@ -38,17 +38,21 @@ _RADIOLOGIST_READS = Rule(Role.RADIOLOGIST, Scope.READ)
 _ADMINISTRATOR_READS = Rule(Role.ADMINISTRATOR, Scope.READ)
 
 _ACTS = (
+    (_VIEWER, "/study/{uid}/", ("send", "discard")),  # of their own uploads alone
     (_RADIOLOGIST, "/study/{uid}/", ("resend", "withdraw", "reanalyse", "urgent", "retry")),
     (_ADMINISTRATOR, "/study/{uid}/", ("resolve", "reject", "accept", "decline", "delete")),
     (_ADMINISTRATOR, "/destinations/{name}/", ("pause", "resume", "retry")),
 )
-"""Acts, each with a page that says what will happen and a form that does it."""
+"""Acts, each with a page that says what will happen and a form that does it; over `/api/v1` with the same role."""
 
 ROUTES: Routes = {
     ("GET", "/health"): _ANYBODY,
     ("GET", "/static/{name}"): _ANYBODY,
+    ("GET", "/language"): _ANYBODY,
     ("GET", "/login"): _ANYBODY,
     ("POST", "/login"): _ANYBODY,
+    ("GET", "/login/openid"): _ANYBODY,
+    ("GET", "/login/openid/done"): _ANYBODY,
     ("POST", "/logout"): _OWN_LOGIN,
     ("GET", "/password"): _OWN_LOGIN,
     ("POST", "/password"): _OWN_LOGIN,
@@ -68,6 +72,11 @@ ROUTES: Routes = {
     ("GET", "/analyse"): _VIEWER,
     ("POST", "/analyse"): _VIEWER,
     ("GET", "/models"): _VIEWER,
+    ("GET", "/models/points"): _ADMINISTRATOR,
+    ("GET", "/models/points/{label}"): _ADMINISTRATOR,
+    ("POST", "/models/points/{label}"): _ADMINISTRATOR,
+    ("GET", "/models/points/{label}/effect"): _ADMINISTRATOR,
+    ("POST", "/models/points/{label}/reset"): _ADMINISTRATOR,
     ("GET", "/flow"): _RADIOLOGIST,
     ("GET", "/plots"): _RADIOLOGIST,
     ("GET", "/destinations"): _RADIOLOGIST,
@@ -105,7 +114,14 @@ ROUTES: Routes = {
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}"): _VIEWER_RETRIEVES,
     ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered"): _VIEWER_RETRIEVES,
+    ("GET", "/api/v1/studies/{uid}/answers"): _VIEWER_READS,
+    ("POST", "/api/v1/studies/{uid}/answers"): Rule(Role.RADIOLOGIST, Scope.FEEDBACK),
     **{(method, f"{under}{act}"): rule for rule, under, acts in _ACTS for act in acts for method in ("GET", "POST")},
+    **{
+        ("POST", f"/api/v1{under.replace('/study/', '/studies/')}{act}"): Rule(rule.role, Scope.ACT)
+        for rule, under, acts in _ACTS
+        for act in acts
+    },
 }
 """By method and path; GET stands for HEAD, too."""
 

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from console.api import analyse, description, node, studies
+from console.api import acts, analyse, answers, description, node, studies
 from console.site import Site
 
 
 def routers(site: Site) -> list[APIRouter]:
     """Return all routes of the interface, its description among them."""
-    described = [page.routes(site) for page in (studies, node, analyse)]
+    described = [page.routes(site) for page in (studies, node, analyse, answers, acts)]
     return [*described, description.routes(site, [route for router in described for route in router.routes])]

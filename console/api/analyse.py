@@ -9,11 +9,11 @@ from starlette.requests import ClientDisconnect
 
 from config.errors import CxrnodeError
 from config.logs import get_logger
-from console.answers import Busy
+from console.answers import Busy, UnknownModel
 from console.api import models
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
-from console.upload import SentFile, UploadRefused, read_files
+from console.upload import SentForm, UploadRefused, read_form
 from inference.findings import ModelIdentity
 from reporting.image_answer import answer_to_json
 from reporting.words import DISCLAIMER
@@ -31,7 +31,10 @@ _FORM: dict[str, Any] = {
                     "type": "object",
                     "required": ["file"],
                     "additionalProperties": False,
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "model": {"type": "string", "maxLength": 100, "description": "Name of an installed package."},
+                    },
                 }
             }
         },
@@ -57,13 +60,15 @@ class Analyse:
         """Say what the model finds on PNG, JPEG or DICOM files, sent as a form with one part for each."""
         try:
             with self._site.answers.admitted():
-                files = await read_files(request, self._site.settings.console, most_fields=0)
-                return await run_in_threadpool(self._answer, request, files)
+                form = await read_form(request, self._site.settings.console, most_fields=1)
+                return await run_in_threadpool(self._answer, request, form)
         except Busy:
             headers = {"Retry-After": str(_RETRY_SECONDS)}
             raise HTTPException(503, "Others are waiting for the model: try again in some seconds.", headers) from None
         except UploadRefused as refused:
             raise HTTPException(refused.status, str(refused)) from None
+        except UnknownModel:
+            raise HTTPException(400, "There is no model of this name; `GET /api/v1/models` lists them.") from None
         except CxrnodeError as error:
             log.error("model-not-opened", error=str(error))
             raise HTTPException(503, "The model cannot be asked; `cxrnode doctor` says why.") from None
@@ -72,14 +77,14 @@ class Analyse:
         finally:
             await request.close()  # and with it the temporary files
 
-    def _answer(self, request: Request, files: list[SentFile]) -> models.FileAnswers:
+    def _answer(self, request: Request, form: SentForm) -> models.FileAnswers:
         model: ModelIdentity | None = None
         answers = []
-        for sent in files:
+        for sent in form.files:
             if sent.size > self._site.settings.console.upload_bytes:
-                kind, analysis, seconds = None, self._site.answers.too_large_analysis(), 0.0
+                kind, analysis, seconds = None, self._site.answers.too_large(), 0.0
             else:
-                answer, model = self._site.answers.analyse(sent.file.file.read())
+                answer, model = self._site.answers.analyse(sent.file.file.read(), form.model)
                 kind, analysis, seconds = answer.kind, answer.analysis, answer.seconds
             values = answer_to_json(analysis)
             answers.append(models.AnsweredFile(file=sent.name, kind=kind, seconds=round(seconds, 3), **values))

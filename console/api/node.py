@@ -89,7 +89,7 @@ class Node:
         """List the installed model packages: what each may state, what it only scores, its card."""
         from inference.installed import installed_packages
 
-        packages = installed_packages(self._site.settings.inference)
+        packages = installed_packages(self._site.inference())
         return models.PackageList(packages=tuple(_package(entry) for entry in packages if entry.package is not None))
 
 

@@ -26,7 +26,7 @@ from tracking import audit
 from tracking.audit import AuditEventType
 
 if TYPE_CHECKING:
-    from dicom_node.deposit import Batch, Deposit, Deposited, Depository
+    from dicom_node.storage_scp.deposit import Batch, Deposit, Deposited, Depository
 
 log = get_logger(__name__)
 DICOM = "application/dicom"
@@ -53,7 +53,7 @@ class Storing:
 
     @cached_property
     def _depository(self) -> "Depository":
-        from dicom_node.deposit import Depository  # which tries every decoder
+        from dicom_node.storage_scp.deposit import Depository  # which tries every decoder
 
         return Depository(self._site.settings, self._site.database)
 

@@ -7,13 +7,15 @@ and reads what is shown when that has changed: once for each view, however many 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from config.language.translation import Language, language, speaking
 from config.logs import get_logger
 from console.live.bell import bell_lines
 from console.live.stream import Stream
@@ -47,7 +49,8 @@ class Frame:
     """What a view shows at a moment."""
 
     studies: Worklist
-    html: str
+    html: Mapping[Language, str]
+    """Its rows in each language that an open page shows them in."""
 
     def shows_the_same(self, other: "Frame | None") -> bool:
         """Say whether nothing but the time has changed."""
@@ -61,7 +64,10 @@ class Frame:
 class LiveReader:
     """Reads for all open pages of a console. The methods are for the event loop, unless they say otherwise."""
 
-    def __init__(self, database: Database, render: Render, limits: Limits) -> None:
+    def __init__(
+        self, database: Database, render: Render, limits: Limits, expiring: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._expiring = expiring
         self._database = database
         self._render = render
         self._limits = limits
@@ -72,25 +78,26 @@ class LiveReader:
         self._attention = Attention()
         self._attention_at = float("-inf")
         self._attention_lock = threading.Lock()
-        self._bells: dict[Role, str] = {}
+        self._bells: dict[tuple[Role, Language], str] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._state = "fresh"
 
     def open(self, user: str, role: Role, token: str, view: WorklistView | None) -> Stream | None:
-        """Return a stream for a page, or None where there are too many."""
+        """Return a stream for a page in the language in force, or None where there are too many."""
         own = [stream for stream in self._streams if stream.user == user]
         if len(own) >= MOST_OF_A_USER:
             own[0].put("state", {"now": "crowded"})  # so that its page does not come back at once
             self.leave(own[0])
         if self._closed or len(self._streams) >= MOST_STREAMS:
             return None
-        stream = Stream(user, role, token, view)
+        stream = Stream(user, role, token, view, language())
         stream.put("state", {"now": self._state})
-        if role in self._bells:
-            stream.put("bell", {"html": self._bells[role]})
-        if view in self._frames:
+        bell = self._bells.get((role, stream.language))
+        if bell is not None:
+            stream.put("bell", {"html": bell})
+        if view in self._frames and stream.language in self._frames[view].html:
             self._send_frame(stream, self._frames[view])
         self._streams.append(stream)
         if self._task is None or self._task.done():
@@ -115,31 +122,50 @@ class LiveReader:
         with self._attention_lock:
             if read and time.monotonic() - self._attention_at >= LOOK_SECONDS and not self._is_following:
                 with self._database.reading() as session:
-                    self._attention = count_attention(session)
+                    self._attention = self._count(session)
                 self._attention_at = time.monotonic()
             return self._attention
+
+    def _count(self, read: Session) -> Attention:
+        """Count what waits for a person, on record and among the certificates."""
+        return replace(count_attention(read), certificates=self._expiring())
 
     @property
     def _is_following(self) -> bool:
         return self._task is not None and not self._task.done() and self._state == "fresh" and self._seen is not None
 
-    def look(self, views: Collection[WorklistView]) -> dict[WorklistView, Frame]:
-        """Read what has changed, and what views show that are new; return the frames that differ. For a thread."""
+    def look(
+        self, views: Collection[WorklistView], languages: Collection[Language] = (Language.ENGLISH,)
+    ) -> dict[WorklistView, Frame]:
+        """Read what has changed, and what views show that are new; return the frames that differ. For a thread.
+
+        A frame has its rows in each of the languages.
+        """
         with self._database.reading() as read:
             number = audit.last_number(read)
             now = time.monotonic()
             changed = number != self._seen or now - self._read_at >= READ_AGAIN_SECONDS
-            attention = count_attention(read) if changed else self._attention
-            asked = [view for view in views if changed or view not in self._frames]
+            attention = self._count(read) if changed else self._attention
+            asked = [view for view in views if changed or not self._has(view, languages)]
             found = {view: find_rows(read, view) for view in asked}
         if changed:
             self._seen, self._read_at = number, now
         self._attention, self._attention_at = attention, now
         frames = {
-            view: Frame(studies, self._render("worklist_rows.html", **row_values(studies, view)))
+            view: Frame(studies, {spoken: self._rows(studies, view, spoken) for spoken in languages})
             for view, studies in found.items()
         }
-        return {view: frame for view, frame in frames.items() if not frame.shows_the_same(self._frames.get(view))}
+        return {
+            view: frame for view, frame in frames.items()
+            if not (self._has(view, languages) and frame.shows_the_same(self._frames[view]))
+        }  # fmt: skip
+
+    def _has(self, view: WorklistView, languages: Collection[Language]) -> bool:
+        return view in self._frames and self._frames[view].html.keys() >= set(languages)
+
+    def _rows(self, studies: Worklist, view: WorklistView, spoken: Language) -> str:
+        with speaking(spoken):
+            return self._render("worklist_rows.html", **row_values(studies, view))
 
     async def _follow(self) -> None:
         """Look and hand out, as long as a page is open."""
@@ -164,19 +190,22 @@ class LiveReader:
             self._checked_at = time.monotonic()
             await self._end_with_sessions()
         views = {stream.view for stream in self._streams if stream.view is not None}
-        frames = await run_in_threadpool(self.look, views)
+        languages = {stream.language for stream in self._streams}
+        frames = await run_in_threadpool(self.look, views, languages)
         self._frames = {view: frame for view, frame in self._frames.items() if view in views} | frames
-        bells = {role: self.bell(role, self._attention) for role in Role}
+        bells = {(role, spoken): self.bell(role, self._attention, spoken) for role in Role for spoken in languages}
         for stream in self._streams:
-            if bells[stream.role] != self._bells.get(stream.role):
-                stream.put("bell", {"html": bells[stream.role]})
+            bell = bells.get((stream.role, stream.language))
+            if bell is not None and bell != self._bells.get((stream.role, stream.language)):
+                stream.put("bell", {"html": bell})
             if stream.view in frames:
                 self._send_frame(stream, frames[stream.view])
         self._bells = bells
 
-    def bell(self, role: Role, attention: Attention) -> str:
-        """Return the bell of the pages of a role, from any thread."""
-        return self._render("bell.html", bell_lines=bell_lines(attention, role), bell_most=COUNTED_UP_TO)
+    def bell(self, role: Role, attention: Attention, spoken: Language) -> str:
+        """Return the bell of the pages of a role in a language, from any thread."""
+        with speaking(spoken):
+            return self._render("bell.html", bell_lines=bell_lines(attention, role), bell_most=COUNTED_UP_TO)
 
     async def _end_with_sessions(self) -> None:
         """End the streams of sessions that have ended, or whose user got another role: its page comes back with it."""
@@ -204,4 +233,4 @@ class LiveReader:
 
     @staticmethod
     def _send_frame(stream: Stream, frame: Frame) -> None:
-        stream.put("rows", {"html": frame.html})
+        stream.put("rows", {"html": frame.html[stream.language]})

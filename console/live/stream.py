@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from config.language.translation import Language
 from console.worklist_view import WorklistView
 from tracking.roles import Role
 
@@ -15,13 +16,16 @@ class Stream:
     All methods run on the event loop's thread.
     """
 
-    def __init__(self, user: str, role: Role, token: str, view: WorklistView | None) -> None:
+    def __init__(
+        self, user: str, role: Role, token: str, view: WorklistView | None, language: Language = Language.ENGLISH
+    ) -> None:
         self.user = user
         self.role = role
         self.token = token
         """The session that the page belongs to: the stream ends with it."""
         self.view = view
         """The rows that the page shows; None on every page but the worklist."""
+        self.language = language
         self.ended = False
         self._waiting: dict[str, str] = {}
         self._news = asyncio.Event()

@@ -14,11 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused, ConfirmationNeeded
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
 from console import words
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
 from tracking import (
     act_words,
+    audit,
     corrections,
     deletion,
     deliveries,
@@ -29,11 +32,12 @@ from tracking import (
     reanalysis,
     rejections,
     resending,
+    uploads,
     withdrawal,
 )
 from tracking.analyses import load_study
-from tracking.counted import count
 from tracking.reasons import Reason
+from tracking.users import Identity
 
 Fields = Mapping[str, str]
 
@@ -45,7 +49,14 @@ class Asked:
     site: Site
     subject: str
     fields: Fields
-    user: str
+    by: Identity
+    token: str = ""
+    """The API token with which a program asks for this user."""
+
+    @property
+    def user(self) -> str:
+        """Return the name of who asks."""
+        return self.by.name
 
     def field(self, name: str) -> str:
         """Return a field without blanks around it; empty where it was left out."""
@@ -79,7 +90,7 @@ def _told(asked: Asked) -> rejections.Told:
 def _withdraw(tx: Session, asked: Asked) -> str:
     reason = asked.field("reason")
     if reason not in set(Reason):
-        msg = "choose one of the reasons"
+        msg = _("choose one of the reasons")
         raise ActionRefused(msg)
     outcome = withdrawal.withdraw_study(
         tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=_told(asked), user=asked.user
@@ -92,14 +103,14 @@ def _reanalyse(tx: Session, asked: Asked) -> str:
 
 
 def _urgent(tx: Session, asked: Asked) -> str:
-    marked = priorities.mark_urgent(tx, asked.subject, user=asked.user)
-    return "urgent" if marked else "urgent already, nothing changed"
+    changed = priorities.mark_urgent(tx, asked.subject, user=asked.user)
+    return _("urgent") if changed else _("urgent already, nothing changed")
 
 
 def _retry(tx: Session, asked: Asked) -> str:
     started = deliveries.retry_deliveries(tx, study_uid=asked.subject, user=asked.user)
     started += maintenance.retry_study(tx, asked.subject, user=asked.user)
-    return f"{started} started again" if started else "nothing stopped or waits there"
+    return _("%(count)s started again") % {"count": started} if started else _("nothing stopped or waits there")
 
 
 def _resolve(tx: Session, asked: Asked) -> str:
@@ -108,16 +119,16 @@ def _resolve(tx: Session, asked: Asked) -> str:
         tx, asked.subject, asked.field("patient"), issuer, told=_told(asked), user=asked.user
     )
     if not outcome.changed:
-        return "resolved that way already, nothing changed"
-    kept, rejected = (count(len(images), "image") for images in (outcome.kept, outcome.rejected))
-    return f"{kept} of that patient will be analysed, {rejected} rejected"
+        return _("resolved that way already, nothing changed")
+    kept, rejected = (act_words.images(len(images)) for images in (outcome.kept, outcome.rejected))
+    return _("%(kept)s of that patient will be analysed, %(rejected)s rejected") % {"kept": kept, "rejected": rejected}
 
 
 def _reject(tx: Session, asked: Asked) -> str:
     rejected = corrections.reject_instance(
         tx, asked.subject, asked.field("instance"), told=_told(asked), user=asked.user
     )
-    return "image rejected" if rejected else "image rejected already, nothing changed"
+    return _("image rejected") if rejected else _("image rejected already, nothing changed")
 
 
 def _accept(tx: Session, asked: Asked) -> str:
@@ -127,8 +138,8 @@ def _accept(tx: Session, asked: Asked) -> str:
         other_patient=asked.field("other_patient") == "yes",
     )  # fmt: skip
     if not outcome.changed:
-        return "accepted already, nothing changed"
-    return "the other file stands now; the study will be analysed again"
+        return _("accepted already, nothing changed")
+    return _("the other file stands now; the study will be analysed again")
 
 
 def _decline(tx: Session, asked: Asked) -> str:
@@ -136,7 +147,9 @@ def _decline(tx: Session, asked: Asked) -> str:
     declined = corrections.dismiss_kept_aside(
         tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user
     )
-    return f"{count(declined, 'file')} declined" if declined else "nothing waits there, nothing changed"
+    if not declined:
+        return _("nothing waits there, nothing changed")
+    return ngettext("%(num)s file declined", "%(num)s files declined", declined) % {"num": declined}
 
 
 def _delete(tx: Session, asked: Asked) -> str:
@@ -146,65 +159,115 @@ def _delete(tx: Session, asked: Asked) -> str:
     return act_words.deleted(outcome)
 
 
+def _send_upload(tx: Session, asked: Asked) -> str:
+    names = _configured(asked.site)
+    released = uploads.release_upload(tx, asked.subject, by=asked.by, destinations=names)
+    return f"on the way to {', '.join(sorted(names))}" if released else "sent already, nothing changed"
+
+
+def _discard_upload(tx: Session, asked: Asked) -> str:
+    settings = asked.site.settings
+    stores = deletion.Stores(settings.instance_dir, settings.document_dir)
+    return act_words.deleted(uploads.discard_upload(tx, asked.subject, by=asked.by, stores=stores))
+
+
 STUDY_ACTS = (
     Act(
-        "resend", "Send again",
-        "The documents that hold for this study are sent once more, the same bytes under the same UIDs. Choose one "
-        "destination, or all that had them due.",
+        "send", marked("Send the upload"),
+        marked(
+        "The documents of this upload, the structured report, captures and messages, go to every destination that gets "
+        "those of received studies, and so do those of later results of it. The uploaded image itself is not sent: the "
+        "documents name it under UIDs of this node, which archives do not know, and carry the patient that the file "
+        "names, if it names one."
+        ),
+        (), _send_upload,
+    ),
+    Act(
+        "discard", marked("Delete the upload"),
+        marked(
+        "The uploaded image, its result, its documents and readers' answers are deleted here, with their files. What "
+        "was sent stays where it is, and the audit log keeps its lines. This cannot be undone."
+        ),
+        (), _discard_upload,
+    ),
+    Act(
+        "resend", marked("Send again"),
+        marked(
+            "The documents that hold for this study are sent once more, the same bytes under the same UIDs. "
+            "Choose one destination, or all that had them due."
+        ),
         ("destination",), _resend,
     ),
     Act(
-        "withdraw", "Withdraw the result",
-        "Nothing more of the result leaves. Archives get a note that names its documents as rejected, receivers of "
-        "messages a correction that deletes it. The study stands as withdrawn; this cannot be undone, but a new "
-        "analysis makes a new result.",
+        "withdraw", marked("Withdraw the result"),
+        marked(
+            "Nothing more of the result leaves. Archives get a note that names its documents as rejected, "
+            "receivers of messages a correction that deletes it. The study stands as withdrawn; this cannot "
+            "be undone, but a new analysis makes a new result."
+        ),
         ("reason", "why"), _withdraw,
     ),
     Act(
-        "reanalyse", "Analyse again",
-        "The images are analysed once more with the model of today, after all other work. The result of now stands "
-        "until the new one takes its place, in new documents that replace the old ones.",
+        "reanalyse", marked("Analyse again"),
+        marked(
+            "The images are analysed once more with the model of today, after all other work. The result of "
+            "now stands until the new one takes its place, in new documents that replace the old ones."
+        ),
         (), _reanalyse,
     ),
     Act(
-        "urgent", "Mark urgent",
-        "Analysis, documents and deliveries of this study come before those of others, now and for images that come "
-        "later.",
+        "urgent", marked("Mark urgent"),
+        marked(
+            "Analysis, documents and deliveries of this study come before those of others, now and for "
+            "images that come later."
+        ),
         (), _urgent,
     ),
     Act(
-        "retry", "Start again",
-        "What stopped, or waits after a failure, is tried again now. Mend the cause first.",
+        "retry", marked("Start again"),
+        marked(
+            "What stopped, or waits after a failure, is tried again now. Mend the cause first."
+        ),
         (), _retry,
     ),
     Act(
-        "resolve", "Say whose the study is",
-        "Images of this Patient ID stay and are analysed; all others are rejected: kept on disk, in no document. "
-        "Results from before are void.",
+        "resolve", marked("Say whose the study is"),
+        marked(
+            "Images of this Patient ID stay and are analysed; all others are rejected: kept on disk, in no "
+            "document. Results from before are void."
+        ),
         ("patient", "issuer"), _resolve,
     ),
     Act(
-        "reject", "Reject an image",
-        "The image is kept on disk, never analysed, and in no document. Results that it had a part in are void; the "
-        "images that stay are analysed again.",
+        "reject", marked("Reject an image"),
+        marked(
+            "The image is kept on disk, never analysed, and in no document. Results that it had a part in "
+            "are void; the images that stay are analysed again."
+        ),
         ("instance",), _reject,
     ),
     Act(
-        "accept", "Accept the corrected image",
-        "The file that came later takes the place of the one that stands. Results from before are void, and the study "
-        "is analysed again. The replaced file is kept.",
+        "accept", marked("Accept the corrected image"),
+        marked(
+            "The file that came later takes the place of the one that stands. Results from before are void, "
+            "and the study is analysed again. The replaced file is kept."
+        ),
         ("instance", "sha256", "other_patient"), _accept,
     ),
     Act(
-        "decline", "Decline the corrected image",
-        "The image that stands stays, with its results. The file that came later is kept on disk, and nobody is asked "
-        "about it any more.",
+        "decline", marked("Decline the corrected image"),
+        marked(
+            "The image that stands stays, with its results. The file that came later is kept on disk, and "
+            "nobody is asked about it any more."
+        ),
         ("instance", "sha256"), _decline,
     ),
     Act(
-        "delete", "Delete the study",
-        "Images, results and documents of this study are deleted here, with their files. What destinations have stays "
-        "there, and the audit log keeps its lines. This cannot be undone.",
+        "delete", marked("Delete the study"),
+        marked(
+            "Images, results and documents of this study are deleted here, with their files. What "
+            "destinations have stays there, and the audit log keeps its lines. This cannot be undone."
+        ),
         ("why",), _delete,
     ),
 )  # fmt: skip
@@ -213,26 +276,42 @@ STUDY_ACTS = (
 def _pause(tx: Session, asked: Asked) -> str:
     names = _configured(asked.site)
     paused = pauses.pause_destination(tx, asked.subject, configured=names, user=asked.user)
-    return "paused" if paused else "paused already, nothing changed"
+    return _("paused") if paused else _("paused already, nothing changed")
 
 
 def _resume(tx: Session, asked: Asked) -> str:
     names = _configured(asked.site)
     resumed = pauses.resume_destination(tx, asked.subject, configured=names, user=asked.user)
-    return "resumed" if resumed else "not paused, nothing changed"
+    return _("resumed") if resumed else _("not paused, nothing changed")
 
 
 def _retry_destination(tx: Session, asked: Asked) -> str:
     started = deliveries.retry_deliveries(tx, destination=asked.subject, user=asked.user)
-    return f"{count(started, 'delivery', 'deliveries')} started again"
+    return ngettext("%(num)s delivery started again", "%(num)s deliveries started again", started) % {"num": started}
 
 
 DESTINATION_ACTS = (
-    Act("pause", "Pause the destination", "Nothing is sent there until somebody resumes it; what is due waits, however "
-        "long.", (), _pause),
-    Act("resume", "Resume the destination", "What waits is sent again, with its patience renewed.", (), _resume),
-    Act("retry", "Start again what stopped", "Everything that stopped or waits for this destination is tried again "
-        "now. Mend the cause first.", (), _retry_destination),
+    Act(
+        "pause", marked("Pause the destination"),
+        marked(
+            "Nothing is sent there until somebody resumes it; what is due waits, however long."
+        ),
+        (), _pause,
+    ),
+    Act(
+        "resume", marked("Resume the destination"),
+        marked(
+            "What waits is sent again, with its patience renewed."
+        ),
+        (), _resume,
+    ),
+    Act(
+        "retry", marked("Start again what stopped"),
+        marked(
+            "Everything that stopped or waits for this destination is tried again now. Mend the cause first."
+        ),
+        (), _retry_destination,
+    ),
 )  # fmt: skip
 
 
@@ -270,15 +349,15 @@ class StudyAct:
     def _do(self, request: Request, uid: str, fields: Fields) -> HTMLResponse:
         if uid != words.printable(uid):
             raise HTTPException(404)
-        asked = Asked(self._site, uid, fields, request.state.identity.name)
+        asked = Asked(self._site, uid, fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
             return self._refuse(request, uid, fields, str(refused))
-        back = None if self._act.name == "delete" else f"/study/{uid}"
-        return _show_done(self._site, request, self._act, f"Study {uid}", answer, back or "/")
+        back = None if self._act.name in {"delete", "discard"} else f"/study/{uid}"
+        return _show_done(self._site, request, self._act, _("Study %(uid)s") % {"uid": uid}, answer, back or "/")
 
     def _refuse(self, request: Request, uid: str, fields: Fields, problem: str) -> HTMLResponse:
         """Say why nothing was changed; the page names the patient, so that who looks is noted."""
@@ -314,12 +393,14 @@ class DestinationAct:
         return await run_in_threadpool(self._do, request, name, fields)
 
     def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
-        asked = Asked(self._site, words.printable(name), fields, request.state.identity.name)
+        asked = Asked(self._site, words.printable(name), fields, request.state.identity)
         try:
-            answer = _perform(self._act, asked)
+            answer = perform(self._act, asked)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
-        return _show_done(self._site, request, self._act, f"Destination {name}", answer, "/destinations")
+        return _show_done(
+            self._site, request, self._act, _("Destination %(name)s") % {"name": name}, answer, "/destinations"
+        )
 
     def _show(self, request: Request, name: str, *, problem: str = "", code: int = 200) -> HTMLResponse:
         with self._site.database.reading() as read:
@@ -332,8 +413,17 @@ class DestinationAct:
         )  # fmt: skip
 
 
-def _perform(act: Act, asked: Asked) -> str:
+def perform(act: Act, asked: Asked) -> str:
+    """Do an act, and say what came of it; of a program, every audit line names the token, too.
+
+    Raises
+    ------
+    ActionRefused
+        It cannot be done as things stand; nothing was changed.
+    """
     with asked.site.database.transaction() as tx:
+        if asked.token:
+            audit.add_means(tx, {"how": "api", "token": asked.token})
         return act.perform(tx, asked)
 
 

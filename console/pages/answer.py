@@ -14,7 +14,7 @@ from console.access.visitor import address_of
 from console.answering import AnswerForm, Panel
 from console.forms import read_fields
 from console.refusal_log import refusal_log
-from console.site import POST_PAGE, Site
+from console.site import POST_PAGE, Site, actor_of
 from tracking import feedback, queries, study_page
 from tracking.analyses import StoredAnalysis
 from tracking.users import Actor, Identity
@@ -58,6 +58,32 @@ def study_answers(site: Site, request: Request, uid: str, analysis: StoredAnalys
     )
 
 
+def answered_analysis(site: Site, uid: str) -> StoredAnalysis:
+    """Return the analysis of a study that holds; without one there is nothing to answer, which is 404."""
+    if uid != words.printable(uid):
+        raise HTTPException(404)
+    with site.database.reading() as read:
+        analysis = study_page.standing_analysis(read, uid)
+    if analysis is None:
+        raise HTTPException(404)
+    return analysis
+
+
+def record(site: Site, analysis: StoredAnalysis, form: AnswerForm, analysis_id: str, by: Actor) -> int | None:
+    """Record an answer; return its number, or None where it stands already.
+
+    Raises
+    ------
+    ActionRefused
+        It is to another analysis than the one that holds, or is no answer to what that says.
+    """
+    if analysis_id != str(analysis.id):
+        raise ActionRefused("the study was analysed again since this page was shown: open it again")
+    given = answering.given_answer(analysis, form, radiographs.sizes_of(site.settings, analysis))
+    with site.database.transaction() as tx:
+        return feedback.record_answer(tx, given, by=by)
+
+
 class AnswerPage:
     """Takes an answer."""
 
@@ -80,19 +106,9 @@ class AnswerPage:
         return await run_in_threadpool(self._record, request, uid, form, fields.get("analysis", ""), part)
 
     def _record(self, request: Request, uid: str, form: AnswerForm, analysis_id: str, part: bool) -> Response:
-        if uid != words.printable(uid):
-            raise HTTPException(404)
-        with self._site.database.reading() as read:
-            analysis = study_page.standing_analysis(read, uid)
-        if analysis is None:
-            raise HTTPException(404)
+        analysis = answered_analysis(self._site, uid)
         try:
-            if analysis_id != str(analysis.id):
-                raise ActionRefused("the study was analysed again since this page was shown: open it again")
-            given = answering.given_answer(analysis, form, radiographs.sizes_of(self._site.settings, analysis))
-            actor = Actor(request.state.identity.name, address_of(request.scope))
-            with self._site.database.transaction() as tx:
-                feedback.record_answer(tx, given, by=actor)
+            record(self._site, analysis, form, analysis_id, actor_of(request))
         except ActionRefused as error:
             return self._refused(request, uid, str(error), part)
         if part:

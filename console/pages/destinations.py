@@ -9,7 +9,9 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from config.certificates import expiries
 from config.errors import CxrnodeError
+from config.language.translation import gettext as _
 from config.settings import Destination
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
@@ -51,7 +53,7 @@ class _Pages:
         if destination is None:
             raise HTTPException(404)
         if not self._turns.acquire(blocking=False):
-            return self._page(request, 503, asked=name, failed=True, answer="others are being asked: try again")
+            return self._page(request, 503, asked=name, failed=True, answer=_("others are being asked: try again"))
         try:
             answer, failed = _ask(destination, self._site.settings.node.ae_title)
         finally:
@@ -84,6 +86,7 @@ class _Pages:
                 "depth": queue.depth(read),
                 "held": pauses.paused_destinations(read),
                 "now": to_datetime(read.scalar(select(now_ms())) or 0),
+                "certificates": list(expiries(self._site.settings)),
                 "reports": {entry.name: report_words(entry, taken) for entry in self._configured.values()},
             }
 

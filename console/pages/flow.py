@@ -10,15 +10,18 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from config.language.translation import marked
 from console import charts, spans
 from console.site import READ_PAGE, Site
 from tracking.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed, total
 
 Word = Annotated[str, Query(max_length=64)]
 GAPS = (
-    ("received", "wait for their analysis"), ("not-analysed", "not analysed"), ("conflict", "with two patients"),
-    ("waiting", "wait for a decision"), ("rejected", "rejected"), ("attention", "stopped, need a person"),
-    ("withdrawn", "withdrawn"), ("analysed", "wait for their report"), ("reported", "being delivered"),
+    ("received", marked("wait for their analysis")), ("not-analysed", marked("not analysed")),
+    ("conflict", marked("with two patients")), ("waiting", marked("wait for a decision")),
+    ("rejected", marked("rejected")), ("attention", marked("stopped, need a person")),
+    ("withdrawn", marked("withdrawn")), ("analysed", marked("wait for their report")),
+    ("reported", marked("being delivered")),
 )  # fmt: skip
 """Statuses in which a study has not arrived, in the order of its way."""
 

@@ -6,9 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from config.errors import ActionRefused
+from config.errors import ActionRefused, PeerUnavailable, RefusedByPeer
+from config.language.translation import gettext as _
+from config.language.translation import marked, ngettext
+from config.logs import get_logger
 from console.access.gate import CHALLENGE, LOGIN_PAGE, PASSWORD_PAGE, return_address
 from console.access.visitor import address_of
 from console.forms import read_fields
@@ -18,11 +22,13 @@ from tracking import logins, passwords, users
 from tracking.logins import LoggedIn, LoginRefused
 from tracking.users import Identity
 
+log = get_logger(__name__)
 _COMPARED_AT_ONCE = 2
 """Each comparison of a password needs 64 MiB and a processor."""
 _MOST_WAITING = 16
 _RETRY_SECONDS = 5
-_WRONG = "User or password is wrong."
+_WRONG = marked("User or password is wrong.")
+_KEPT_ELSEWHERE = marked("You log in with an OpenID provider, which keeps your password: change it there.")
 
 
 def routes(site: Site) -> APIRouter:
@@ -45,6 +51,7 @@ class LoginPages:
     """The pages of a login."""
 
     def __init__(self, site: Site) -> None:
+        self._site = site
         self._database = site.database
         self._sessions = site.sessions
         self._show = site.show
@@ -70,11 +77,15 @@ class LoginPages:
                 self._database, fields.get("user", ""), fields.get("password", ""),
                 address=address_of(request.scope), limits=self._sessions.limits,
                 replaces=self._sessions.cookie.read(request.headers.get("cookie", "")),
+                administrators_only=self._administrators_only,
             )  # fmt: skip
         except Busy:
             return self._show_login(request, following, problem=_busy(request), code=503)
         if isinstance(result, LoginRefused):
             problem, code = _refused(request, result)
+            if result.elsewhere and self._site.openid is not None:
+                provider = self._site.openid.settings.name
+                problem = f"Passwords are for administrators of this node alone: log in with {provider}."
             return self._show_login(request, following, problem=problem, code=code, wait=result.wait_seconds)
         return self._go_on(result, PASSWORD_PAGE if result.identity.must_change else following)
 
@@ -83,19 +94,54 @@ class LoginPages:
         token = self._sessions.cookie.read(request.headers.get("cookie", ""))
         with self._database.transaction() as tx:
             logins.log_out(tx, token, request.state.identity, address_of(request.scope))
-        answer = RedirectResponse(LOGIN_PAGE, 303)
+            at_provider = self._is_of_provider(tx, request)
+        answer = self._log_out_there(request) if at_provider else None
+        answer = answer or RedirectResponse(LOGIN_PAGE, 303)
         self._sessions.cookie.remove(answer)
         return answer
 
+    def _log_out_there(self, request: Request) -> Response | None:
+        """Return a page that goes on to the provider's own logout, if it offers one and answers.
+
+        A page and no redirect, as Content-Security-Policy's ``form-action`` binds the redirects of a form, too.
+        """
+        if self._site.openid is None:
+            return None
+        try:
+            address = self._site.openid.logout_address()
+        except (PeerUnavailable, RefusedByPeer) as error:
+            log.warning("openid-logout-not-known", error=str(error))
+            return None
+        if address is None:
+            return None
+        request.state.identity = None
+        page = self._show(request, "openid_logout.html", address=address, provider=self._site.openid.settings.name)
+        page.headers["Refresh"] = f"0; url={address}"
+        return page
+
+    def _has_no_password(self, request: Request) -> bool:
+        with self._database.reading() as read:
+            return self._is_of_provider(read, request)
+
+    def _is_of_provider(self, read: Session, request: Request) -> bool:
+        user = users.find(read, request.state.identity.name)
+        return user is not None and user.issuer is not None
+
+    @property
+    def _administrators_only(self) -> bool:
+        return self._site.settings.console.local_login == "administrators"
+
     def password_form(self, request: Request) -> HTMLResponse:
-        """Show the form that changes the own password."""
-        return self._show_password(request)
+        """Show the form that changes the own password; a person of an OpenID provider has none here."""
+        return self._show_password(request, problem=_KEPT_ELSEWHERE if self._has_no_password(request) else "")
 
     async def change_password(self, request: Request) -> Response:
         """Change the own password; all other sessions of the user end."""
         fields = await read_fields(request)
+        if await run_in_threadpool(self._has_no_password, request):
+            return self._show_password(request, problem=_KEPT_ELSEWHERE, code=422)
         if fields.get("new", "") != fields.get("again", ""):
-            return self._show_password(request, problem="The two new passwords differ.", code=422)
+            return self._show_password(request, problem=_("The two new passwords differ."), code=422)
         identity: Identity = request.state.identity
         try:
             result = await self._in_turn(
@@ -133,7 +179,8 @@ class LoginPages:
         self, request: Request, following: str, *, problem: str = "", code: int = 200, wait: int = 0,
         no_users: bool = False,
     ) -> Response:  # fmt: skip
-        values = {"problem": problem, "next": return_address(following), "no_users": no_users}
+        values: dict[str, Any] = {"problem": problem, "next": return_address(following), "no_users": no_users}
+        values |= {"openid": self._site.settings.console.openid, "administrators_only": self._administrators_only}
         page = self._show(request, "login.html", code, **values)
         if code == 401:
             page.headers.update(CHALLENGE)
@@ -147,7 +194,7 @@ class LoginPages:
 
 def _busy(request: Request) -> str:
     refusal_log.add("as many logins as can wait", address_of(request.scope))
-    return "Many are logging in at this moment: try again in some seconds."
+    return _("Many are logging in at this moment: try again in some seconds.")
 
 
 def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tuple[str, int]:
@@ -156,6 +203,10 @@ def _refused(request: Request, result: LoginRefused, wrong: str = _WRONG) -> tup
     if result.wait_seconds:
         refusal_log.add("a login too soon after failed ones", address)
         wait = result.wait_seconds
-        return f"Too many failed logins: try again in {wait} second{'' if wait == 1 else 's'}.", 429
+        words = ngettext(
+            "Too many failed logins: try again in %(num)s second.",
+            "Too many failed logins: try again in %(num)s seconds.", wait,
+        )  # fmt: skip
+        return words % {"num": wait}, 429
     refusal_log.add("wrong login", address)
-    return wrong, 401
+    return _(wrong), 401

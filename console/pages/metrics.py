@@ -2,10 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
-from cryptography import x509
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -13,11 +10,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from config.certificates import expiries
 from console.measured import Measured
 from console.site import READ, Site
 from tracking.measures import Measures, measure
-
-_DAY_SECONDS = 86400.0
 
 
 def routes(site: Site) -> APIRouter:
@@ -81,18 +77,8 @@ class NodeCollector(Collector):
 
     def _certificate(self) -> Metric:
         name, words = "cxrnode_certificate_days_left", "Until a TLS certificate of this node expires."
-        path = self._settings.console.tls_certificate
-        days = None if path is None else days_left(path)
-        return _gauge(name, words, [] if days is None else [(("console",), days)], ("use",))
-
-
-def days_left(path: Path, now: datetime | None = None) -> float | None:
-    """Return how many days the first certificate of a PEM file is valid yet; None where it cannot be read."""
-    try:
-        certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    except (OSError, ValueError, IndexError):
-        return None
-    return (certificate.not_valid_after_utc - (now or datetime.now(UTC))).total_seconds() / _DAY_SECONDS
+        days = [((entry.use,), left) for entry in expiries(self._settings) if (left := entry.days_left()) is not None]
+        return _gauge(name, words, days, ("use",))
 
 
 def _work(measures: Measures) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ def routes(site: Site) -> APIRouter:
     """Return the route of the models."""
 
     def show_models(request: Request) -> HTMLResponse:
-        packages = installed_packages(site.settings.inference)
+        packages = installed_packages(site.inference())
         cards = {entry.name: card_html(entry.card) for entry in packages}
         return site.show(request, "models.html", packages=packages, cards=cards)
 

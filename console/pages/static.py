@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).parents[1] / "static"
 _FILES = {
     "style.css": "text/css", "icon.svg": "image/svg+xml", "analyse.js": "text/javascript",
     "answer.js": "text/javascript", "viewer.js": "text/javascript", "live.js": "text/javascript",
-    "openseadragon.js": "text/javascript",
+    "openseadragon.js": "text/javascript", "points.js": "text/javascript",
 }  # fmt: skip
 _VENDORED = {"openseadragon.js": "vendor/openseadragon.min.js"}
 

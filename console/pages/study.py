@@ -60,6 +60,7 @@ class StudyPages:
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
             views=views[::-1], most=AUDIT_LINES, documents=documents, prior=prior,
             answers=study_answers(self._site, request, uid, standing),
+            upload_days=self._site.settings.console.upload_days,
         )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:

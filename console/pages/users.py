@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused
+from config.language.translation import gettext as _
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from tracking import api_tokens, passwords, users
@@ -65,7 +66,7 @@ class _Pages:
 
     def _apply(self, what: str, name: str, role: Role, one_time: str, by: Actor) -> None:
         if what in {"disable", "role", "password"} and users.folded(name) == by.name:
-            msg = "you cannot do this to yourself: another administrator can, or the command line"
+            msg = _("you cannot do this to yourself: another administrator can, or the command line")
             raise ActionRefused(msg)
         hashed = passwords.hash_password(one_time) if one_time else ""
         with self._site.database.transaction() as tx:

@@ -5,26 +5,26 @@
 const form = document.querySelector("form.upload");
 const input = form.querySelector("input[type=file]");
 const state = document.getElementById("upload-state");
-const hint = "Files can also be dropped anywhere on this page.";
+const said = form.dataset; // the words of the page's language
 const mostFiles = Number(form.dataset.mostFiles);
 const mostBytes = Number(form.dataset.mostBytes);
 
 function problemOf(files) {
-  if (files.length > mostFiles) return `${files.length} files: at most ${mostFiles} are taken at once.`;
+  if (files.length > mostFiles) return `${said.tooMany} ${mostFiles}.`;
   const large = [...files].filter((file) => file.size > mostBytes);
-  return large.length ? `Too large: ${large.map((file) => file.name).join(", ")}.` : "";
+  return large.length ? `${said.tooLarge} ${large.map((file) => file.name).join(", ")}.` : "";
 }
 
 function showChoice() {
   const problem = problemOf(input.files);
   input.setCustomValidity(problem);
-  state.textContent = problem || (input.files.length ? `${input.files.length} chosen` : hint);
+  state.textContent = problem || (input.files.length ? `${said.chosen} ${input.files.length}` : said.hint);
 }
 
 input.addEventListener("change", showChoice);
 form.addEventListener("submit", () => {
   form.querySelector("button").disabled = true;
-  state.textContent = "Analysing … the first answer takes some seconds longer.";
+  state.textContent = said.atWork;
 });
 window.addEventListener("pageshow", () => {
   form.querySelector("button").disabled = false;

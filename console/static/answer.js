@@ -4,7 +4,6 @@
 
 const KEYS_SETTING = "cxrnode-answer-keys";
 const ANSWER_KEYS = { a: "agree", d: "disagree", u: "unsure", z: "withdrawn" };
-const DONE = { corrected: "box corrected", added: "finding added", comment: "comment kept", withdrawn: "taken back" };
 const SIDES = ["x", "y", "width", "height"];
 
 // A box of a form, shown on the image while it is drawn or typed; its sides are pixels of the source image.
@@ -90,6 +89,7 @@ class BoxDrawing {
 class AnswerSection {
   constructor(section) {
     this.section = section;
+    this.words = section.dataset; // in the language of the page; those of what was done by the name of the answer
     this.holder = section.querySelector(".answer-panels");
     this.status = section.querySelector(".answer-status");
     this.current = null;
@@ -208,7 +208,7 @@ class AnswerSection {
     const row = this.chosen();
     const button = row.querySelector(`.choices button[value=${value}]`);
     if (!button) {
-      this.say("There is no answer of yours to take back.");
+      this.say(this.words.nothingBack);
       return;
     }
     this.send(button.form, button, value !== "withdrawn");
@@ -227,7 +227,7 @@ class AnswerSection {
     drawing.show();
     drawing.inputs[0].focus();
     drawing.start();
-    this.say("Draw the box on the image, or type its four sides. Escape ends drawing.");
+    this.say(this.words.draw);
   }
 
   open(form, field) {
@@ -245,7 +245,7 @@ class AnswerSection {
     const fields = new URLSearchParams(new FormData(form, button));
     const row = form.closest(".answer-row");
     const name = row ? `${row.querySelector(".what b").textContent}: ` : "";
-    const words = DONE[button.value] ?? button.textContent.trim().toLowerCase();
+    const words = this.words[button.value] ?? button.textContent.trim().toLowerCase();
     const held = document.activeElement === button ? pathTo(button) : null;
     const folded = form.closest("details.more")?.className;
     const panel = form.closest("[data-of]").dataset.of;
@@ -255,18 +255,18 @@ class AnswerSection {
     try {
       answer = await fetch(form.getAttribute("action"), { method: "POST", body: fields });
       if (!answer.ok) {
-        const told = answer.status === 409 ? await answer.text() : "the login may have ended; open this page again";
-        this.say(`Not recorded: ${told}`, true);
+        const told = answer.status === 409 ? await answer.text() : this.words.ended;
+        this.say(`${this.words.refused} ${told}`, true);
         return;
       }
       this.replace(await answer.text());
     } catch {
-      this.say("Not recorded: the node does not answer. Try again.", true);
+      this.say(this.words.silent, true);
       return;
     } finally {
       this.section.removeAttribute("aria-busy");
     }
-    this.say(`Recorded. ${name}${words}.`);
+    this.say(`${this.words.recorded} ${name}${words}.`);
     this.hold(held, folded, panel);
     if (onward) this.step(1);
   }

@@ -4,6 +4,7 @@
   "use strict";
 
   const QUIET_MS = 25000, TRY_AGAIN_MS = 30000;
+  const words = document.currentScript.dataset; // in the language of the page
   const list = document.getElementById("worklist");
   const status = document.getElementById("live");
   const address = list ? `/live?rows=1&${list.dataset.live.slice(1)}` : "/live";
@@ -11,7 +12,7 @@
 
   function say(live, why) {
     if (!status) return;
-    const text = live ? "live" : `not live${why ? `: ${why}` : ""}`;
+    const text = live ? words.live : `${words.off}${why ? `: ${why}` : ""}`;
     if (status.textContent !== text) status.textContent = text;
     status.classList.toggle("off", !live);
     status.hidden = false;
@@ -19,8 +20,8 @@
 
   function heard() {
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => { say(false, "the console does not answer"); again(); }, QUIET_MS);
-    say(!stale, "the database does not answer");
+    watchdog = setTimeout(() => { say(false, words.console); again(); }, QUIET_MS);
+    say(!stale, words.database);
   }
 
   function again() {
@@ -43,14 +44,14 @@
       const now = JSON.parse(event.data).now;
       stale = now === "stale";
       heard();
-      if (now === "crowded") { close(); say(false, "too many pages are open"); }
+      if (now === "crowded") { close(); say(false, words.crowded); }
     });
     source.addEventListener("beat", heard);
     source.addEventListener("rows", event => { heard(); if (list) replace(list, JSON.parse(event.data).html); });
     source.addEventListener("bell", event => { heard(); ring(JSON.parse(event.data).html); });
     source.addEventListener("error", () => {
       const gone = source.readyState === EventSource.CLOSED;
-      say(false, gone ? "reload the page" : "the console does not answer");
+      say(false, gone ? words.reload : words.console);
       if (gone) again();
     });
   }

@@ -67,7 +67,7 @@ class Viewer {
   }
 
   fail() {
-    this.film.textContent = "This image cannot be shown any more; the log of the console says why.";
+    this.film.textContent = this.figure.dataset.failed;
     this.film.classList.add("failed");
   }
 
@@ -102,7 +102,7 @@ class Viewer {
     const element = document.createElement("img");
     const size = this.seadragon.world.getItemAt(0).getContentSize();
     element.className = "score-map";
-    element.alt = `Score map of ${item.querySelector("label").textContent.trim()}`;
+    element.alt = `${this.figure.dataset.map} ${item.querySelector("label").textContent.trim()}`;
     element.dataset.address = item.dataset.map;
     this.seadragon.addOverlay({ element, location: new OpenSeadragon.Rect(0, 0, 1, size.y / size.x) });
     return element;
@@ -129,8 +129,9 @@ class Viewer {
       element.setAttribute("intercept", middle);
     }
     this.seadragon.drawer.canvas.style.filter = this.filter.css;
+    const { brightness, contrast } = this.figure.dataset;
     const changed = centre !== FIRST_WINDOW.centre || width !== FIRST_WINDOW.width;
-    this.output.textContent = changed ? `brightness ${percent(1 - centre)}, contrast ${(1 / width).toFixed(1)} ×` : "";
+    this.output.textContent = changed ? `${brightness} ${percent(1 - centre)}, ${contrast} ${oneDecimal(1 / width)} ×` : "";
   }
 
   changeWindow(centre, width) {
@@ -210,7 +211,13 @@ const KEYS = {
   ArrowDown: (viewer) => viewer.move(0, 0.1),
 };
 
+const LANGUAGE = document.documentElement.lang;
+
 function percent(share) { return `${Math.round(100 * share)} %`; }
+
+function oneDecimal(number) {
+  return number.toLocaleString(LANGUAGE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+}
 
 // OpenSeadragon would write a style sheet of one rule into the page, which the page's policy forbids. It writes none where
 // it finds one: an element of that name which is no style sheet of HTML.

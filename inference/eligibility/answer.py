@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from config.language.translation import marked
 from inference.findings import NotAnalysed, Remark
 
 
@@ -91,7 +92,7 @@ def taken_from_image(part: Doubt | None, view: Doubt | None) -> str:
     """Return the sentence that says which of body part and view the image settled, and what the header says of it."""
     doubts = {name: doubt for name, doubt in (("body part", part), ("view", view)) if doubt is not None}
     if len(doubts) == 2 and part is view is Doubt.SILENT:
-        return "Body part and view are taken from the image: the header states neither"
+        return marked("Body part and view are taken from the image: the header states neither")
     sentence = "; ".join(f"{name} is taken from the image: the header {_SAYS[doubt]}" for name, doubt in doubts.items())
     return sentence[:1].upper() + sentence[1:]
 

@@ -10,6 +10,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from config.language.translation import marked
 from inference.findings import NotAnalysed, Reason
 from inference.header import Header
 
@@ -52,14 +53,14 @@ def refusal_of(header: Header) -> NotAnalysed | None:
     if words is not None and not (header.modality == "SC" and uid in _RADIOGRAPHS):
         return NotAnalysed(Reason.MODALITY, f"it is {words}, not a radiograph")
     if uid == DigitalXRayImageStorageForProcessing or header.presentation_intent == "FOR PROCESSING":
-        because = "it is the raw image for processing; the processed image for presentation is needed"
+        because = marked("it is the raw image for processing; the processed image for presentation is needed")
         return NotAnalysed(Reason.SOP_CLASS, because)
     if uid in _RADIOGRAPHS or (uid in _CAPTURES and header.modality in _RADIOGRAPH_MODALITIES):
         return None
     if uid in _CAPTURES:
-        because = "it is a secondary capture that no radiography device made"
+        because = marked("it is a secondary capture that no radiography device made")
     elif uid.name != uid and uid.name.endswith("Storage"):
         because = f"it is a DICOM object of another kind ({uid.name.removesuffix(' Storage')}), not a radiograph"
     else:
-        because = "it is a DICOM object of a kind that is not known here"
+        because = marked("it is a DICOM object of a kind that is not known here")
     return NotAnalysed(Reason.SOP_CLASS, because)

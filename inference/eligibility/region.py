@@ -5,6 +5,7 @@ from functools import cache
 
 from pydicom.sr.codedict import codes
 
+from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility.answer import Doubt, Region, Sources, Statement, nearest
 from inference.eligibility.region_terms import CHEST, CHEST_CODES, REGION_TERMS, UNKNOWN
@@ -13,9 +14,9 @@ from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
 
 _DOUBTS = {
-    Doubt.SILENT: "nothing in its header says that it shows the chest (see inference.assume_chest)",
-    Doubt.UNRECOGNISED: "its Body Part Examined is no part that is known here, so it may not be the chest",
-    Doubt.CONTRADICTION: "its header contradicts itself on whether it shows the chest",
+    Doubt.SILENT: marked("nothing in its header says that it shows the chest (see inference.assume_chest)"),
+    Doubt.UNRECOGNISED: marked("its Body Part Examined is no part that is known here, so it may not be the chest"),
+    Doubt.CONTRADICTION: marked("its header contradicts itself on whether it shows the chest"),
 }
 _BODY_PART = "body part examined"
 

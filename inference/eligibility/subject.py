@@ -7,6 +7,7 @@ C.7.1.1 and CID 7454; Patient Breed Description (0010,2292).
 from collections.abc import Iterable
 from functools import lru_cache
 
+from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility.terms import is_placeholder, words
 from inference.findings import NotAnalysed, Reason
@@ -27,11 +28,13 @@ _HUMAN = {
 _PHANTOM_CODE = "706342009"
 _PHANTOM_WORDS = ("PHANTOM",)
 
-_QUALITY_CONTROL = NotAnalysed(Reason.SUBJECT, "it is a quality control image (Quality Control Image is YES)")
-_PHANTOM = NotAnalysed(Reason.SUBJECT, "it shows a phantom, not a patient")
-_ANIMAL = NotAnalysed(Reason.SUBJECT, "its Patient Species or Breed names an animal, and the model was made for humans")
+_QUALITY_CONTROL = NotAnalysed(Reason.SUBJECT, marked("it is a quality control image (Quality Control Image is YES)"))
+_PHANTOM = NotAnalysed(Reason.SUBJECT, marked("it shows a phantom, not a patient"))
+_ANIMAL = NotAnalysed(
+    Reason.SUBJECT, marked("its Patient Species or Breed names an animal, and the model was made for humans")
+)
 _TEST_PATIENT = NotAnalysed(
-    Reason.SUBJECT, "its Patient's Name or ID is that of a test patient (see inference.refuse_test_patients)"
+    Reason.SUBJECT, marked("its Patient's Name or ID is that of a test patient (see inference.refuse_test_patients)")
 )
 
 

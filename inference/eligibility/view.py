@@ -5,6 +5,7 @@ Codes and View Position describe the same image, so they count together: a later
 
 from collections.abc import Collection
 
+from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility import orientation
 from inference.eligibility.answer import Doubt, Sources, Statement, View, nearest
@@ -19,16 +20,16 @@ _MOST_SPECIFIC_FIRST = (View.SWIMMERS, View.DECUBITUS, View.LORDOTIC, View.OBLIQ
 _KINDS_OF_FRONTAL = (View.SWIMMERS, View.DECUBITUS, View.LORDOTIC, View.OBLIQUE)
 """Views that an AP or PA view may be when a second source looks closer; a lateral one contradicts it."""
 _REFUSALS = {
-    View.LATERAL: "it is a lateral view; the model reads frontal views",
-    View.OBLIQUE: "it is an oblique view; the model reads frontal views",
-    View.DECUBITUS: "it is a decubitus view; the model reads upright and supine frontal views",
-    View.LORDOTIC: "it is a lordotic or axial view of the apices; the model reads plain frontal views",
-    View.SWIMMERS: "it is a swimmer's view; the model reads frontal views",
+    View.LATERAL: marked("it is a lateral view; the model reads frontal views"),
+    View.OBLIQUE: marked("it is an oblique view; the model reads frontal views"),
+    View.DECUBITUS: marked("it is a decubitus view; the model reads upright and supine frontal views"),
+    View.LORDOTIC: marked("it is a lordotic or axial view of the apices; the model reads plain frontal views"),
+    View.SWIMMERS: marked("it is a swimmer's view; the model reads frontal views"),
 }
 _DOUBTS = {
-    Doubt.SILENT: "nothing in its header says whether it is a frontal view (see inference.assume_frontal)",
-    Doubt.UNRECOGNISED: "its View Position is no view that is known here, so it may not be a frontal one",
-    Doubt.CONTRADICTION: "its header contradicts itself on whether it is a frontal view",
+    Doubt.SILENT: marked("nothing in its header says whether it is a frontal view (see inference.assume_frontal)"),
+    Doubt.UNRECOGNISED: marked("its View Position is no view that is known here, so it may not be a frontal one"),
+    Doubt.CONTRADICTION: marked("its header contradicts itself on whether it is a frontal view"),
 }
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from config.language.translation import marked
 from inference.findings import Finding, Remark, RemarkKind
 
-UNLIKE = Remark(RemarkKind.UNLIKE_LEARNT, "Unlike the images the model learnt from")
+UNLIKE = Remark(RemarkKind.UNLIKE_LEARNT, marked("Unlike the images the model learnt from"))
 
 
 def restrict(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
+from config.language.translation import marked
 from inference.attributes import integer_of, items_of, number_of, numbers_of, text_of, values_of
 from inference.findings import Remark, RemarkKind
 from inference.pixels.layout import MONOCHROME1, PixelLayout, transfer_syntax
@@ -23,15 +24,17 @@ _JUDGED = 8
 """Of how many sampled pixels one is enough to judge a window by; percentiles of all take longer than the rest."""
 _AUTOMATIC_WINDOW = Remark(
     RemarkKind.AUTOMATIC_WINDOW,
-    "The stored window makes no readable image; an automatic window was used in its place",
+    marked("The stored window makes no readable image; an automatic window was used in its place"),
 )
 _NO_WIDTH = Remark(
     RemarkKind.AUTOMATIC_WINDOW,
-    "The stored window's width is zero, negative or too small; an automatic window was used in its place",
+    marked("The stored window's width is zero, negative or too small; an automatic window was used in its place"),
 )
 _ONE_IGNORED = Remark(
     RemarkKind.AUTOMATIC_WINDOW,
-    "A stored window has no usable width or makes no readable image and was ignored; another stored one was used",
+    marked(
+        "A stored window has no usable width or makes no readable image and was ignored; another stored one was used"
+    ),
 )
 
 
@@ -178,14 +181,15 @@ def display_table(
     find one where the data set has none that works.
     """
     modality = _to_modality(gray, stored.astype(np.float64))
-    padded = np.zeros(len(stored), np.bool_)
+    padded, inside = None, sample.reshape(-1)
     if gray.padding is not None:
         padded = (stored >= gray.padding[0]) & (stored <= gray.padding[1])
-    inside = sample[~padded[sample]]
+        inside = sample[~padded[sample]]
     shown, remarks = _to_display(gray, modality, stored, inside)
     if gray.inverted:
         shown = 1.0 - shown
-    shown[padded] = 0.0
+    if padded is not None:
+        shown[padded] = 0.0
     return shown.astype(np.float32), remarks
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from config.errors import UndecodablePixels
+from config.language.translation import marked
 from inference.findings import Remark, RemarkKind
 from inference.pixels.channels import LEAST_AGREEING, grey_of_rgb
 from inference.pixels.picture import Gray, Picture
@@ -24,9 +25,11 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L"})
 _GREY_MODES = frozenset({"1", "L"})
-_EXIF = Remark(RemarkKind.ORIENTATION_MENDED, "The image was turned as the orientation in its EXIF data says")
-_COLOUR = "it is a colour image, for its colour channels differ; export it in grey, without coloured marks"
-_TRANSPARENT = "parts of it are transparent, so that nothing says what they show; export it without transparency"
+_EXIF = Remark(RemarkKind.ORIENTATION_MENDED, marked("The image was turned as the orientation in its EXIF data says"))
+_COLOUR = marked("it is a colour image, for its colour channels differ; export it in grey, without coloured marks")
+_TRANSPARENT = marked(
+    "parts of it are transparent, so that nothing says what they show; export it without transparency"
+)
 
 
 class FileKind(StrEnum):

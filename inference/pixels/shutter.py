@@ -14,15 +14,13 @@ _LEAST_VISIBLE = 0.2
 def outside_shutter(dataset: Dataset, rows: int, columns: int) -> NDArray[np.bool_] | None:
     """Return which pixels every shutter hides, (rows, columns); None when there is no believable shutter."""
     shapes = {shape.upper() for shape in texts_of(dataset, "ShutterShape")}
-    visible = Image.new("1", (columns, rows), 1)
-    found = False
+    hidden: NDArray[np.bool_] | None = None
     for name, draw in (("RECTANGULAR", _rectangle), ("CIRCULAR", _circle), ("POLYGONAL", _polygon)):
         shape = draw(dataset, rows, columns) if name in shapes else None
         if shape is not None:
-            visible = Image.fromarray(np.asarray(visible) & np.asarray(shape))
-            found = True
-    hidden = ~np.asarray(visible)
-    if not found or hidden.mean() > 1.0 - _LEAST_VISIBLE:
+            outside = ~np.asarray(shape)
+            hidden = outside if hidden is None else hidden | outside
+    if hidden is None or hidden.mean() > 1.0 - _LEAST_VISIBLE:
         return None
     return hidden
 

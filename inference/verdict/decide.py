@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from config.language.translation import marked
 from inference.verdict.heads import CONTENTS, MISSING, TURNS, Content
 
 Turn = Literal[0, 90, 180, 270]
@@ -132,7 +133,7 @@ def refusal(verdict: Verdict, *, is_dicom: bool = True) -> str:
         case Kind.FRONTAL:
             return ""
         case Kind.LATERAL:
-            return "its image shows a lateral view; the model reads frontal views"
+            return marked("its image shows a lateral view; the model reads frontal views")
         case Kind.NEGATIVE:
             also = f", turned by {verdict.turned} degrees clockwise" if verdict.turned else ""
             cure = "mend its photometric interpretation and send it as a new image" if is_dicom else "invert it"
@@ -143,11 +144,13 @@ def refusal(verdict: Verdict, *, is_dicom: bool = True) -> str:
         case Kind.CUT:
             return f"its image does not show the whole chest: {_absent(verdict.missing)} missing"
         case Kind.EMPTY:
-            return "its image is nearly empty"
+            return marked("its image is nearly empty")
         case Kind.OTHER:
-            return "its image does not show a chest radiograph"
+            return marked("its image does not show a chest radiograph")
         case Kind.UNCLEAR:
-            return "its image is not surely an upright frontal chest radiograph (see inference.verdict_threshold)"
+            return marked(
+                "its image is not surely an upright frontal chest radiograph (see inference.verdict_threshold)"
+            )
 
 
 def _absent(missing: tuple[str, ...]) -> str:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from config.language.translation import marked
 from inference.eligibility import HeaderAnswer
 from inference.findings import Finding, NotAnalysed, Reason, Remark, RemarkKind
 from inference.pixels import Picture
 from inference.verdict.decide import Verdict, accepted, refusal
 from inference.verdict.mend import Mending
 
-_HEART = Remark(RemarkKind.MIRRORED, "The heart seems to lie on the right: the image may be stored mirrored")
+_HEART = Remark(RemarkKind.MIRRORED, marked("The heart seems to lie on the right: the image may be stored mirrored"))
 
 _STATED = "Its Patient Orientation says that the image is stored mirrored"
 _HEADER = Remark(RemarkKind.MIRRORED, f"{_STATED}: the patient's right is on the right of the stored image")

@@ -10,6 +10,8 @@ from enum import Enum
 
 from PIL import ImageDraw
 
+from config.language.numbers import decimal
+from config.language.translation import gettext as _
 from inference.findings import Finding
 from reporting.capture.drawing import (
     BLACK,
@@ -30,8 +32,17 @@ from reporting.capture.drawing import (
     wrap,
 )
 from reporting.capture.layout import Area, Layout
-from reporting.claims import Claim, ClaimedFinding, percent, percentages
-from reporting.words import SCORED_ONLY, capitalised, claim_words, gist, note, right_words
+from reporting.claims import Claim, ClaimedFinding, percentages
+from reporting.words import (
+    SCORED_ONLY,
+    capitalised,
+    claim_words,
+    finding_name,
+    gist,
+    note,
+    right_words,
+    score_words,
+)
 
 _COLUMN = 15
 """Least width of a column of rows, in text heights."""
@@ -109,7 +120,8 @@ class FindingsList:
             limit = last.bottom - round(self._layout.text * 1.4)
             places = [place for place in places if place.left < last.left or place.bottom <= limit]
             count = sum(block.findings for block in blocks[len(places) :])
-            words = shorten(f"and {count} more in the structured report", self._small, last.width)
+            more = _("and %(count)s more in the structured report") % {"count": count}
+            words = shorten(more, self._small, last.width)
             self._draw.text((last.left, last.bottom), words, font=self._small, fill=SOFT, anchor="lb")
         for block, place in zip(blocks, places, strict=False):
             block.draw(place)
@@ -139,7 +151,7 @@ class FindingsList:
     def _headline(self, area: Area, claims: list[ClaimedFinding[Finding]]) -> int:
         text = self._layout.text
         face = font("Bold", round(text * 1.4))
-        words = capitalised(gist(claims, [entry.finding.code.meaning for entry in claims]))
+        words = capitalised(gist(claims, [finding_name(entry.finding) for entry in claims]))
         y = area.top
         if self._caption.position:
             self._draw.text((area.left, y), self._caption.position, font=self._small, fill=SOFT)
@@ -176,7 +188,7 @@ class FindingsList:
 
     def _scored_only(self, width: int) -> Block:
         """Measure the sentence that stands for all that is scored only."""
-        lines = wrap(f"{SCORED_ONLY}.", self._small, width)
+        lines = wrap(f"{_(SCORED_ONLY)}.", self._small, width)
         lead = round(self._layout.text * 0.6)
 
         def draw(area: Area) -> None:
@@ -193,10 +205,10 @@ class FindingsList:
         aside = (self._score_width(entry) if entry.claimed else 0) + self._small.getlength(word) + text
         indent = round(text * 1.7) if keyed and entry.found else 0
         later = width - indent
-        names = wrap(entry.finding.code.meaning, self._strong, later - aside, later)
+        names = wrap(finding_name(entry.finding), self._strong, later - aside, later)
         apart = names[0].endswith("…")
         if apart:  # the name's first word has no room beside its claim, which takes the next line
-            names = wrap(entry.finding.code.meaning, self._strong, later)
+            names = wrap(finding_name(entry.finding), self._strong, later)
         if len(names) > _MOST_NAME_LINES:
             rest = " ".join(names[_MOST_NAME_LINES - 1 :])
             names = [*names[: _MOST_NAME_LINES - 1], shorten(rest, self._strong, later)]
@@ -223,7 +235,7 @@ class FindingsList:
         return Block(height, draw, 1)
 
     def _score_width(self, entry: ClaimedFinding[Finding]) -> float:
-        return max(self._bold.getlength("00 %"), self._bold.getlength(f"{percent(entry.finding)} %"))
+        return max(self._bold.getlength("00 %"), self._bold.getlength(score_words(entry.finding)))
 
     def _name(
         self, area: Area, entry: ClaimedFinding[Finding], mark: Mark, names: list[str], indent: int, *, apart: bool
@@ -242,7 +254,7 @@ class FindingsList:
         right = area.right - (0 if plain else round(self._score_width(entry) + text * 0.5))
         self._draw.text((right, claim_base), word, font=self._small, fill=SOFT, anchor="rs")
         if not plain:
-            score = f"{percent(entry.finding)} %"
+            score = score_words(entry.finding)
             self._draw.text((area.right, claim_base), score, font=self._bold, fill=mark.hue, anchor="rs")
 
     def _badge(self, area: Area, mark: Mark, *, open_: bool) -> None:
@@ -260,7 +272,7 @@ class FindingsList:
         """Measure the block of what was not found: names, in two columns where they fit."""
         text = self._layout.text
         gap = round(text * 1.5)
-        longest = max(self._small.getlength(entry.finding.code.meaning) for entry in absent)
+        longest = max(self._small.getlength(finding_name(entry.finding)) for entry in absent)
         across = 2 if longest <= (width - gap) / 2 else 1
         column = (width - gap * (across - 1)) // across
         down = -(-len(absent) // across)
@@ -269,15 +281,16 @@ class FindingsList:
         heading = lead + round(text * 1.5)
 
         def draw(area: Area) -> None:
-            self._draw.text((area.left, area.top + lead), "Not found", font=self._strong, fill=SOFT)
-            aside = "below the sensitive point"
-            if self._strong.getlength("Not found") + self._small.getlength(aside) + text <= width:
+            title = _("Not found")
+            self._draw.text((area.left, area.top + lead), title, font=self._strong, fill=SOFT)
+            aside = _("below the sensitive point")
+            if self._strong.getlength(title) + self._small.getlength(aside) + text <= width:
                 place = (area.left + width, area.top + lead + text)
                 self._draw.text(place, aside, font=self._small, fill=FAINT, anchor="rs")
             for number, entry in enumerate(absent):
                 left = area.left + number // down * (column + gap)
                 y = area.top + heading + number % down * step
-                name = shorten(entry.finding.code.meaning, self._small, column)
+                name = shorten(finding_name(entry.finding), self._small, column)
                 self._draw.text((left, y), name, font=self._small, fill=SOFT)
 
         return Block(heading + step * down, draw, len(absent))
@@ -291,7 +304,7 @@ class FindingsList:
         reach = max(2, area.height // 2)
         tick = max(2, round(self._layout.text / 10))
         points = (finding.points.sensitive, finding.points.specific)
-        labels = list(percentages(finding)[1:])
+        labels = [decimal(number) for number in percentages(finding)[1:]]
         places = [area.left + round(area.width * point) for point in points]
         for place in places:
             self._draw.rectangle(
@@ -313,7 +326,7 @@ class FindingsList:
 
     def _print_lines(self, width: int, most: int = 99) -> list[str]:
         lines: list[str] = []
-        for entry in (f"Analysed {self._caption.completed}", *self._caption.details)[:most]:
+        for entry in (_("Analysed %(time)s") % {"time": self._caption.completed}, *self._caption.details)[:most]:
             lines += wrap(entry, self._small, width)
         return lines
 
@@ -336,16 +349,19 @@ class FindingsList:
         swatch = round(text * 1.6)
         y = area.top + round(text * 0.9)
         room = area.width - swatch - text
-        meanings = ("present: at or above the specific point", "undetermined: between the two points")
+        meanings = (_("present: at or above the specific point"), _("undetermined: between the two points"))
         if any(self._small.getlength(words) > room for words in meanings):
-            meanings = ("present", "undetermined")
-        for words in meanings:
+            meanings = (_("present"), _("undetermined"))
+        for words, dashed in zip(meanings, (False, True), strict=True):
             box = Area(area.left, y, area.left + swatch, y + text)
-            draw_box(self._draw, box, WHITE, stroke_of(text), dashed=words.startswith("undetermined"))
+            draw_box(self._draw, box, WHITE, stroke_of(text), dashed=dashed)
             place = (area.left + swatch + text * 0.7, y + text / 2)
             self._draw.text(place, shorten(words, self._small, room), font=self._small, fill=SOFT, anchor="lm")
             y += round(text * 1.55)
-        marks = ("Marks on a bar: sensitive | specific point", "Bar: sensitive | specific point", "Bar: both points")
+        marks = (
+            _("Marks on a bar: sensitive | specific point"), _("Bar: sensitive | specific point"),
+            _("Bar: both points"),
+        )  # fmt: skip
         self._draw.text((area.left, y), self._fitting(marks, area.width), font=self._small, fill=SOFT)
 
     def _fitting(self, choices: Sequence[str], width: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from config.language.translation import gettext as _
 from inference.findings import Finding, ModelIdentity
 from reporting.account import Account, AnalysedImage
 from reporting.capture.map_overlay import draw_map
@@ -10,6 +11,7 @@ from reporting.capture.secondary_capture import SeriesEntry, caption_of, check_s
 from reporting.claims import ClaimedFinding, mapped_of
 from reporting.dicom_object import BuiltObject
 from reporting.identity import document_uid
+from reporting.words import finding_name
 
 
 def map_uids(account: Account, image: AnalysedImage, label: str) -> tuple[str, str]:
@@ -59,11 +61,12 @@ def build_map_capture(
     return encode_capture(account, image, pixels, SeriesEntry(
         series_uid=series_uid,
         series_number=account.series_number(series_number),
-        series_description=account.series_description("AI score maps (not verified)"),
+        series_description=account.series_description(_("AI score maps (not verified)")),
         instance_uid=instance_uid,
         instance_number=_instance_number(account, image, entry.finding.label),
-        derivation=f"Radiograph in 8 bits with the score map of {entry.finding.code.meaning} drawn by "
-        f"{model.name} {model.version}, not verified by a radiologist",
+        derivation=_(
+            "Radiograph in 8 bits with the score map of %(finding)s drawn by %(model)s, not verified by a radiologist"
+        ) % {"finding": finding_name(entry.finding), "model": f"{model.name} {model.version}"},
     ))  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from inference.explanation.rendering import render_map
 from inference.findings import Finding, MapKind, ScoreMap
 from reporting.capture.drawing import (
@@ -30,11 +32,11 @@ from reporting.capture.drawing import (
 from reporting.capture.layout import Area, Layout
 from reporting.capture.overlay import draw_header
 from reporting.capture.radiograph import Radiograph
-from reporting.claims import ClaimedFinding, percent
-from reporting.words import claim_words, map_words
+from reporting.claims import ClaimedFinding
+from reporting.words import capitalised, claim_words, finding_name, map_words, score_words
 
-NO_OUTLINE = "It is no outline and no measurement. Without colour a place is not shown to be normal"
-RELATIVE = "Strength is relative to the strongest place of this image"
+NO_OUTLINE = marked("It is no outline and no measurement. Without colour a place is not shown to be normal")
+RELATIVE = marked("Strength is relative to the strongest place of this image")
 _SWATCH_STEPS = 32
 
 
@@ -111,7 +113,7 @@ class _MapPanel:
         for paragraph in self._heading(entry):
             y = self._write(paragraph, y)
         y = self._legend(y + round(self._text * 0.7))
-        for words in (*map_words(score_map), RELATIVE, NO_OUTLINE):
+        for words in (*map_words(score_map), _(RELATIVE), _(NO_OUTLINE)):
             y = self._write(_Paragraph(f"{words}.", self._small, SOFT, self._line, round(self._text * 0.45)), y)
         self._small_print(y + round(self._text * 0.6))
 
@@ -119,10 +121,10 @@ class _MapPanel:
         text, finding = self._text, entry.finding
         if self._caption.position:
             yield _Paragraph(self._caption.position, self._small, SOFT, round(text * 1.35))
-        title = f"Score map: {finding.code.meaning}"
+        title = _("Score map: %(finding)s") % {"finding": finding_name(finding)}
         yield _Paragraph(title, font("Bold", round(text * 1.4)), WHITE, round(text * 1.75))
-        claim = f"{claim_words(entry.claim, abnormal=finding.abnormal)} ({percent(finding)} %)"
-        yield _Paragraph(claim.capitalize(), font("Medium", text), WARNING, round(text * 1.4), round(text * 0.2))
+        claim = f"{claim_words(entry.claim, abnormal=finding.abnormal)} ({score_words(finding)})"
+        yield _Paragraph(capitalised(claim), font("Medium", text), WARNING, round(text * 1.4), round(text * 0.2))
         for remark in self._caption.remarks:
             yield _Paragraph(f"{remark}.", self._small, WARNING, self._line)
 
@@ -142,20 +144,20 @@ class _MapPanel:
         scale = render_map(np.full((height, width), 0.45, np.float32), steps)
         self._canvas.paste(Image.fromarray(scale), (left, y))
         y += height + round(text * 0.25)
-        self._draw.text((left, y), "weak", font=self._small, fill=SOFT)
-        self._draw.text((left + width, y), "strongest", font=self._small, fill=SOFT, anchor="ra")
+        self._draw.text((left, y), _("weak"), font=self._small, fill=SOFT)
+        self._draw.text((left + width, y), _("strongest"), font=self._small, fill=SOFT, anchor="ra")
         y += round(text * 1.9)
         middle = y + text
         _draw_ring(self._draw, (left + text * 1.3, middle), text)
         room = self._inner.width - text * 3.2
-        words = shorten("The strongest place", self._small, room)
+        words = shorten(_("The strongest place"), self._small, room)
         self._draw.text((left + text * 3.2, middle), words, font=self._small, fill=SOFT, anchor="lm")
         return y + round(text * 2.4)
 
     def _small_print(self, top: int) -> None:
         """Write the small print from the bottom of the panel up, as many of its lines as there is room for."""
         lines: list[str] = []
-        for words in (f"Analysed {self._caption.completed}", *self._caption.details):
+        for words in (_("Analysed %(time)s") % {"time": self._caption.completed}, *self._caption.details):
             lines += wrap(words, self._small, self._inner.width)
         lines = lines[: max(0, (self._inner.bottom - top) // self._line)]
         y = self._inner.bottom - self._line * len(lines)

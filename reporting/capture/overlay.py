@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from config.language.translation import gettext as _
 from inference.findings import Box, Finding
 from reporting.capture.drawing import (
     BLACK,
@@ -32,6 +33,7 @@ from reporting.capture.findings_list import FindingsList
 from reporting.capture.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions
+from reporting.words import finding_name
 
 MOST_NAMED = 6
 """With more regions than this on a picture only the likeliest of each finding is labelled with its name."""
@@ -76,7 +78,7 @@ def _draw_boxes(
     named: set[int] = set()
     for entry, box in shown:
         others = [layout.place(other) for _, other in shown if other is not box]
-        name = "" if entry.position in named and len(shown) > MOST_NAMED else entry.finding.code.meaning
+        name = "" if entry.position in named and len(shown) > MOST_NAMED else finding_name(entry.finding)
         named.add(entry.position)
         label = Label(marks[entry.position], _region(entry, box), name)
         taken.append(_draw_label(canvas, layout, label, box, taken, others))
@@ -143,7 +145,7 @@ def draw_header(draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> 
     draw.rectangle((header.left, header.top, header.right - 1, header.bottom - 1), fill=PANEL)
     draw.rectangle((header.left, header.bottom - 1, header.right - 1, header.bottom - 1), fill=RULE)
     middle = (header.top + header.bottom) / 2
-    badge_text, statement = "AI RESULT", "NOT VERIFIED BY A RADIOLOGIST"
+    badge_text, statement = _("AI RESULT"), _("NOT VERIFIED BY A RADIOLOGIST")
     size = max(SMALLEST_TEXT, min(round(layout.text * 1.08), round(header.height * 0.55)))
     while size > _SMALLEST_BANNER and font("Bold", size).getlength(badge_text + statement) + 3 * size > header.width:
         size -= 1
@@ -157,7 +159,8 @@ def draw_header(draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> 
     draw.text((x, middle), statement, font=bold, fill=WARNING, anchor="lm")
     right = header.right - layout.text
     room = right - x - bold.getlength(statement) - 2 * size
-    for words in (f"{caption.model}  ·  Research use only", "Research use only"):
+    purpose = _("Research use only")
+    for words in (f"{caption.model}  ·  {purpose}", purpose):
         if regular.getlength(words) <= room:
             draw.text((right, middle), words, font=regular, fill=SOFT, anchor="rm")
             return

@@ -10,6 +10,8 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from config.errors import UndecodablePixels
+from config.language.translation import gettext as _
+from config.language.translation import ngettext
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.capture.drawing import Caption
@@ -68,11 +70,11 @@ def build_capture(account: Account, image: AnalysedImage, radiograph: Radiograph
     entry = SeriesEntry(
         series_uid=series_uid,
         series_number=account.series_number(series_number),
-        series_description=account.series_description("AI findings on the image (not verified)"),
+        series_description=account.series_description(_("AI findings on the image (not verified)")),
         instance_uid=instance_uid,
         instance_number=account.analysed.index(image) + 1,
-        derivation=f"Radiograph in 8 bits with findings drawn by {model.name} {model.version}, "
-        "not verified by a radiologist",
+        derivation=_("Radiograph in 8 bits with findings drawn by %(model)s, not verified by a radiologist")
+        % {"model": f"{model.name} {model.version}"},
     )
     return encode_capture(account, image, pixels, entry)
 
@@ -172,22 +174,31 @@ def _code_item(code: Code) -> Dataset:
 def caption_of(account: Account, image: AnalysedImage) -> Caption:
     """Return the words on an image's captures that are not findings."""
     model = account.model
-    details = ["Scores are one model's estimates, not a diagnosis."]
+    details = [_("Scores are one model's estimates, not a diagnosis.")]
     if account.corrects:
-        details.append(f"Revision {account.revision}: replaces the earlier AI result of this study")
+        details.append(
+            _("Revision %(number)s: replaces the earlier AI result of this study") % {"number": account.revision}
+        )
     if account.skipped:
         count = len(account.skipped)
-        reasons = "; ".join(sorted({skipped.because for skipped in account.skipped}))
-        details.append(f"{count} image{'s' if count > 1 else ''} of this study not analysed: {reasons}")
-    details += [f"Package SHA-256 {model.digest[:16]}", f"Engine {model.engine}"]
-    several = len(account.analysed) > 1
+        reasons = "; ".join(sorted({_(skipped.because) for skipped in account.skipped}))
+        words = ngettext(
+            "%(num)s image of this study not analysed: %(reasons)s",
+            "%(num)s images of this study not analysed: %(reasons)s", count,
+        )  # fmt: skip
+        details.append(words % {"num": count, "reasons": reasons})
+    details += [
+        _("Package SHA-256 %(digest)s") % {"digest": model.digest[:16]},
+        _("Engine %(engine)s") % {"engine": model.engine},
+    ]
+    number, count = account.analysed.index(image) + 1, len(account.analysed)
     when = account.local_time()
     return Caption(
         model=f"{model.name} {model.version}",
         completed=f"{when:%Y-%m-%d %H:%M:%S} UTC{_offset(when.strftime('%z'))}",
         details=tuple(details),
-        position=f"Image {account.analysed.index(image) + 1} of {len(account.analysed)}" if several else "",
-        remarks=tuple(remark.text.rstrip(".") for remark in image.remarks),
+        position=_("Image %(number)s of %(count)s") % {"number": number, "count": count} if count > 1 else "",
+        remarks=tuple(_(remark.text).rstrip(".") for remark in image.remarks),
     )
 
 

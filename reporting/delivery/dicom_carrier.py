@@ -10,9 +10,10 @@ from pathlib import Path
 from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
+from config.certificates import client_tls
 from config.errors import RefusedByPeer
 from config.settings import DicomDestination
-from dicom_node.send import Offer, StoreOutcome, Target, echo, offer, store
+from dicom_node.storage_scu.send import Offer, StoreOutcome, Target, echo, offer, store
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.sr.report_classes import ORDER, offered_classes
@@ -37,6 +38,7 @@ class DicomCarrier:
             calling_ae=destination.calling_ae_title or dispatch.settings.node.ae_title,
             connect_seconds=destination.connect_seconds,
             response_seconds=destination.response_seconds,
+            tls=client_tls(destination),
         )
         self._offers = {REPORT.name: self._offer_report, REJECTION_NOTE.name: self._offer_note}
 
@@ -113,5 +115,6 @@ def c_echo(destination: DicomDestination, own_ae_title: str) -> str:
         calling_ae=destination.calling_ae_title or own_ae_title,
         connect_seconds=min(destination.connect_seconds, LONGEST_WAIT_SECONDS),
         response_seconds=min(destination.response_seconds, LONGEST_WAIT_SECONDS),
+        tls=client_tls(destination),
     ))  # fmt: skip
     return f"{destination.ae_title} at {destination.host}:{destination.port} answers C-ECHO"

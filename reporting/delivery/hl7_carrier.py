@@ -2,6 +2,7 @@
 
 import functools
 
+from config.certificates import client_tls
 from config.settings import Hl7Destination
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
@@ -16,7 +17,13 @@ class Hl7Carrier:
     def __init__(self, destination: Hl7Destination, dispatch: Dispatch) -> None:
         self._store = dispatch.settings.document_dir
         self._connection = MllpConnection(
-            MllpPeer(destination.host, destination.port, destination.connect_seconds, destination.response_seconds)
+            MllpPeer(
+                destination.host,
+                destination.port,
+                destination.connect_seconds,
+                destination.response_seconds,
+                client_tls(destination),
+            )
         )
 
     def send(self, delivery: StoredDelivery) -> Commit:
@@ -29,5 +36,6 @@ class Hl7Carrier:
 
 def mllp_echo(destination: Hl7Destination, _own_ae_title: str) -> str:
     """Connect to a receiver, without sending a message. Raises PeerUnavailable."""
-    probe(destination.host, destination.port, min(destination.connect_seconds, LONGEST_WAIT_SECONDS))
+    seconds = min(destination.connect_seconds, LONGEST_WAIT_SECONDS)
+    probe(destination.host, destination.port, seconds, client_tls(destination))
     return f"MLLP port {destination.host}:{destination.port} accepts connections"

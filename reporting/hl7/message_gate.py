@@ -1,14 +1,11 @@
 """The gate of messages: what hl7apy, being strict, accepts as ORU^R01, and what it does not see."""
 
-from hl7apy.exceptions import HL7apyException
-
 from config.errors import DocumentRejected
 from reporting.account import Account
-from reporting.charset import quiet
 from reporting.gate import demand
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import CODECS, BuiltMessage
-from reporting.hl7.verdict import judge
+from reporting.hl7.validation import require_valid
 from reporting.identity import CONTROL_ID_LENGTH
 
 _BEFORE_OBSERVATIONS = ("MSH", "PID", "PV1", "ORC", "OBR")
@@ -39,12 +36,7 @@ def _segments_of(content: bytes, character_set: str) -> list[str]:
     header = lines[0].split(FIELD)
     demand(len(header) > 17 and header[17] == character_set, "MSH-18 is not the character set")
     demand(0 < len(header[9]) <= CONTROL_ID_LENGTH, f"MSH-10 is not of 1 to {CONTROL_ID_LENGTH} characters")
-    try:
-        with quiet():
-            judge(lines, len(_BEFORE_OBSERVATIONS))
-    except (HL7apyException, ValueError) as error:
-        msg = f"the message does not validate as HL7 v2.5.1 ({type(error).__name__})"
-        raise DocumentRejected(msg) from None
+    require_valid(text)
     return lines
 
 

@@ -1,14 +1,16 @@
-"""MLLP: HL7 messages over TCP, framed VT … FS CR (HL7 v2 Transport Specification, release 2)."""
+"""MLLP: HL7 messages over TCP or TLS, framed VT … FS CR (HL7 v2 Transport Specification, release 2)."""
 
 import contextlib
 import select
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from config.errors import PeerUnavailable
+from config.certificates import ClientTls, client_context, why_refused
+from config.errors import PeerUnavailable, SettingsError
 from reporting.hl7.acknowledgement import Acknowledgement, judge, parse_acknowledgement
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\x0d"
@@ -21,12 +23,13 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class MllpPeer:
-    """Where an HL7 receiver listens, and how long to wait for it, in seconds."""
+    """Where an HL7 receiver listens, in the clear where ``tls`` is None, and how long to wait for it, in seconds."""
 
     host: str
     port: int
     connect_seconds: float = 10
     response_seconds: float = 30
+    tls: ClientTls | None = None
 
 
 class MllpConnection:
@@ -111,9 +114,10 @@ class MllpConnection:
                 self.close()
         if self._socket is None:
             try:
-                self._socket = socket.create_connection(
-                    (self._peer.host, self._peer.port), timeout=max(self._peer.connect_seconds, 0.001)
-                )
+                self._socket = _connect(self._peer)
+            except SettingsError as error:  # a file may be away for a moment, while somebody renews it
+                msg = f"no connection to {self._place()}: {error}"
+                raise PeerUnavailable(msg) from None
             except OSError as error:
                 msg = f"no connection to {self._place()} ({_reason(error)}); is the receiver running?"
                 raise PeerUnavailable(msg) from None
@@ -160,14 +164,32 @@ def send_message(peer: MllpPeer, content: bytes, control_id: str) -> Acknowledge
         return connection.send(content, control_id)
 
 
-def probe(host: str, port: int, seconds: float = 5) -> None:
-    """Check that something listens, without sending a message. Raises PeerUnavailable."""
+def probe(host: str, port: int, seconds: float = 5, tls: ClientTls | None = None) -> None:
+    """Check that something listens, and over TLS shakes hands, without sending a message. Raises PeerUnavailable."""
     try:
-        socket.create_connection((host, port), timeout=seconds).close()
+        _connect(MllpPeer(host, port, seconds, tls=tls)).close()
+    except SettingsError as error:
+        msg = f"no connection to {host}:{port}: {error}"
+        raise PeerUnavailable(msg) from None
     except OSError as error:
         msg = f"no connection to {host}:{port} ({_reason(error)}); is the receiver running, is a firewall between?"
         raise PeerUnavailable(msg) from None
 
 
+def _connect(peer: MllpPeer) -> socket.socket:
+    """Return a connection over which a message may be sent; raise OSError or SettingsError where there is none."""
+    context = None if peer.tls is None else client_context(peer.tls)
+    stream = socket.create_connection((peer.host, peer.port), timeout=max(peer.connect_seconds, 0.001))
+    if context is None or peer.tls is None:
+        return stream
+    try:
+        return context.wrap_socket(stream, server_hostname=peer.tls.server_name)
+    except BaseException:
+        stream.close()
+        raise
+
+
 def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return why_refused(error)
     return "time-out" if isinstance(error, TimeoutError) else (error.strerror or type(error).__name__)

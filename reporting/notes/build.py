@@ -4,7 +4,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
-from hl7apy.exceptions import HL7apyException
 
 from config.errors import DocumentRejected, UnreadableInstance
 from config.settings import Settings
@@ -14,7 +13,7 @@ from reporting.document_store import StoredFile, read_document, write_document
 from reporting.drafts import Room
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import CODECS, BuiltMessage
-from reporting.hl7.verdict import judge
+from reporting.hl7.validation import require_valid
 from reporting.notes.correction import build_correction
 from reporting.notes.rejection import Sender, build_rejection_note, referenced_uids
 from reporting.source import SourceImage, read_source
@@ -64,14 +63,7 @@ def check_rejection_note(built: BuiltObject, note: Note, filed: SourceImage) -> 
 def check_correction(message: BuiltMessage) -> None:
     """Check a correction strictly, as every message. Raises DocumentRejected."""
     character_set = message.content.split(SEGMENT_END.encode())[0].split(FIELD.encode())[17].decode("ascii")
-    lines = message.content.decode(CODECS[character_set]).rstrip(SEGMENT_END).split(SEGMENT_END)
-    first = next(number for number, line in enumerate(lines) if line.startswith("OBX"))
-    try:
-        with quiet():
-            judge(lines, first)
-    except (HL7apyException, ValueError) as error:
-        msg = f"the correction does not validate as HL7 v2.5.1 ({type(error).__name__})"
-        raise DocumentRejected(msg) from None
+    require_valid(message.content.decode(CODECS[character_set]), "correction")
 
 
 def _last_message(note: Note, store: Path) -> bytes:

@@ -7,19 +7,21 @@ are, so that nothing needs to be decoded.
 
 from datetime import UTC, datetime
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from reporting.hl7.er7 import FIELD, SEGMENT_END
-from reporting.hl7.message import BuiltMessage
+from reporting.hl7.message import BuiltMessage, encode_for
 from tracking.reasons import Reason
 from tracking.rejections import Note
 
 _STATUSES = {Reason.QUALITY: b"D", Reason.SAFETY: b"W"}
 """OBX-11 (table 0085): D deletes the observation; W: it was wrong, such as transmitted for the wrong patient."""
 _WORDS = {
-    Reason.QUALITY: "AI result withdrawn for quality reasons: do not use it.",
-    Reason.SAFETY: "AI result withdrawn for patient safety reasons: do not use it.",
+    Reason.QUALITY: marked("AI result withdrawn for quality reasons: do not use it."),
+    Reason.SAFETY: marked("AI result withdrawn for patient safety reasons: do not use it."),
 }
 _END, _FIELD = SEGMENT_END.encode(), FIELD.encode()
-_MESSAGE_TIME, _CONTROL_ID, _RESULT_STATUS, _REPORTED_AT, _OBSERVATION_STATUS = 6, 9, 25, 22, 11
+_MESSAGE_TIME, _CONTROL_ID, _CHARACTER_SET, _RESULT_STATUS, _REPORTED_AT, _OBSERVATION_STATUS = 6, 9, 17, 25, 22, 11
 """Places after splitting a segment at its separator; MSH-1 is the separator itself."""
 _CONTEXT = b"O"
 """Status of lines that only say what the result refers to: they stay true."""
@@ -34,7 +36,7 @@ def build_correction(note: Note, message: bytes) -> BuiltMessage:
     for segment in filter(None, message.split(_END)):
         fields = segment.split(_FIELD)
         if fields[0] == b"MSH":
-            when = _time(note, fields[_MESSAGE_TIME])
+            when, character_set = _time(note, fields[_MESSAGE_TIME]), fields[_CHARACTER_SET].decode("ascii")
             fields[_MESSAGE_TIME], fields[_CONTROL_ID] = when, note.uid.encode("ascii")
         elif fields[0] == b"OBR":
             fields[_REPORTED_AT], fields[_RESULT_STATUS] = when, b"C"
@@ -42,7 +44,7 @@ def build_correction(note: Note, message: bytes) -> BuiltMessage:
             fields[_OBSERVATION_STATUS] = _STATUSES[note.reason]
         segments.append(_FIELD.join(fields))
         if fields[0] == b"OBR":
-            segments.append(f"NTE|1|L|{_WORDS[note.reason]}".encode("ascii"))
+            segments.append(b"NTE|1|L|" + encode_for(_(_WORDS[note.reason]), character_set))
     return BuiltMessage(note.uid, _END.join(segments) + _END)
 
 

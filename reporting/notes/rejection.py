@@ -13,6 +13,8 @@ from highdicom import sr
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from reporting.account import MANUFACTURER
 from reporting.charset import quiet
 from reporting.dicom_object import BuiltObject
@@ -27,7 +29,7 @@ _TITLES = {
     Reason.SAFETY: Code("113037", "DCM", "Rejected for Patient Safety Reasons"),
 }
 """CID 7011."""
-_DESCRIPTION = "These results of AI must not be used any more: they were withdrawn, or later ones replace them."
+_DESCRIPTION = marked("These results of AI must not be used any more: they were withdrawn, or later ones replace them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def build_rejection_note(note: Note, filed: SourceImage, sender: Sender) -> Buil
             content=hd.ko.KeyObjectSelection(
                 document_title=sr.CodedConcept.from_code(_TITLES[note.reason]),
                 referenced_objects=evidence,
-                description=_DESCRIPTION,
+                description=fit(_(_DESCRIPTION), 1024),
             ),
             series_instance_uid=note.series_uid or "",
             series_number=sender.series_number,
@@ -69,7 +71,7 @@ def build_rejection_note(note: Note, filed: SourceImage, sender: Sender) -> Buil
             manufacturer=MANUFACTURER,
             institution_name=fit(sender.institution, 64) or None,
         )
-        document.SeriesDescription = "AI results withdrawn or replaced"
+        document.SeriesDescription = fit(_("AI results withdrawn or replaced"), 64)
         document.ManufacturerModelName = MANUFACTURER
         _date(document, when)
         content = encode(document, filed.identity(), filed.character_set)

@@ -3,17 +3,15 @@
 from highdicom import sr
 from pydicom import Dataset
 
+from config.language.translation import gettext as _
 from inference.findings import ModelIdentity
-from reporting import codes
 from reporting.account import MANUFACTURER, Account
 from reporting.charset import quiet
 from reporting.dicom_object import BuiltObject, equipment
-from reporting.elements import raw_element
 from reporting.identity import document_uid
 from reporting.part10 import encode
-from reporting.sr.content import encode_content
 from reporting.sr.report_classes import ReportClass
-from reporting.sr.tree import report_items
+from reporting.sr.tree import report_items, report_root
 
 _CONSTRUCTORS = {
     ReportClass.ENHANCED: sr.EnhancedSR,
@@ -44,8 +42,8 @@ def build_report(
 ) -> BuiltObject:
     """Return the structured report of an account.
 
-    Its tree is that of :func:`reporting.sr.tree.report_items`. The report is complete, unverified and preliminary: no
-    person has seen it.
+    Its tree is that of :func:`reporting.sr.tree.report_items`. The report is complete, unverified and
+    preliminary: no person has seen it.
 
     Parameters
     ----------
@@ -62,7 +60,7 @@ def build_report(
     with quiet():
         document = _CONSTRUCTORS[report_class](
             evidence=[image.source.evidence() for image in account.analysed],
-            content=_root(),
+            content=report_root(),
             series_instance_uid=series_uid,
             series_number=account.series_number(series_number),
             sop_instance_uid=instance_uid,
@@ -75,7 +73,7 @@ def build_report(
             is_complete=True,
             is_final=False,
             is_verified=False,
-            series_description=account.series_description("AI findings (not verified)"),
+            series_description=fit(account.series_description(_("AI findings (not verified)")), 64),
             contributing_equipment=[equipment(account)],
             content_date=when.date(),
             content_time=when.time(),
@@ -86,17 +84,9 @@ def build_report(
         document.InstanceCreationTime = when.strftime("%H%M%S.%f")
         document.ContributingEquipmentSequence = document.ContributingEquipmentSequence[:1]
         _mention_predecessor(document, account)
-        document.ContinuityOfContent = "SEPARATE"
-        tree = raw_element("ContentSequence", encode_content(report_items(account), account.lead.character_set))
-        content = encode(document, {**account.lead.identity(), tree.tag: tree}, account.lead.character_set)
+        document.ContentSequence = report_items(account)  # now, as highdicom's constructor copies what it is given
+        content = encode(document, account.lead.identity(), account.lead.character_set)
     return BuiltObject(instance_uid, series_uid, report_class.value, content)
-
-
-def _root() -> sr.ContainerContentItem:
-    """Return the root of the tree without what is under it (TID 1500)."""
-    root = sr.ContainerContentItem(name=codes.IMAGING_MEASUREMENT_REPORT, template_id="1500")
-    root.ContentSequence = sr.ContentSequence([])
-    return root
 
 
 def _mention_predecessor(document: Dataset, account: Account) -> None:

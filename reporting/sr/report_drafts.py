@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from config.language.translation import speaking
 from config.settings import DicomDestination, Settings
 from reporting.account import Account, Predecessor
 from reporting.assemble import Subject, assemble_account, model_of
@@ -78,7 +79,8 @@ def rebuild_report(subject: Subject, settings: Settings, report_class: ReportCla
     """
     account = report_account(assemble_account(subject, settings), subject, report_class)
     series_uid, uid = report_uids(account.source_uids, account.model, account.revision, report_class)
-    content = checked_report(account, settings, report_class)
+    with speaking(settings.node.language):
+        content = checked_report(account, settings, report_class)
     stored = write_document(settings.document_dir, uid, REPORT.suffix, content)
     return DocumentRecord(
         REPORT.name, uid, series_uid, report_class.value, stored.path, stored.sha256, stored.size, None

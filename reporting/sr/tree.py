@@ -3,13 +3,24 @@
 A measurement group is what a viewer draws and lists: a region of a finding that is claimed, or the whole image where it
 has none. The impression follows in words, and after it every finding that no single group says. All stand in the order
 and with the claims of :mod:`reporting.claims`.
+
+It is built of highdicom's templates and content items. highdicom's ``MeasurementReport`` cannot say a report without a
+measurement group, nor evaluations beside the groups; its ``ImageLibrary`` takes no radiograph without Patient
+Orientation or Imager Pixel Spacing, nor one that was sent as a secondary capture. These containers are put together
+here, of the same items.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
+import numpy as np
+from highdicom import sr
+from highdicom.sr import RelationshipTypeValues as Relationship
 from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
 
+from config.language.translation import gettext as _
+from config.language.translation import language, marked
 from inference.findings import Box, Finding
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
@@ -26,78 +37,89 @@ from reporting.claims import (
 from reporting.identity import device_uid, tracking_uid
 from reporting.impression import summarise
 from reporting.source import SourceImage
-from reporting.sr.content import Coded, Container, Image, Item, Number, Polyline, Reference, Relationship, Text
-from reporting.words import claim_words
+from reporting.words import claim_words, finding_name
 
 _CONTAINS = Relationship.CONTAINS
-_CONTEXT = Relationship.HAS_OBSERVATION_CONTEXT
-_ACQUIRED = Relationship.HAS_ACQUISITION_CONTEXT
-_MODIFIER = Relationship.HAS_CONCEPT_MODIFIER
+_ACQUIRED = Relationship.HAS_ACQ_CONTEXT
+_MODIFIER = Relationship.HAS_CONCEPT_MOD
 _PROPERTIES = Relationship.HAS_PROPERTIES
-_SCORED_ONLY = "Scored only: such calls were not shown to be right"
+_SCORED_ONLY = marked("Scored only: such calls were not shown to be right")
+_ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
 
 
-def report_items(account: Account) -> tuple[Item, ...]:
+def report_root() -> sr.ContainerContentItem:
+    """Return the root of a report without what is under it (TID 1500)."""
+    return _container(codes.IMAGING_MEASUREMENT_REPORT, [], template_id="1500")
+
+
+def report_items(account: Account) -> sr.ContentSequence:
     """Return the content items under the root of an account's report."""
-    groups = tuple(group for image in account.analysed for group in _groups(account, image))
-    return (
-        Coded(_MODIFIER, codes.LANGUAGE, codes.ENGLISH),
-        *_observer(account),
-        Coded(_MODIFIER, codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE),
-        _library(account),
-        *([Container(_CONTAINS, codes.IMAGING_MEASUREMENTS, groups)] if groups else []),
-        _evaluated(account),
+    groups = [group for image in account.analysed for group in _groups(account, image)]
+    return sr.ContentSequence(
+        [
+            *sr.LanguageOfContentItemAndDescendants(sr.CodedConcept.from_code(codes.language_of(language()))),
+            *_observer(account),
+            _coded(codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE, _MODIFIER),
+            _library(account),
+            *([_container(codes.IMAGING_MEASUREMENTS, groups, _CONTAINS)] if groups else []),
+            _evaluated(account),
+        ]
     )
 
 
-def _observer(account: Account) -> Iterator[Item]:
-    """TID 1004: the model as the device that observed."""
+def _observer(account: Account) -> sr.ObservationContext:
+    """TID 1001 and 1004: the model as the device that observed."""
     fit = account.lead.character_set.fit
-    yield Coded(_CONTEXT, known.DCM.ObserverType, known.DCM.Device)
-    yield Reference(_CONTEXT, known.DCM.DeviceObserverUID, device_uid(account.model))
-    yield Text(_CONTEXT, known.DCM.DeviceObserverName, fit(account.model.name, 64))
-    yield Text(_CONTEXT, known.DCM.DeviceObserverManufacturer, MANUFACTURER)
-    yield Text(_CONTEXT, known.DCM.DeviceObserverModelName, fit(account.model.name, 64))
-    yield Text(_CONTEXT, known.DCM.DeviceObserverSerialNumber, account.model.digest[:16] or "0")
+    return sr.ObservationContext(
+        observer_device_context=sr.ObserverContext(
+            observer_type=known.DCM.Device,
+            observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+                uid=device_uid(account.model),
+                name=fit(account.model.name, 64),
+                manufacturer_name=MANUFACTURER,
+                model_name=fit(account.model.name, 64),
+                serial_number=account.model.digest[:16] or "0",
+            ),
+        )
+    )
 
 
-def _library(account: Account) -> Container:
-    """TID 1600: what the analysed pictures are, a group for each kind of them."""
+def _library(account: Account) -> sr.ContainerContentItem:
+    """TID 1600: what the analysed images are, a group for each kind of them."""
     sources = [image.source for image in account.analysed]
     kinds = dict.fromkeys(source.projection for source in sources)
-    groups = tuple(
-        Container(
-            _CONTAINS,
+    groups = [
+        _container(
             known.DCM.ImageLibraryGroup,
-            tuple(_entry(source) for source in sources if source.projection == kind),
+            [_entry(source) for source in sources if source.projection == kind],
+            _CONTAINS,
         )
         for kind in kinds
-    )
-    return Container(_CONTAINS, codes.IMAGE_LIBRARY, groups)
+    ]
+    return _container(codes.IMAGE_LIBRARY, groups, _CONTAINS)
 
 
-def _entry(source: SourceImage) -> Image:
-    described = tuple(_described(source))
-    return Image(_CONTAINS, codes.SOURCE, source.sop_class_uid, source.sop_instance_uid, described)
+def _entry(source: SourceImage) -> sr.ImageContentItem:
+    return _image(codes.SOURCE, source, _CONTAINS, _described(source))
 
 
-def _described(source: SourceImage) -> Iterator[Item]:
+def _described(source: SourceImage) -> Iterator[sr.ContentItem]:
     """TID 1602 and, of a radiograph that says how it lies and how large it is, TID 1603.
 
     A radiograph that was sent as a secondary capture is a CR or DX all the same: "other" is in no context group here.
     """
     modality = codes.radiography(source.projection or source.modality)
-    yield Coded(_ACQUIRED, codes.MODALITY, modality)
-    yield Number(_ACQUIRED, known.DCM.PixelDataRows, source.rows, codes.PIXELS)
-    yield Number(_ACQUIRED, known.DCM.PixelDataColumns, source.columns, codes.PIXELS)
+    yield _coded(codes.MODALITY, modality, _ACQUIRED)
+    yield _number(known.DCM.PixelDataRows, source.rows, codes.PIXELS, _ACQUIRED)
+    yield _number(known.DCM.PixelDataColumns, source.columns, codes.PIXELS, _ACQUIRED)
     if source.projection and source.orientation and source.spacing:
-        yield Text(_ACQUIRED, known.DCM.PatientOrientationRow, source.orientation[0])
-        yield Text(_ACQUIRED, known.DCM.PatientOrientationColumn, source.orientation[1])
-        yield Number(_ACQUIRED, known.DCM.HorizontalPixelSpacing, source.spacing[1], known.UCUM.Millimeter)
-        yield Number(_ACQUIRED, known.DCM.VerticalPixelSpacing, source.spacing[0], known.UCUM.Millimeter)
+        yield _text(known.DCM.PatientOrientationRow, source.orientation[0], _ACQUIRED)
+        yield _text(known.DCM.PatientOrientationColumn, source.orientation[1], _ACQUIRED)
+        yield _number(known.DCM.HorizontalPixelSpacing, source.spacing[1], known.UCUM.Millimeter, _ACQUIRED)
+        yield _number(known.DCM.VerticalPixelSpacing, source.spacing[0], known.UCUM.Millimeter, _ACQUIRED)
 
 
-def _groups(account: Account, image: AnalysedImage) -> Iterator[Container]:
+def _groups(account: Account, image: AnalysedImage) -> Iterator[sr.ContainerContentItem]:
     """Yield a measurement group for each region of a claimed finding, and one for a claimed finding without regions.
 
     Viewers draw what a group outlines, and OHIF (3.12) cannot load a report that has a group without coordinates. So
@@ -121,120 +143,159 @@ def is_one_group(entry: ClaimedFinding[Finding]) -> bool:
 
 def _group(
     account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], box: Box, position: int
-) -> Container:
+) -> sr.ContainerContentItem:
     """TID 1410: one outline with its score.
 
-    ``position`` counts a finding's regions from 1; 0 is the finding itself, whose number the group then has. The
-    outline stands twice, in the group and beneath its number: dwv and OHIF look for it there. OHIF lists a group by
-    its comment.
+    ``position`` counts a finding's regions from 1; 0 is the finding itself, whose number the group then has, and whose
+    operating points: a region is read against the same. The outline stands twice, in the group and beneath its number:
+    dwv and OHIF look for it there. OHIF lists a group by its comment. highdicom has no place for either.
     """
     source, finding = image.source, entry.finding
+    fit = account.lead.character_set.fit
     claim = region_claim(entry, box) if position else entry.claim
-    value = region_number(entry, box) if position else number(finding)
-    outline = _kept_on_picture(box, source.rows, source.columns)
-    beneath = Polyline(Relationship.INFERRED_FROM, codes.SOURCE_OF_MEASUREMENT, outline, _selected(source))
-    children = (
-        *_subject(account, image, finding, position),
-        Number(_CONTAINS, codes.PROBABILITY, value, codes.PERCENT, beneath),
-        *_presence(claim, _CONTAINS),
-        Polyline(_CONTAINS, codes.IMAGE_REGION, outline, _selected(source)),
-        Text(_CONTAINS, codes.COMMENT, _comment(account, image, finding, position, claim)),
+    presence = codes.presence(claim)
+    outline = _kept_on_image(box, source.rows, source.columns)
+    measurement = sr.Measurement(
+        name=codes.PROBABILITY,
+        value=region_number(entry, box) if position else number(finding),
+        unit=codes.PERCENT,
     )
-    return Container(_CONTAINS, codes.MEASUREMENT_GROUP, children, template="1410")
+    (item,) = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracked(account, image, finding, position),
+        referenced_region=sr.ImageRegion(sr.GraphicTypeValues.POLYLINE, outline, _selected(source)),
+        finding_type=_concept(account, codes.coded(finding.code)),
+        finding_sites=[sr.FindingSite(_concept(account, codes.coded(finding.site)))],
+        algorithm_id=sr.AlgorithmIdentification(
+            name=fit(account.model.name, 64),
+            version=fit(account.model.version, 64),
+            parameters=None if position else _operating_points(finding),
+            family=codes.ARTIFICIAL_INTELLIGENCE,
+        ),
+        measurements=[measurement],
+        qualitative_evaluations=[] if presence is None else [sr.QualitativeEvaluation(codes.PRESENCE, presence)],
+    )
+    group = cast("sr.ContainerContentItem", item)
+    group.ContinuityOfContent = "SEPARATE"
+    measurement[0].ContentSequence = [
+        sr.CoordinatesForMeasurement(
+            sr.GraphicTypeValues.POLYLINE, outline, _selected(source), purpose=codes.SOURCE_OF_MEASUREMENT
+        )
+    ]
+    group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, finding, position, claim), _CONTAINS))
+    return group
+
+
+def _tracked(account: Account, image: AnalysedImage, finding: Finding, position: int) -> sr.TrackingIdentifier:
+    """TID 4108: how a group is called, and its UID, the same in every revision."""
+    where = f" region {position}" if position else ""
+    which = f" image {account.analysed.index(image) + 1}" if len(account.analysed) > 1 else ""
+    return sr.TrackingIdentifier(
+        uid=tracking_uid(account.model, image.source.sop_instance_uid, finding.label, position),
+        identifier=account.lead.character_set.fit(f"{finding.code.meaning}{which}{where}", 64),
+    )
 
 
 def _comment(account: Account, image: AnalysedImage, finding: Finding, position: int, claim: Claim) -> str:
     """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present``."""
-    parts = [finding.code.meaning]
-    parts += [f"image {account.analysed.index(image) + 1}"] if len(account.analysed) > 1 else []
-    parts += [f"region {position}"] if position else []
+    parts = [finding_name(finding)]
+    if len(account.analysed) > 1:
+        parts.append(_("image %(number)s") % {"number": account.analysed.index(image) + 1})
+    parts += [_("region %(number)s") % {"number": position}] if position else []
     words = claim_words(claim, abnormal=finding.abnormal)
     return account.lead.character_set.fit(f"{', '.join(parts)}: {words}", 1024)
 
 
-def _evaluations(account: Account, image: AnalysedImage) -> Iterator[Coded]:
+def _evaluated(account: Account) -> sr.ContainerContentItem:
+    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group."""
+    fit = account.lead.character_set.fit
+    comments = [_text(codes.COMMENT, fit(line, 1024), _CONTAINS) for line in summarise(account)]
+    findings = [item for image in account.analysed for item in _evaluations(account, image)]
+    return _container(codes.QUALITATIVE_EVALUATIONS, [*comments, *findings], _CONTAINS)
+
+
+def _evaluations(account: Account, image: AnalysedImage) -> Iterator[sr.CodeContentItem]:
     """Yield every finding that no single group says: what is not claimed, and what has several regions.
 
     Of a finding that is scored only no presence is claimed, and a comment says so.
     """
-    source = image.source
+    scored_only = account.lead.character_set.fit(_(_SCORED_ONLY), 1024)
     for entry in claims_of(image.findings):
         if is_one_group(entry):
             continue
         finding = entry.finding
-        children = (
-            Coded(_MODIFIER, codes.FINDING_SITE, _concept(account, codes.coded(finding.site))),
-            Number(_PROPERTIES, codes.PROBABILITY, number(finding), codes.PERCENT),
-            *_presence(entry.claim, _PROPERTIES),
-            *([] if entry.stated else [Text(_PROPERTIES, codes.COMMENT, _SCORED_ONLY)]),
-            *_parameters(finding, _PROPERTIES),
-            Image(Relationship.INFERRED_FROM, codes.SOURCE, source.sop_class_uid, source.sop_instance_uid),
+        presence = codes.presence(entry.claim)
+        item = _coded(codes.FINDING, _concept(account, codes.coded(finding.code)), _CONTAINS)
+        item.ContentSequence = sr.ContentSequence(
+            [
+                sr.FindingSite(_concept(account, codes.coded(finding.site))),
+                _number(codes.PROBABILITY, number(finding), codes.PERCENT, _PROPERTIES),
+                *([] if presence is None else [_coded(codes.PRESENCE, presence, _PROPERTIES)]),
+                *([] if entry.stated else [_text(codes.COMMENT, scored_only, _PROPERTIES)]),
+                *(_text(_ALGORITHM_PARAMETERS, point, _PROPERTIES) for point in _operating_points(finding)),
+                _image(codes.SOURCE, image.source, Relationship.INFERRED_FROM),
+            ]
         )
-        yield Coded(_CONTAINS, codes.FINDING, _concept(account, codes.coded(finding.code)), children)
+        yield item
 
 
-def _presence(claim: Claim, relationship: Relationship) -> Iterator[Item]:
-    """Yield what is claimed, coded; nothing of what is scored only."""
-    code = codes.presence(claim)
-    if code is not None:
-        yield Coded(relationship, codes.PRESENCE, code)
-
-
-def _subject(account: Account, image: AnalysedImage, finding: Finding, position: int) -> Iterator[Item]:
-    """Yield what a group is about: how it is tracked, the finding and its site, and the algorithm (TID 4019).
-
-    The operating points stand where the finding has its own number: a region is read against the same.
-    """
-    fit = account.lead.character_set.fit
-    image_number = account.analysed.index(image) + 1
-    where = f" region {position}" if position else ""
-    which = f" image {image_number}" if len(account.analysed) > 1 else ""
-    uid = tracking_uid(account.model, image.source.sop_instance_uid, finding.label, position)
-    yield Text(_CONTEXT, codes.TRACKING_IDENTIFIER, fit(f"{finding.code.meaning}{which}{where}", 64))
-    yield Reference(_CONTEXT, codes.TRACKING_UNIQUE_IDENTIFIER, uid)
-    yield Coded(_CONTAINS, codes.FINDING, _concept(account, codes.coded(finding.code)))
-    yield Coded(_MODIFIER, codes.FINDING_SITE, _concept(account, codes.coded(finding.site)))
-    yield Text(_MODIFIER, known.DCM.AlgorithmName, fit(account.model.name, 64))
-    yield Text(_MODIFIER, known.DCM.AlgorithmVersion, fit(account.model.version, 64))
-    if not position:
-        yield from _parameters(finding, _MODIFIER)
-    yield Coded(_MODIFIER, known.DCM.AlgorithmFamily, codes.ARTIFICIAL_INTELLIGENCE)
-
-
-def _parameters(finding: Finding, relationship: Relationship) -> Iterator[Item]:
-    """Yield the two operating points that turn a probability into present, undetermined or absent."""
+def _operating_points(finding: Finding) -> list[str]:
+    """Return the two operating points that turn a probability into present, undetermined or absent."""
     _, sensitive, specific = percentages(finding)
-    yield Text(relationship, known.DCM.AlgorithmParameters, f"sensitive operating point {sensitive} %")
-    yield Text(relationship, known.DCM.AlgorithmParameters, f"specific operating point {specific} %")
+    return [f"sensitive operating point {sensitive} %", f"specific operating point {specific} %"]
 
 
-def _selected(source: SourceImage) -> Image:
-    """Name the picture under a region "Original Source": Orthanc's viewer draws graphics only then."""
-    return Image(Relationship.SELECTED_FROM, codes.ORIGINAL_SOURCE, source.sop_class_uid, source.sop_instance_uid)
+def _selected(source: SourceImage) -> sr.SourceImageForRegion:
+    """Name the image under a region "Original Source": Orthanc's viewer draws graphics only then."""
+    image = sr.SourceImageForRegion(source.sop_class_uid, source.sop_instance_uid)
+    image.ConceptNameCodeSequence = [sr.CodedConcept.from_code(codes.ORIGINAL_SOURCE)]
+    return image
 
 
-def _kept_on_picture(box: Box, rows: int, columns: int) -> tuple[tuple[float, float], ...]:
-    x0, x1 = (float(min(max(x, 0), columns)) for x in (box.x0, box.x1))
-    y0, y1 = (float(min(max(y, 0), rows)) for y in (box.y0, box.y1))
-    return _outline(x0, y0, x1, y1)
-
-
-def _outline(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:
-    """Return a rectangle as a closed polyline of (column, row).
+def _kept_on_image(box: Box, rows: int, columns: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return a box as a closed polyline, (5, 2) of (column, row), within the image.
 
     Spatial coordinates count from the upper left corner of the first pixel, as :class:`Box` does.
     """
-    return ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))
-
-
-def _evaluated(account: Account) -> Container:
-    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group."""
-    lines = summarise(account)
-    fit = account.lead.character_set.fit
-    comments = tuple(Text(_CONTAINS, codes.COMMENT, fit(line, 1024)) for line in lines)
-    findings = tuple(item for image in account.analysed for item in _evaluations(account, image))
-    return Container(_CONTAINS, codes.QUALITATIVE_EVALUATIONS, (*comments, *findings))
+    x0, x1 = (float(min(max(x, 0), columns)) for x in (box.x0, box.x1))
+    y0, y1 = (float(min(max(y, 0), rows)) for y in (box.y0, box.y1))
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
 
 
 def _concept(account: Account, code: Code) -> Code:
     return Code(code.value, code.scheme_designator, account.lead.character_set.fit(code.meaning, 64))
+
+
+def _container(
+    name: Code,
+    items: Sequence[sr.ContentItem],
+    relationship: Relationship | None = None,
+    template_id: str | None = None,
+) -> sr.ContainerContentItem:
+    """Return items under a heading, each standing for itself: Weasis and dsr2html drop names of CONTINUOUS ones."""
+    container = sr.ContainerContentItem(
+        name, is_content_continuous=False, template_id=template_id, relationship_type=relationship
+    )
+    container.ContentSequence = sr.ContentSequence(items)
+    return container
+
+
+def _image(
+    name: Code, source: SourceImage, relationship: Relationship, items: Iterable[sr.ContentItem] = ()
+) -> sr.ImageContentItem:
+    image = sr.ImageContentItem(name, source.sop_class_uid, source.sop_instance_uid, relationship_type=relationship)
+    beneath = list(items)
+    if beneath:
+        image.ContentSequence = sr.ContentSequence(beneath)
+    return image
+
+
+def _coded(name: Code, value: Code, relationship: Relationship) -> sr.CodeContentItem:
+    return sr.CodeContentItem(name, value, relationship_type=relationship)
+
+
+def _text(name: Code, value: str, relationship: Relationship) -> sr.TextContentItem:
+    return sr.TextContentItem(name, value, relationship_type=relationship)
+
+
+def _number(name: Code, value: float, unit: Code, relationship: Relationship) -> sr.NumContentItem:
+    return sr.NumContentItem(name, value, unit, relationship_type=relationship)

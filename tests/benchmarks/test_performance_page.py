@@ -2,10 +2,10 @@
 
 import json
 
-from benchmarks.performance_page import PAGE, RESULTS, replaced, section
+from benchmarks.performance_page import PAGE, RESULTS, RUNS, replaced, section
 
 
 def test_the_page_quotes_the_last_runs() -> None:
-    receive, turnaround = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("receive", "turnaround"))
+    results = [json.loads((RESULTS / f"{name}.json").read_text()) for name in RUNS]
     page = PAGE.read_text(encoding="utf-8")
-    assert page == replaced(page, section(receive, turnaround))
+    assert page == replaced(page, section(*results))

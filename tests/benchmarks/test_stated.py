@@ -7,7 +7,7 @@ import pytest
 from benchmarks.stated import Scores, chestxdet_reads, evidence_films, measure, outside, read_truths_of
 from config.errors import DataError
 from training.data.examples import Example
-from training.evaluation.protocol import TEST, TRAINING, VALIDATION, Record
+from training.evaluation.record import TEST, TRAINING, VALIDATION, Record
 
 RECORD = Record(folds={TRAINING: frozenset({1, 2}), VALIDATION: frozenset({3}), TEST: frozenset({0})}, patients=())
 MANIFEST = """\

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from config.settings import Hl7Destination, Settings
 from cxrnode.service import worker
-from dicom_node import send
-from dicom_node.receive import Receiver
-from dicom_node.send import Target
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.storage_scu import send
+from dicom_node.storage_scu.send import Target
 from tests.mixtures import SYNTAXES, mixtures
 from tests.phantoms import phantom_dataset
 from tracking import audit, corrections, queries, worklist

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from config.settings import Settings
-from dicom_node import send
-from dicom_node.receive import Receiver
-from dicom_node.send import Target
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.storage_scu import send
+from dicom_node.storage_scu.send import Target
 from inference.analyse import Analyser, outcome_record
 from inference.file_analysis import analyse_content
 from inference.findings import ImageResult, NotAnalysed, Reason

@@ -1,6 +1,7 @@
 """Settings: precedence, strictness, and messages that name the file, the key and the cure."""
 
 import tomllib
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from pydantic import BaseModel
 from config.errors import SettingsError
 from config.files import REFERENCE_FILE
 from config.load import load_settings
-from config.settings import DicomDestination, FhirDestination, Hl7Destination, PeerSettings, Settings
+from config.settings import (
+    DicomDestination,
+    FhirDestination,
+    Hl7Destination,
+    OpenIdSettings,
+    PeerSettings,
+    Settings,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +49,14 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
     assert load_settings().destination("ris") == Hl7Destination(kind="hl7", name="ris", host="127.0.0.1", port=2575)
 
 
+OPENID = """
+[console.openid]
+issuer = "https://login.example"
+address = "https://node.example"
+client_id = "cxrnode"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -63,6 +79,16 @@ def test_lists_can_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyP
             '[console]\ntls_certificate = "/nowhere/crt"\ntls_key = "/nowhere/key"',
             ["console.tls_certificate", "/nowhere/crt is not there", "PEM"],
         ),
+        (OPENID + 'client_secret = "x"', ["console.openid.client_secret", "client_secret_file", "CLIENT_SECRET"]),
+        (
+            OPENID + 'default_role = "viewer"\nclient_secret_file = "/nowhere/x"',
+            ["console.openid.client_secret_file", "/nowhere/x is not there"],
+        ),
+        (OPENID, ["console.openid", "nobody would get a role"]),
+        (OPENID + 'default_role = "owner"', ["console.openid.default_role", "administrator"]),
+        (OPENID + 'default_role = "viewer"\nscopes = ["email"]', ["console.openid", '"openid"']),
+        (OPENID.replace("https://login", "http://login"), ["console.openid.issuer", "http for this machine only"]),
+        ('[console]\nlocal_login = "administrators"', ["local_login", "[console.openid]"]),
         ('[console]\ntrusted_proxies = ["proxy"]', ["console.trusted_proxies", "proxy"]),
         ("[console]\nsession_idle_minutes = 0", ["console.session_idle_minutes", "greater than or equal to 1"]),
         ("[receive]\nidle_seconds = inf", ["receive.idle_seconds", "finite"]),
@@ -143,10 +169,23 @@ def options(model: type[BaseModel], table: str) -> dict[str, object]:
     for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
-            found |= options(type(default), name)
+            found |= options(type(default), f"{table}.{name}".lstrip("."))
         else:
             found[f"{table}.{name}".lstrip(".")] = default
     return found
+
+
+def test_the_openid_secret_is_in_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("of the file\n")
+    text = OPENID + 'default_role = "viewer"\n'
+    told = load_settings(write(tmp_path, text + f'client_secret_file = "{tmp_path / "secret"}"')).console.openid
+    assert told is not None
+    assert told.secret() == "of the file"
+    monkeypatch.setenv("CXRNODE_CONSOLE__OPENID__CLIENT_SECRET", "of the environment")
+    told = load_settings(write(tmp_path, text)).console.openid
+    assert told is not None
+    assert told.secret() == "of the environment"
+    assert "of the environment" not in repr(told)
 
 
 def uncommented() -> str:
@@ -165,17 +204,20 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
     repeated = {"peers", "destinations", "inference.operating_points"}
     exempt = {
         "database.url_file", "console.tls_certificate", "console.tls_key", "console.trusted_proxies",
-        "inference.verdict_threshold", "audit.anchor_file",
+        "inference.verdict_threshold", "audit.anchor_file", "console.openid",
+            "node.tls.certificate", "node.tls.key", "node.tls.client_ca", "node.tls.port",
     }  # fmt: skip
     for key in expected.keys() - repeated - exempt:
-        table, _, name = key.partition(".")
-        assert name in document[table], key
+        *tables, name = key.split(".")
+        table = reduce(dict.__getitem__, tables, document)
+        assert name in table, key
         default = expected[key]
         plain = getattr(default, "get_secret_value", lambda value=default: value)()
-        written = document[table][name]
+        written = table[name]
         assert (str(plain) if isinstance(plain, Path) else plain) == (
             tuple(written) if isinstance(written, list) else written
         ), key
+    assert set(document["console"]["openid"]) == set(OpenIdSettings.model_fields) - {"client_secret"}
     assert set(document["peers"][0]) == set(PeerSettings.model_fields)
     by_kind = {entry["kind"]: set(entry) for entry in document["destinations"]}
     assert by_kind == {
@@ -186,7 +228,7 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
 
 def test_the_reference_file_has_no_option_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("sqlite:///x.db")
-    for name in ("console.crt", "console.key", "fhir-ca.pem", "fhir-secret"):
+    for name in ("console.crt", "console.key", "openid.secret", "hospital-ca.crt", "fhir-ca.pem", "fhir-secret"):
         (tmp_path / name).touch()
     text = uncommented().replace("/run/secrets/cxrnode-database-url", str(tmp_path / "secret"))
     text = text.replace("/etc/cxrnode", str(tmp_path)).replace("token_file =", "#")  # one way to log in excludes others

@@ -1,4 +1,4 @@
-"""The page Analyse: files in, answers out, bounded, and from these pages only."""
+"""The page Analyse: files in, studies and answers out, bounded, and from these pages only."""
 
 import io
 import json
@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from config.errors import PackageError
 from config.settings import InferenceSettings, Settings
-from console import answers
+from console import answers, uploading
 from console.access import csrf
 from console.access.csrf import is_same_origin
 from cxrnode.phantom import View
@@ -30,6 +33,8 @@ from tests.phantoms import draw, phantom_dataset
 from tracking.audit import AuditEventType
 from tracking.database import Database
 from tracking.models import AuditEvent
+from tracking.roles import Role
+from tracking.worklist import find_studies
 
 SEED = 9
 """A phantom that the package that ships finds an opacity in, and that is not unlike what it learnt from."""
@@ -46,7 +51,7 @@ def analyser() -> Analyser:
 @pytest.fixture
 def page(browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The console, whose model is loaded already."""
-    monkeypatch.setattr(answers.Answers, "_opened", lambda _: analyser)
+    monkeypatch.setattr(answers.Answers, "_opened", lambda _desk, _model: analyser)
     return browse()
 
 
@@ -67,57 +72,155 @@ def noted(database: Database) -> list[dict[str, Any]]:
         return [json.loads(line.detail) for line in lines]
 
 
-def test_the_form_says_what_it_takes_and_that_nothing_is_stored(page: TestClient) -> None:
+def studies(database: Database) -> list[str]:
+    with database.reading() as read:
+        return [row.header.study_uid for row in find_studies(read).rows]
+
+
+def test_the_form_says_what_it_takes_and_what_becomes_of_it(page: TestClient) -> None:
     answer = page.get("/analyse")
     assert answer.status_code == 200
     assert "up to 8 files of 20 MB each" in answer.text
-    assert "Nothing is stored, nothing is sent" in answer.text
+    assert "marked as an upload of yours" in answer.text
+    assert "deleted after 7 days" in answer.text
+    assert "<select" not in answer.text, "one package alone finds something"
     assert 'href="/analyse" aria-current="page"' in answer.text
 
 
-def test_several_files_are_answered_on_the_same_page(page: TestClient, database: Database, settings: Settings) -> None:
+def test_one_file_is_shown_on_the_page_of_its_study(page: TestClient, database: Database, settings: Settings) -> None:
+    answer = page.post("/analyse", files=sent(png()), headers=SAME_SITE)
+    (uid,) = studies(database)
+    assert answer.url.path == f"/study/{uid}"
+    assert answer.history[0].status_code == 303
+    assert re.search(r"Opacity</b> <span class=\"level\">(present|undetermined)", answer.text)
+    assert DISCLAIMER in answer.text
+    assert "of a PNG file by dr.administrator" in answer.text
+    assert "Nothing of it was sent" in answer.text
+    assert f'href="/study/{uid}/discard"' in answer.text
+    image = page.get(re.search(rf"/study/{uid}/images/[0-9.]+png", answer.text)[0])  # type: ignore[index]
+    assert image.headers["Content-Type"] == "image/png"
+    assert "<b>upload</b> by <bdi>dr.administrator</bdi>" in page.get("/").text
+    (file,) = (settings.instance_dir / "uploads").iterdir()
+    header = dcmread(file)
+    assert (header.PatientName, header.PatientID, header.Modality) == ("", "", "OT")
+    assert "uploaded" in header.ImageComments
+
+
+def test_several_files_are_answered_in_a_list(page: TestClient, database: Database) -> None:
     answer = page.post("/analyse", files=sent(png(), png(View.HAND), b"text"), headers=SAME_SITE)
     assert answer.status_code == 200
     assert DISCLAIMER in answer.text
     assert re.search(FOUND, answer.text)
     assert "does not show a chest radiograph" in answer.text
     assert "neither PNG nor JPEG nor DICOM" in answer.text
-    assert answer.text.count('alt="Radiograph with the findings of the model drawn on it"') == 1
-    assert answer.text.count('alt="Radiograph with the score map of Opacity over it"') == 1
+    assert answer.text.count(">Open the study</a>") == 2
+    assert answer.text.count("Nothing of this file was kept") == 1
+    assert {uid for uid in studies(database) if f'href="/study/{uid}"' in answer.text} == set(studies(database))
     assert answer.headers["Cache-Control"] == "no-store"
     assert noted(database) == [
-        {"files": 3, "analysed": 1, "refused": 2, "user": "dr.administrator", "address": "192.0.2.55"}
+        {"files": 3, "analysed": 1, "refused": 2, "kept": 2, "user": "dr.administrator", "address": "192.0.2.55"}
     ]
-    assert not settings.node.data_dir.exists()
 
 
-def test_a_dicom_file_is_answered_and_its_header_is_not_shown(page: TestClient) -> None:
+def test_a_dicom_file_is_a_study_of_its_own_beside_the_received_one(page: TestClient, database: Database) -> None:
     dataset: Dataset = phantom_dataset(SEED, opacity=True, size=512, patient="DOE^JANE", patient_id="PAT7")
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     answer = page.post("/analyse", files=sent(file.getvalue(), name="IM0001"), headers=SAME_SITE)
-    assert re.search(FOUND, answer.text)
-    said = re.sub(r"base64,[^\"]*", "", answer.text)
-    assert "DOE" not in said
-    assert "PAT7" not in said
+    (uid,) = studies(database)
+    assert answer.url.path == f"/study/{uid}"
+    assert "DOE" in answer.text
+    assert uid != dataset.StudyInstanceUID
+    assert dataset.SOPInstanceUID not in answer.text
+    again = page.post("/analyse", files=sent(file.getvalue()), headers=SAME_SITE)
+    assert again.url.path != answer.url.path, "another upload is another study"
+
+
+@pytest.mark.parametrize("change", ["kind", "twice"])
+def test_nothing_is_kept_of_what_the_node_would_refuse_or_hold(
+    page: TestClient, database: Database, settings: Settings, change: str
+) -> None:
+    dataset: Dataset = phantom_dataset(SEED, size=512, patient_id="PAT7")
+    if change == "kind":
+        dataset.Modality, dataset.SOPClassUID = "CT", CTImageStorage
+        dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    content = file.getvalue()
+    if change == "twice":
+        element = b"\x10\x00\x20\x00LO\x04\x00PAT7"
+        assert element in content
+        content = content.replace(element, element + element[:-1] + b"8")
+    answer = page.post("/analyse", files=sent(content), headers=SAME_SITE)
+    assert ("a CT image" if change == "kind" else "two patients") in answer.text
+    assert studies(database) == []
+    assert not (settings.instance_dir / "uploads").exists() or not [*(settings.instance_dir / "uploads").iterdir()]
+
+
+def test_what_could_not_be_recorded_is_not_said_to_be_kept(
+    page: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception())
+
+    monkeypatch.setattr(uploading, "record_upload", lost)
+    assert page.post("/analyse", files=sent(png()), headers=SAME_SITE).status_code == 503
+    assert (studies(database), noted(database)) == ([], [])
+
+
+def test_a_model_that_is_not_installed_is_refused_in_words(
+    browse: Callable[..., TestClient], database: Database
+) -> None:
+    answer = browse().post("/analyse", data={"model": "../../etc"}, files=sent(png()), headers=SAME_SITE)
+    assert answer.status_code == 400
+    assert "there is no such model here" in answer.text
+    assert studies(database) == []
+
+
+def test_the_chosen_model_is_asked_and_named(
+    browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    asked: list[str] = []
+
+    def opened(_desk: answers.Answers, model: str) -> Analyser:
+        asked.append(model)
+        return analyser
+
+    monkeypatch.setattr(answers.Answers, "_opened", opened)
+    answer = browse().post("/analyse", data={"model": "other"}, files=sent(png()), headers=SAME_SITE)
+    assert asked == ["other"]
+    assert f"{analyser.identity.name} {analyser.identity.version}" in answer.text
+
+
+def test_a_viewer_sends_and_deletes_an_upload_of_their_own_only(
+    browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    monkeypatch.setattr(answers.Answers, "_opened", lambda _desk, _model: analyser)
+    browse(role=Role.ADMINISTRATOR).post("/analyse", files=sent(png()), headers=SAME_SITE)
+    (uid,) = studies(database)
+    viewer = browse(role=Role.VIEWER)
+    page = viewer.get(f"/study/{uid}")
+    assert "by dr.administrator" in page.text
+    assert "/discard" not in page.text
+    for act in ("send", "discard"):
+        answer = viewer.post(f"/study/{uid}/{act}", headers=SAME_SITE)
+        assert answer.status_code == 409
+        assert "by whoever uploaded it" in answer.text
+    administrator = browse(role=Role.ADMINISTRATOR)
+    assert "no destination in the settings" in administrator.post(f"/study/{uid}/send", headers=SAME_SITE).text
+    assert "deleted" in administrator.post(f"/study/{uid}/discard", headers=SAME_SITE).text
+    assert studies(database) == []
 
 
 def test_the_kind_is_told_by_content_and_the_name_is_escaped(page: TestClient) -> None:
     name = "<script>alert(1)</script>.exe"
-    answer = page.post("/analyse", files=sent(png(), name=name), headers=SAME_SITE)
+    answer = page.post("/analyse", files=sent(png(), b"x", name=name), headers=SAME_SITE)
     assert re.search(FOUND, answer.text)
     assert "<script>alert" not in answer.text
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     answer = page.post("/analyse", files=sent(svg, name="a.png"), headers=SAME_SITE)
     assert "neither PNG nor JPEG nor DICOM" in answer.text
     assert "alert(1)" not in answer.text
-
-
-def test_the_score_map_is_a_layer_of_the_answer_without_a_script(page: TestClient) -> None:
-    answer = page.post("/analyse", files=sent(png()), headers=SAME_SITE)
-    assert "Score map: Opacity</label>" in answer.text
-    assert answer.text.count('type="radio" name="file-1"') == 2
-    assert len(re.findall(r'<img src="data:image/png;base64,', answer.text)) == 2
 
 
 def test_no_file_name_is_written_into_the_audit_log(page: TestClient, database: Database) -> None:
@@ -176,7 +279,8 @@ def test_the_form_brings_the_token_of_the_login_as_a_browser_sends_it(page: Test
 def test_only_this_page_takes_forms_and_only_it_may_run_its_script(page: TestClient) -> None:
     assert page.post("/", headers=SAME_SITE).status_code == 405
     assert page.put("/analyse", headers=SAME_SITE).status_code == 405
-    assert "script-src 'self'; img-src 'self' data:" in page.get("/analyse").headers["Content-Security-Policy"]
+    assert "script-src 'self'" in page.get("/analyse").headers["Content-Security-Policy"]
+    assert "data:" not in page.get("/analyse").headers["Content-Security-Policy"]
     assert "data:" not in page.get("/").headers["Content-Security-Policy"]
     assert "script-src 'none'" in page.get("/password").headers["Content-Security-Policy"]
     assert page.get("/static/analyse.js").headers["Content-Type"].startswith("text/javascript")
@@ -186,7 +290,7 @@ def test_only_this_page_takes_forms_and_only_it_may_run_its_script(page: TestCli
 def test_a_file_that_is_too_large_is_named_and_the_others_are_answered(
     browse: Callable[..., TestClient], analyser: Analyser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers.Answers, "_opened", lambda _: analyser)
+    monkeypatch.setattr(answers.Answers, "_opened", lambda _desk, _model: analyser)
     browser = browse(upload_bytes=1_000_000)
     answer = browser.post("/analyse", files=sent(png() + bytes(1_000_000), png()), headers=SAME_SITE)
     assert answer.status_code == 200
@@ -263,7 +367,7 @@ def test_places_are_given_back(settings: Settings) -> None:
 def test_a_model_that_cannot_be_opened_is_said_with_the_cure(
     browse: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(_self: answers.Answers) -> Analyser:
+    def missing(_self: answers.Answers, _model: str) -> Analyser:
         msg = "model package tiny is not there"
         raise PackageError(msg)
 
@@ -285,4 +389,4 @@ def test_the_page_can_be_switched_off(browse: Callable[..., TestClient]) -> None
 def test_a_real_radiograph_is_answered(page: TestClient, cxr_data: Path) -> None:
     path = min((cxr_data / "images" / "rsna").glob("*.jpg"))
     answer = page.post("/analyse", files=sent(path.read_bytes(), name=path.name), headers=SAME_SITE)
-    assert "data:image/png;base64," in answer.text
+    assert answer.url.path.startswith("/study/")

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from config.settings import Settings
+from console.app import make_app
 from console.live import reader as live
-from tests.console.visitors import SAME_SITE
+from tests.authority import Authority
+from tests.console.visitors import SAME_SITE, begin_session
 from tracking import refusals
 from tracking.attention import Attention
 from tracking.database import Database
@@ -99,3 +103,18 @@ def test_a_filter_without_a_name_is_refused_in_words(browser: TestClient) -> Non
     answer = browser.post("/filters", data={"query": "?urgent=1", "name": " "}, headers=SAME_SITE)
     assert answer.status_code == 422
     assert "The name of a filter has 1 to 60 characters" in answer.text
+
+
+@pytest.mark.parametrize(("role", "is_told"), [(Role.ADMINISTRATOR, True), (Role.RADIOLOGIST, False)])
+def test_certificates_that_expire_are_told_to_whoever_can_renew_them(
+    settings: Settings, database: Database, tmp_path: Path, role: Role, is_told: bool
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    pairs = {"good": authority.issue("good", days=90), "soon": authority.issue("soon", days=3)}
+    destination = {"kind": "hl7", "host": "127.0.0.1", "port": 1, "tls": True}
+    destinations = [destination | {"name": name} | pair.options("tls_") for name, pair in pairs.items()]
+    told = Settings(**settings.model_dump() | {"destinations": destinations})
+    with TestClient(make_app(told, database), cookies={"cxrnode": begin_session(database, role)}) as browser:
+        page = browser.get("/destinations").text
+    assert (bell(page).get("/destinations") == "1 certificate that expires") is is_told
+    assert ("soon.crt" in page) is is_told

@@ -1,21 +1,14 @@
 """Metrics for Prometheus: read back by Prometheus' own parser, cheap for the database, and for those who may."""
 
-import datetime
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from config.settings import Settings
 from console.app import make_app
 from console.measured import Measured
-from console.pages.metrics import days_left
 from tests.console.visitors import begin_session
 from tests.tracking.books import JANE, Books
 from tracking import api_tokens, refusals
@@ -104,18 +97,3 @@ def test_a_reading_is_kept_the_longer_the_more_it_costs() -> None:
         now[0] = max(now[0], moment)
         measured.get()
     assert asked == [0.0, 42.0]
-
-
-def test_days_of_a_certificate(tmp_path: Path) -> None:
-    key, start = ec.generate_private_key(ec.SECP256R1()), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "node")])
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(start).not_valid_after(start + datetime.timedelta(days=30)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    path = tmp_path / "node.crt"
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
-    assert days_left(path, start + datetime.timedelta(days=10)) == 20
-    assert days_left(tmp_path / "missing.crt") is None
-    path.write_text("no certificate")
-    assert days_left(path) is None

@@ -13,6 +13,7 @@ from console.app import make_app
 from console.card import card_html
 from inference.installed import installed_packages
 from inference.package import BUILT_IN, MANIFEST, load_package
+from inference.site_points import take_settings
 from tests.console.visitors import begin_session
 from tracking.database import Database
 from tracking.roles import Role
@@ -40,6 +41,7 @@ def test_packages_are_shown_with_digest_points_and_what_is_stated(page: str) -> 
 
 def test_points_of_the_site_are_shown_beside_those_of_the_package(settings: Settings, database: Database) -> None:
     own = {"inference": {"operating_points": {"lung_opacity": {"sensitive": 0.111, "specific": 0.222}}}}
+    take_settings(Settings(**settings.model_dump() | own).inference, database)
     with TestClient(make_app(Settings(**settings.model_dump() | own), database), base_url="http://127.0.0.1") as client:
         client.cookies.set("cxrnode", begin_session(database, Role.VIEWER))
         page = client.get("/models").text

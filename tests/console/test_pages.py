@@ -472,3 +472,15 @@ def test_a_study_without_a_standing_image_says_so(browser: TestClient, receive: 
         corrections.reject_instance(tx, "1.9", "1.1", user="operator")
     assert "every image was rejected" in browser.get("/?status=rejected").text
     assert "rejected by hand" in browser.get("/study/1.9").text
+
+
+def test_every_look_at_the_worklist_is_noted_without_what_was_searched_for(
+    browser: TestClient, receive: Record, database: Database
+) -> None:
+    receive("1.1")
+    browser.get("/")
+    browser.get("/", params={"q": "Doe", "status": "received", "urgent": "1"})
+    lines = [line.detail for line in written(database, AuditEventType.STUDIES_LISTED)]
+    assert [(line["rows"], line["filters"]) for line in lines] == [(1, ""), (0, "search status urgent")]
+    assert {(line["what"], line["user"]) for line in lines} == {("worklist", "dr.administrator")}
+    assert "Doe" not in str(lines)

@@ -82,3 +82,21 @@ def test_an_answer_that_nobody_takes_ends(console: Console, monkeypatch: pytest.
         while console._server.server_state.connections and time.monotonic() < deadline:
             time.sleep(0.05)
     assert health(console) == b"HTTP/1.1 200 OK"
+
+
+def test_a_form_that_drips_ends(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    with connect(console) as slow:
+        slow.sendall(
+            b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 4000\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\nuser="
+        )
+        deadline = time.monotonic() + 10
+        try:
+            while time.monotonic() < deadline:
+                slow.sendall(b"x")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, "the connection was not closed"
+    assert health(console) == b"HTTP/1.1 200 OK"

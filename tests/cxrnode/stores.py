@@ -12,9 +12,9 @@ from pydicom.filewriter import write_dataset
 
 from config.settings import Settings
 from cxrnode.cli import main
-from dicom_node.file_meta import file_meta
-from dicom_node.header import parse_header
-from dicom_node.store import InstanceStore
+from dicom_node.format.file_meta import file_meta
+from dicom_node.format.header import parse_header
+from dicom_node.instance_store.store import InstanceStore
 from tracking import schema
 from tracking.database import Database
 from tracking.instances import IncomingInstance, register_instance

@@ -19,8 +19,8 @@ from config.settings import Settings
 from cxrnode import backup
 from cxrnode.backup import back_up, restore
 from cxrnode.node_state import require_consistent
-from dicom_node import store_check
-from dicom_node.recovery import Recovery
+from dicom_node.instance_store import store_check
+from dicom_node.instance_store.recovery import Recovery
 from tests.cxrnode.stores import Run, StoredNode, command_line
 from tracking import audit, queue, schema, standing
 from tracking.database import Database

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from config.settings import Settings
 from cxrnode import doctor
-from dicom_node.receive import Receiver
+from dicom_node.storage_scp.receive import Receiver
 from tests.cxrnode.stores import Result, Run, command_line
 from tests.phantoms import phantom_dataset
 from tracking import audit, queue

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from config.settings import Settings
+from inference.findings import ModelIdentity
 from tests.cxrnode.test_cli import Run, node, run  # noqa: F401 - fixtures
 from tests.tracking.books import JANE, Books, finding
 from tracking.analyses import OutcomeRecord, StoredInstance
@@ -85,6 +86,11 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(
         """Says that there is nothing."""
 
         identity = AnalyserIdentity("t" * 64, "t" * 64)
+        model = ModelIdentity("m", "1.0", "t" * 64, "litert")
+
+        def with_points(self, _points: object) -> "Examiner":
+            """Say the same at any points."""
+            return self
 
         def __init__(self, settings: Settings) -> None:
             """Load nothing."""

@@ -144,6 +144,6 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(run: Run, monkeypat
 
 
 def test_an_unknown_package_is_named(run: Run) -> None:
-    code, _, errors = run("chest.png", "--package", "nowhere")
+    code, _, errors = run("chest.png", "--model", "nowhere")
     assert code == 1
     assert "nowhere" in errors

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from config.errors import DataError, SettingsError
 from cxrnode.cli import _assemble, app
 from cxrnode.cli_data import Reader
-from training.data.open import READERS, open_data
+from training.data.readers import READERS, open_data
 
 SHEET = (
     "<annotation><filename>{name}.png</filename><size><width>80</width><height>60</height><depth>1</depth></size>"

@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cxrnode import cli
-from training import crossvalidate as room
-from training import tune as tuning
-from training.crossvalidate import Fold, Prediction, Protocol
-from training.recipe import Recipe
-from training.runs import read_runs
+from training.evaluation.run_file import read_runs
+from training.pipelines import crossvalidate as room
+from training.pipelines import tune as tuning
+from training.pipelines.crossvalidate import Fold, Prediction, Protocol
+from training.recipe.recipe import Recipe
 
 RUNNER = CliRunner()
 

@@ -25,8 +25,8 @@ from tracking.database import Database
 from tracking.feedback import Answer, AnsweredModel, DrawnBox, FeedbackFilter, GivenAnswer, Subject, SubjectKind
 from tracking.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.users import Actor
-from training.data import pictures
-from training.data.open import open_data
+from training.data import image_files
+from training.data.readers import open_data
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MODEL = AnsweredModel("opacity", "1.0", "d" * 64)
@@ -127,12 +127,12 @@ def test_answers_become_a_data_set_that_the_training_room_reads(
     ]  # fmt: skip
     (boxed,) = [one for one in examples if one.boxes]
     (box,) = boxed.boxes
-    rows, columns = pictures.size(boxed.path)
+    rows, columns = image_files.size(boxed.path)
     assert (box.x * columns, box.y * rows) == pytest.approx((32, 64), abs=0.01)
     assert boxed.boxed == {"lung_opacity", "mass"}
     assert {one.age for one in examples} == {90}
     assert {one.view.value for one in examples} == {"PA"}
-    assert pictures.read_grey(boxed.path).shape == (rows, columns)
+    assert image_files.read_grey(boxed.path).shape == (rows, columns)
     for path in out.rglob("*"):
         assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path.name
     assert "3 images of 2 patients" in (out / "card.md").read_text()

@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 from config.errors import SettingsError
 from cxrnode import cli
 from inference.package import FIGURES, EnsemblePackage, load_package
-from training import curve as curve_room
-from training import ensemble, production
-from training.ensemble import Made
-from training.recipe import Recipe, load_recipe
-from training.runs import read_runs
+from training.evaluation.metric import Metric
+from training.evaluation.run_file import read_runs
+from training.pipelines import ensemble, production
+from training.pipelines import learning_curve as curve_room
+from training.pipelines.ensemble import EnsembleResult
+from training.pipelines.learning_curve import CurvePoint, LearningCurve
+from training.recipe.recipe import Recipe
+from training.recipe.shipped_recipes import load_recipe
 
 RUNNER = CliRunner()
 
@@ -27,13 +30,13 @@ def _run(*arguments: object) -> Any:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+def made(monkeypatch: pytest.MonkeyPatch) -> EnsembleResult:
     """What was made long ago is given for what training and joining would make."""
     package = load_package("chest-default")
     assert isinstance(package, EnsemblePackage)
-    there = Made(package, json.loads(package.path(FIGURES).read_text(encoding="utf-8")))
+    there = EnsembleResult(package, json.loads(package.path(FIGURES).read_text(encoding="utf-8")))
 
-    def told(*_what: object, progress: Callable[[str, int, int], None], **_options: object) -> Made:
+    def told(*_what: object, progress: Callable[[str, int, int], None], **_options: object) -> EnsembleResult:
         progress("training steps", 1, 1)
         return there
 
@@ -46,7 +49,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     "command",
     [("train", "chest-default", "--data", "data", "--out", "there"), ("ensemble", "there", "a", "b", "--data", "data")],
 )
-def test_scripts_get_one_json_document_and_people_a_table(made: Made, command: tuple[str, ...]) -> None:
+def test_scripts_get_one_json_document_and_people_a_table(made: EnsembleResult, command: tuple[str, ...]) -> None:
     answer = _run(*command, "--json")
     assert answer.exit_code == 0, answer.output
     told = json.loads(answer.stdout)
@@ -63,7 +66,7 @@ def test_scripts_get_one_json_document_and_people_a_table(made: Made, command: t
     assert "The package is in there. Research use only" in answer.stdout
 
 
-def test_a_run_file_names_the_weights_that_were_started_from(made: Made, tmp_path: Path) -> None:
+def test_a_run_file_names_the_weights_that_were_started_from(made: EnsembleResult, tmp_path: Path) -> None:
     options = ("--data", tmp_path, "--out", tmp_path / "there", "--runs", tmp_path / "runs")
     assert _run("train", "covid-transfer", *options).exit_code == 0
     (run,) = read_runs(tmp_path / "runs")
@@ -74,18 +77,21 @@ def test_a_run_file_names_the_weights_that_were_started_from(made: Made, tmp_pat
 
 
 def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    figure = {"value": 0.75, "interval": [0.5, 0.9]}
-    document = {"points": [{"share": 1.0, "pictures": 9, "figures": {"auroc:lung_opacity": figure}}]}
+    point = CurvePoint(9, 8, {"auroc:lung_opacity": Metric(0.75, 0.5, 0.9)})
     asked: list[tuple[str, Path | None]] = []
 
-    def curve(recipe: Recipe, *_what: object, weights: Path | None, **_options: object) -> dict[str, Any]:
+    def curve(recipe: Recipe, *_what: object, weights: Path | None, **_options: object) -> LearningCurve:
         asked.append((recipe.package.name, weights))
-        return document
+        return LearningCurve("tiny", 1, None, False, (5, 4), {1.0: point})
 
     monkeypatch.setattr(curve_room, "curve", curve)
     options = ("--data", tmp_path, "--out", tmp_path / "curve.json")
     answer = _run("curve", "chest-default", *options, "--json")
-    assert json.loads(answer.stdout) == json.loads((tmp_path / "curve.json").read_text()) == document
+    document = json.loads((tmp_path / "curve.json").read_text())
+    assert json.loads(answer.stdout) == document
+    figures = {"auroc:lung_opacity": {"value": 0.75, "interval": [0.5, 0.9]}}
+    assert document["points"] == [{"share": 1.0, "pictures": 9, "patients": 8, "figures": figures}]
+    assert document["measured_on"] == {"part": "validation fold", "pictures": 5, "patients": 4}
     assert "0.750" in _run("curve", "darkcovidnet", *options, "--experiment", "short", "--weights", "w.h5").stdout
     assert asked == [("chest-default", None), ("darkcovidnet-short", Path("w.h5"))]
 
@@ -93,11 +99,11 @@ def test_a_learning_curve_is_json_for_scripts(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("training.production", ("train", "chest-default", "--data", "x", "--out", "y")),
-        ("training.ensemble", ("ensemble", "y", "a", "b", "--data", "x")),
-        ("training.curve", ("curve", "chest-default", "--data", "x", "--out", "y")),
-        ("training.tune", ("tune", "chest-default", "--data", "x", "--out", "y")),
-        ("training.crossvalidate", ("crossvalidate", "chest-default", "--data", "x", "--out", "y")),
+        ("training.pipelines.production", ("train", "chest-default", "--data", "x", "--out", "y")),
+        ("training.pipelines.ensemble", ("ensemble", "y", "a", "b", "--data", "x")),
+        ("training.pipelines.learning_curve", ("curve", "chest-default", "--data", "x", "--out", "y")),
+        ("training.pipelines.tune", ("tune", "chest-default", "--data", "x", "--out", "y")),
+        ("training.pipelines.crossvalidate", ("crossvalidate", "chest-default", "--data", "x", "--out", "y")),
         ("training.evaluation.evaluate", ("evaluate", "chest-default", "--data", "x")),
         ("training.evaluation.compare", ("compare", "a", "b")),
     ],

@@ -8,6 +8,7 @@ import pytest
 from config.settings import DicomDestination, Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
+from tests.authority import Authority
 from tracking import deliveries, documents, maintenance, queue, refusals, schema, users
 from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.database import Database
@@ -232,3 +233,18 @@ def test_a_console_that_nobody_can_administer_is_named_with_the_cure(
         with database.transaction() as tx:
             users.add(tx, f"dr.{role.value}", role, "hash", by=users.Actor("root"))
     assert looked_at(enabled, monkeypatch)["console"] == Check("console", "ok", "2 of 2 users may log in")
+
+
+def test_certificates_that_expire_are_named_with_the_cure(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    pairs = {name: authority.issue(name, days=days) for name, days in (("good", 90), ("soon", 3), ("late", -1))}
+    destination = {"kind": "hl7", "host": "127.0.0.1", "port": 1, "tls": True}
+    destinations = [destination | {"name": name} | pair.options("tls_") for name, pair in pairs.items()]
+    told = Settings(**settings.model_dump() | {"destinations": destinations})
+    found = looked_at(told, monkeypatch)
+    states = {name: found[f"certificate destination {name}"].state for name in pairs}
+    assert states == {"good": "ok", "soon": "warning", "late": "failed"}
+    assert "late.crt: expired" in found["certificate destination late"].found
+    assert "replace certificate and key" in found["certificate destination soon"].cure

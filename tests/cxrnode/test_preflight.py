@@ -34,6 +34,7 @@ def hl7(host: str, port: int) -> str:
 
 
 CONSOLE = "[console]\nenabled = true\n"
+TLS = '[node.tls]\ncertificate = "node.crt"\nkey = "node.key"\nrequire_client_certificate = false\n'
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,11 @@ CONSOLE = "[console]\nenabled = true\n"
         (hl7("::1", 11112), ["this node itself"]),
         ('[receive]\nhost = "0.0.0.0"\n' + hl7(socket.gethostname(), 11112), ["this node itself"]),
         (CONSOLE + hl7("127.0.0.1", 8480), ["this node itself", "console.port"]),
+        (TLS, ["node.tls.certificate, node.tls.key: node.crt or node.key cannot be read"]),
+        (TLS + "port = 11112", ["node.tls.port: 11112 is receive.port, too"]),
+        (TLS + "port = 2762\n" + hl7("127.0.0.1", 2762), ["this node itself (node.tls.port)"]),
+        (TLS + "port = 8480\n" + CONSOLE, ["console.port: 8480 is node.tls.port, too"]),
+        (hl7("ris", 1) + 'tls = true\ntls_ca = "ca.pem"', ["'ris'", "tls_ca: ca.pem cannot be read"]),
     ],
 )
 def test_what_cannot_run_is_refused_with_the_cure(run: Run, tmp_path: Path, text: str, words: list[str]) -> None:

@@ -12,7 +12,7 @@ from config.errors import SettingsError
 from config.settings import Settings
 from cxrnode import doctor, node_state
 from cxrnode.node_state import keep_anchor, require_consistent
-from dicom_node import store_check
+from dicom_node.instance_store import store_check
 from tests.cxrnode.stores import Run, StoredNode, command_line
 from tracking import anchor, audit
 from tracking.audit import AuditEventType

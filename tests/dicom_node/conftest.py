@@ -1,6 +1,7 @@
 """A running receiver, and small radiograph-like data sets to send to it."""
 
 import io
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from config.settings import Settings
-from dicom_node.receive import Receiver
-from dicom_node.send import Target
-from tracking import refusals, schema
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.storage_scu.send import Target
+from tracking import refusals
 from tracking.audit import Line, lines
 from tracking.database import Database
 from tracking.models import Instance
@@ -72,19 +73,23 @@ class Node:
 
 
 @pytest.fixture
-def start_node(tmp_path: Path) -> Iterator[Callable[..., Node]]:
-    """Start receivers with the given ``receive`` settings; all are stopped at the end."""
+def start_node(tmp_path: Path, sqlite_template: Path) -> Iterator[Callable[..., Node]]:
+    """Start receivers with the given ``receive`` and ``node.tls`` settings; all are stopped at the end."""
     running: list[Node] = []
 
-    def start(*, folder: str = "node", database: Database | None = None, peers: Any = (), **receive: Any) -> Node:
+    def start(
+        *, folder: str = "node", database: Database | None = None, peers: Any = (), tls: Any = None, **receive: Any
+    ) -> Node:
         settings = Settings(
-            node={"data_dir": tmp_path / folder},
+            node={"data_dir": tmp_path / folder, "tls": tls or {}},
             receive={"port": 0, "min_free_disk_bytes": 0, **receive},
             peers=peers,
         )
         if database is None:
+            settings.node.data_dir.mkdir(mode=0o700, exist_ok=True)
+            if not (file := settings.node.data_dir / "cxrnode.db").exists():
+                shutil.copyfile(sqlite_template, file)
             database = Database.open(settings.database_url(), service="receive")
-            schema.upgrade(database)
         receiver = Receiver(settings, database)
         receiver.start()
         running.append(Node(settings, database, receiver))

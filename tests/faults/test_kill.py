@@ -42,8 +42,8 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
 @pytest.mark.parametrize(
     ("service", "point"),
     [
-        ("receive", "dicom_node.reception:register_instance:before"),
-        ("receive", "dicom_node.reception:Reception.finish:after"),
+        ("receive", "dicom_node.storage_scp.reception:register_instance:before"),
+        ("receive", "dicom_node.storage_scp.reception:Reception.finish:after"),
         ("work", "inference.worker:record_image_results:before"),
         ("work", "inference.worker:record_analysis:before"),
         ("work", "reporting.compose:record_documents:after"),

@@ -42,7 +42,7 @@ def test_a_recovery_that_is_killed_goes_on(start_node: Callable[..., Node], poin
     stored = StoredNode(node.settings)
     for number in range(2):
         stored.put(number, on_record=False)
-    assert command(node, "recover", die_at=f"dicom_node.recovery:{point}").returncode == -signal.SIGKILL
+    assert command(node, "recover", die_at=f"dicom_node.instance_store.recovery:{point}").returncode == -signal.SIGKILL
     assert command(node, "recover").returncode == 0
     written = node.audit_text()
     assert written.count("instance-recovered") == 2

@@ -11,8 +11,9 @@ from pydicom.uid import UID
 from config.settings import InferenceSettings
 from cxrnode.phantom import View
 from inference.analyse import Analyser, StageTimes
-from inference.file_analysis import NO_HEADER, NOT_AN_IMAGE, FileAnalysis, analyse_content
+from inference.file_analysis import NOT_AN_IMAGE, FileAnalysis, analyse_content
 from inference.findings import NotAnalysed, Reason, RemarkKind
+from inference.no_header import DOUBT
 from inference.pixels.image_file import FileKind
 from inference.verdict.decide import Kind, Verdict
 from inference.verdict.network import VerdictNetwork
@@ -67,7 +68,7 @@ def test_an_image_that_is_not_surely_a_chest_is_refused_for_want_of_a_header(
 ) -> None:
     unsure = Verdict(Kind.FRONTAL, 0.5, sure=False)
     monkeypatch.setattr(VerdictNetwork, "verdict", lambda *_: unsure)
-    assert refusal(analyse_content(analyser, image_file("PNG"), MOST)) == NO_HEADER
+    assert refusal(analyse_content(analyser, image_file("PNG"), MOST)) == DOUBT
 
 
 def test_dicom_is_answered_as_the_node_answers_it(analyser: Analyser, tmp_path: Path) -> None:

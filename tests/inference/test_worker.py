@@ -16,11 +16,12 @@ from inference.analyse import Analyser
 from inference.package import ModelPackage
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tests.inference.test_analyse import STUDY, SteadyEngine, receive
-from tracking import queue
+from tracking import queue, site_points
 from tracking.analyses import StoredAnalysis, load_analysis
 from tracking.database import Database
 from tracking.loop import Lane, WorkLoop
 from tracking.models import Analysis, ImageResult, Instance, Job
+from tracking.users import Actor
 
 
 @pytest.fixture
@@ -40,9 +41,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     files: list[str] = []
     analyse_file = Analyser.analyse_file
 
-    def noted(analyser: Analyser, path: Path, *arguments: Any) -> Any:
+    def noted(analyser: Analyser, path: Path, *arguments: Any, **options: Any) -> Any:
         files.append(path.name)
-        return analyse_file(analyser, path, *arguments)
+        return analyse_file(analyser, path, *arguments, **options)
 
     monkeypatch.setattr(Analyser, "analyse_file", noted)
     return files
@@ -220,3 +221,25 @@ def test_both_queues_at_once_ask_once_an_image_and_record_one_analysis(
     together.stop()
     assert sorted(asked) == [f"{number}.dcm" for number in range(1, 5)]
     assert [len(analysis.outcomes) for analysis in analyses(database)] == [4]
+
+
+def test_points_that_are_moved_hold_for_new_analyses_only(
+    node: Settings, database: Database, radiograph: Any, asked: list[str], loop: Callable[..., WorkLoop]
+) -> None:
+    receive(node, database, radiograph(), 1)
+    work = loop("analyse")
+    work.run_until_idle()
+    with database.transaction() as tx:
+        site_points.set_points(tx, "tiny", "lung_opacity", (0.01, 0.02), by=Actor("admin"))
+        site_points.set_points(tx, "tiny", "tumour", (0.01, 0.02), by=Actor("admin"))  # of an earlier version
+    receive(node, database, other(radiograph), 2)
+    work.run_until_idle()
+    before, after = analyses(database)
+    points = [
+        [finding.detail["points"] for finding in outcome.findings if finding.label == "lung_opacity"]
+        for analysis in (before, after)
+        for outcome in analysis.outcomes
+    ]
+    moved = {"sensitive": 0.01, "specific": 0.02}
+    assert points == [[{"sensitive": 0.3, "specific": 0.7}], [moved], [moved]]
+    assert asked == ["1.dcm", "1.dcm", "2.dcm"], "a result under other points is none of today's"

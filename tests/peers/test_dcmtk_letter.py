@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from dicom_node import wire
-from dicom_node.receive import Receiver
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.upper_layer import wire
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, item, request
 from tracking import schema
 from tracking.database import Database

@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from config.settings import Settings
-from dicom_node.receive import Receiver
-from dicom_node.send import Target, store
-from dicom_node.syntaxes import decodable_syntaxes
+from dicom_node.format.syntaxes import decodable_syntaxes
+from dicom_node.storage_scp.receive import Receiver
+from dicom_node.storage_scu.send import Target, store
 from tracking import schema
 from tracking.database import Database
 from tracking.models import Instance

@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from config.errors import ActionRefused, CxrnodeError
 from config.settings import Hl7Destination, Settings
-from dicom_node.file_meta import file_meta
-from dicom_node.header import parse_header
+from dicom_node.format.file_meta import file_meta
+from dicom_node.format.header import parse_header
 from inference.findings import Finding
 from reporting.capture.radiograph import Radiograph
 from reporting.compose import ReportHandler

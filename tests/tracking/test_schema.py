@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
@@ -106,10 +107,16 @@ def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empt
     books.receive("1.1", JANE)
     books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
     with empty_database.engine.begin() as connection:  # as an earlier version left it
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
         for statement in (
             "DELETE FROM standing WHERE study_uid = '1.10'",
             "DELETE FROM study WHERE study_uid = '1.10'",
             "DROP TABLE clock",
+            "DROP INDEX ix_console_user_issuer_subject",
+            "ALTER TABLE console_user DROP COLUMN issuer",
+            "ALTER TABLE console_user DROP COLUMN subject",
             "UPDATE alembic_version SET version_num = '0012'",
         ):
             connection.execute(text(statement))

@@ -361,6 +361,9 @@ def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database
 
 
 DOWN_TO_0007 = (
+    "DROP TABLE site_point",
+    "DROP TABLE upload",
+    "ALTER TABLE study DROP COLUMN kind",
     "DROP TABLE clock",
     "DROP TABLE saved_filter",
     "DROP TABLE feedback",

@@ -123,7 +123,7 @@ def test_a_token_ends(database: Database, what: str) -> None:
 def test_tokens_are_audited_and_only_known_ones_revoked(database: Database) -> None:
     add(database, "jane")
     with database.transaction() as tx:
-        api_tokens.add(tx, "jane", {Scope.READ, Scope.WRITE}, by=OPERATOR)
+        api_tokens.add(tx, "jane", {Scope.READ, Scope.ACT}, by=OPERATOR)
         number = api_tokens.every(tx)[0].id
         api_tokens.revoke(tx, number, by=OPERATOR)
         api_tokens.revoke(tx, number, by=OPERATOR)
@@ -132,6 +132,6 @@ def test_tokens_are_audited_and_only_known_ones_revoked(database: Database) -> N
         with pytest.raises(ActionRefused, match="printable"):
             api_tokens.add(tx, "jane", {Scope.READ}, by=OPERATOR, purpose="a\nb")
     assert noted(database, AuditEventType.USER_CHANGED)[1:] == [
-        {"what": "token-added", "subject": "jane", "token": number, "scopes": "read write", "user": "root"},
+        {"what": "token-added", "subject": "jane", "token": number, "scopes": "act read", "user": "root"},
         {"what": "token-revoked", "subject": "jane", "token": number, "user": "root"},
     ]

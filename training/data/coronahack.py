@@ -11,9 +11,9 @@ from pathlib import Path
 
 from config.errors import DataError
 from config.logs import get_logger
+from training.data.csv_rows import refuse_duplicates, rows
 from training.data.examples import Example
 from training.data.patients import Owner, owner_of, warn_of_unknown
-from training.data.tables import refuse_duplicates, rows
 from training.data.terms import COVID19, NORMAL, PNEUMONIA
 
 COLUMNS = ("X_ray_image_name", "Label", "Dataset_type", "Label_1_Virus_category", "Label_2_Virus_category")

@@ -12,7 +12,7 @@ from config.errors import DataError
 from config.logs import get_logger
 from inference.model import Model
 from training.data.examples import Example, TruthBox
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 from training.data.terms import COVID19, PNEUMONIA
 
 NEGATIVE = "covid19_negative"

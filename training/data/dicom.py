@@ -1,15 +1,15 @@
 """A folder of DICOM files with an ``index.csv``: ``id`` (a file's name without ``.dcm``), ``patient``, ``rsna_class``.
 
-The pictures go through the node's own pixel pipeline (``training.data.pictures``), so what is learnt or measured on
+The pictures go through the node's own pixel pipeline (``training.data.image_files``), so what is learnt or measured on
 such a folder is what the node would see.
 """
 
 from pathlib import Path
 
 from config.errors import DataError
+from training.data.csv_rows import choice, existing, refuse_duplicates, rows
 from training.data.examples import Example
 from training.data.headers import read_header
-from training.data.tables import choice, existing, refuse_duplicates, rows
 from training.data.terms import READ_LABELS, Read, read_truths
 
 COLUMNS = ("id", "patient", "rsna_class")

@@ -46,7 +46,7 @@ class Example:
     file: str
     """Its name within the data set: the key that lists, boxes and reports refer to."""
     path: Path
-    """A picture file (JPEG, PNG) or a DICOM file; :func:`training.data.pictures.read_grey` reads either."""
+    """A picture file (JPEG, PNG) or a DICOM file; :func:`training.data.image_files.read_grey` reads either."""
     patient: str
     source: str = ""
     fold: int | None = None

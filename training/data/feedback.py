@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from config.errors import DataError
+from training.data.csv_rows import checked_box, choice, existing, number, refuse_duplicates, rows
 from training.data.examples import Example, TruthBox, View
-from training.data.tables import checked_box, choice, existing, number, refuse_duplicates, rows
 
 MANIFEST = ("file", "patient", "view", "age", "sex", "width", "height", "readers", "model", "boxed")
 LABELS = ("file", "label", "truth")

@@ -8,8 +8,8 @@ that nobody wrote is unknown.
 import csv
 from pathlib import Path
 
+from training.data.csv_rows import existing, number, rows
 from training.data.examples import Example, TruthBox, View
-from training.data.tables import existing, number, rows
 from training.data.terms import BOX_LABELS, NO_FINDING, Read, read_truths
 
 CHILD_YEARS = 5.0

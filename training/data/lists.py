@@ -7,8 +7,8 @@ from pathlib import Path
 
 from config.errors import DataError
 from config.logs import get_logger
+from training.data.csv_rows import rows
 from training.data.examples import Example
-from training.data.tables import rows
 
 _COLUMNS = ("file", "label")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")

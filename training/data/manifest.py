@@ -6,8 +6,8 @@ Everything that is wrong with it is found while reading, before anything is trai
 from pathlib import Path
 
 from config.errors import DataError
+from training.data.csv_rows import checked_box, choice, existing, number, refuse_duplicates, rows
 from training.data.examples import Example, TruthBox, View, refuse_leak
-from training.data.tables import checked_box, choice, existing, number, refuse_duplicates, rows
 from training.data.terms import (
     BOX_LABELS,
     COVID19,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from config.errors import DataError
 from config.logs import get_logger
+from training.data.csv_rows import checked_box, number, refuse_duplicates, rows
 from training.data.examples import Example, TruthBox, View
 from training.data.headers import age_in_years
-from training.data.tables import checked_box, number, refuse_duplicates, rows
 from training.data.terms import BOX_LABELS, NIH_CONDITIONS, NIH_NO_FINDING, mined_truths
 
 SIDE = 1024

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from config.errors import DataError
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 
 _KEPT = {"JPEG": ".jpg", "PNG": ".png"}
 _EIGHT_BIT = frozenset({"L", "RGB", "RGBA", "P", "1"})

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import DataError
+from training.data.csv_rows import checked_box, choice, existing, number, rows
 from training.data.examples import Example, TruthBox
 from training.data.headers import read_header
+from training.data.image_files import size
 from training.data.patients import Owner, owner_of, warn_of_unknown
-from training.data.pictures import size
-from training.data.tables import checked_box, choice, existing, number, rows
 from training.data.terms import LUNG_OPACITY, READ_LABELS, Read, read_truths
 
 _LABELS = "stage_2_train_labels.csv"

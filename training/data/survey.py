@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from config.errors import DataError
 from training.data.examples import Example
-from training.data.pictures import read_grey
+from training.data.frontal_adults import Unstated, frontal_adults, in_words
+from training.data.image_files import read_grey
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ def survey(
         notes.append("each picture counts as its own patient: if some share one, a split by patient is one by image")
     if folds["none"]:
         notes.append(f"{folds['none']} pictures have no fold: deal folds out (folds = 5 in the recipe's data table)")
+    left_out = frontal_adults(examples, Unstated())[1]
+    if left_out:
+        notes.append(
+            f"a recipe that takes frontal images of adults leaves out {left_out.total()} of {len(examples)} "
+            f"({in_words(left_out)}); accept_unknown_view = true in its data table takes those of unknown view"
+        )
     labels = _labels(examples)
     empty = [label for label, count in labels.items() if not count.yes]
     if empty:

@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from config.errors import DataError
+from training.data.csv_rows import checked_box, choice, number, refuse_duplicates
 from training.data.examples import Example, TruthBox, View
 from training.data.label_map import FILE, read_label_map, write_label_map
 from training.data.patients import owner_of, warn_of_unknown
 from training.data.portable import portable, portable_name
-from training.data.tables import checked_box, choice, number, refuse_duplicates
 from training.data.terms import term
 from training.data.voc import with_labels
-from training.data.whole import whole_folder
+from training.data.whole_folder import whole_folder
 
 PICTURES_A_SHARD = 500
 _STEM = "pictures.tfrecord"

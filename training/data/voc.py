@@ -14,14 +14,14 @@ from xml.sax.saxutils import escape
 
 from config.errors import DataError
 from config.logs import get_logger
+from training.data.csv_rows import checked_box, choice, number, refuse_duplicates
 from training.data.examples import Example, TruthBox, View
+from training.data.image_files import size
 from training.data.label_map import FILE, read_label_map, write_label_map
 from training.data.patients import Owner, owner_of, warn_of_unknown
-from training.data.pictures import size
 from training.data.portable import PortablePicture, portable, portable_name
-from training.data.tables import checked_box, choice, number, refuse_duplicates
 from training.data.terms import term
-from training.data.whole import whole_folder
+from training.data.whole_folder import whole_folder
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".dcm")
 _UNKNOWN_SOURCES = frozenset({"", "Unknown"})  # what LabelImg writes there

@@ -11,17 +11,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.binary import ratio
-from training.measures import RSNA_OVERLAPS, match
 
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
+RSNA_OVERLAPS = tuple(round(0.40 + 0.05 * k, 2) for k in range(8))
+"""The overlaps of the RSNA 2018 challenge's score."""
 FALSE_BOXES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """False boxes a picture at which the FROC is read."""
 FROC_OVERLAP = 0.4
 """From which overlap on a box counts as true in the FROC and at the operating points."""
 BOX_FIGURES = ("found", "precision", "false_a_picture")
 """At an operating point: share of true boxes found, share of shown boxes that are true, false boxes a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One image's boxes: scores, best first, whether each found a true box, and how many true ones there are."""
+
+    scores: Numbers
+    found: dict[float, Truths]
+    """By overlap."""
+    truths: int
+
+
+def overlap(a: Numbers, b: Numbers) -> Numbers:
+    """Return intersection over union of boxes (n, 4) and (m, 4), each x0, y0, x1, y1: (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inside = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b)]
+    return np.asarray(inside / np.maximum(areas[0][:, None] + areas[1][None] - inside, 1e-12))
+
+
+def match(boxes: Numbers, scores: Numbers, truths: Numbers, overlaps: Sequence[float] = RSNA_OVERLAPS) -> Match:
+    """Pair an image's boxes with its true boxes: best score first, each true box once, at each overlap.
+
+    Boxes are (n, 4), truths (m, 4), x0, y0, x1, y1 in any one unit.
+    """
+    order = np.argsort(-scores, kind="stable")
+    shared = overlap(boxes[order], truths) if len(boxes) and len(truths) else np.zeros((len(boxes), len(truths)))
+    found = {}
+    for least in overlaps:
+        free = np.ones(len(truths), bool)
+        flags = np.zeros(len(boxes), bool)
+        for k, row in enumerate(shared):
+            candidates = np.where(free & (row >= least), row, -1.0)
+            if len(candidates) and candidates.max() >= 0:
+                free[int(candidates.argmax())] = False
+                flags[k] = True
+        found[least] = flags
+    return Match(scores[order], found, len(truths))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from training.evaluation.binary import SMALLEST_PROBABILITY, ratio
 from training.evaluation.predictions import Head, Predictions
 from training.evaluation.resample import Draws, Resamples
+from training.evaluation.results import HeadMetrics
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -49,7 +50,7 @@ def macro(table: Numbers, figure: str) -> Numbers:
     return ratio(np.where(present, np.nan_to_num(values), 0).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
 
-def head_figures(predictions: Predictions, head: Head, resamples: Resamples) -> dict[str, object] | None:
+def head_figures(predictions: Predictions, head: Head, resamples: Resamples) -> HeadMetrics | None:
     """Return the confusion table and figures of a softmax head; None where fewer than two classes have pictures."""
     where, truth = class_truth(predictions, head)
     if len(set(truth.tolist())) < 2:
@@ -62,14 +63,17 @@ def head_figures(predictions: Predictions, head: Head, resamples: Resamples) -> 
     def of(figure: str) -> Draws:
         return resamples.measure(lambda w: macro(confusion(truth, called, w, count), figure), where)
 
-    return {
-        "classes": list(head.classes),
-        "pictures": len(where),
-        "truth_by_row_call_by_column": table_of(truth, called, count),
-        "accuracy": resamples.measure(lambda w: ratio(w @ right, w.sum(axis=1)), where),
-        "log_loss": resamples.measure(lambda w: ratio(w @ loss, w.sum(axis=1)), where),
-        **{figure: of(figure) for figure in ("precision", "recall", "specificity", "f1")},
-    }
+    return HeadMetrics(
+        classes=list(head.classes),
+        pictures=len(where),
+        truth_by_row_call_by_column=table_of(truth, called, count),
+        accuracy=resamples.measure(lambda w: ratio(w @ right, w.sum(axis=1)), where),
+        log_loss=resamples.measure(lambda w: ratio(w @ loss, w.sum(axis=1)), where),
+        precision=of("precision"),
+        recall=of("recall"),
+        specificity=of("specificity"),
+        f1=of("f1"),
+    )
 
 
 def table_of(truth: Indices, called: Indices, count: int) -> list[list[int]]:

@@ -7,10 +7,11 @@ import numpy as np
 
 from config.errors import DataError
 from training.data.examples import Example
-from training.evaluation.figures import Tree, measured
+from training.evaluation.figures import measured
+from training.evaluation.metric import RESAMPLES, Metric
 from training.evaluation.predictions import Predictions
-from training.evaluation.resample import as_json, leaves
-from training.measures import RESAMPLES, Figure
+from training.evaluation.resample import as_json, leaves, parts_of
+from training.evaluation.results import Evaluation, PlaceKeptApart
 
 SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "false_a_picture"})
 _AT_POINTS = frozenset({"sensitive", "specific", "at_half"})
@@ -68,11 +69,11 @@ def compare(
     Both are measured on the same pictures and the same draws of patients, so that what is hard for both cancels out.
     """
     a, b = shared(one, other)
-    trees = [
+    found = [
         measured(part, seed=seed, resamples=resamples, kept_apart=kept_apart, rsna_thresholds=thresholds)
         for part, thresholds in zip((a, b), rsna_thresholds, strict=True)
     ]
-    ours, theirs = leaves(trees[0]), leaves(trees[1])
+    ours, theirs = leaves(found[0]), leaves(found[1])
     rows = []
     for path in ours:
         if path not in theirs or not (np.isfinite(ours[path].value) and np.isfinite(theirs[path].value)):
@@ -81,7 +82,7 @@ def compare(
         rows.append(
             {
                 "path": list(path),
-                "words": words_of(path, trees[0]),
+                "words": words_of(path, found[0]),
                 "one": as_json(ours[path]),
                 "other": as_json(theirs[path]),
                 "difference": difference.as_json(),
@@ -93,17 +94,17 @@ def compare(
         "kind": "comparison",
         "one": _package(one),
         "other": _package(other),
-        "pictures": trees[0]["pictures"],
-        "patients": trees[0]["patients"],
-        "intervals": trees[0]["intervals"],
+        "pictures": found[0].pictures,
+        "patients": found[0].patients,
+        "intervals": found[0].intervals,
         "seed": seed,
         "seen": {part.package.words: part.seen for part in (a, b) if part.seen},
-        "sentence": sentence(rows, one, other, trees[0]),
+        "sentence": sentence(rows, one, other, found[0]),
         "rows": rows,
     }
 
 
-def verdict(path: tuple[str, ...], difference: Figure) -> str:
+def verdict(path: tuple[str, ...], difference: Metric) -> str:
     """Return ``ahead``, ``behind``, ``higher``, ``lower`` or ``open`` for the first package.
 
     What depends on where two packages put their operating points is only higher or lower: a point that calls more
@@ -119,13 +120,13 @@ def verdict(path: tuple[str, ...], difference: Figure) -> str:
     return "ahead" if up != (path[-1] in SMALLER_IS_BETTER) else "behind"
 
 
-def words_of(path: tuple[str, ...], tree: Tree) -> str:
-    """Return what a figure is called, from its path in the tree."""
+def words_of(path: tuple[str, ...], found: Evaluation | PlaceKeptApart) -> str:
+    """Return what a figure is called, from its path in the results."""
     room, *rest = path
     if room == "kept_apart":
-        return "kept-apart place: " + words_of(tuple(rest), tree["kept_apart"])
+        return "kept-apart place: " + words_of(tuple(rest), parts_of(found)[room])
     name, *inner = rest
-    part = tree[room][name]
+    part = parts_of(parts_of(found)[room][name])
     subject = part.get("title") or part.get("words") or name.replace("_", " ")
     if room == "boxes":
         subject = subject[0].lower() + subject[1:]
@@ -137,7 +138,7 @@ def words_of(path: tuple[str, ...], tree: Tree) -> str:
     return f"{_ROOMS[room]}{subject}: {', '.join(details)}".replace("…", "Lung opacity against normal")
 
 
-def sentence(rows: list[dict[str, Any]], one: Predictions, other: Predictions, tree: Tree) -> str:
+def sentence(rows: list[dict[str, Any]], one: Predictions, other: Predictions, found: Evaluation) -> str:
     """Return the comparison in plain words: the most telling figure, and how many others differ."""
     a, b = one.package.words, other.package.words
     by_path = {tuple(row["path"]): row for row in rows}
@@ -155,7 +156,7 @@ def sentence(rows: list[dict[str, Any]], one: Predictions, other: Predictions, t
     counted = [row for row in rows if row["verdict"] in ("ahead", "behind", "open") and "subgroups" not in row["path"]]
     ahead, behind = (sum(row["verdict"] == word for row in counted) for word in ("ahead", "behind"))
     return (
-        f"On the same {tree['pictures']} pictures of {tree['patients']} patients, {shared_words} in "
+        f"On the same {found.pictures} pictures of {found.patients} patients, {shared_words} in "
         f"{told['words']}: {value:+.3f}{known}. Of {len(counted)} figures that do not depend on operating points or "
         f"subgroups it is ahead in {ahead}, behind in {behind}; about one in twenty would differ by chance."
     )

@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import DataError
+from config.logs import get_logger
 from inference.model import Model
 from training.data.examples import Example
+from training.data.frontal_adults import frontal_adults, in_words
 from training.data.lists import restrict
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.evaluation.figures import figures
+from training.evaluation.metric import RESAMPLES
 from training.evaluation.predict import Progress, predict
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import Record, record_of
-from training.measures import RESAMPLES
+from training.evaluation.record import Record, record_of
 
 Document = dict[str, Any]
 SCHEMA = 1
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,14 @@ def choose(record: Record, choice: Choice) -> tuple[Example, ...]:
     if record.only:
         examples = tuple(one for one in examples if any(one.truths.get(label) for label in record.only))
     if record.frontal_adults and not choice.any_view:
-        examples = tuple(example for example in examples if example.is_frontal_adult)
+        examples, left_out = frontal_adults(examples, record.accepted)
+        if left_out:
+            _log.warning("images are left out", count=left_out.total(), reason=in_words(left_out))
+        if not examples:
+            raise DataError(
+                f"the data have no frontal image of an adult ({in_words(left_out)}): give --any-view to measure on the "
+                "others"
+            )
     return _part(examples, record, choice)
 
 
@@ -111,5 +121,5 @@ def _part(examples: Sequence[Example], record: Record, choice: Choice) -> tuple[
         "no picture is left to evaluate on: the package was fitted or chosen on every patient of these data "
         "(give --all to measure on them all the same, which flatters)"
         if examples
-        else "the data have no frontal picture of an adult: give --any-view to measure on the others"
+        else "the data have no image of the labels that the package was made for"
     )

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.measures import Figure
-from training.runs import By, RunFile, figure_from_json
+from training.evaluation.metric import Metric
+from training.evaluation.run_file import By, RunFile, figure_from_json
 
 _OPPOSITES = 2
 """A finding and its opposite: with more findings, none speaks for all."""
 
 
-def headline(figures: Mapping[str, Any]) -> dict[str, Figure]:
+def headline(figures: Mapping[str, Any]) -> dict[str, Metric]:
     """Return a run file's figures from those of :func:`training.evaluation.figures.figures`.
 
     Exclusive classes give accuracy and means over the classes. A package of one finding, or of a finding and its
     opposite, gives what was called from a probability of 0.5 on. Each finding gives its AUROC, each detector its boxes.
     """
-    found: dict[str, Figure] = {}
+    found: dict[str, Metric] = {}
     findings, heads = figures["findings"], figures["classes"]
     if heads:
         head = next(iter(heads.values()))

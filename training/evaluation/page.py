@@ -14,7 +14,7 @@ from training.evaluation.cases import CaseRow, Read, case_rows
 from training.evaluation.charts import interval_bar
 from training.evaluation.figures import boxes_on, known_boxes
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import UNKNOWN
+from training.evaluation.record import UNKNOWN
 from training.evaluation.resample import Resamples
 
 Document = Mapping[str, Any]

@@ -11,10 +11,10 @@ from inference.manifest import HeadSpec
 from inference.model import Model
 from inference.package import AnyPackage
 from inference.pixels import Picture
-from training.catalogue import CATALOGUE
 from training.data.examples import Example
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 from training.evaluation.predictions import Asked, FoundBox, Head, Package, Predictions, Said, rounded
+from training.recipe.catalogue import CATALOGUE
 
 Progress = Callable[[int], None]
 """Told after each picture how many are done."""

@@ -104,7 +104,7 @@ class Predictions:
     said: tuple[Said, ...]
     used: tuple[str, ...] = ()
     """What the package was made from: for each example ``training``, ``validation``, ``test``, "" (not known to it) or
-    ``unknown`` (it does not remember its patients), see :class:`training.evaluation.protocol.Record`; empty where
+    ``unknown`` (it does not remember its patients), see :class:`training.evaluation.record.Record`; empty where
     nobody asked."""
 
     def __post_init__(self) -> None:

@@ -1,18 +1,21 @@
 """Bootstrap over patients, all draws at once: a draw is a row of weights, how often each picture's patient came up."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.measures import RESAMPLES, Figure
+from training.evaluation.metric import RESAMPLES, Metric
 
 Numbers = NDArray[np.float64]
 Measure = Callable[[Numbers], Numbers]
 """From weights (k, n) to one value a row (k); NaN where it is undefined."""
 
+OMITTED: Mapping[str, bool] = MappingProxyType({"omitted_when_none": True})
+"""Metadata of a field that has no place in a file where it is None."""
 _CHUNK = 1_000_000
 """Weights that are worked on at a time: what a processor's cache and a laptop's memory bear."""
 
@@ -26,14 +29,14 @@ class Draws:
     recentre: bool = False
     """Whether the draws lean to one side, so that their interval is shifted back to where the value is."""
 
-    def figure(self) -> Figure:
+    def figure(self) -> Metric:
         """Return the value with its 95 % interval (percentiles)."""
         usable = self.samples[np.isfinite(self.samples)]
         if not len(usable) or not np.isfinite(self.value):
-            return Figure(self.value, float("nan"), float("nan"))
+            return Metric(self.value, float("nan"), float("nan"))
         shift = float(usable.mean()) - self.value if self.recentre else 0.0
         low, high = (float(bound) - shift for bound in np.percentile(usable, [2.5, 97.5]))
-        return Figure(self.value, max(low, 0.0) if self.recentre else low, high)
+        return Metric(self.value, max(low, 0.0) if self.recentre else low, high)
 
     def less(self, other: "Draws") -> "Draws":
         """Return the paired difference, this less the other."""
@@ -92,20 +95,35 @@ def mean_of(draws: Sequence[Draws]) -> Draws:
 
 
 def as_json(tree: Any) -> Any:
-    """Return a tree of figures as plain JSON values: its :class:`Draws` become a value and an interval."""
+    """Return results as plain JSON values: :class:`Draws` and metrics become a value and an interval."""
     if isinstance(tree, Draws):
         return tree.figure().as_json()
-    if isinstance(tree, dict):
-        return {str(name): as_json(part) for name, part in tree.items()}
+    if isinstance(tree, Metric):
+        return tree.as_json()
+    if is_dataclass(tree) or isinstance(tree, dict):
+        return {str(name): as_json(part) for name, part in parts_of(tree).items()}
     if isinstance(tree, list | tuple):
         return [as_json(part) for part in tree]
     return round(tree, 6) if isinstance(tree, float) else tree
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Draws]:
-    """Return the figures of a tree by their paths."""
+    """Return the metrics of results by their paths."""
     if isinstance(tree, Draws):
         return {path: tree}
-    if isinstance(tree, dict):
-        return {key: one for name, part in tree.items() for key, one in leaves(part, (*path, str(name))).items()}
+    if not isinstance(tree, Metric) and (is_dataclass(tree) or isinstance(tree, dict)):
+        named = parts_of(tree)
+        return {key: one for name, part in named.items() for key, one in leaves(part, (*path, str(name))).items()}
     return {}
+
+
+def parts_of(tree: Any) -> Mapping[Any, Any]:
+    """Return what results of a dataclass or of a dictionary hold, by name, without what is omitted."""
+    if isinstance(tree, dict):
+        return tree
+    held = {one.name: (getattr(tree, one.name), one.metadata) for one in fields(tree)}
+    return {
+        name: value
+        for name, (value, metadata) in held.items()
+        if value is not None or not metadata.get("omitted_when_none")
+    }

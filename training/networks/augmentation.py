@@ -1,10 +1,10 @@
 """Augmentation as Keras layers: pictures are turned, shifted, zoomed, brightened and stretched in contrast.
 
-For networks that answer for a whole picture. Detectors keep ``training.augment``: Keras's layers do move boxes
+For networks that answer for a whole picture. Detectors keep ``training.data.augment``: Keras's layers do move boxes
 (``bounding_boxes`` beside ``images``), but a box that is turned becomes the upright one around its corners, larger at
 every angle, one of which a sliver is left in the picture stays, and the result has to be padded to a fixed number of
-boxes. ``training.augment`` keeps a turned box's size, drops what is hardly visible, and also draws the black bars and
-the gamma that Keras's layers lack.
+boxes. ``training.data.augment`` keeps a turned box's size, drops what is hardly visible, and also draws the black bars
+and the gamma that Keras's layers lack.
 
 No layer turns a picture upside down. Left and right are mirrored only where a recipe says so: the heart has a side.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from training.recipe import AugmentSettings
+from training.recipe.recipe import AugmentSettings
 
 _DEGREES = 360.0
 

@@ -8,6 +8,7 @@ fewer passes over memory, and no layer whose answer depends on a training flag.
 import hashlib
 import itertools
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from config.errors import PackageError
-from training.keys import program
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, channels, repeats, first stride: Table 2 of the paper."""
@@ -152,7 +152,7 @@ def load_imagenet_weights(tflite: Path, cache: Path) -> Weights:
     if not tflite.is_file():
         raise PackageError(f"the weights file {tflite} is missing: name another in the recipe, or none")
     digest = hashlib.sha256(tflite.read_bytes()).hexdigest()[:16]
-    stored = cache / f"mobilenet-v2-{digest}-{program()}.npz"
+    stored = cache / f"mobilenet-v2-{digest}-{version('cxrnode')}.npz"
     if stored.is_file():
         with np.load(stored) as arrays:
             count = len(arrays.files) // 2

@@ -15,7 +15,7 @@ import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
 from training.networks.start import OWN_WEIGHTS, start_from
-from training.recipe import HeadSettings, NetworkSettings
+from training.recipe.recipe import HeadSettings, NetworkSettings
 
 _WIDTHS = (1, 2, 4, 8, 8)
 """Filters of each convolution of ``cnn``, times ``width``."""

@@ -14,7 +14,7 @@ import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
 from training.networks.start import OWN_WEIGHTS, start_from
-from training.recipe import HeadSettings, NetworkSettings
+from training.recipe.recipe import HeadSettings, NetworkSettings
 
 _SLOPE = 0.1
 _STAGES = ((8, False), (16, False), (32, True), (64, True), (128, True), (256, True))

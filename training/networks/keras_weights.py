@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from config.errors import DataError
+from training.networks import backbone
 from training.networks.backbone import Weights, layer_names
 
 IMAGENET = Path("imagenet")
@@ -41,6 +42,17 @@ def read_keras(start: Path) -> Weights:
         )
         raise DataError(f"the weights {start.name} cannot be had ({type(error).__name__}): {cure}") from error
     return folded(source)
+
+
+def read_backbone(start: Path | None, cache: Path) -> Weights | None:
+    """Return the weights that a MobileNetV2 backbone starts from; None, at random, without a file.
+
+    ``start`` is Keras's file, its download, or a full-integer TFLite file, whose converted weights are kept in
+    ``cache``.    Raises as :func:`read_keras` and :func:`training.networks.backbone.load_imagenet_weights` do.
+    """
+    if start is None:
+        return None
+    return read_keras(start) if is_keras(start) else backbone.load_imagenet_weights(start, cache)
 
 
 def folded(source: keras.Model) -> Weights:

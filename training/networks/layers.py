@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from training.recipe import HeadSettings
+from training.recipe.recipe import HeadSettings
 
 
 def grey_picture(side: int) -> Any:

@@ -10,7 +10,7 @@ import keras
 
 from training.networks.backbone import INPUT_OFFSET, INPUT_SCALE, STAGES, Weights, mobilenet_v2, set_weights
 from training.networks.layers import grey_picture, logits
-from training.recipe import HeadSettings, NetworkSettings
+from training.recipe.recipe import HeadSettings, NetworkSettings
 
 POOLED = "levels"
 _SHARES = (1 / 2, 5 / 7, 1.0)

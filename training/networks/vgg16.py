@@ -12,7 +12,7 @@ import keras
 
 from training.networks.layers import grey_picture, logits, penalty, three_channels
 from training.networks.start import refusal
-from training.recipe import HeadSettings, NetworkSettings
+from training.recipe.recipe import HeadSettings, NetworkSettings
 
 _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Filters and convolutions of each block."""

@@ -12,8 +12,8 @@ from PIL import Image
 from inference.pixels import to_model_input
 from training.verdict import others, variants
 from training.verdict.disturb import Gray, disturb
-from training.verdict.films import STORED_SIDE
 from training.verdict.truth import TARGETS, Truth, targets
+from training.verdict.upright_films import STORED_SIDE
 
 SHARES: dict[str, float] = {
     "good": 0.40,

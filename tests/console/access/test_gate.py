@@ -151,7 +151,7 @@ def api(database: Database) -> TestClient:
     """A gate before a route for radiologists whose tokens have the scope *read*, and one without a scope."""
     table = {
         ("GET", "/api/v1/studies"): Rule(Role.RADIOLOGIST, Scope.READ),
-        ("POST", "/api/v1/studies"): Rule(Role.RADIOLOGIST, Scope.WRITE),
+        ("POST", "/api/v1/studies"): Rule(Role.RADIOLOGIST, Scope.ACT),
         ("GET", "/"): Rule(Role.VIEWER),
     }
 
@@ -177,7 +177,7 @@ def test_a_token_lets_a_program_in_where_its_scope_and_its_user_s_role_do(api: T
     assert api.get("/nothing", headers=doctor).status_code == 403
     viewer = token_for(database, Role.VIEWER, *Scope)
     assert api.get("/api/v1/studies", headers=viewer).status_code == 403
-    writer = token_for(database, Role.ADMINISTRATOR, Scope.WRITE)
+    writer = token_for(database, Role.ADMINISTRATOR, Scope.ACT)
     assert api.post("/api/v1/studies", headers=writer | OTHER_SITE).status_code == 200
 
 

@@ -64,6 +64,16 @@ def test_instances_are_answered_as_they_are_stored(
     assert looks[2]["instance_uid"] == IMAGE
 
 
+def test_each_answer_has_a_boundary_of_its_own(browser: TestClient, hold: Hold) -> None:
+    hold()
+    kinds = [
+        ask(browser, PLACE, 'multipart/related; type="application/dicom"').headers["content-type"] for _ in range(3)
+    ]
+    boundaries = {kind.split("boundary=")[1].strip('"') for kind in kinds}
+    assert len(boundaries) == 3
+    assert all(len(boundary) >= 22 for boundary in boundaries), "128 random bits"
+
+
 def test_metadata_name_where_long_values_are(browser: TestClient, hold: Hold) -> None:
     def alter(image: Any) -> None:
         image.add_new(0x00420011, "OB", bytes(range(256)) * 8)

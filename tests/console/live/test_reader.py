@@ -184,7 +184,7 @@ def test_pages_are_told_when_the_database_does_not_answer_and_when_it_does_again
 ) -> None:
     fails = True
 
-    def look(_views: object) -> dict[WorklistView, live.Frame]:
+    def look(_views: object, _languages: object) -> dict[WorklistView, live.Frame]:
         if fails:
             raise OperationalError("", {}, Exception())
         return {}

@@ -19,8 +19,8 @@ from pydicom.uid import (
 )
 
 from config.errors import UndecodablePixels, UnreadableInstance
-from dicom_node.probe_frames import SIDE, probe_frame, probe_value
-from dicom_node.syntaxes import decodable_syntaxes
+from dicom_node.format.probe_frames import SIDE, probe_frame, probe_value
+from dicom_node.format.syntaxes import decodable_syntaxes
 from inference.codec.stream import CODECS
 from inference.findings import RemarkKind
 from inference.pixels import read_picture, render

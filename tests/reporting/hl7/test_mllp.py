@@ -5,12 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from config.certificates import ClientTls, ServerTls, server_context
 from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer
 from reporting.hl7.acknowledgement import AckCode
 from reporting.hl7.mllp import LARGEST_ANSWER, MllpConnection, MllpPeer, probe, send_message
+from tests.authority import Authority
 
 MESSAGE = b"MSH|^~\\&|A|B|C|D|20260101||ORU^R01^ORU_R01|ID1|P|2.5.1\r"
 Script = Callable[[socket.socket], None]
@@ -212,3 +216,49 @@ def test_probing_a_listener_is_quiet() -> None:
 def test_a_message_with_framing_bytes_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="frame"):
         MllpConnection(to(1)).send(b"MSH\x1c", "ID1")
+
+
+def over_tls(authority: Authority, script: Script, *, asks: bool = False) -> Script:
+    """Return a script over TLS; ``asks`` for a certificate of the sender."""
+    pair = authority.issue("ris", "127.0.0.1")
+    context = server_context(ServerTls(pair.certificate, pair.key, authority.certificate if asks else None, asks))
+
+    def secured(peer: socket.socket) -> None:
+        with context.wrap_socket(peer, server_side=True) as stream:
+            script(stream)
+
+    return secured
+
+
+def test_messages_go_over_tls_on_one_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    ours = authority.issue("node")
+    tls = ClientTls("127.0.0.1", authority.certificate, ours.certificate, ours.key)
+    with receiver(over_tls(authority, answer(frame("AA"), frame("AA")), asks=True)) as (port, connections):
+        with MllpConnection(replace(to(port), tls=tls)) as connection:
+            for _ in range(2):
+                assert connection.send(MESSAGE, "ID1").code is AckCode.APPLICATION_ACCEPT
+        assert connections == [0]
+
+
+def test_a_receiver_whose_certificate_is_another_is_not_told_anything(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path / "ours"), Authority(tmp_path / "others")
+    heard: list[bytes] = []
+
+    def listen(peer: socket.socket) -> None:
+        heard.append(read_message(peer))
+
+    script = over_tls(authority, listen)
+    for tls in (ClientTls("127.0.0.1", other.certificate), ClientTls("ris.example", authority.certificate)):
+        with receiver(script, script) as (port, _):
+            with pytest.raises(PeerUnavailable, match="its certificate is not accepted"):
+                send_message(replace(to(port), tls=tls), MESSAGE, "ID1")
+            with pytest.raises(PeerUnavailable, match="its certificate is not accepted"):
+                probe("127.0.0.1", port, 5, tls)
+    assert heard == []
+
+
+def test_a_file_of_tls_that_is_gone_for_a_moment_stops_nothing(tmp_path: Path) -> None:
+    tls = ClientTls("127.0.0.1", tmp_path / "gone.pem")
+    with pytest.raises(PeerUnavailable, match=r"gone\.pem cannot be read"):
+        send_message(replace(to(1), tls=tls), MESSAGE, "ID1")

@@ -1,6 +1,7 @@
 """The structured report says what the account says, in TID 1500, the same every time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -9,7 +10,7 @@ import pytest
 from highdicom import sr
 from pydicom import Dataset
 
-from inference.findings import Finding, Remark, RemarkKind
+from inference.findings import Code, Finding, Remark, RemarkKind
 from reporting import codes
 from reporting.account import Account, AnalysedImage, Predecessor
 from reporting.claims import claims_of
@@ -274,3 +275,10 @@ def test_a_pattern_of_covid_is_said_to_be_no_test_for_infection() -> None:
     comments = [item.TextValue for item in in_words.ContentSequence if item.ValueType == "TEXT"]
     (comment,) = (text for text in comments if "COVID" in text)
     assert comment.endswith("not a test for infection")
+
+
+def test_words_in_latin_9_have_the_letters_that_latin_1_lacks() -> None:
+    made = account(good_header(1, SpecificCharacterSet=b"ISO_IR 203", PatientName=b"Name", StudyDescription=b""))
+    named_so = finding("opacity", 0.9, code=Code("1", "99X", "Škoda"))
+    content = build_report(replace(made, analysed=(AnalysedImage(made.lead, (named_so,)),)), 9001).content
+    assert "Škoda: present".encode("iso8859-15") in content

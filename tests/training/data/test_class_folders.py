@@ -7,7 +7,7 @@ import pytest
 import structlog.testing
 
 from config.errors import DataError
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.data.terms import term
 
 Draw = Callable[..., Path]

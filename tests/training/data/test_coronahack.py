@@ -9,7 +9,7 @@ import structlog.testing
 
 from config.errors import DataError
 from training.data.examples import Example
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.data.splits import split_by_fold
 
 ROWS = [

@@ -11,7 +11,7 @@ from inference.model import Model
 from training.data import voc
 from training.data.covid_detector import LABELS, draw_boxes, drawn_by, label_of
 from training.data.examples import Example, TruthBox
-from training.data.open import open_data
+from training.data.readers import open_data
 
 SOURCE = "machine-drawn by chest-default 1.3.0"
 BOX = TruthBox("lung_opacity", 0.1, 0.2, 0.3, 0.4, SOURCE)

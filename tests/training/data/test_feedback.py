@@ -9,7 +9,7 @@ from config.errors import DataError
 from training.data import feedback
 from training.data.examples import TruthBox, View
 from training.data.feedback import FeedbackImage
-from training.data.open import open_data
+from training.data.readers import open_data
 
 IMAGE = FeedbackImage(
     "ab.png", "0123", View.PA, 61, "F", 320, 400, 2, "m 1.0", {"opacity": True, "mass": False, "nodule": None},

@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import DataError
 from training.data.examples import Example, TruthBox
-from training.data.open import open_data
+from training.data.readers import open_data
 
 READS = {"normal", "not_normal", "lung_opacity"}
 Write = Callable[..., Path]

@@ -8,7 +8,7 @@ import structlog.testing
 
 from config.errors import DataError
 from training.data.examples import TruthBox, View
-from training.data.open import open_data
+from training.data.readers import open_data
 
 ENTRY = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

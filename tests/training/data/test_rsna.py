@@ -12,8 +12,8 @@ import structlog.testing
 from config.errors import DataError
 from tests.phantoms import phantom_dataset
 from training.data.examples import TruthBox, View
-from training.data.open import open_data
-from training.data.pictures import read_grey
+from training.data.image_files import read_grey
+from training.data.readers import open_data
 
 LABELS = "patientId,x,y,width,height,Target\na,,,,,0\nb,64.0,32.0,128.0,64.0,1\nb,0.0,0.0,256.0,256.0,1\nc,,,,,0\n"
 CLASSES = "patientId,class\na,Normal\nb,Lung Opacity\nb,Lung Opacity\nc,No Lung Opacity / Not Normal\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from config.errors import DataError
 from training.data.examples import Example
 from training.data.lists import restrict
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.data.splits import deal, require_classes, split_by_fold
 
 CLASSES = ("no_finding", "pneumonia", "covid19")

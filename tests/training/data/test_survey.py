@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data.open import open_data
+from training.data.readers import open_data
 from training.data.survey import survey
 
 

@@ -17,7 +17,7 @@ from config.errors import DataError
 from training.data import tfrecord
 from training.data.examples import Example, TruthBox, View
 from training.data.label_map import read_label_map
-from training.data.open import open_data
+from training.data.readers import open_data
 
 tf = pytest.importorskip("tensorflow")
 LABELS = st.sampled_from(["lung_opacity", "mass", "nodule", "pneumonia"])

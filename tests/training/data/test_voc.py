@@ -16,7 +16,7 @@ from config.errors import DataError
 from tests.phantoms import phantom_dataset
 from training.data import voc
 from training.data.examples import Example, TruthBox, View
-from training.data.open import open_data
+from training.data.readers import open_data
 
 LABELS = st.sampled_from(["covid19", "effusion", "lung_opacity", "no_finding", "pleural_thickening"])
 # What XML 1.0 can hold and a table would: no control characters, no blanks around.

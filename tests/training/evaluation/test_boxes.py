@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training import measures
+from training.evaluation import boxes as box_metrics
 from training.evaluation.boxes import Boxes, points_inside
 
 Numbers = NDArray[np.float64]
@@ -43,7 +43,7 @@ def _scene(seed: int, pictures: int = 12) -> tuple[list[tuple[Numbers, Numbers]]
     return found, true
 
 
-def _plain_rsna(matches: Sequence[measures.Match], threshold: float) -> float:
+def _plain_rsna(matches: Sequence[box_metrics.Match], threshold: float) -> float:
     """Return the RSNA 2018 score at one score threshold: TP / (TP + FP + FN) a picture, over 8 overlaps, averaged.
 
     Pictures with neither a true nor a predicted box are left out, as in the challenge.
@@ -54,12 +54,12 @@ def _plain_rsna(matches: Sequence[measures.Match], threshold: float) -> float:
         predicted = int(kept.sum())
         if not predicted and not one.truths:
             continue
-        hits = [int(one.found[least][kept].sum()) for least in measures.RSNA_OVERLAPS]
+        hits = [int(one.found[least][kept].sum()) for least in box_metrics.RSNA_OVERLAPS]
         values.append(np.mean([hit / (predicted + one.truths - hit) for hit in hits]))
     return float(np.mean(values)) if values else float("nan")
 
 
-def _plain_froc(matches: Sequence[measures.Match], least: float, false_boxes: Sequence[float]) -> list[float]:
+def _plain_froc(matches: Sequence[box_metrics.Match], least: float, false_boxes: Sequence[float]) -> list[float]:
     """Return the share of true boxes found at each number of false boxes a picture."""
     scores = np.concatenate([match.scores for match in matches])
     flags = np.concatenate([match.found[least] for match in matches])
@@ -73,14 +73,28 @@ def _plain_froc(matches: Sequence[measures.Match], least: float, false_boxes: Se
     return shares
 
 
+def _plain_average_precision(matches: Sequence[box_metrics.Match], least: float) -> float:
+    """Return the area under the precision-recall curve, precision made monotone (PASCAL VOC, all points)."""
+    scores = np.concatenate([match.scores for match in matches])
+    flags = np.concatenate([match.found[least] for match in matches])
+    total = sum(match.truths for match in matches)
+    if not total:
+        return float("nan")
+    hits = np.cumsum(flags[np.argsort(-scores, kind="stable")])
+    if not len(hits):
+        return 0.0
+    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return float(np.sum(np.diff(np.concatenate([[0], hits / total])) * precision))
+
+
 @given(seed=st.integers(0, 10_000))
 def test_box_figures_are_those_of_the_plain_definitions(seed: int) -> None:
     found, true = _scene(seed)
     boxes = Boxes.of(found, true)
-    plain = [measures.match(corners, scores, drawn) for (corners, scores), drawn in zip(found, true, strict=True)]
+    plain = [box_metrics.match(corners, scores, drawn) for (corners, scores), drawn in zip(found, true, strict=True)]
     ones = np.ones((1, len(true)))
     for least in (0.4, 0.5, 0.75):
-        expected = measures.box_average_precision(plain, least)
+        expected = _plain_average_precision(plain, least)
         assert boxes.average_precision(least, ones)[0] == pytest.approx(expected, nan_ok=True)
     assert boxes.rsna(0.3, ones)[0] == pytest.approx(_plain_rsna(plain, 0.3), nan_ok=True)
     allowed = [0.125, 0.5, 1.0]
@@ -150,3 +164,17 @@ def test_the_pointing_game_asks_for_the_middle_of_the_surest_box() -> None:
     hits = points_inside(found, [TRUE, TRUE, TRUE, NONE])
     assert hits[:3].tolist() == [1, 0, 0]
     assert np.isnan(hits[3])
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    a = np.asarray([[0, 0, 2, 2]], float)
+    b = np.asarray([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]], float)
+    assert box_metrics.overlap(a, b)[0] == pytest.approx([1, 1 / 7, 0])
+
+
+def test_a_true_box_is_found_once() -> None:
+    truths = np.asarray([[0, 0, 10, 10]], float)
+    boxes = np.asarray([[0, 0, 10, 9], [0, 0, 10, 10]], float)
+    found = box_metrics.match(boxes, np.asarray([0.9, 0.8]), truths)
+    assert found.found[0.5].tolist() == [True, False]
+    assert found.truths == 1

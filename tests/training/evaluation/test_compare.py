@@ -9,8 +9,8 @@ import pytest
 
 from config.errors import DataError
 from training.evaluation.compare import compare, shared, verdict
+from training.evaluation.metric import Metric
 from training.evaluation.predictions import Predictions
-from training.measures import Figure
 
 Make = Callable[..., Predictions]
 
@@ -87,12 +87,12 @@ def test_pictures_a_package_was_made_from_are_told(make: Make) -> None:
 @pytest.mark.parametrize(
     ("path", "difference", "expected"),
     [
-        (("findings", "x", "auroc"), Figure(0.1, 0.05, 0.2), "ahead"),
-        (("findings", "x", "ece"), Figure(0.1, 0.05, 0.2), "behind"),
-        (("findings", "x", "auroc"), Figure(0.1, -0.05, 0.2), "open"),
-        (("findings", "x", "auroc"), Figure(0.1, float("nan"), 0.2), "open"),
-        (("findings", "x", "points", "sensitive", "sensitivity"), Figure(-0.1, -0.2, -0.05), "lower"),
+        (("findings", "x", "auroc"), Metric(0.1, 0.05, 0.2), "ahead"),
+        (("findings", "x", "ece"), Metric(0.1, 0.05, 0.2), "behind"),
+        (("findings", "x", "auroc"), Metric(0.1, -0.05, 0.2), "open"),
+        (("findings", "x", "auroc"), Metric(0.1, float("nan"), 0.2), "open"),
+        (("findings", "x", "points", "sensitive", "sensitivity"), Metric(-0.1, -0.2, -0.05), "lower"),
     ],
 )
-def test_verdicts(path: tuple[str, ...], difference: Figure, expected: str) -> None:
+def test_verdicts(path: tuple[str, ...], difference: Metric, expected: str) -> None:
     assert verdict(path, difference) == expected

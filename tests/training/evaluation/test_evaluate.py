@@ -13,7 +13,7 @@ from config.errors import DataError, PackageError
 from inference.package import load_package
 from training.data.examples import Example, View
 from training.evaluation.evaluate import Choice, choose
-from training.evaluation.protocol import Record, marks, record_of, salt_of
+from training.evaluation.record import Record, marks, record_of, salt_of
 
 COLUMNS = ("file", "source", "patient", "fold", "view", "age", "sex", "nih_labels", "rsna_class", "covid_finding",
            "width", "height", "licence")  # fmt: skip

@@ -19,7 +19,7 @@ from training.evaluation.compare import compare
 from training.evaluation.evaluate import document
 from training.evaluation.page import compare_page, report_page
 from training.evaluation.predictions import Predictions
-from training.evaluation.protocol import Record
+from training.evaluation.record import Record
 
 Make = Callable[..., Predictions]
 VOID = {"meta", "br", "link", "img", "input", "hr"}

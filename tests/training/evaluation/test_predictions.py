@@ -13,11 +13,11 @@ from inference.ensemble import draft
 from inference.model import Model
 from inference.package import BUILT_IN, load_network, write_ensemble
 from training.data.examples import Example
-from training.data.pictures import read_picture
+from training.data.image_files import read_picture
 from training.evaluation.figures import figures
 from training.evaluation.predict import predict
 from training.evaluation.predictions import Predictions, load_predictions, save_predictions
-from training.evaluation.protocol import record_of
+from training.evaluation.record import record_of
 
 Make = Callable[..., Predictions]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.recipe import AugmentSettings
+from training.recipe.recipe import AugmentSettings
 
 keras = pytest.importorskip("keras")
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import DataError
 from training.networks import cnn, darkcovidnet, vgg16
-from training.recipe import HeadSettings, NetworkSettings
+from training.recipe.recipe import HeadSettings, NetworkSettings
 
 THREE = (HeadSettings(name="reads", activation="softmax", classes=("normal", "pneumonia", "covid19")),)
 # Keras's own: it is written for NumPy 1's way to copy.

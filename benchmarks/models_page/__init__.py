@@ -1,0 +1,1 @@
+"""The page of models, written from the files that runs left."""

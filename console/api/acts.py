@@ -1,0 +1,105 @@
+"""Acts on studies and destinations, for programs: the same acts as on the pages and the command line."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import Field, create_model
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from config.errors import ActionRefused
+from console import words
+from console.api import models
+from console.api.bodies import Body, described, read_body
+from console.api.prefix import PREFIX
+from console.api.studies import Uid
+from console.pages.act import DESTINATION_ACTS, STUDY_ACTS, Act, Asked, perform
+from console.site import Site
+from tracking import queries
+from tracking.reasons import Reason
+
+Handler = Callable[..., Awaitable[models.ActOutcome]]
+DestinationName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+_UID = r"^[A-Za-z0-9._-]{1,64}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+_FIELDS: Mapping[str, Any] = {
+    "destination": (str | None, Field(None, max_length=40, description="One destination; left out, all of them.")),
+    "reason": (str, Field(json_schema_extra={"enum": [reason.value for reason in Reason]}, max_length=40)),
+    "why": (str, Field(min_length=1, max_length=500, description="For the audit log; no patient data.")),
+    "patient": (str, Field(min_length=1, max_length=64, description="The Patient ID whose images stay.")),
+    "issuer": (str | None, Field(None, max_length=64, description="The Issuer of Patient ID.")),
+    "instance": (str, Field(pattern=_UID, description="SOP Instance UID.")),
+    "sha256": (str | None, Field(None, pattern=_SHA256, description="The file that is meant, where several wait.")),
+    "other_patient": (bool, Field(False, description="It is meant that another patient or study is touched.")),
+}
+"""The fields that acts ask for, as :class:`console.pages.act.Act` names them."""
+
+
+def routes(site: Site) -> APIRouter:
+    """Return one route for each act."""
+    router = APIRouter(prefix=PREFIX, tags=["acts"])
+    for act in STUDY_ACTS:
+        _add(router, f"/studies/{{uid}}/{act.name}", act, _on_study(site, act))
+    for act in DESTINATION_ACTS:
+        _add(router, f"/destinations/{{name}}/{act.name}", act, _on_destination(site, act))
+    return router
+
+
+def _add(router: APIRouter, path: str, act: Act, handler: Handler) -> None:
+    handler.__doc__ = f"{act.title}. {act.warning}"
+    extra = described(_body(act)) if act.fields else None
+    subject = "study" if act in STUDY_ACTS else "destination"
+    router.post(
+        path, response_model=models.ActOutcome, openapi_extra=extra, summary=act.title, name=f"{act.name}_{subject}"
+    )(handler)
+
+
+def _body(act: Act) -> type[Body]:
+    body: type[Body] = create_model(act.name.title(), __base__=Body, **{name: _FIELDS[name] for name in act.fields})
+    return body
+
+
+def _on_study(site: Site, act: Act) -> Handler:
+    body = _body(act)
+
+    async def do(request: Request, uid: Uid) -> models.ActOutcome:
+        fields = await _fields(request, act, body)
+        return await run_in_threadpool(_do, site, request, act, uid, fields)
+
+    return do
+
+
+def _on_destination(site: Site, act: Act) -> Handler:
+    body = _body(act)
+
+    async def do(request: Request, name: DestinationName) -> models.ActOutcome:
+        fields = await _fields(request, act, body)
+        return await run_in_threadpool(_do, site, request, act, name, fields)
+
+    return do
+
+
+async def _fields(request: Request, act: Act, body: type[Body]) -> Mapping[str, str]:
+    """Return the fields as a form would bring them."""
+    if not act.fields:
+        return {}
+    sent = (await read_body(request, body)).model_dump(exclude_none=True)
+    return {name: ("yes" if value else "") if isinstance(value, bool) else str(value) for name, value in sent.items()}
+
+
+def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[str, str]) -> models.ActOutcome:
+    with site.database.reading() as read:
+        if act in STUDY_ACTS:
+            is_known = queries.find_study(read, subject) is not None
+        else:
+            names = {summary.name for summary in queries.destinations(read)}
+            is_known = subject in names or site.settings.destination(subject) is not None
+    if not is_known:
+        raise HTTPException(404)
+    asked = Asked(site, words.printable(subject), fields, request.state.identity, request.state.token)
+    try:
+        return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, asked))
+    except ActionRefused as refused:
+        problem = str(refused)
+        raise HTTPException(409, f"{problem[0].upper()}{problem[1:]}.") from None

@@ -1,0 +1,1 @@
+"""DICOM as bytes: Part 10 files, headers, SOP classes and transfer syntaxes."""

@@ -1,0 +1,197 @@
+"""A refusal leaves a trace in table, log and audit log, with the setting that would change it."""
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from config.errors import PeerBusy
+from dicom_node.format.syntaxes import EXPLICIT_LITTLE
+from dicom_node.storage_scu.send import Association, echo, store
+from dicom_node.upper_layer import wire
+from dicom_node.upper_layer.access import CALLING_AE_UNKNOWN
+from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport
+from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, request
+from tracking.refusals import RefusalKind
+
+Node = Any
+MakeDataset = Callable[..., Dataset]
+SaveFile = Callable[..., Path]
+VERIFICATION = "1.2.840.10008.1.1"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def answer(node: Node, encoded: bytes) -> bytes:
+    """Return all that is answered to some bytes."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(encoded)
+        try:
+            while piece := connection.recv(65536):
+                received += piece
+                if piece[0] == wire.ASSOCIATE_AC:
+                    connection.sendall(wire.release_pdu(wire.RELEASE_RQ))
+        except ConnectionResetError:
+            pass
+    return received
+
+
+def test_images_of_a_class_that_is_not_accepted_leave_one_row_line_and_audit_line(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    captures = [save_file(make_dataset(SOPClassUID=SECONDARY_CAPTURE)) for _ in range(10)]
+    assert not any(outcome.stored for path in captures for outcome in store([path], node.target))
+    node.receiver.stop()
+    [entry] = node.refusals()
+    assert (entry.count, entry.refusal.kind) == (10, RefusalKind.CONTEXT)
+    assert (entry.refusal.calling_ae, entry.refusal.sop_class_uid) == ("MODALITY", SECONDARY_CAPTURE)
+    assert entry.refusal.cure == 'add "SC" to receive.accept'
+    lines = [line for line in node.audit() if line.type == "context-refused"]
+    assert sum(line.detail["count"] for line in lines) == 10
+    assert len(lines) <= 2
+    assert capsys.readouterr().out.count('add "SC"') == len(lines)
+
+
+def test_a_syntax_that_is_not_accepted_is_named_with_its_class(node: Node) -> None:
+    unknown = b"1.2.840.10008.1.2.4.100"
+    assert answer(node, request(context(1, COMPUTED_RADIOGRAPHY, unknown)))[0] == wire.ASSOCIATE_AC
+    [entry] = node.refusals()
+    assert entry.refusal.reason == "transfer syntax not accepted"
+    assert entry.refusal.sop_class_uid == COMPUTED_RADIOGRAPHY.decode()
+    assert entry.refusal.transfer_syntax_uid == unknown.decode()
+
+
+def test_a_context_refused_beside_a_stored_image_is_counted_apart(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    paths = [save_file(make_dataset()), save_file(make_dataset(SOPClassUID=SECONDARY_CAPTURE))]
+    assert [outcome.stored for outcome in store(paths, node.target)] == [True, False]
+    [entry] = node.refusals()
+    assert entry.refusal.kind is RefusalKind.SPARE_CONTEXT
+
+
+def test_an_accepted_image_and_an_echo_leave_no_refusal(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile
+) -> None:
+    assert store([save_file(make_dataset())], node.target)[0].stored
+    echo(node.target)
+    node.receiver.stop()
+    assert node.refusals(0) == []
+
+
+def test_no_free_text_in_place_of_a_uid_is_written_down(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(node, request(context(1, b"SECRET^NAME", EXPLICIT), context(3, COMPUTED_RADIOGRAPHY, b"SECRET^NAME")))
+    command = wire.encode_command(
+        {wire.AFFECTED_SOP_CLASS: COMPUTED_RADIOGRAPHY, wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1,
+         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: b"SECRET^NAME"}
+    )  # fmt: skip
+    data = wire.data_pdu_header(1, 4, is_command=False, is_last=True) + b"abcd"
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(request())
+        assert connection.recv(65536)[0] == wire.ASSOCIATE_AC
+        connection.sendall(wire.command_pdu(1, command) + data)
+        response = wire.decode_command(connection.recv(65536)[12:])
+        assert wire.number(response, wire.STATUS) == 0x0117
+    node.receiver.stop()
+    assert "SECRET" not in f"{node.refusals(3)}{node.audit()}{capsys.readouterr()}"
+    assert {entry.refusal.kind for entry in node.refusals()} >= {RefusalKind.CONTEXT, RefusalKind.INSTANCE}
+
+
+@pytest.mark.parametrize(
+    ("encoded", "rejection", "reason"),
+    [
+        (request(version=2), (1, 2, 2), "protocol version not supported"),
+        (request(application_context=None), (1, 1, 2), "application context is missing or not DICOM's"),
+        (request(application_context=b"1.2.3"), (1, 1, 2), "application context is missing or not DICOM's"),
+    ],
+)
+def test_a_rejected_request_is_answered_by_the_letter_and_traced(
+    node: Node, encoded: bytes, rejection: tuple[int, int, int], reason: str
+) -> None:
+    assert answer(node, encoded) == wire.reject_pdu(*rejection)
+    [entry] = node.refusals()
+    assert (entry.refusal.kind, entry.refusal.reason) == (RefusalKind.ASSOCIATION, reason)
+    [line] = node.audit_soon()
+    assert (line.type, line.detail["status"]) == ("association-rejected", ",".join(map(str, rejection)))
+
+
+def test_a_stranger_is_turned_away_before_anything_is_parsed(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(peers=[{"name": "pacs", "ae_title": "PACS"}], known_peers_only=True)
+
+    def parse(_body: bytes) -> None:
+        raise AssertionError("a stranger's request is parsed")
+
+    monkeypatch.setattr("dicom_node.upper_layer.association.parse_request", parse)
+    assert answer(node, request(b"\x20\x00\xff\xff")) == wire.reject_pdu(1, 1, 3)
+
+
+def test_a_crowded_out_caller_is_told_to_come_back_and_counted(start_node: Callable[..., Node]) -> None:
+    node = start_node(max_associations_per_address=1)
+    with Association(node.target, [(VERIFICATION, EXPLICIT_LITTLE)]), pytest.raises(PeerBusy, match="2,3,2"):
+        echo(node.target)
+    [entry] = node.refusals()
+    assert "max_associations_per_address" in entry.refusal.cure
+
+
+def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -> None:
+    node = start_node(no_image_seconds=1)
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(request())
+        assert connection.recv(65536)[0] == wire.ASSOCIATE_AC
+        echo_request = wire.command_pdu(
+            1, wire.encode_command({wire.COMMAND_FIELD: 0x30, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET})
+        )
+        answered = 0
+        while True:
+            try:
+                connection.sendall(echo_request)
+                received = connection.recv(65536)
+            except ConnectionError:
+                break
+            if not received or received[0] == wire.ABORT:
+                break
+            answered += 1
+            time.sleep(0.05)
+        assert 0 < answered < 1000
+
+
+def test_a_caller_that_does_not_stay_for_its_rejection_is_traced(
+    start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(*_: object) -> None:
+        raise ConnectionLost
+
+    node = start_node(peers=[{"name": "pacs", "ae_title": "PACS"}], known_peers_only=True)
+    monkeypatch.setattr(PlainTransport, "send", hang_up)
+    with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
+        connection.sendall(request())
+        [entry] = node.refusals()
+    assert entry.refusal.reason == CALLING_AE_UNKNOWN.reason
+
+
+def test_refused_contexts_are_noted_before_the_slot_is_given_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots: list[int] = []
+    monkeypatch.setattr(node.receiver._refusals, "add", lambda _: slots.append(len(node.receiver._slots.connections())))
+    answer(node, request(context(1, SECONDARY_CAPTURE.encode(), EXPLICIT)))
+    node.receiver.stop()
+    assert slots == [1]
+
+
+def test_a_data_set_that_ends_within_its_last_element_is_refused_and_traced(
+    node: Node, make_dataset: MakeDataset, save_file: SaveFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = save_file(make_dataset())
+    cut = whole.with_name("cut.dcm")
+    cut.write_bytes(whole.read_bytes()[:-2])
+    assert [outcome.status for outcome in store([cut, whole], node.target)] == [0xC000, 0]
+    [entry] = node.refusals()
+    assert (entry.refusal.kind, entry.refusal.status, entry.refusal.reason) == (
+        RefusalKind.INSTANCE, "", "data set ends within its last element",
+    )  # fmt: skip
+    assert entry.refusal.reason in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""From logits to probabilities and operating points, on validation images only."""

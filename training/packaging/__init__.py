@@ -1,0 +1,1 @@
+"""From a fitted network to a model package: export, manifest, protocol, card, distance measure, score maps."""
