@@ -52,7 +52,7 @@ def build_diagnostic_report(
         basedOn=_orders(lead) or None,
         status=status_of(account),
         category=[RADIOLOGY],
-        code=concept(codes.ONE_VIEW if len(account.source_uids) == 1 else codes.TWO_VIEWS),
+        code=concept(codes.coded(account.procedure)),
         subject=subject,
         effectiveDateTime=study_time(lead),
         issued=account.local_time(),

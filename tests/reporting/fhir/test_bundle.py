@@ -73,7 +73,7 @@ def test_a_report_speaks_the_words_of_the_other_documents() -> None:
     assert report["conclusion"].startswith(DISCLAIMER)
     assert report["text"]["div"].count("<p>") == len(summarise(made))
     assert [concept["coding"][0]["code"] for concept in report["conclusionCode"]] == ["95436008"]
-    assert report["code"]["coding"][0]["code"] == "36643-5"
+    assert report["code"]["coding"][0]["code"] == "30745-4"
     (order,) = report["basedOn"]
     assert order["identifier"]["value"] == "ACC-1"
 
