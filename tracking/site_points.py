@@ -129,6 +129,7 @@ def _write(
         "package": package, "finding": label, "source": "package" if wanted is None else source.value,
         "sensitive": wanted and wanted[0], "specific": wanted and wanted[1],
         "before": "package" if before is None else before.source.value,
-        "sensitive_before": before and before.sensitive, "specific_before": before and before.specific,
+        "sensitive_before": None if before is None else before.sensitive,
+        "specific_before": None if before is None else before.specific,
     }  # fmt: skip
     audit.append(tx, AuditEventType.POINTS_CHANGED, detail=detail | by.detail())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from config.errors import PeerUnavailable
 from config.settings import FhirDestination
@@ -21,7 +21,7 @@ _UNKNOWN_LIFE_SECONDS = 300.0
 class Authorization(Protocol):
     """Gives the token to send."""
 
-    def token(self, client: httpx.Client) -> str | None:
+    def token(self, client: httpx2.Client) -> str | None:
         """Return the bearer token, None where none is sent."""
 
     def refused(self) -> bool:
@@ -38,7 +38,7 @@ def authorization_of(destination: FhirDestination) -> Authorization:
 
 
 class _Nobody:
-    def token(self, client: httpx.Client) -> str | None:  # noqa: ARG002 - the protocol's
+    def token(self, client: httpx2.Client) -> str | None:  # noqa: ARG002 - the protocol's
         return None
 
     def refused(self) -> bool:
@@ -51,7 +51,7 @@ class _TokenFile:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def token(self, client: httpx.Client) -> str | None:  # noqa: ARG002 - the protocol's
+    def token(self, client: httpx2.Client) -> str | None:  # noqa: ARG002 - the protocol's
         return read_secret("token_file", self._file)
 
     def refused(self) -> bool:
@@ -70,7 +70,7 @@ class ClientCredentials:
         self._token: str | None = None
         self._until = 0.0
 
-    def token(self, client: httpx.Client) -> str | None:
+    def token(self, client: httpx2.Client) -> str | None:
         """Return the token that is kept, or a new one where it has ended."""
         if self._token is None or self._clock() >= self._until:
             self._token = None
@@ -84,14 +84,14 @@ class ClientCredentials:
         self._token = None
         return had
 
-    def _fetch(self, client: httpx.Client) -> tuple[str, float]:
+    def _fetch(self, client: httpx2.Client) -> tuple[str, float]:
         """Return a new token and how long it lives, in seconds."""
         form = {"grant_type": "client_credentials"}
         if self._destination.scope:
             form["scope"] = self._destination.scope
         # RFC 6749, 2.3.1: identifier and secret are form-encoded before they go into the header.
         secret = read_secret("client_secret_file", self._secret_file)
-        login = httpx.BasicAuth(quote(self._destination.client_id, safe=""), quote(secret, safe=""))
+        login = httpx2.BasicAuth(quote(self._destination.client_id, safe=""), quote(secret, safe=""))
         answer = client.post(self._destination.token_url, data=form, auth=login, headers={"Accept": "application/json"})
         if answer.status_code >= 500 or answer.status_code == 429:
             after = retry_after_seconds(answer.headers.get("Retry-After", ""))
@@ -120,7 +120,7 @@ def read_secret(key: str, file: Path) -> str:
     return secret
 
 
-def _token_of(answer: httpx.Response) -> tuple[str, float]:
+def _token_of(answer: httpx2.Response) -> tuple[str, float]:
     try:
         content = answer.json()
         token, life = content["access_token"], float(content.get("expires_in", _UNKNOWN_LIFE_SECONDS))

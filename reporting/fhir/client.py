@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-import httpx
+import httpx2
 
 from config.errors import PeerUnavailable, RefusedByPeer, SettingsError
 from config.settings import FhirDestination
@@ -27,9 +27,9 @@ class FhirClient:
     def __init__(self, destination: FhirDestination) -> None:
         self._base = destination.url.rstrip("/")
         self._authorization = authorization_of(destination)
-        timeout = httpx.Timeout(destination.response_seconds, connect=destination.connect_seconds)
+        timeout = httpx2.Timeout(destination.response_seconds, connect=destination.connect_seconds)
         # Not by way of a proxy that the environment happens to name: only what the settings say.
-        self._client = httpx.Client(verify=_trust(destination.ca_file), timeout=timeout, trust_env=False)
+        self._client = httpx2.Client(verify=_trust(destination.ca_file), timeout=timeout, trust_env=False)
         weakref.finalize(self, self._client.close)
 
     def send(self, bundle: bytes) -> str:
@@ -112,10 +112,10 @@ def _translated() -> Iterator[None]:
     """Turn failures of the connection into the project's errors."""
     try:
         yield
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         msg = f"no answer from the FHIR server in time ({type(error).__name__}); is it there, and not too slow?"
         raise PeerUnavailable(msg) from None
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         if _is_distrust(error):
             msg = "the FHIR server's certificate is not trusted; set ca_file to that of whoever issued it"
         else:

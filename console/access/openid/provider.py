@@ -5,6 +5,7 @@ authlib speaks the protocol and joserfc checks signatures; here is what is asked
 
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from console.access.openid.attempt import Attempt
 from console.access.openid.person import Claims, is_complete
 
 if TYPE_CHECKING:
-    from requests import Response
+    from httpx2 import Response
 
 DONE = "/login/openid/done"
 """Where the provider sends the browser back to."""
@@ -130,19 +131,19 @@ class Provider:
 
     def _redeem(self, metadata: Mapping[str, Any], code: str, attempt: Attempt) -> Mapping[str, Any]:
         from authlib.common.errors import AuthlibBaseError
-        from requests import RequestException
+        from httpx2 import HTTPError
 
         with self._session(metadata) as session:
             try:
                 tokens: Mapping[str, Any] = session.fetch_token(
                     metadata["token_endpoint"], code=code, code_verifier=attempt.verifier,
-                    grant_type="authorization_code", timeout=_SECONDS, allow_redirects=False,
+                    grant_type="authorization_code",
                 )  # fmt: skip
             except AuthlibBaseError as error:
                 name = str(error.error or "")
                 words = f"the provider does not redeem its code ({name if _ERROR.fullmatch(name) else 'error'})"
                 raise RefusedByPeer(words) from None
-            except RequestException:
+            except HTTPError:
                 raise PeerUnavailable("the provider's token endpoint does not answer") from None
             except (ValueError, TypeError, KeyError):
                 raise RefusedByPeer("the provider's token endpoint answers no tokens") from None
@@ -210,45 +211,43 @@ class Provider:
             return found
 
     def _get_json(self, address: str, what: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
-        import requests
+        import httpx2
 
         try:
-            answer = requests.get(
-                address, headers=headers, timeout=_SECONDS, allow_redirects=False, verify=self._verify, stream=True
-            )
-            found = _read_json(answer)
-        except requests.RequestException:
+            with httpx2.stream("GET", address, headers=headers, timeout=_SECONDS, verify=self._verify) as answer:
+                found = _read_json(answer)
+        except httpx2.HTTPError:
             raise PeerUnavailable(f"the provider does not give {what}") from None
         if not isinstance(found, dict):
             raise PeerUnavailable(f"the provider does not give {what}")
         return found
 
     def _session(self, metadata: Mapping[str, Any] | None = None) -> Any:
-        from authlib.integrations.requests_client import OAuth2Session
+        from authlib.integrations.httpx_client import OAuth2Client
 
         secret = self.settings.secret()
         methods = (metadata or {}).get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         basic = "client_secret_basic" in methods
         method = ("client_secret_basic" if basic else "client_secret_post") if secret else "none"
-        session = OAuth2Session(
+        session = OAuth2Client(
             self.settings.client_id, secret or None, token_endpoint_auth_method=method,
             scope=" ".join(self.settings.scopes), redirect_uri=self.settings.address.rstrip("/") + DONE,
-            code_challenge_method="S256",
+            code_challenge_method="S256", verify=self._verify, timeout=_SECONDS, follow_redirects=False,
         )  # fmt: skip
-        session.verify = self._verify
         return session
 
     @property
-    def _verify(self) -> bool | str:
-        return True if self.settings.ca_file is None else str(self.settings.ca_file)
+    def _verify(self) -> ssl.SSLContext | bool:
+        """Return what the provider's certificate is checked against."""
+        ca_file = self.settings.ca_file
+        return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
 
 
 def _read_json(answer: "Response") -> Any:
     """Return what was answered, if it is short and JSON; else None."""
-    with answer:
-        if answer.status_code != HTTPStatus.OK:
-            return None
-        try:
-            return json.loads(b"".join(islice(answer.iter_content(_CHUNK), _MOST_CHUNKS)))
-        except ValueError:
-            return None
+    if answer.status_code != HTTPStatus.OK:
+        return None
+    try:
+        return json.loads(b"".join(islice(answer.iter_bytes(_CHUNK), _MOST_CHUNKS)))
+    except ValueError:
+        return None

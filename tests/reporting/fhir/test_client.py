@@ -6,7 +6,7 @@ import ssl
 import threading
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from config.errors import PeerBusy, PeerUnavailable, RefusedByPeer, SettingsError
@@ -149,7 +149,7 @@ def test_a_token_is_renewed_before_it_ends(fhir_server: FhirServer, tmp_path: Pa
     settings = destination(url=fhir_server.url, **logging_in(fhir_server, tmp_path))
     assert settings.client_secret_file is not None
     login = ClientCredentials(settings, settings.client_secret_file, clock=lambda: now[0])
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         assert login.token(client) == "token-1"
         now[0] += 3500
         assert login.token(client) == "token-1"
