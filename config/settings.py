@@ -20,6 +20,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 PeerPort = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 Timeout = Annotated[float, Field(gt=0)]
+CodePart = Annotated[str, Field(min_length=1, max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -215,6 +216,7 @@ class ReportSettings(Section):
     note_series_number: int = Field(default=9004, ge=1, le=2147483647)
     presentation_series_number: int = Field(default=9005, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
+    procedure_code: tuple[CodePart, CodePart, CodePart] = ("30745-4", "LN", "XR Chest Views")
 
 
 class TlsDestination(Section):

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.language.translation import gettext as _
-from inference.findings import Finding, ModelIdentity, Remark
+from inference.findings import Code, Finding, ModelIdentity, Remark
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
+CHEST_VIEWS = Code("30745-4", "LN", "XR Chest Views")
+"""What is reported on where neither the order nor the settings say it."""
 _NUMBERS_APART = 10
 """Series numbers between those of two revisions, so that their kinds do not meet."""
 _LARGEST_NUMBER = 2**31 - 1
@@ -56,6 +58,8 @@ class Account:
     skipped: tuple[SkippedImage, ...]
     source_uids: tuple[str, ...]
     institution: str = ""
+    procedure: Code = CHEST_VIEWS
+    """What was ordered or done: the same in every revision, so that receivers find the result again."""
     corrects: bool = False
     """Whether a destination has, or may have, documents of an earlier revision of the study."""
     predecessor: Predecessor | None = None

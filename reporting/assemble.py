@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from config.errors import DocumentRejected, UnreadableInstance
 from config.language.translation import Language
 from config.settings import Settings
-from inference.findings import ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
+from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
@@ -98,6 +98,7 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         skipped=tuple(skipped),
         source_uids=tuple(sorted(stored)),
         institution=settings.node.institution,
+        procedure=analysed[0].source.procedure or Code(*settings.report.procedure_code),
         corrects=subject.corrects,
     )
 

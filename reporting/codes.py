@@ -10,8 +10,6 @@ IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 """CID 7021; the root that viewers look for."""
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 """CID 100. A LOINC radiography code would say more, but validators know only the context group."""
-ONE_VIEW = Code("36554-4", "LN", "XR Chest Single view")
-TWO_VIEWS = Code("36643-5", "LN", "XR Chest 2 Views")
 PROBABILITY = Code("111012", "DCM", "Certainty of Finding")
 PERCENT = Code("%", "UCUM", "Percent")
 PRESENCE = Code("121052", "DCM", "Presence of property")

@@ -29,11 +29,12 @@ from pydicom.charset import convert_encodings, encode_string
 from pydicom.datadict import dictionary_description
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import InvalidDicomError
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.uid import RE_VALID_UID
 
 from config.errors import UnreadableInstance
-from inference.findings import Remark, RemarkKind
+from inference.findings import Code, Remark, RemarkKind
 from reporting.charset import CharacterSet, quiet, understand
 from reporting.elements import raw_element, tag_of, vr_of
 
@@ -88,6 +89,8 @@ class SourceImage:
     character_set: CharacterSet
     values: Mapping[str, bytes] = field(repr=False)
     """The identity attributes by keyword, as encoded in the source, without padding."""
+    procedure: Code | None = None
+    """The procedure that was ordered or done, where the header names it by a code."""
 
     def with_letters(self) -> "SourceImage":
         """Return the same with a character set in which a document can be written in any language of this node."""
@@ -219,7 +222,39 @@ def describe(header: Dataset, default_charset: str = "") -> SourceImage:
             ),
             character_set=understand(_octets(header, "SpecificCharacterSet"), values.values(), default_charset),
             values=values,
+            procedure=_procedure(header),
         )
+
+
+def _procedure(header: Dataset) -> Code | None:
+    """Return the procedure's code: that of the order (PS3.3 10.6), else that of the study (C.7.2.1)."""
+    orders = _items(header, "RequestAttributesSequence")
+    named = [
+        *(code for order in orders for code in _items(order, "RequestedProcedureCodeSequence")),
+        *_items(header, "RequestedProcedureCodeSequence"),
+        *_items(header, "ProcedureCodeSequence"),
+    ]
+    return next((code for item in named if (code := _code(item)) is not None), None)
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        items = dataset.get(keyword)
+        return list(items) if isinstance(items, Sequence) else []
+    except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError):
+        return []
+
+
+def _code(item: Dataset) -> Code | None:
+    """Return a code sequence's item as a code, None where it lacks value or scheme (PS3.3 8.8)."""
+    try:
+        value = str(item.get("CodeValue") or item.get("LongCodeValue") or "").strip(" \0")
+        scheme = str(item.get("CodingSchemeDesignator") or "").strip(" \0")
+        meaning = str(item.get("CodeMeaning") or "").strip(" \0")
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
+    usable = value and scheme and all(_single(text) and len(text) <= 64 for text in (value, scheme, meaning))
+    return Code(value, scheme, meaning or value) if usable else None
 
 
 def valid_for_vr(keyword: str, text: str) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from config.errors import PeerUnavailable, SettingsError
+from config.errors import PeerUnavailable
 from config.settings import FhirDestination
 from reporting.fhir.answer import retry_after_seconds
 
@@ -104,16 +104,19 @@ class ClientCredentials:
 
 
 def read_secret(key: str, file: Path) -> str:
-    """Return a secret from its file. Raises SettingsError where there is none."""
+    """Return a secret from its file.
+
+    Raises PeerUnavailable where there is none: whoever renews it may be at it just now.
+    """
     try:
         secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         msg = f"destinations: {key}: {file} cannot be read: {reason}; give it to the user the node runs as"
-        raise SettingsError(msg) from None
+        raise PeerUnavailable(msg) from None
     if not secret or not secret.isascii() or not secret.isprintable():
         msg = f"destinations: {key}: {file} is empty or holds what is no secret; write the secret alone into it"
-        raise SettingsError(msg)
+        raise PeerUnavailable(msg)
     return secret
 
 

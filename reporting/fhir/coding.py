@@ -25,9 +25,9 @@ def coding(code: Code) -> Coding:
     return Coding(system=SYSTEMS.get(code.scheme_designator), code=code.value, display=code.meaning)
 
 
-def concept(code: Code) -> CodeableConcept:
-    """Return one of DICOM's codes as a concept; its meaning is also the text."""
-    return CodeableConcept(coding=[coding(code)], text=code.meaning)
+def concept(code: Code, text: str = "") -> CodeableConcept:
+    """Return one of DICOM's codes as a concept; ``text`` is what it is called here, else its meaning."""
+    return CodeableConcept(coding=[coding(code)], text=text or code.meaning)
 
 
 def term(system: str, code: str, display: str) -> CodeableConcept:

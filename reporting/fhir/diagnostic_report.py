@@ -6,6 +6,7 @@ from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.reference import Reference
 
+from config.language.translation import language
 from reporting import codes
 from reporting.account import Account
 from reporting.claims import Claim, study_claims
@@ -18,6 +19,7 @@ from reporting.fhir.status import status_of
 from reporting.fhir.text import clean, study_time
 from reporting.impression import summarise
 from reporting.source import SourceImage
+from reporting.words import finding_name
 
 RADIOLOGY = term(DIAGNOSTIC_SERVICE, "RAD", "Radiology")
 _ORDER = (
@@ -44,12 +46,13 @@ def build_diagnostic_report(
     lead = account.lead
     lines = [f"{line}." for line in summarise(account)]
     return DiagnosticReport(
+        language=language().value,
         text=narrative(lines),
         identifier=[report_identifier(lead.study_uid)],
         basedOn=_orders(lead) or None,
         status=status_of(account),
         category=[RADIOLOGY],
-        code=concept(codes.ONE_VIEW if len(account.source_uids) == 1 else codes.TWO_VIEWS),
+        code=concept(codes.coded(account.procedure)),
         subject=subject,
         effectiveDateTime=study_time(lead),
         issued=account.local_time(),
@@ -63,7 +66,8 @@ def build_diagnostic_report(
 
 def _conclusions(account: Account) -> list[object]:
     claims = study_claims(finding for image in account.analysed for finding in image.findings)
-    return [concept(codes.coded(entry.finding.code)) for entry in claims if entry.claim is Claim.PRESENT]
+    present = (entry.finding for entry in claims if entry.claim is Claim.PRESENT)
+    return [concept(codes.coded(finding.code), finding_name(finding)) for finding in present]
 
 
 def _orders(source: SourceImage) -> list[Reference]:

@@ -7,6 +7,8 @@ from fhir.resources.R4B.observation import Observation, ObservationComponent
 from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
+from config.language.translation import gettext as _
+from config.language.translation import language
 from inference.findings import Finding
 from reporting import codes
 from reporting.account import Account, AnalysedImage
@@ -18,7 +20,7 @@ from reporting.fhir.imaging_study import study_url
 from reporting.fhir.status import status_of
 from reporting.fhir.text import study_time
 from reporting.identity import tracking_uid
-from reporting.words import DISCLAIMER, sentence
+from reporting.words import DISCLAIMER, claim_words, finding_name, sentence
 
 IMAGING = term(OBSERVATION_CATEGORY, "imaging", "Imaging")
 
@@ -69,10 +71,11 @@ def build_observation(
     presence = codes.presence(entry.claim)
     scored = entry.claim is not Claim.ABSENT or scored_only
     return Observation(
+        language=language().value,
         identifier=[dicom_identifier(observed.tracking_uid)],
         status=status_of(account),
         category=[IMAGING],
-        code=concept(codes.coded(entry.finding.code)),
+        code=concept(codes.coded(entry.finding.code), finding_name(entry.finding)),
         subject=subject,
         effectiveDateTime=study_time(source),
         issued=account.local_time(),
@@ -106,6 +109,5 @@ def _certainty(entry: ClaimedFinding[Finding]) -> ObservationComponent:
 
 def _note(entry: ClaimedFinding[Finding]) -> str:
     """Return what the Observation is and says, for a reader who sees it alone."""
-    if entry.claim is Claim.SCORED_ONLY:
-        return f"{DISCLAIMER}: {entry.finding.code.meaning} is scored only, which states nothing."
-    return f"{DISCLAIMER}: {sentence(entry)}."
+    scored_only = f"{finding_name(entry.finding)}: {claim_words(entry.claim, abnormal=entry.finding.abnormal)}"
+    return f"{_(DISCLAIMER)}: {sentence(entry) if entry.stated else scored_only}."

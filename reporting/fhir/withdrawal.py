@@ -10,6 +10,8 @@ from fhir.resources.R4B.reference import Reference
 from pydicom.sr.coding import Code
 
 from config.errors import DocumentRejected
+from config.language.translation import gettext as _
+from config.language.translation import language, marked
 from reporting.account import MANUFACTURER
 from reporting.fhir.bundle import BuiltBundle, provenance_entry, transaction
 from reporting.fhir.coding import concept
@@ -27,8 +29,8 @@ _TITLES = {
 }
 """CID 7011, as in rejection notes."""
 _WORDS = {
-    Reason.QUALITY: "AI result withdrawn for quality reasons: do not use it.",
-    Reason.SAFETY: "AI result withdrawn for patient safety reasons: do not use it.",
+    Reason.QUALITY: marked("AI result withdrawn for quality reasons: do not use it."),
+    Reason.SAFETY: marked("AI result withdrawn for patient safety reasons: do not use it."),
 }
 _KEPT = (
     "resourceType", "identifier", "basedOn", "category", "code", "subject", "effectiveDateTime", "issued", "performer",
@@ -48,9 +50,9 @@ def build_withdrawal(note: Note, bundles: Sequence[bytes], institution: str = ""
     institution
         On whose behalf.
     """
-    report = _last_report(bundles)
-    observed = [retire(entry, _WORDS[note.reason]) for entry in observations(bundles).values()]
-    withdrawn = {**report, "resource": _withdraw(report["resource"], observed, _WORDS[note.reason])}
+    report, words = _last_report(bundles), _(_WORDS[note.reason])
+    observed = [retire(entry, words) for entry in observations(bundles).values()]
+    withdrawn = {**report, "resource": _withdraw(report["resource"], observed, words)}
     changed = [*observed, withdrawn]
     origin = Origin(
         document_uid=note.uid,
@@ -89,7 +91,7 @@ def _withdraw(report: Entry, observed: Sequence[Entry], words: str) -> dict[str,
     if not kept["result"]:
         del kept["result"]
     text = json.loads(narrative([words]).model_dump_json())
-    return {**kept, "text": text, "status": ENTERED_IN_ERROR, "conclusion": words}
+    return {**kept, "language": language().value, "text": text, "status": ENTERED_IN_ERROR, "conclusion": words}
 
 
 def _time(note: Note, issued: str) -> datetime:

@@ -33,8 +33,6 @@ from reporting.words import note
 CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
 """MSH-18 (HL7 table 0211) as Python codecs."""
 LOCAL_SCHEME = "99CXRNODE"
-ONE_VIEW = components("36554-4", "XR Chest Single view", "LN")
-TWO_VIEWS = components("36643-5", "XR Chest 2 Views", "LN")
 LONGEST_NAMESPACE = 20
 """Characters an IS, such as a namespace ID, may have in version 2.5.1, escape sequences included."""
 _NAME_UNKNOWN = components("", "", "", "", "", "", "U")
@@ -183,13 +181,14 @@ def _filler(account: Account, destination: Hl7Destination) -> str:
 
 
 def _obr(account: Account, destination: Hl7Destination) -> str:
+    procedure = account.procedure
     return segment(
         "OBR",
         {
             1: "1",
             2: _placer(account),
             3: _filler(account, destination),
-            4: ONE_VIEW if len(account.source_uids) == 1 else TWO_VIEWS,
+            4: components(procedure.value, procedure.meaning, procedure.scheme),
             7: _study_time(account),
             18: escape(account.lead.text("AccessionNumber")),
             22: _timestamp(account),

@@ -137,7 +137,7 @@ def test_a_damaged_capture_is_rejected_with_the_reason(
     ("old", "new", "says"),
     [
         (b"OBR|1", b"OBX|1", "segments"),
-        (b"36554-4^XR Chest Single view^LN", b"", "validate"),
+        (b"30745-4^XR Chest Views^LN", b"", "validate"),
         (b"|P\r", b"|F\r", "OBR-25"),
         (b"\rOBX|2|", b"\rOBX|1|", "numbered"),
         (b"\rOBX", b"\nOBX", "CR alone"),

@@ -11,6 +11,7 @@ from pydicom import Dataset
 from pydicom.tag import BaseTag, Tag
 
 from config.errors import UnreadableInstance
+from inference.findings import Code
 from reporting.source import DESCRIBING, FILING, describe, read_source, valid_for_vr
 from tests.accounts import FILED_WRONG, SLOPPY, good_header
 
@@ -88,6 +89,34 @@ def test_no_set_is_asserted_that_nobody_declared(declared: bytes | None, repeate
 def test_a_default_that_the_bytes_contradict_is_not_declared() -> None:
     header = good_header(SpecificCharacterSet=None, PatientName="Иванов".encode("iso8859-5"), StudyDescription=b"x")
     assert _tag("SpecificCharacterSet") not in describe(header, "ISO_IR 192").identity()
+
+
+def _coded(value: str, scheme: str = "99RIS", meaning: str = "Röntgen Thorax") -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code
+
+
+def test_the_procedure_is_that_of_the_order_before_that_of_the_study() -> None:
+    header = good_header()
+    assert describe(header).procedure is None
+    header.ProcedureCodeSequence = [_coded("STUDY")]
+    assert describe(header).procedure == Code("STUDY", "99RIS", "Röntgen Thorax")
+    header.RequestedProcedureCodeSequence = [_coded("ORDER")]
+    assert describe(header).procedure == Code("ORDER", "99RIS", "Röntgen Thorax")
+    order = Dataset()
+    order.RequestedProcedureCodeSequence = [_coded("REQUEST", meaning="")]
+    header.RequestAttributesSequence = [order]
+    assert describe(header).procedure == Code("REQUEST", "99RIS", "REQUEST")
+
+
+@pytest.mark.parametrize("item", [_coded(""), _coded("A", ""), _coded("A", "B\x07C"), Dataset()])
+def test_a_procedure_without_a_code_is_none(item: Dataset) -> None:
+    header = good_header()
+    header.ProcedureCodeSequence = [item]
+    assert describe(header).procedure is None
+    header.ProcedureCodeSequence = [item, _coded("STUDY")]
+    assert describe(header).procedure == Code("STUDY", "99RIS", "Röntgen Thorax")
 
 
 def test_a_default_stands_aside_for_what_a_source_declares() -> None:

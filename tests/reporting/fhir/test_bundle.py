@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import DocumentRejected
+from config.language.translation import Language, gettext, speaking
 from inference.findings import Finding
 from reporting.account import Account, AnalysedImage
 from reporting.claims import Claim, claims_of, number
 from reporting.fhir.bundle import build_bundle
 from reporting.fhir.bundle_gate import check_bundle, check_bundle_alone
 from reporting.fhir.bundle_uid import bundle_uid
+from reporting.fhir.superseded import REPLACED
 from reporting.identity import tracking_uid
 from reporting.impression import summarise
 from reporting.words import DISCLAIMER
@@ -71,7 +73,7 @@ def test_a_report_speaks_the_words_of_the_other_documents() -> None:
     assert report["conclusion"].startswith(DISCLAIMER)
     assert report["text"]["div"].count("<p>") == len(summarise(made))
     assert [concept["coding"][0]["code"] for concept in report["conclusionCode"]] == ["95436008"]
-    assert report["code"]["coding"][0]["code"] == "36643-5"
+    assert report["code"]["coding"][0]["code"] == "30745-4"
     (order,) = report["basedOn"]
     assert order["identifier"]["value"] == "ACC-1"
 
@@ -113,9 +115,7 @@ def test_what_a_revision_does_not_say_again_becomes_an_error() -> None:
     for item in by_status["entered-in-error"]:
         assert "valueCodeableConcept" not in item
         assert "component" not in item
-        assert item["note"] == [
-            {"text": "This AI result does not hold any more: a later one replaced it. Do not use it."}
-        ]
+        assert item["note"] == [{"text": REPLACED}]
     (report,) = resources(built.content, "DiagnosticReport")
     assert len(report["result"]) == 3
 
@@ -184,6 +184,22 @@ def test_criteria_escape_what_a_search_would_read_as_structure() -> None:
     content = json.loads(build_bundle(made, CREATING).content)
     (request,) = (entry["request"] for entry in content["entry"] if entry["request"]["url"] == "Patient")
     assert request["ifNoneExist"] == "identifier=urn:oid:1.2.3.99%7Ca%5C%7Cb%5C%2Cc%5C%24d%26e%3Df%20g"
+
+
+def test_a_bundle_speaks_the_language_of_the_node() -> None:
+    first = build_bundle(account(good_header(1), good_header(2)), PLAIN).content
+    made = replace(account(good_header(2)), revision=2, corrects=True)
+    with speaking(Language.GERMAN):
+        built = build_bundle(made, PLAIN, [first])
+        check_bundle(built, made, PLAIN)
+        begins = gettext(DISCLAIMER)
+    (report,) = resources(built.content, "DiagnosticReport")
+    assert report["conclusion"].startswith(begins)
+    assert begins != DISCLAIMER
+    observations = resources(built.content, "Observation")
+    assert {item["language"] for item in (report, *observations)} == {"de"}
+    displays = [item["valueCodeableConcept"]["text"] for item in observations if "valueCodeableConcept" in item]
+    assert displays == ["Present", "Undetermined", "Absent"]
 
 
 def _altered(change: Any) -> bytes:

@@ -113,10 +113,10 @@ def test_a_token_file_is_read_for_each_transaction(fhir_server: FhirServer, bund
         file.write_text("second")
         client.send(bundle)
         file.write_text("")
-        with pytest.raises(SettingsError, match="token_file"):
+        with pytest.raises(PeerUnavailable, match="token_file: "):
             client.send(bundle)
         file.unlink()
-        with pytest.raises(SettingsError, match="token_file"):
+        with pytest.raises(PeerUnavailable, match="token_file: "):
             client.send(bundle)
 
 

@@ -118,7 +118,7 @@ def test_an_older_result_is_not_sent_once_there_is_a_later_one(
     assert_one_truth(fhir_server, "amended")
 
 
-def test_a_withdrawal_enters_all_of_it_in_error_once(
+def test_a_withdrawal_enters_all_of_it_in_error_once_until_a_later_result_stands(
     way: Way, fhir_server: FhirServer, opacity_findings: tuple[Finding, ...]
 ) -> None:
     way.receive(1, opacity_findings)
@@ -133,15 +133,6 @@ def test_a_withdrawal_enters_all_of_it_in_error_once(
     withdraw(way)
     way.work()
     assert len(fhir_server.received) == 2
-
-
-def test_a_later_result_stands_again_after_a_withdrawal(
-    way: Way, fhir_server: FhirServer, opacity_findings: tuple[Finding, ...]
-) -> None:
-    way.receive(1, opacity_findings)
-    way.work()
-    withdraw(way)
-    way.work()
     with way.database.transaction() as tx:
         reanalyse_study(tx, way.study, user=USER)
     way.work()

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from config.settings import Hl7Destination
-from inference.findings import Finding, Remark, RemarkKind
+from inference.findings import Code, Finding, Remark, RemarkKind
 from reporting.account import AnalysedImage
 from reporting.hl7.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
 from reporting.hl7.message import ReportReference, build_message, encode_for
@@ -142,7 +142,7 @@ def test_patient_and_order_are_the_studys() -> None:
     assert pid[7:9] == ["19700131", "M"]
     assert pv1[2] == "U"
     assert orc[1:4] == ["RE", "P-1", "F-1^CXRNODE"]
-    assert obr[2:5] == ["P-1", "F-1^CXRNODE", "36554-4^XR Chest Single view^LN"]
+    assert obr[2:5] == ["P-1", "F-1^CXRNODE", "30745-4^XR Chest Views^LN"]
     assert obr[7] == "20260101101112"
     assert (obr[18], obr[24], obr[25]) == ("ACC-1", "RAD", "P")
 
@@ -181,9 +181,10 @@ def test_an_accession_number_of_56_is_whole() -> None:
     assert obr[18] == "a" * 56
 
 
-def test_two_images_are_two_views() -> None:
-    obr = segments(message(source_uids=("1.2", "1.3")))[4]
-    assert obr[4] == "36643-5^XR Chest 2 Views^LN"
+def test_the_procedure_is_the_accounts_whatever_images_there_are() -> None:
+    for uids in (("1.2",), ("1.2", "1.3")):
+        obr = segments(message(source_uids=uids, procedure=Code("RPC&1", "99RIS", "Thorax p.a.")))[4]
+        assert obr[4] == "RPC\\T\\1^Thorax p.a.^99RIS"
 
 
 def test_every_finding_is_a_code_a_presence_and_a_percentage_that_belong_together() -> None:

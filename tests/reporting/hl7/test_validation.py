@@ -60,6 +60,6 @@ def test_an_observation_that_breaks_off_is_refused(segments: list[str], kept: in
 
 
 def test_what_is_before_the_observations_is_held_to_it_too(segments: list[str]) -> None:
-    request = segments[4].replace("XR Chest Single view", "XR&Chest").replace("36554-4^", "^^^^^^^^^")
+    request = segments[4].replace("XR Chest Views", "XR&Chest").replace("30745-4^", "^^^^^^^^^")
     with pytest.raises(DocumentRejected):
         require_valid(joined([*segments[:4], request, *segments[HEAD:]]))
