@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 
 _PDU = struct.Struct(">BxI")
 _FRAGMENT = struct.Struct(">IBB")
@@ -65,13 +65,13 @@ class _Drain:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
                 kind, length = _PDU.unpack(self._receive(_PDU.size))
-                if kind == wire.ASSOCIATE_RQ:
+                if kind == pdus.ASSOCIATE_RQ:
                     self._socket.sendall(accept_all(self._receive(length)))
-                elif kind == wire.P_DATA:
+                elif kind == pdus.P_DATA:
                     self._take(length)
                 else:
                     self._receive(length)
-                    self._socket.sendall(wire.release_pdu(wire.RELEASE_RP))
+                    self._socket.sendall(pdus.release_pdu(pdus.RELEASE_RP))
 
     def _take(self, length: int) -> None:
         """Take a P-DATA-TF, and answer the end of a data set."""
@@ -79,11 +79,11 @@ class _Drain:
             size, context_id, control = _FRAGMENT.unpack(self._receive(_FRAGMENT.size))
             length -= 4 + size
             if control & 1:
-                self._command = wire.decode_command(self._receive(size - 2))
+                self._command = dimse.decode_command(self._receive(size - 2))
                 continue
             self._drop(size - 2)
             if control & 2:
-                self._socket.sendall(wire.command_pdu(context_id, success(self._command)))
+                self._socket.sendall(pdus.command_pdu(context_id, success(self._command)))
 
     def _receive(self, size: int) -> bytes:
         """Receive exactly so many bytes."""
@@ -118,19 +118,19 @@ def accept_all(request: bytes) -> bytes:
             body += _ITEM.pack(0x21, 4 + len(syntax)) + item[:1] + bytes(3) + syntax
     user = _ITEM.pack(0x51, 4) + _LARGEST_PDU.to_bytes(4, "big") + _ITEM.pack(0x52, 6) + b"2.25.1"
     body += _ITEM.pack(0x50, len(user)) + user
-    return _PDU.pack(wire.ASSOCIATE_AC, len(body)) + bytes(body)
+    return _PDU.pack(pdus.ASSOCIATE_AC, len(body)) + bytes(body)
 
 
 def success(command: dict[int, bytes]) -> bytes:
     """Return the C-STORE-RSP, status 0x0000, to a C-STORE-RQ (PS3.7 9.3.1.2)."""
-    return wire.encode_command(
+    return dimse.encode_command(
         {
-            wire.AFFECTED_SOP_CLASS: command[wire.AFFECTED_SOP_CLASS],
-            wire.COMMAND_FIELD: wire.C_STORE_RSP,
-            wire.RESPONDED_MESSAGE_ID: wire.number(command, wire.MESSAGE_ID),
-            wire.DATA_SET_TYPE: wire.NO_DATA_SET,
-            wire.STATUS: 0,
-            wire.AFFECTED_SOP_INSTANCE: command[wire.AFFECTED_SOP_INSTANCE],
+            dimse.AFFECTED_SOP_CLASS: command[dimse.AFFECTED_SOP_CLASS],
+            dimse.COMMAND_FIELD: dimse.C_STORE_RSP,
+            dimse.RESPONDED_MESSAGE_ID: dimse.number(command, dimse.MESSAGE_ID),
+            dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
+            dimse.STATUS: 0,
+            dimse.AFFECTED_SOP_INSTANCE: command[dimse.AFFECTED_SOP_INSTANCE],
         }
     )
 

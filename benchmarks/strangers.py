@@ -34,7 +34,7 @@ from benchmarks.images import SMALL, Images
 from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode
 from dicom_node.storage_scu.send import Target, store
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from tracking import refusals
 from tracking.database import Database
 from tracking.models import AuditEvent
@@ -50,14 +50,15 @@ GOAL = 0.8
 _COMPUTED_RADIOGRAPHY = b"1.2.840.10008.5.1.4.1.1.1"
 _COMPUTED_TOMOGRAPHY = b"1.2.840.10008.5.1.4.1.1.2"
 _EXPLICIT = b"1.2.840.10008.1.2.1"
-_ECHO = wire.command_pdu(
-    1, wire.encode_command({wire.COMMAND_FIELD: 0x30, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET})
-)
-_STORE = wire.command_pdu(
+_ECHO = pdus.command_pdu(
     1,
-    wire.encode_command(
-        {wire.AFFECTED_SOP_CLASS: _COMPUTED_RADIOGRAPHY, wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1,
-         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: b"1.2.3"}
+    dimse.encode_command({dimse.COMMAND_FIELD: 0x30, dimse.MESSAGE_ID: 1, dimse.DATA_SET_TYPE: dimse.NO_DATA_SET}),
+)
+_STORE = pdus.command_pdu(
+    1,
+    dimse.encode_command(
+        {dimse.AFFECTED_SOP_CLASS: _COMPUTED_RADIOGRAPHY, dimse.COMMAND_FIELD: 1, dimse.MESSAGE_ID: 1,
+         dimse.DATA_SET_TYPE: 1, dimse.AFFECTED_SOP_INSTANCE: b"1.2.3"}
     ),
 )  # fmt: skip
 
@@ -87,7 +88,7 @@ def _request(calling: bytes, abstract_syntax: bytes, syntaxes: bytes, contexts: 
     items = _item(0x10, b"1.2.840.10008.3.1.1.1")
     for number in range(contexts):
         items += _item(0x20, bytes((2 * number + 1, 0, 0, 0)) + _item(0x30, abstract_syntax) + syntaxes)
-    return wire.control_pdu(wire.ASSOCIATE_RQ, fixed + items + _item(0x50, _item(0x51, bytes(4))))
+    return pdus.control_pdu(pdus.ASSOCIATE_RQ, fixed + items + _item(0x50, _item(0x51, bytes(4))))
 
 
 def hostile_bytes(number: int) -> tuple[str, list[bytes]]:
@@ -103,7 +104,7 @@ def hostile_bytes(number: int) -> tuple[str, list[bytes]]:
         ("impostor", [_request(b"BENCH", _COMPUTED_RADIOGRAPHY, _item(0x40, _EXPLICIT))]),
         ("refused class", [_request(calling, _COMPUTED_TOMOGRAPHY, _item(0x40, _EXPLICIT)), b""]),
         ("echoes only", [request, *[_ECHO] * 5]),
-        ("stops in an image", [request, _STORE + wire.data_pdu_header(1, 2000, is_command=False, is_last=False), b""]),
+        ("stops in an image", [request, _STORE + pdus.data_pdu_header(1, 2000, is_command=False, is_last=False), b""]),
     ]
     return kinds[number % len(kinds)]
 

@@ -5,7 +5,7 @@ authenticated encryption only. Contexts never ask for a passphrase: a service st
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,25 +117,38 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
 
 
 class RenewingContext:
-    """The context of a listening port, made anew when one of its files has changed; safe to share between threads."""
+    """The context of a listening port, made anew when one of its files has changed; safe to share between threads.
 
-    def __init__(self, tls: ServerTls) -> None:
-        self._tls = tls
-        self._made_of = _versions(tls)
-        self._context = server_context(tls)
+    Parameters
+    ----------
+    files
+        What the context is made of.
+    make
+        Makes it; raises SettingsError where the files do not work.
+    """
+
+    def __init__(self, files: Sequence[Path], make: Callable[[], ssl.SSLContext]) -> None:
+        self._files = tuple(files)
+        self._make = make
+        self._made_of = self._versions()
+        self._context = make()
 
     def current(self) -> ssl.SSLContext:
         """Return a context of the files as they are, or the last one that worked."""
-        versions = _versions(self._tls)
+        versions = self._versions()
         if versions != self._made_of:
             self._made_of = versions
             try:
-                self._context = server_context(self._tls)
+                self._context = self._make()
             except SettingsError as error:  # half of a new pair, perhaps: its other half will be seen, too
                 _log.error("certificate could not be renewed", error=str(error))
             else:
-                _log.info("certificate renewed", certificate=str(self._tls.certificate))
+                _log.info("certificate renewed", certificate=str(self._files[0]))
         return self._context
+
+    def _versions(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Return what changes when a file is written or replaced."""
+        return tuple(_version(path) for path in self._files)
 
 
 def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, prefix: str) -> None:
@@ -205,11 +218,6 @@ def _load_authorities(context: ssl.SSLContext, path: Path, key: str) -> None:
     except OSError as error:
         msg = f"{key}: {path} cannot be read: {error.strerror}; give it to the user the node runs as"
         raise SettingsError(msg) from None
-
-
-def _versions(tls: ServerTls) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes when a file is written or replaced."""
-    return tuple(_version(path) for path in tls.files)
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:

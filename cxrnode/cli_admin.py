@@ -12,6 +12,7 @@ from config.files import DEFAULT_FILE, REFERENCE_FILE
 from cxrnode.command import Context, Json, err, out
 
 if TYPE_CHECKING:
+    from config.settings import Settings
     from cxrnode.doctor import Check
 
 config_app = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
@@ -61,12 +62,19 @@ def config_check(ctx: typer.Context) -> None:
     names = ", ".join(f"{entry.name} ({entry.host}:{entry.port})" for entry in settings.destinations)
     out.print(f"[green]good[/]: {escape(str(where))}", highlight=False, soft_wrap=True)
     for key, value in (
-        ("receives as", f"{settings.node.ae_title} on {settings.receive.host}:{settings.receive.port}"),
+        ("receives as", f"{settings.node.ae_title} on {settings.receive.host}:{_ports(settings)}"),
         ("takes from", "known peers only" if settings.receive.known_peers_only else "anyone who can connect"),
         ("delivers to", names or "nobody: results stay here"),
         ("keeps data in", settings.node.data_dir.absolute()),
     ):
         out.print(f"  {key:<13} {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _ports(settings: "Settings") -> str:
+    tls, port = settings.node.tls, settings.receive.port
+    if tls.certificate is None:
+        return f"{port}, in the clear"
+    return f"{port}, TLS alone" if tls.port is None else f"{port}, in the clear, and {tls.port}, TLS"
 
 
 @config_app.command("show")

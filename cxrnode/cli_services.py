@@ -65,11 +65,18 @@ def send(
     to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="Where to send.")],
     called: Annotated[str, typer.Option(help="Their AE title.")] = "CXRNODE",
     calling: Annotated[str, typer.Option(help="Our AE title.")] = "CXRSEND",
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="Speak TLS; file with the authorities of their certificate.", exists=True)
+    ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="Our certificate, over TLS.", exists=True)] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.", exists=True)] = None,
+    tls_server_name: Annotated[str, typer.Option(help="What their certificate names; by default HOST.")] = "",
     as_json: Json = False,
 ) -> None:
     """Send DICOM files with C-STORE, as a modality would, in the transfer syntax they are in."""
     from pydantic import TypeAdapter, ValidationError
 
+    from config.certificates import ClientTls
     from config.settings import AETitle, Host, PeerPort
     from cxrnode import show
     from dicom_node.storage_scu import send as storage
@@ -83,7 +90,11 @@ def send(
     paths = sorted(
         {path for file in files for path in (file.rglob("*") if file.is_dir() else [file]) if path.is_file()}
     )
-    target = storage.Target(host=host, port=port, called_ae=called, calling_ae=calling)
+    if (tls_certificate is None) != (tls_key is None) or (tls_ca is None and tls_certificate is not None):
+        msg = "give --tls-ca, and --tls-certificate and --tls-key together or neither"
+        raise typer.BadParameter(msg)
+    tls = None if tls_ca is None else ClientTls(tls_server_name or host, tls_ca, tls_certificate, tls_key)
+    target = storage.Target(host=host, port=port, called_ae=called, calling_ae=calling, tls=tls)
     for option, title in (("--called", called), ("--calling", calling)):
         try:
             TypeAdapter(AETitle).validate_python(title)

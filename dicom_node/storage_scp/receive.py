@@ -15,7 +15,7 @@ from functools import partial
 
 from pynetdicom import _config
 
-from config.certificates import RenewingContext, server_tls
+from config.certificates import RenewingContext, server_context, server_tls
 from config.errors import StorageFull
 from config.logs import get_logger
 from config.settings import Settings
@@ -68,7 +68,7 @@ class Receiver:
         self._slots: Slots[AcceptedAssociation] = Slots(settings)
         self._stopping = False
         tls = server_tls(settings)
-        self._tls = None if tls is None else RenewingContext(tls)
+        self._tls = None if tls is None else RenewingContext(tls.files, partial(server_context, tls))
         self._listeners: list[Listener] = []
 
     @property

@@ -19,8 +19,8 @@ from pynetdicom.presentation import build_context
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT
+from dicom_node.upper_layer.pdus import ProtocolError
 from dicom_node.upper_layer.presentation import ContextResult
-from dicom_node.upper_layer.wire import WireError
 
 Context = tuple[str, str]
 """SOP Class UID and transfer syntax UID."""
@@ -63,7 +63,7 @@ def encode_request(calling_ae: str, called_ae: str, contexts: Sequence[Context],
 
 
 def read_answer(encoded: bytes, contexts: Sequence[Context]) -> Agreement:
-    """Return what an A-ASSOCIATE-AC says of the contexts that were proposed; raise WireError when it is no such PDU."""
+    """Return what an A-ASSOCIATE-AC says of the contexts that were proposed; raise ProtocolError if it is none."""
     answer = A_ASSOCIATE_AC()
     try:
         answer.decode(encoded)
@@ -71,7 +71,7 @@ def read_answer(encoded: bytes, contexts: Sequence[Context]) -> Agreement:
         results = {item.context_id: item.result for item in primitive.presentation_context_definition_results_list}
         max_pdu_bytes = int(primitive.maximum_length_received or 0)
     except Exception as error:  # pynetdicom raises whatever its parsing runs into
-        raise WireError("association answer cannot be parsed") from error
+        raise ProtocolError("association answer cannot be parsed") from error
     numbered = _numbered(contexts)
     refused_syntax = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     return Agreement(

@@ -24,17 +24,17 @@ from dicom_node.format.sop_classes import VERIFICATION
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from dicom_node.storage_scu import answers
 from dicom_node.storage_scu.proposal import Agreement, Context, encode_request, read_answer
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.association_request import MAX_CONTEXTS
+from dicom_node.upper_layer.pdus import PduReader, ProtocolError
 from dicom_node.upper_layer.tls_transport import TlsTransport
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, TimedOut, Transport
-from dicom_node.upper_layer.wire import PduReader, WireError
 
 _OUR_MAX_PDU = 65536
 _LARGEST_SENT_PDU = 1 << 20
 _LONGEST_RESPONSE = 65536
 _RELEASE_SECONDS = 5.0
-_ABORTED_BY_US = wire.abort_pdu(0, by_provider=False)
+_ABORTED_BY_US = pdus.abort_pdu(0, by_provider=False)
 _UNEXPECTED_PDU, _INVALID_PARAMETER = 2, 6
 """Reasons of an A-ABORT (PS3.8 Table 9-26)."""
 
@@ -222,14 +222,14 @@ class Association:
         try:
             self._send(encode_request(target.calling_ae, target.called_ae, self._proposed, _OUR_MAX_PDU))
             pdu = self._read()
-            if pdu.kind == wire.ASSOCIATE_RJ:
+            if pdu.kind == pdus.ASSOCIATE_RJ:
                 self._farewell = b""
                 raise answers.rejection(target.name, target.calling_ae, target.called_ae, bytes(pdu.body))
-            if pdu.kind != wire.ASSOCIATE_AC:
-                self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
+            if pdu.kind != pdus.ASSOCIATE_AC:
+                self._farewell = pdus.abort_pdu(_UNEXPECTED_PDU)
                 msg = f"{target.name} did not answer the association request"
                 raise PeerUnavailable(msg)
-            self._accept(wire.whole_pdu(pdu))
+            self._accept(pdus.whole_pdu(pdu))
         except CxrnodeError:
             self.abort()
             raise
@@ -249,20 +249,20 @@ class Association:
             kind, syntax = (UID(uid).name for uid in file.context)
             msg = f"{self._target.name} does not accept {kind} in {syntax}"
             return StoreOutcome(file.path, file.instance_uid, None, msg, RefusedByPeer(msg))
-        command = self._command(wire.C_STORE_RQ, file.sop_class_uid)
+        command = self._command(dimse.C_STORE_RQ, file.sop_class_uid)
         command |= {
-            wire.PRIORITY: 0,
-            wire.DATA_SET_TYPE: 1,
-            wire.AFFECTED_SOP_INSTANCE: file.instance_uid.encode("latin_1"),
+            dimse.PRIORITY: 0,
+            dimse.DATA_SET_TYPE: 1,
+            dimse.AFFECTED_SOP_INSTANCE: file.instance_uid.encode("latin_1"),
         }
-        prelude = wire.command_pdu(context_id, wire.encode_command(command))
+        prelude = pdus.command_pdu(context_id, dimse.encode_command(command))
         with file.data_set() as data:
             for piece in self._data_pdus(context_id, data):
                 self._send(prelude + piece)
                 prelude = b""
-        response = self._response(wire.C_STORE_RSP)
-        status = wire.number(response, wire.STATUS)
-        comment = "".join(filter(str.isprintable, response.get(wire.ERROR_COMMENT, b"").decode("latin_1"))).strip()
+        response = self._response(dimse.C_STORE_RSP)
+        status = dimse.number(response, dimse.STATUS)
+        comment = "".join(filter(str.isprintable, response.get(dimse.ERROR_COMMENT, b"").decode("latin_1"))).strip()
         message = "stored" if status == 0 else answers.meaning(status, comment)
         error = answers.status_error(self._target.name, status)
         return StoreOutcome(file.path, file.instance_uid, status, message, error)
@@ -275,9 +275,9 @@ class Association:
         if context_id is None:
             msg = f"{self._target.name} does not offer Verification"
             raise RefusedByPeer(msg)
-        command = self._command(wire.C_ECHO_RQ, VERIFICATION) | {wire.DATA_SET_TYPE: wire.NO_DATA_SET}
-        self._send(wire.command_pdu(context_id, wire.encode_command(command)))
-        return wire.number(self._response(wire.C_ECHO_RSP), wire.STATUS)
+        command = self._command(dimse.C_ECHO_RQ, VERIFICATION) | {dimse.DATA_SET_TYPE: dimse.NO_DATA_SET}
+        self._send(pdus.command_pdu(context_id, dimse.encode_command(command)))
+        return dimse.number(self._response(dimse.C_ECHO_RSP), dimse.STATUS)
 
     def release(self) -> None:
         """Say goodbye; every outcome is known by now, so a peer that does not answer is no failure."""
@@ -285,7 +285,7 @@ class Association:
             return
         self._farewell = b""
         with contextlib.suppress(PeerUnavailable):
-            self._send(wire.release_pdu(wire.RELEASE_RQ))
+            self._send(pdus.release_pdu(pdus.RELEASE_RQ))
             self._await_release()
         self.abort()
 
@@ -299,19 +299,19 @@ class Association:
         """Wait for the A-RELEASE-RP; a peer that asks for the release at the same time gets one (PS3.8 9.2.2)."""
         deadline = time.monotonic() + min(_RELEASE_SECONDS, self._target.response_seconds)
         collided = False
-        while (pdu := self._read(deadline - time.monotonic())).kind != wire.RELEASE_RP:
-            if pdu.kind == wire.RELEASE_RQ and not collided:
-                self._send(wire.release_pdu(wire.RELEASE_RP))
+        while (pdu := self._read(deadline - time.monotonic())).kind != pdus.RELEASE_RP:
+            if pdu.kind == pdus.RELEASE_RQ and not collided:
+                self._send(pdus.release_pdu(pdus.RELEASE_RP))
                 collided = True
-            elif pdu.kind != wire.P_DATA or collided:
-                self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
+            elif pdu.kind != pdus.P_DATA or collided:
+                self._farewell = pdus.abort_pdu(_UNEXPECTED_PDU)
                 return
 
     def _accept(self, encoded: bytes) -> None:
         try:
             self._agreement = read_answer(encoded, self._proposed)
-        except WireError as error:
-            self._farewell = wire.abort_pdu(_INVALID_PARAMETER)
+        except ProtocolError as error:
+            self._farewell = pdus.abort_pdu(_INVALID_PARAMETER)
             msg = f"{self._target.name} sent an association answer that cannot be parsed"
             raise PeerUnavailable(msg) from error
         peer_max = self._agreement.max_pdu_bytes
@@ -323,9 +323,9 @@ class Association:
     def _command(self, field_value: int, sop_class_uid: str) -> dict[int, int | bytes]:
         self._message_id = self._message_id % 0xFFFF + 1
         return {
-            wire.AFFECTED_SOP_CLASS: sop_class_uid.encode("ascii"),
-            wire.COMMAND_FIELD: field_value,
-            wire.MESSAGE_ID: self._message_id,
+            dimse.AFFECTED_SOP_CLASS: sop_class_uid.encode("ascii"),
+            dimse.COMMAND_FIELD: field_value,
+            dimse.MESSAGE_ID: self._message_id,
         }
 
     def _data_pdus(self, context_id: int, data: memoryview) -> Iterator[bytes]:
@@ -333,7 +333,7 @@ class Association:
         for start in range(0, max(len(data), 1), size):
             piece = data[start : start + size]
             is_last = start + size >= len(data)
-            yield wire.data_pdu_header(context_id, len(piece), is_command=False, is_last=is_last) + piece
+            yield pdus.data_pdu_header(context_id, len(piece), is_command=False, is_last=is_last) + piece
 
     def _response(self, expected: int) -> dict[int, bytes]:
         """Wait for the response to the command just sent; it has a status, and came in time as a whole."""
@@ -342,32 +342,32 @@ class Association:
         try:
             while True:
                 pdu = self._read(deadline - time.monotonic())
-                if pdu.kind == wire.RELEASE_RQ:
-                    self._send(wire.release_pdu(wire.RELEASE_RP))
+                if pdu.kind == pdus.RELEASE_RQ:
+                    self._send(pdus.release_pdu(pdus.RELEASE_RP))
                     self._farewell = b""
-                elif pdu.kind != wire.P_DATA:
-                    self._farewell = wire.abort_pdu(_UNEXPECTED_PDU)
-                if pdu.kind != wire.P_DATA:
+                elif pdu.kind != pdus.P_DATA:
+                    self._farewell = pdus.abort_pdu(_UNEXPECTED_PDU)
+                if pdu.kind != pdus.P_DATA:
                     msg = f"{self._target.name} ended the association instead of answering"
                     raise PeerUnavailable(msg)
-                for fragment in wire.fragments(pdu.body):
+                for fragment in pdus.fragments(pdu.body):
                     encoded += fragment.data if fragment.is_command else b""
                     if len(encoded) > _LONGEST_RESPONSE:
-                        raise WireError("the response is too long")
+                        raise ProtocolError("the response is too long")
                     if fragment.is_command and fragment.is_last:
-                        response = wire.decode_command(encoded)
-                        if wire.number(response, wire.COMMAND_FIELD) != expected or (
-                            wire.number(response, wire.RESPONDED_MESSAGE_ID) != self._message_id
+                        response = dimse.decode_command(encoded)
+                        if dimse.number(response, dimse.COMMAND_FIELD) != expected or (
+                            dimse.number(response, dimse.RESPONDED_MESSAGE_ID) != self._message_id
                         ):
-                            raise WireError("answer to something else")
-                        wire.number(response, wire.STATUS)
+                            raise ProtocolError("answer to something else")
+                        dimse.number(response, dimse.STATUS)
                         return response
-        except WireError as error:
-            self._farewell = wire.abort_pdu(error.reason)
+        except ProtocolError as error:
+            self._farewell = pdus.abort_pdu(error.reason)
             msg = f"{self._target.name} broke the protocol: {error}"
             raise PeerUnavailable(msg) from error
 
-    def _read(self, seconds: float | None = None) -> wire.Pdu:
+    def _read(self, seconds: float | None = None) -> pdus.Pdu:
         """Return the next PDU that is no A-ABORT; raise PeerUnavailable where none comes."""
         try:
             pdu = self._reader.read(self._target.response_seconds if seconds is None else seconds)
@@ -378,11 +378,11 @@ class Association:
             self._farewell = b""
             msg = f"{self._target.name} ended the connection{f' ({error})' if str(error) else ''}"
             raise PeerUnavailable(msg) from error
-        except WireError as error:
-            self._farewell = wire.abort_pdu(error.reason)
+        except ProtocolError as error:
+            self._farewell = pdus.abort_pdu(error.reason)
             msg = f"{self._target.name} broke the protocol: {error}"
             raise PeerUnavailable(msg) from error
-        if pdu.kind == wire.ABORT:
+        if pdu.kind == pdus.ABORT:
             self._farewell = b""
             msg = f"{self._target.name} aborted the association"
             raise PeerUnavailable(msg)

@@ -14,15 +14,15 @@ from typing import Protocol
 from config.logs import get_logger
 from dicom_node.format.sop_classes import VERIFICATION
 from dicom_node.instance_store.store import PartialFile
-from dicom_node.upper_layer import access, negotiation, other_services, wire
+from dicom_node.upper_layer import access, dimse, negotiation, other_services, pdus
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, parse_request, read_fixed_fields
 from dicom_node.upper_layer.message import Answer, DataSetTooLong, Message, Sink, StoreRequest
 from dicom_node.upper_layer.negotiation import Negotiated, NegotiationMemory
+from dicom_node.upper_layer.pdus import Fragment, PduReader, ProtocolError
 from dicom_node.upper_layer.presentation import AcceptedContext, Supported
 from dicom_node.upper_layer.tls_transport import HandshakeFailed
 from dicom_node.upper_layer.transport import ConnectionLost, TimedOut, Transport
-from dicom_node.upper_layer.wire import Fragment, PduReader, WireError
 
 _log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ MAX_COMMAND_BYTES = 65536
 MAX_OTHER_DATA_BYTES = 1 << 20
 _REQUEST_SECONDS = 30.0
 _HANDSHAKE_SECONDS = 10.0
-_RELEASED = wire.release_pdu(wire.RELEASE_RP)
+_RELEASED = pdus.release_pdu(pdus.RELEASE_RP)
 _BROKEN_REQUEST = "no valid association request came"
 _SILENT = "no association request came in time"
 
@@ -137,32 +137,32 @@ class AcceptedAssociation:
         try:
             if self._establish():
                 self._serve()
-        except WireError as error:
+        except ProtocolError as error:
             reason = str(error)
             if self.negotiated is None:  # PS3.8 9.2.3, AA-1: the service-user's, where AA-8 is the service-provider's
                 self._service.broken_off(self.caller, _BROKEN_REQUEST)
-                farewell = wire.abort_pdu(0, by_provider=False)
+                farewell = pdus.abort_pdu(0, by_provider=False)
             else:
                 self._note(f"protocol violation: {reason}")
-                farewell = wire.abort_pdu(error.reason)
+                farewell = pdus.abort_pdu(error.reason)
             refused = self._message.sink if isinstance(error, DataSetTooLong) else None
         except TimedOut:
             if self.negotiated is None:
                 self._service.broken_off(self.caller, _SILENT)
             else:
                 self._note("peer was silent, too slow or without an image for too long")
-                farewell = wire.abort_pdu(0, by_provider=False)
+                farewell = pdus.abort_pdu(0, by_provider=False)
         except HandshakeFailed as failure:
             if not self._leaving:
                 self._service.handshake_failed(self.caller, failure)
         except ConnectionLost:
             if self._leaving:
-                farewell = wire.abort_pdu(0, by_provider=False)
+                farewell = pdus.abort_pdu(0, by_provider=False)
             elif self.negotiated is not None:
                 self._note("connection ended without a release")
         except Exception:  # noqa: BLE001 - the last resort of a thread: one peer must not take the receiver down
             _log.error("association failed", address=self.address, exc_info=True)
-            farewell = wire.abort_pdu(0)
+            farewell = pdus.abort_pdu(0)
         finally:
             self._message.abandon()
             if self.prepared is not None:
@@ -176,10 +176,10 @@ class AcceptedAssociation:
         """Read the request and answer it (PS3.8 7.1); tell whether there is an association now."""
         names = self._transport.begin(min(_HANDSHAKE_SECONDS, self._limits.idle_seconds))
         pdu = self._reader.read(min(_REQUEST_SECONDS, self._limits.idle_seconds))
-        if pdu.kind == wire.ABORT:
+        if pdu.kind == pdus.ABORT:
             return False
-        if pdu.kind != wire.ASSOCIATE_RQ:
-            raise WireError("first PDU is no association request")
+        if pdu.kind != pdus.ASSOCIATE_RQ:
+            raise ProtocolError("first PDU is no association request")
         body = bytes(pdu.body)
         fixed = read_fixed_fields(body)
         self.caller = Caller(fixed.calling_ae, fixed.called_ae, self.caller.address, names)
@@ -190,7 +190,7 @@ class AcceptedAssociation:
             rejection = access.OTHER_APPLICATION_CONTEXT
         if negotiated is None:
             self._service.rejected(self.caller, rejection)
-            self._transport.send(wire.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
+            self._transport.send(pdus.reject_pdu(rejection.result, rejection.source, rejection.diagnostic))
             return False
         self._transport.send(negotiated.encoded_answer)
         self.negotiated, self._accepted = negotiated, negotiated.accepted
@@ -214,18 +214,18 @@ class AcceptedAssociation:
         """Take PDUs until the peer releases or aborts (PS3.8 7.2, 7.3)."""
         while not self._leaving:
             pdu = self._reader.read(self._patience())
-            if pdu.kind == wire.P_DATA:
-                for fragment in wire.fragments(pdu.body):
+            if pdu.kind == pdus.P_DATA:
+                for fragment in pdus.fragments(pdu.body):
                     self._take(fragment)
-            elif pdu.kind == wire.RELEASE_RQ:
+            elif pdu.kind == pdus.RELEASE_RQ:
                 self._transport.send(_RELEASED)
                 self._service.released(self)
                 return
-            elif pdu.kind == wire.ABORT:
+            elif pdu.kind == pdus.ABORT:
                 return
             else:
                 what = f"PDU type 0x{pdu.kind:02X} is unexpected here"
-                raise WireError(what, reason=2)
+                raise ProtocolError(what, reason=2)
         raise ConnectionLost
 
     def _patience(self) -> float:
@@ -238,14 +238,14 @@ class AcceptedAssociation:
         """Take one fragment of a command set or data set (PS3.7 6.3, PS3.8 Annex E)."""
         message = self._message
         if fragment.context_id not in self._accepted:
-            raise WireError("fragment names a presentation context that was not accepted", reason=6)
+            raise ProtocolError("fragment names a presentation context that was not accepted", reason=6)
         if not message.under_way:
             message.start(fragment.context_id, self._limits.idle_seconds)
         message.check(fragment)
         if fragment.is_command:
             message.command += fragment.data
             if len(message.command) > MAX_COMMAND_BYTES:
-                raise WireError("command set is too long", reason=6)
+                raise ProtocolError("command set is too long", reason=6)
             if fragment.is_last:
                 self._begin_message()
             return
@@ -255,25 +255,25 @@ class AcceptedAssociation:
                 raise DataSetTooLong
             message.sink.write(fragment.data)
         elif message.received > MAX_OTHER_DATA_BYTES:
-            raise WireError("data set of this command is too long")
+            raise ProtocolError("data set of this command is too long")
         if fragment.is_last:
             self._end_message()
 
     def _begin_message(self) -> None:
         """Get ready for the data set of a complete command set, or serve it when it has none."""
         message = self._message
-        message.parsed = command = wire.decode_command(message.command)
-        message.expects_data = wire.number(command, wire.DATA_SET_TYPE) != wire.NO_DATA_SET
-        if wire.number(command, wire.COMMAND_FIELD) == wire.C_STORE_RQ:
+        message.parsed = command = dimse.decode_command(message.command)
+        message.expects_data = dimse.number(command, dimse.DATA_SET_TYPE) != dimse.NO_DATA_SET
+        if dimse.number(command, dimse.COMMAND_FIELD) == dimse.C_STORE_RQ:
             self.was_used = True
             context = self._accepted[message.context_id]
             request = StoreRequest(
-                sop_class_uid=_uid(command, wire.AFFECTED_SOP_CLASS),
+                sop_class_uid=_uid(command, dimse.AFFECTED_SOP_CLASS),
                 abstract_syntax=context.abstract_syntax,
-                instance_uid=_uid(command, wire.AFFECTED_SOP_INSTANCE),
+                instance_uid=_uid(command, dimse.AFFECTED_SOP_INSTANCE),
                 transfer_syntax_uid=context.transfer_syntax,
             )
-            wire.number(command, wire.MESSAGE_ID)
+            dimse.number(command, dimse.MESSAGE_ID)
             message.sink = self._service.begin(self, request)
         if not message.expects_data:
             self._end_message()
@@ -297,7 +297,7 @@ class AcceptedAssociation:
     def _serve_other(self) -> None:
         """Answer a message that is no C-STORE."""
         command = self._message.parsed
-        self.was_used = self.was_used or wire.number(command, wire.COMMAND_FIELD) == wire.C_ECHO_RQ
+        self.was_used = self.was_used or dimse.number(command, dimse.COMMAND_FIELD) == dimse.C_ECHO_RQ
         response = other_services.respond(command)
         if response is not None:
             self._respond(response)
@@ -305,7 +305,7 @@ class AcceptedAssociation:
     def _respond(self, response: dict[int, int | bytes]) -> None:
         assert self.negotiated is not None  # noqa: S101 - messages come over an association only
         limit = self.negotiated.peer_max_pdu_bytes
-        self._transport.send(wire.command_pdus(self._message.context_id, wire.encode_command(response), limit))
+        self._transport.send(pdus.command_pdus(self._message.context_id, dimse.encode_command(response), limit))
 
     def _note(self, what: str) -> None:
         _log.warning("association ended early", reason=what, address=self.address, calling_ae=self.calling_ae)

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dicom_node.upper_layer.wire import WireError
+from dicom_node.upper_layer.pdus import ProtocolError
 
 FIXED_BYTES = 68
 """Protocol version, two reserved bytes, called and calling AE title, 32 reserved bytes (PS3.8 Table 9-11)."""
@@ -69,9 +69,9 @@ class AssociationRequest:
 
 
 def read_fixed_fields(body: bytes) -> FixedFields:
-    """Return the fixed fields of a request without its PDU header; raise WireError when it is too short for them."""
+    """Return the fixed fields of a request without its PDU header; raise ProtocolError where it is too short."""
     if len(body) < FIXED_BYTES:
-        raise WireError("association request is too short", _INVALID)
+        raise ProtocolError("association request is too short", _INVALID)
     version = int.from_bytes(body[:2], "big")
     return FixedFields(version, _ae_title(body[4:20]), _ae_title(body[20:36]))
 
@@ -80,17 +80,17 @@ def parse_request(body: bytes) -> AssociationRequest:
     """Return the variable part of a request without its PDU header.
 
     Unknown items are ignored (PS3.8 9.3.1). An item that is longer than what holds it, a presentation context ID that
-    is even or repeated, and more items than :data:`MAX_ITEMS` raise WireError.
+    is even or repeated, and more items than :data:`MAX_ITEMS` raise ProtocolError.
     """
     application_context, user_information = b"", b""
     contexts: dict[int, ProposedContext] = {}
     for number, (kind, value) in enumerate(_items(body[FIXED_BYTES:])):
         if number >= MAX_ITEMS:
-            raise WireError("association request has too many items", _INVALID)
+            raise ProtocolError("association request has too many items", _INVALID)
         if kind == _CONTEXT_ITEM:
             context = _parse_context(value)
             if context.context_id in contexts:
-                raise WireError("presentation context ID is repeated", _INVALID)
+                raise ProtocolError("presentation context ID is repeated", _INVALID)
             contexts[context.context_id] = context
         elif kind == _APPLICATION_CONTEXT_ITEM:
             application_context = _uid(value)
@@ -101,7 +101,7 @@ def parse_request(body: bytes) -> AssociationRequest:
 
 def _parse_context(value: bytes) -> ProposedContext:
     if len(value) < 4 or value[0] % 2 == 0:  # odd and one byte: so there are at most MAX_CONTEXTS of them
-        raise WireError("presentation context ID is missing or even", _INVALID)
+        raise ProtocolError("presentation context ID is missing or even", _INVALID)
     abstract_syntax = b""
     transfer_syntaxes: list[bytes] = []
     for number, (kind, content) in enumerate(_items(value[4:])):
@@ -125,17 +125,17 @@ def _maximum_length(user_information: bytes) -> int:
 
 
 def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and value of each item; raise WireError when one is longer than what is there."""
+    """Yield type and value of each item; raise ProtocolError when one is longer than what is there."""
     position, size = 0, len(encoded)
     unpack_header, header_size = _ITEM_HEADER.unpack_from, _ITEM_HEADER.size  # thousands of items in a long request
     while position < size:
         begin = position + header_size
         if begin > size:
-            raise WireError("item of the association request is cut off", _INVALID)
+            raise ProtocolError("item of the association request is cut off", _INVALID)
         kind, length = unpack_header(encoded, position)
         position = begin + length
         if position > size:
-            raise WireError("item of the association request is longer than what holds it", _INVALID)
+            raise ProtocolError("item of the association request is longer than what holds it", _INVALID)
         yield kind, encoded[begin:position]
 
 

@@ -4,14 +4,14 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from dicom_node.upper_layer.pdus import Fragment, ProtocolError
 from dicom_node.upper_layer.transport import TimedOut
-from dicom_node.upper_layer.wire import Fragment, WireError
 
 SLOWEST_BYTES_PER_SECOND = 8192
 """A message may take the idle time plus its size at this rate; a peer that drips bytes loses its association."""
 
 
-class DataSetTooLong(WireError):
+class DataSetTooLong(ProtocolError):
     """The data set of a C-STORE went on beyond ``receive.max_dataset_bytes``; nobody waits for its end."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Message:
     def check(self, fragment: Fragment) -> None:
         """Raise when the fragment does not belong here, or comes too late."""
         if fragment.context_id != self.context_id or fragment.is_command == self.expects_data:
-            raise WireError("fragment does not belong to the message under way", reason=6)
+            raise ProtocolError("fragment does not belong to the message under way", reason=6)
         if time.monotonic() > self._deadline + self.received / SLOWEST_BYTES_PER_SECOND:
             raise TimedOut
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import pdus
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, AssociationRequest
 from dicom_node.upper_layer.presentation import AcceptedContext, ContextResult, RefusedContext, Supported, decide
 from dicom_node.upper_layer.refusal_causes import Cause, causes
@@ -83,7 +83,7 @@ def negotiate(body: bytes, request: AssociationRequest, supported: Supported, ma
         items.append(_item(_CONTEXT_ITEM, content))
     items.append(_user_information(max_pdu_bytes))
     fixed = b"\x00\x01\x00\x00" + body[_AE_TITLES]
-    answer = wire.control_pdu(wire.ASSOCIATE_AC, fixed + b"".join(items))
+    answer = pdus.control_pdu(pdus.ASSOCIATE_AC, fixed + b"".join(items))
     return Negotiated(accepted, causes(refused), answer, request.max_pdu_bytes)
 
 

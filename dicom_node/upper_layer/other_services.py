@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from dicom_node.upper_layer import wire
-from dicom_node.upper_layer.wire import WireError
+from dicom_node.upper_layer import dimse
+from dicom_node.upper_layer.pdus import ProtocolError
 
 SUCCESS = 0x0000
 UNRECOGNIZED_OPERATION = 0x0211
@@ -16,31 +16,31 @@ def respond(command: Mapping[int, bytes]) -> dict[int, int | bytes] | None:
     """Return the response to a command set, or None for a C-CANCEL-RQ, which gets none (PS3.7 9.3.2.3).
 
     C-ECHO succeeds, also without its SOP class. Other services get 0211. A response, to which there was no request,
-    and a command that does not exist raise WireError.
+    and a command that does not exist raise ProtocolError.
     """
-    field = wire.number(command, wire.COMMAND_FIELD)
-    if field == wire.C_CANCEL_RQ:
+    field = dimse.number(command, dimse.COMMAND_FIELD)
+    if field == dimse.C_CANCEL_RQ:
         return None
-    if field == wire.C_ECHO_RQ:
+    if field == dimse.C_ECHO_RQ:
         return response(command, SUCCESS)
-    if field in wire.OTHER_REQUESTS:
+    if field in dimse.OTHER_REQUESTS:
         return response(command, UNRECOGNIZED_OPERATION)
-    if field & wire.RESPONSE:
-        raise WireError("response to a request that was never made")
-    raise WireError("command field does not exist")
+    if field & dimse.RESPONSE:
+        raise ProtocolError("response to a request that was never made")
+    raise ProtocolError("command field does not exist")
 
 
 def response(command: Mapping[int, bytes], status: int, comment: str = "") -> dict[int, int | bytes]:
     """Return a response without data set: what the request named, its Message ID, the status (PS3.7 9.3, 10.3)."""
     answer: dict[int, int | bytes] = {
-        wire.COMMAND_FIELD: wire.number(command, wire.COMMAND_FIELD) | wire.RESPONSE,
-        wire.RESPONDED_MESSAGE_ID: wire.number(command, wire.MESSAGE_ID),
-        wire.DATA_SET_TYPE: wire.NO_DATA_SET,
-        wire.STATUS: status,
+        dimse.COMMAND_FIELD: dimse.number(command, dimse.COMMAND_FIELD) | dimse.RESPONSE,
+        dimse.RESPONDED_MESSAGE_ID: dimse.number(command, dimse.MESSAGE_ID),
+        dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
+        dimse.STATUS: status,
     }
-    for tag in (wire.AFFECTED_SOP_CLASS, wire.AFFECTED_SOP_INSTANCE):
+    for tag in (dimse.AFFECTED_SOP_CLASS, dimse.AFFECTED_SOP_INSTANCE):
         if 0 < len(value := command.get(tag, b"")) <= MAX_UID_BYTES:
             answer[tag] = value
     if comment:
-        answer[wire.ERROR_COMMENT] = comment[:64].encode("ascii", "replace")
+        answer[dimse.ERROR_COMMENT] = comment[:64].encode("ascii", "replace")
     return answer

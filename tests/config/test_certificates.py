@@ -70,7 +70,8 @@ def test_files_that_do_not_work_are_named(authority: Authority, pair: Pair, tmp_
 
 def test_a_context_follows_its_files_and_survives_half_a_renewal(authority: Authority) -> None:
     pair = authority.issue("renewed")
-    contexts = RenewingContext(ServerTls(pair.certificate, pair.key))
+    tls = ServerTls(pair.certificate, pair.key)
+    contexts = RenewingContext(tls.files, lambda: server_context(tls))
     first = contexts.current()
     assert contexts.current() is first
     new = authority.issue("renewed", file="replacement")

@@ -16,6 +16,7 @@ from config.settings import ConsoleSettings, Settings
 from console import connections
 from console.server import Console
 from console.tls import make_context
+from tests.authority import Authority
 from tests.console.visitors import PASSWORD, begin_session
 from tests.logins import noted
 from tracking.audit import AuditEventType
@@ -87,6 +88,19 @@ def test_a_certificate_of_its_own(settings: Settings, database: Database, pem: P
         with socket.create_connection(("127.0.0.1", console.port), timeout=20) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert not plain.recv(100).startswith(b"HTTP")
+
+
+def test_a_renewed_certificate_counts_without_a_stop(settings: Settings, database: Database, tmp_path: Path) -> None:
+    old, new = (Authority(tmp_path / name) for name in ("old", "new"))
+    pair, renewed = (authority.issue("console", "127.0.0.1") for authority in (old, new))
+    with serving(settings, database, tls_certificate=pair.certificate, tls_key=pair.key) as console:
+        url = f"https://127.0.0.1:{console.port}/health"
+        assert ask(url, trusting=old.certificate).status == 200
+        renewed.certificate.replace(pair.certificate)
+        renewed.key.replace(pair.key)
+        assert ask(url, trusting=new.certificate).status == 200
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(url, trusting=old.certificate)
 
 
 def test_who_begins_no_tls_is_not_waited_for(

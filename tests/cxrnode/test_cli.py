@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import update
 from config.settings import Settings
 from cxrnode import doctor
 from dicom_node.storage_scp.receive import Receiver
+from tests.authority import Authority
 from tests.cxrnode.stores import Result, Run, command_line
 from tests.phantoms import phantom_dataset
 from tracking import audit, queue
@@ -139,6 +141,30 @@ def test_scripts_are_told_of_what_could_not_be_sent(run: Run, tmp_path: Path) ->
     (sent,) = json.loads(result.stdout)
     assert (result.returncode, sent["path"], sent["status"]) == (1, "x.dcm", None)
     assert sent["error"] == sent["message"] != ""
+
+
+def test_files_are_sent_over_tls(run: Run, tmp_path: Path, sqlite_template: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    node, ours = authority.issue("node", "127.0.0.1"), authority.issue("modality")
+    settings = Settings(
+        node={"data_dir": tmp_path / "data", "tls": node.options() | {"client_ca": authority.certificate}},
+        receive={"port": 0, "min_free_disk_bytes": 0},
+    )
+    settings.node.data_dir.mkdir()
+    shutil.copyfile(sqlite_template, settings.node.data_dir / "cxrnode.db")
+    phantom_dataset(3, size=256).save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    database = Database.open(settings.database_url(), service="receive")
+    receiver = Receiver(settings, database)
+    receiver.start()
+    try:
+        command = ["send", "x.dcm", "--to", f"127.0.0.1:{receiver.tls_port}", "--tls-ca", str(authority.certificate)]
+        assert run(*command).returncode == 4
+        assert run(*command, "--tls-certificate", str(ours.certificate)).returncode == 2
+        sent = run(*command, "--tls-certificate", str(ours.certificate), "--tls-key", str(ours.key))
+        assert (sent.returncode, "1 of 1 stored" in sent.stdout) == (0, True)
+    finally:
+        receiver.stop(drain_seconds=1)
+        database.close()
 
 
 def test_retrying_nothing_in_particular_exits_2(run: Run, node: Settings) -> None:

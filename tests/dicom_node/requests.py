@@ -3,7 +3,7 @@
 import struct
 
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT
-from dicom_node.upper_layer.wire import ASSOCIATE_RQ, control_pdu
+from dicom_node.upper_layer.pdus import ASSOCIATE_RQ, control_pdu
 
 COMPUTED_RADIOGRAPHY = b"1.2.840.10008.5.1.4.1.1.1"
 EXPLICIT = b"1.2.840.10008.1.2.1"

@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, item, request
 from tracking import schema
 from tracking.database import Database
@@ -23,9 +23,17 @@ REQUESTED_SOP_CLASS, REQUESTED_SOP_INSTANCE = 0x00000003, 0x00001001
 
 def command(field: int, **elements: bytes) -> bytes:
     """Return a command without data set on presentation context 1; ``affected`` is its Affected SOP Class UID."""
-    tags = {"affected": wire.AFFECTED_SOP_CLASS, "requested": REQUESTED_SOP_CLASS, "instance": REQUESTED_SOP_INSTANCE}
-    numbers = {wire.COMMAND_FIELD: field, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET}
-    return wire.command_pdu(1, wire.encode_command(numbers | {tags[name]: uid for name, uid in elements.items()}))
+    tags = {
+        "affected": dimse.AFFECTED_SOP_CLASS,
+        "requested": REQUESTED_SOP_CLASS,
+        "instance": REQUESTED_SOP_INSTANCE,
+    }
+    numbers = {
+        dimse.COMMAND_FIELD: field,
+        dimse.MESSAGE_ID: 1,
+        dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
+    }
+    return pdus.command_pdu(1, dimse.encode_command(numbers | {tags[name]: uid for name, uid in elements.items()}))
 
 
 STORAGE = request(context(1, COMPUTED_RADIOGRAPHY, EXPLICIT))
@@ -41,12 +49,12 @@ CASES: dict[str, tuple[list[bytes], str, str]] = {
     "no application context": ([request(application_context=None)],) + ("A-ASSOCIATE-RJ 1,1,2",) * 2,
     "protocol version 2": ([request(version=2)],) + ("A-ASSOCIATE-RJ 1,2,2",) * 2,
     "protocol versions 1 and 2": ([request(version=3)],) + ("A-ASSOCIATE-AC",) * 2,
-    "A-ABORT first": ([wire.abort_pdu(0)],) + ("closed",) * 2,
-    "A-RELEASE-RQ first": ([wire.release_pdu(wire.RELEASE_RQ)],) + ("A-ABORT 0,0",) * 2,
+    "A-ABORT first": ([pdus.abort_pdu(0)],) + ("closed",) * 2,
+    "A-RELEASE-RQ first": ([pdus.release_pdu(pdus.RELEASE_RQ)],) + ("A-ABORT 0,0",) * 2,
     "P-DATA-TF first": ([BARE_ECHO],) + ("A-ABORT 0,0",) * 2,
-    "A-ABORT": ([STORAGE, wire.abort_pdu(0)],) + ("closed",) * 2,
-    "A-RELEASE-RQ": ([STORAGE, wire.release_pdu(wire.RELEASE_RQ)],) + ("A-RELEASE-RP",) * 2,
-    "A-RELEASE-RP": ([STORAGE, wire.release_pdu(wire.RELEASE_RP)],) + ("A-ABORT 2,2",) * 2,
+    "A-ABORT": ([STORAGE, pdus.abort_pdu(0)],) + ("closed",) * 2,
+    "A-RELEASE-RQ": ([STORAGE, pdus.release_pdu(pdus.RELEASE_RQ)],) + ("A-RELEASE-RP",) * 2,
+    "A-RELEASE-RP": ([STORAGE, pdus.release_pdu(pdus.RELEASE_RP)],) + ("A-ABORT 2,2",) * 2,
     "a second request": ([STORAGE, STORAGE],) + ("A-ABORT 2,2",) * 2,
     "C-ECHO": ([ECHO, command(0x30, affected=VERIFICATION)],) + ("status 0000",) * 2,
     "C-ECHO without SOP class": ([ECHO, BARE_ECHO], "status 0000", "A-ABORT 0,0"),
@@ -55,7 +63,7 @@ CASES: dict[str, tuple[list[bytes], str, str]] = {
         [STORAGE, command(0x110, requested=COMPUTED_RADIOGRAPHY, instance=b"1.2.3")], "status 0211", "A-ABORT 0,0",
     ),
     "C-FIND": ([STORAGE, command(0x20, affected=COMPUTED_RADIOGRAPHY)], "status 0211", "A-ABORT 0,0"),
-    "a context that was not accepted": ([STORAGE, wire.command_pdu(5, b"")], "A-ABORT 2,6", "A-ABORT 0,0"),
+    "a context that was not accepted": ([STORAGE, pdus.command_pdu(5, b"")], "A-ABORT 2,6", "A-ABORT 0,0"),
 }  # fmt: skip
 
 
@@ -117,11 +125,11 @@ def last_answer(port: int, pieces: list[bytes]) -> str:
 def in_words(pdu: bytes) -> str:
     if not pdu:
         return "closed"
-    if pdu[0] == wire.P_DATA:
-        [fragment] = wire.fragments(memoryview(pdu)[6:])
-        return f"status {wire.number(wire.decode_command(bytes(fragment.data)), wire.STATUS):04X}"
-    names = {wire.ASSOCIATE_AC: "A-ASSOCIATE-AC", wire.RELEASE_RP: "A-RELEASE-RP"}
-    if pdu[0] == wire.ASSOCIATE_RJ:
+    if pdu[0] == pdus.P_DATA:
+        [fragment] = pdus.fragments(memoryview(pdu)[6:])
+        return f"status {dimse.number(dimse.decode_command(bytes(fragment.data)), dimse.STATUS):04X}"
+    names = {pdus.ASSOCIATE_AC: "A-ASSOCIATE-AC", pdus.RELEASE_RP: "A-RELEASE-RP"}
+    if pdu[0] == pdus.ASSOCIATE_RJ:
         return f"A-ASSOCIATE-RJ {pdu[7]},{pdu[8]},{pdu[9]}"
     return names.get(pdu[0], f"A-ABORT {pdu[8]},{pdu[9]}")
 

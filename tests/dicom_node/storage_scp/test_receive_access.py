@@ -16,7 +16,7 @@ from dicom_node.format.syntaxes import EXPLICIT_LITTLE
 from dicom_node.storage_scu import send
 from dicom_node.storage_scu.proposal import encode_request
 from dicom_node.storage_scu.send import Association, Target, echo, store
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from tests.dicom_node.requests import request
 
 Node = Any
@@ -55,7 +55,7 @@ def test_titles_padded_with_nulls_are_understood(start_node: Callable[..., Node]
     titles = request[10:42].replace(b"CXRNODE ", b"CXRNODE\0").replace(b"OLD" + bytes([32] * 13), b"OLD" + bytes(13))
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request[:10] + titles + request[42:])
-        assert connection.recv(1)[0] == wire.ASSOCIATE_AC
+        assert connection.recv(1)[0] == pdus.ASSOCIATE_AC
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,16 @@ def open_associations(node: Node, count: int, address: str) -> list[socket.socke
             ("127.0.0.1", node.receiver.port), timeout=10, source_address=(address, 0)
         )
         connection.sendall(request())
-        if connection.recv(65536)[0] != wire.ASSOCIATE_AC:
+        if connection.recv(65536)[0] != pdus.ASSOCIATE_AC:
             connection.close()
             continue
-        command = {wire.COMMAND_FIELD: 0x30, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET}
-        connection.sendall(wire.command_pdu(1, wire.encode_command(command)))
-        assert connection.recv(65536)[0] == wire.P_DATA
+        command = {
+            dimse.COMMAND_FIELD: 0x30,
+            dimse.MESSAGE_ID: 1,
+            dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
+        }
+        connection.sendall(pdus.command_pdu(1, dimse.encode_command(command)))
+        assert connection.recv(65536)[0] == pdus.P_DATA
         opened.append(connection)
     return opened
 

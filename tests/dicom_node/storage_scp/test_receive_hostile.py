@@ -17,7 +17,7 @@ from config.errors import PeerUnavailable
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE
 from dicom_node.storage_scu.proposal import encode_request
 from dicom_node.storage_scu.send import echo, store
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 
 Node = Any
 MakeDataset = Callable[..., Dataset]
@@ -34,7 +34,7 @@ def negotiated(node: Node) -> socket.socket:
     connection.sendall(encode_request("MODALITY", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 65536))
     kind, length = struct.unpack(">BxI", connection.recv(6, socket.MSG_WAITALL))
     connection.recv(length, socket.MSG_WAITALL)
-    assert kind == wire.ASSOCIATE_AC
+    assert kind == pdus.ASSOCIATE_AC
     return connection
 
 
@@ -86,13 +86,13 @@ def test_a_data_set_beyond_the_bound_is_aborted_while_it_arrives(
 
 def send_too_much(connection: socket.socket, instance_uid: bytes = b"1.2.3") -> bytes:
     """Begin a C-STORE, send 2 MiB of a patient's name and return what is answered."""
-    command = wire.encode_command(
-        {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1, wire.PRIORITY: 0,
-         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: instance_uid}
+    command = dimse.encode_command(
+        {dimse.AFFECTED_SOP_CLASS: CR.encode(), dimse.COMMAND_FIELD: 1, dimse.MESSAGE_ID: 1, dimse.PRIORITY: 0,
+         dimse.DATA_SET_TYPE: 1, dimse.AFFECTED_SOP_INSTANCE: instance_uid}
     )  # fmt: skip
     piece = b"Doe^Jane" * 8192
-    header = wire.data_pdu_header(1, len(piece), is_command=False, is_last=False)
-    connection.sendall(wire.command_pdu(1, command) + (header + piece) * 32)
+    header = pdus.data_pdu_header(1, len(piece), is_command=False, is_last=False)
+    connection.sendall(pdus.command_pdu(1, command) + (header + piece) * 32)
     return everything_until_closed(connection)
 
 
@@ -182,13 +182,13 @@ def test_nonsense_before_an_association_ends_the_connection_and_nothing_else(nod
 @pytest.mark.parametrize(
     "nonsense",
     [
-        wire.command_pdu(3, b""),
-        wire.command_pdu(1, b"\x00\x00\x00\x01\xff\xff\x00\x00"),
-        wire.data_pdu_header(1, 4, is_command=False, is_last=True) + b"abcd",
-        wire.command_pdu(1, wire.encode_command({wire.COMMAND_FIELD: 1, wire.DATA_SET_TYPE: 1})),
+        pdus.command_pdu(3, b""),
+        pdus.command_pdu(1, b"\x00\x00\x00\x01\xff\xff\x00\x00"),
+        pdus.data_pdu_header(1, 4, is_command=False, is_last=True) + b"abcd",
+        pdus.command_pdu(1, dimse.encode_command({dimse.COMMAND_FIELD: 1, dimse.DATA_SET_TYPE: 1})),
         b"\x02\x00\x00\x00\x00\x04" + bytes(4),
         b"\x04\x00\x00\x00\x00\x06\x00\x00\x00\x40\x01\x03",
-        wire.command_pdu(1, wire.encode_command({wire.COMMAND_FIELD: 0x0123, wire.DATA_SET_TYPE: 0x0101})),
+        pdus.command_pdu(1, dimse.encode_command({dimse.COMMAND_FIELD: 0x0123, dimse.DATA_SET_TYPE: 0x0101})),
     ],
 )
 def test_nonsense_on_an_association_is_aborted(node: Node, nonsense: bytes) -> None:
@@ -209,16 +209,19 @@ def test_a_silent_peer_loses_its_association(start_node: Callable[..., Node]) ->
 
 
 def test_a_store_without_a_data_set_is_refused_and_audited(node: Node) -> None:
-    command = wire.encode_command(
-        {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 9, wire.PRIORITY: 0,
-         wire.DATA_SET_TYPE: wire.NO_DATA_SET, wire.AFFECTED_SOP_INSTANCE: b"1.2.3"}
+    command = dimse.encode_command(
+        {dimse.AFFECTED_SOP_CLASS: CR.encode(), dimse.COMMAND_FIELD: 1, dimse.MESSAGE_ID: 9, dimse.PRIORITY: 0,
+         dimse.DATA_SET_TYPE: dimse.NO_DATA_SET, dimse.AFFECTED_SOP_INSTANCE: b"1.2.3"}
     )  # fmt: skip
     with negotiated(node) as connection:
-        connection.sendall(wire.command_pdu(1, command))
-        answer = wire.decode_command(connection.recv(4096)[12:])
-        assert (wire.number(answer, wire.RESPONDED_MESSAGE_ID), wire.number(answer, wire.STATUS)) == (9, 0xC000)
-        connection.sendall(wire.release_pdu(wire.RELEASE_RQ))
-        assert connection.recv(1)[0] == wire.RELEASE_RP
+        connection.sendall(pdus.command_pdu(1, command))
+        answer = dimse.decode_command(connection.recv(4096)[12:])
+        assert (
+            dimse.number(answer, dimse.RESPONDED_MESSAGE_ID),
+            dimse.number(answer, dimse.STATUS),
+        ) == (9, 0xC000)
+        connection.sendall(pdus.release_pdu(pdus.RELEASE_RQ))
+        assert connection.recv(1)[0] == pdus.RELEASE_RP
     [line] = node.audit()
     assert (line.type, line.detail["status"]) == ("instance-refused", "C000")
     assert node.files() == []
@@ -226,13 +229,13 @@ def test_a_store_without_a_data_set_is_refused_and_audited(node: Node) -> None:
 
 def begin_and_vanish(node: Node) -> None:
     """Open an association, send the beginning of an image and go away without a word."""
-    command = wire.encode_command(
-        {wire.AFFECTED_SOP_CLASS: CR.encode(), wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1, wire.PRIORITY: 0,
-         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: b"1.2.3"}
+    command = dimse.encode_command(
+        {dimse.AFFECTED_SOP_CLASS: CR.encode(), dimse.COMMAND_FIELD: 1, dimse.MESSAGE_ID: 1, dimse.PRIORITY: 0,
+         dimse.DATA_SET_TYPE: 1, dimse.AFFECTED_SOP_INSTANCE: b"1.2.3"}
     )  # fmt: skip
     with negotiated(node) as connection:
-        connection.sendall(wire.command_pdu(1, command))
-        connection.sendall(wire.data_pdu_header(1, 4, is_command=False, is_last=False) + b"abcd")
+        connection.sendall(pdus.command_pdu(1, command))
+        connection.sendall(pdus.data_pdu_header(1, 4, is_command=False, is_last=False) + b"abcd")
         deadline = time.monotonic() + 5
         while not node.files() and time.monotonic() < deadline:
             time.sleep(0.01)

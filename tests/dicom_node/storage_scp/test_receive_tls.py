@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from config.certificates import ClientTls, client_context
 from config.errors import PeerUnavailable, RefusedByPeer
 from dicom_node.storage_scu.send import Target, echo, store
-from dicom_node.upper_layer import association, wire
+from dicom_node.upper_layer import association, pdus
 from tests.authority import Authority, Pair
 from tests.dicom_node.requests import request
 
@@ -154,7 +154,7 @@ def test_a_new_certificate_counts_from_the_next_connection_on(
         with pytest.raises(PeerUnavailable, match="its certificate is not accepted"):
             echo(over_tls(node, authority, theirs))
         before.sendall(request())
-        assert before.recv(1)[0] == wire.ASSOCIATE_AC
+        assert before.recv(1)[0] == pdus.ASSOCIATE_AC
 
 
 def test_silent_handshakes_lock_nobody_out(
@@ -205,7 +205,7 @@ def test_four_gigabytes_over_tls_are_aborted(tls_node: Callable[..., Node], auth
     node = tls_node()
     with shaken_hands(node, authority, theirs) as connection:
         connection.sendall(b"\x01\x00\xff\xff\xff\xff")
-        assert connection.recv(1)[0] == wire.ABORT
+        assert connection.recv(1)[0] == pdus.ABORT
 
 
 def test_a_stop_ends_associations_over_tls_with_an_encrypted_abort(
@@ -215,10 +215,10 @@ def test_a_stop_ends_associations_over_tls_with_an_encrypted_abort(
     with shaken_hands(node, authority, theirs) as connection:
         connection.sendall(request())
         answer = connection.recv(65536)
-        assert answer[0] == wire.ASSOCIATE_AC
+        assert answer[0] == pdus.ASSOCIATE_AC
         time.sleep(0.1)  # until the receiver waits for the next PDU
         node.receiver.stop(drain_seconds=1)
-        assert connection.recv(1)[0] == wire.ABORT
+        assert connection.recv(1)[0] == pdus.ABORT
 
 
 @pytest.mark.parametrize(("version", "ends"), [("-tls1_1", "refused"), ("-tls1_2", "spoken"), ("-tls1_3", "spoken")])

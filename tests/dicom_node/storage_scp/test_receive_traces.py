@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from config.errors import PeerBusy
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE
 from dicom_node.storage_scu.send import Association, echo, store
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.access import CALLING_AE_UNKNOWN
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, request
@@ -33,8 +33,8 @@ def answer(node: Node, encoded: bytes) -> bytes:
         try:
             while piece := connection.recv(65536):
                 received += piece
-                if piece[0] == wire.ASSOCIATE_AC:
-                    connection.sendall(wire.release_pdu(wire.RELEASE_RQ))
+                if piece[0] == pdus.ASSOCIATE_AC:
+                    connection.sendall(pdus.release_pdu(pdus.RELEASE_RQ))
         except ConnectionResetError:
             pass
     return received
@@ -58,7 +58,7 @@ def test_images_of_a_class_that_is_not_accepted_leave_one_row_line_and_audit_lin
 
 def test_a_syntax_that_is_not_accepted_is_named_with_its_class(node: Node) -> None:
     unknown = b"1.2.840.10008.1.2.4.100"
-    assert answer(node, request(context(1, COMPUTED_RADIOGRAPHY, unknown)))[0] == wire.ASSOCIATE_AC
+    assert answer(node, request(context(1, COMPUTED_RADIOGRAPHY, unknown)))[0] == pdus.ASSOCIATE_AC
     [entry] = node.refusals()
     assert entry.refusal.reason == "transfer syntax not accepted"
     assert entry.refusal.sop_class_uid == COMPUTED_RADIOGRAPHY.decode()
@@ -85,17 +85,17 @@ def test_an_accepted_image_and_an_echo_leave_no_refusal(
 
 def test_no_free_text_in_place_of_a_uid_is_written_down(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     answer(node, request(context(1, b"SECRET^NAME", EXPLICIT), context(3, COMPUTED_RADIOGRAPHY, b"SECRET^NAME")))
-    command = wire.encode_command(
-        {wire.AFFECTED_SOP_CLASS: COMPUTED_RADIOGRAPHY, wire.COMMAND_FIELD: 1, wire.MESSAGE_ID: 1,
-         wire.DATA_SET_TYPE: 1, wire.AFFECTED_SOP_INSTANCE: b"SECRET^NAME"}
+    command = dimse.encode_command(
+        {dimse.AFFECTED_SOP_CLASS: COMPUTED_RADIOGRAPHY, dimse.COMMAND_FIELD: 1, dimse.MESSAGE_ID: 1,
+         dimse.DATA_SET_TYPE: 1, dimse.AFFECTED_SOP_INSTANCE: b"SECRET^NAME"}
     )  # fmt: skip
-    data = wire.data_pdu_header(1, 4, is_command=False, is_last=True) + b"abcd"
+    data = pdus.data_pdu_header(1, 4, is_command=False, is_last=True) + b"abcd"
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request())
-        assert connection.recv(65536)[0] == wire.ASSOCIATE_AC
-        connection.sendall(wire.command_pdu(1, command) + data)
-        response = wire.decode_command(connection.recv(65536)[12:])
-        assert wire.number(response, wire.STATUS) == 0x0117
+        assert connection.recv(65536)[0] == pdus.ASSOCIATE_AC
+        connection.sendall(pdus.command_pdu(1, command) + data)
+        response = dimse.decode_command(connection.recv(65536)[12:])
+        assert dimse.number(response, dimse.STATUS) == 0x0117
     node.receiver.stop()
     assert "SECRET" not in f"{node.refusals(3)}{node.audit()}{capsys.readouterr()}"
     assert {entry.refusal.kind for entry in node.refusals()} >= {RefusalKind.CONTEXT, RefusalKind.INSTANCE}
@@ -112,7 +112,7 @@ def test_no_free_text_in_place_of_a_uid_is_written_down(node: Node, capsys: pyte
 def test_a_rejected_request_is_answered_by_the_letter_and_traced(
     node: Node, encoded: bytes, rejection: tuple[int, int, int], reason: str
 ) -> None:
-    assert answer(node, encoded) == wire.reject_pdu(*rejection)
+    assert answer(node, encoded) == pdus.reject_pdu(*rejection)
     [entry] = node.refusals()
     assert (entry.refusal.kind, entry.refusal.reason) == (RefusalKind.ASSOCIATION, reason)
     [line] = node.audit_soon()
@@ -128,7 +128,7 @@ def test_a_stranger_is_turned_away_before_anything_is_parsed(
         raise AssertionError("a stranger's request is parsed")
 
     monkeypatch.setattr("dicom_node.upper_layer.association.parse_request", parse)
-    assert answer(node, request(b"\x20\x00\xff\xff")) == wire.reject_pdu(1, 1, 3)
+    assert answer(node, request(b"\x20\x00\xff\xff")) == pdus.reject_pdu(1, 1, 3)
 
 
 def test_a_crowded_out_caller_is_told_to_come_back_and_counted(start_node: Callable[..., Node]) -> None:
@@ -143,9 +143,16 @@ def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -
     node = start_node(no_image_seconds=1)
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
         connection.sendall(request())
-        assert connection.recv(65536)[0] == wire.ASSOCIATE_AC
-        echo_request = wire.command_pdu(
-            1, wire.encode_command({wire.COMMAND_FIELD: 0x30, wire.MESSAGE_ID: 1, wire.DATA_SET_TYPE: wire.NO_DATA_SET})
+        assert connection.recv(65536)[0] == pdus.ASSOCIATE_AC
+        echo_request = pdus.command_pdu(
+            1,
+            dimse.encode_command(
+                {
+                    dimse.COMMAND_FIELD: 0x30,
+                    dimse.MESSAGE_ID: 1,
+                    dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
+                }
+            ),
         )
         answered = 0
         while True:
@@ -154,7 +161,7 @@ def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -
                 received = connection.recv(65536)
             except ConnectionError:
                 break
-            if not received or received[0] == wire.ABORT:
+            if not received or received[0] == pdus.ABORT:
                 break
             answered += 1
             time.sleep(0.05)

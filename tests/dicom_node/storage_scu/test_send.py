@@ -16,7 +16,7 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 
 from config.errors import CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
 from dicom_node.storage_scu.send import Target, _batches, echo, offer, store
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.association_request import MAX_CONTEXTS
 
 MakeDataset = Callable[..., Dataset]
@@ -193,18 +193,22 @@ def answer_associations(server: socket.socket, answer: Callable[[socket.socket],
 
 
 def without_status(connection: socket.socket) -> None:
-    command = {wire.COMMAND_FIELD: wire.C_ECHO_RSP, wire.RESPONDED_MESSAGE_ID: 1, wire.DATA_SET_TYPE: 0x0101}
-    connection.sendall(wire.command_pdu(1, wire.encode_command(command)))
+    command = {
+        dimse.COMMAND_FIELD: dimse.C_ECHO_RSP,
+        dimse.RESPONDED_MESSAGE_ID: 1,
+        dimse.DATA_SET_TYPE: 0x0101,
+    }
+    connection.sendall(pdus.command_pdu(1, dimse.encode_command(command)))
 
 
 def without_end(connection: socket.socket) -> None:
     for _ in range(100):
-        connection.sendall(wire.data_pdu_header(1, 2, is_command=True, is_last=False) + b"..")
+        connection.sendall(pdus.data_pdu_header(1, 2, is_command=True, is_last=False) + b"..")
         time.sleep(0.05)
 
 
 def without_measure(connection: socket.socket) -> None:
-    piece = wire.data_pdu_header(1, 60000, is_command=True, is_last=False) + bytes(60000)
+    piece = pdus.data_pdu_header(1, 60000, is_command=True, is_last=False) + bytes(60000)
     for _ in range(2000):
         connection.sendall(piece)
 

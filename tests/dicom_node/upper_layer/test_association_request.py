@@ -22,7 +22,7 @@ from dicom_node.upper_layer.association_request import (
     parse_request,
     read_fixed_fields,
 )
-from dicom_node.upper_layer.wire import MAX_CONTROL_PDU_BYTES, WireError
+from dicom_node.upper_layer.pdus import MAX_CONTROL_PDU_BYTES, ProtocolError
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, body, context, item
 
 
@@ -37,7 +37,7 @@ def test_only_bit_0_of_the_protocol_version_counts(version: int, speaks: bool) -
 
 
 def test_a_request_shorter_than_its_fixed_fields_is_invalid() -> None:
-    with pytest.raises(WireError, match="too short"):
+    with pytest.raises(ProtocolError, match="too short"):
         read_fixed_fields(bytes(FIXED_BYTES - 1))
 
 
@@ -78,7 +78,7 @@ def test_unknown_items_are_ignored_wherever_they_stand() -> None:
     ],
 )
 def test_what_does_not_add_up_is_invalid(items: tuple[bytes, ...], words: str) -> None:
-    with pytest.raises(WireError, match=words) as caught:
+    with pytest.raises(ProtocolError, match=words) as caught:
         parse_request(body(*items))
     assert caught.value.reason == 6
 
@@ -102,7 +102,7 @@ def items_looked_at(request: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
 
     with monkeypatch.context() as patch:
         patch.setattr(association_request, "_items", count)
-        with contextlib.suppress(WireError):
+        with contextlib.suppress(ProtocolError):
             parse_request(request)
     return looked_at
 
@@ -130,7 +130,7 @@ def test_no_long_request_has_more_than_so_many_items_looked_at(name: str, monkey
 def test_items_of_any_content_are_read_or_refused(items: list[tuple[int, bytes]]) -> None:
     try:
         found = parse_request(body(*(item(kind, content) for kind, content in items)))
-    except WireError:
+    except ProtocolError:
         return
     assert len({one.context_id for one in found.contexts}) == len(found.contexts) <= MAX_CONTEXTS
 
@@ -141,6 +141,6 @@ def test_bytes_of_any_kind_are_read_or_refused(noise: bytes) -> None:
         try:
             fixed = read_fixed_fields(encoded)
             parse_request(encoded)
-        except WireError:
+        except ProtocolError:
             continue
         assert all(text.isascii() and text.isprintable() for text in (fixed.called_ae, fixed.calling_ae))

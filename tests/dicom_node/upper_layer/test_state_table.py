@@ -15,34 +15,41 @@ import pytest
 from config.errors import CxrnodeError
 from dicom_node.format.syntaxes import IMPLICIT_LITTLE
 from dicom_node.storage_scu.send import Association, Target
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.association import AcceptedAssociation, Limits
 from dicom_node.upper_layer.negotiation import NegotiationMemory
 from dicom_node.upper_layer.transport import PlainTransport
 from tests.dicom_node.requests import context, item, request
 
 VERIFICATION, IMPLICIT = b"1.2.840.10008.1.1", IMPLICIT_LITTLE.encode()
-ECHO = {wire.AFFECTED_SOP_CLASS: VERIFICATION, wire.DATA_SET_TYPE: wire.NO_DATA_SET}
-ECHO_RQ = wire.command_pdu(1, wire.encode_command(ECHO | {wire.COMMAND_FIELD: wire.C_ECHO_RQ, wire.MESSAGE_ID: 1}))
-ECHO_RSP = wire.command_pdu(
+ECHO = {dimse.AFFECTED_SOP_CLASS: VERIFICATION, dimse.DATA_SET_TYPE: dimse.NO_DATA_SET}
+ECHO_RQ = pdus.command_pdu(1, dimse.encode_command(ECHO | {dimse.COMMAND_FIELD: dimse.C_ECHO_RQ, dimse.MESSAGE_ID: 1}))
+ECHO_RSP = pdus.command_pdu(
     1,
-    wire.encode_command(ECHO | {wire.COMMAND_FIELD: wire.C_ECHO_RSP, wire.RESPONDED_MESSAGE_ID: 1, wire.STATUS: 0}),
+    dimse.encode_command(
+        ECHO
+        | {
+            dimse.COMMAND_FIELD: dimse.C_ECHO_RSP,
+            dimse.RESPONDED_MESSAGE_ID: 1,
+            dimse.STATUS: 0,
+        }
+    ),
 )
 REQUEST = request(context(1, VERIFICATION, IMPLICIT))
-ACCEPTANCE = wire.control_pdu(
-    wire.ASSOCIATE_AC,
+ACCEPTANCE = pdus.control_pdu(
+    pdus.ASSOCIATE_AC,
     b"\x00\x01\x00\x00" + bytes(64) + item(0x10, b"1.2.840.10008.3.1.1.1")
     + item(0x21, b"\x01\x00\x00\x00" + item(0x40, IMPLICIT)) + item(0x50, item(0x51, (16384).to_bytes(4, "big"))),
 )  # fmt: skip
 
 EVENTS = {
     "A-ASSOCIATE-AC": ACCEPTANCE,
-    "A-ASSOCIATE-RJ": wire.reject_pdu(1, 1, 1),
+    "A-ASSOCIATE-RJ": pdus.reject_pdu(1, 1, 1),
     "A-ASSOCIATE-RQ": REQUEST,
     "P-DATA-TF": ECHO_RQ,
-    "A-RELEASE-RQ": wire.release_pdu(wire.RELEASE_RQ),
-    "A-RELEASE-RP": wire.release_pdu(wire.RELEASE_RP),
-    "A-ABORT": wire.abort_pdu(0),
+    "A-RELEASE-RQ": pdus.release_pdu(pdus.RELEASE_RQ),
+    "A-RELEASE-RP": pdus.release_pdu(pdus.RELEASE_RP),
+    "A-ABORT": pdus.abort_pdu(0),
     "closed": b"",
     "unknown": b"\x09\x00\x00\x00\x00\x00",
 }
@@ -102,7 +109,7 @@ class Peer:
         if not header:
             return ""
         body = self._connection.recv(int.from_bytes(header[2:], "big"), socket.MSG_WAITALL)
-        if header[0] == wire.ABORT:
+        if header[0] == pdus.ABORT:
             return f"A-ABORT {body[2]},{body[3]}"
         names = {1: "RQ", 2: "A-ASSOCIATE-AC", 3: "RJ", 4: "P-DATA-TF", 5: "A-RELEASE-RQ", 6: "A-RELEASE-RP"}
         return names[header[0]]

@@ -1,12 +1,12 @@
-"""Bytes on the wire: bounded PDUs (PS3.8 9.3), fragments (PS3.8 9.3.5, Annex E) and command sets (PS3.7 6.3).
+"""PDUs (PS3.8 9.3), bounded, and the fragments of messages in them (PS3.8 9.3.5, Annex E).
 
 Both sides use this module: :mod:`.association` when a peer calls us, :mod:`dicom_node.storage_scu.send` when we call.
-Association requests are read in :mod:`.association_request`; what is here is what moves images.
+Association requests are read in :mod:`.association_request`, command sets in :mod:`.dimse`.
 """
 
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dicom_node.upper_layer.transport import ConnectionLost, Transport
@@ -21,27 +21,9 @@ PDU_TOLERANCE_BYTES = 4096
 
 _PDU_HEADER = struct.Struct(">BxI")
 _FRAGMENT_HEADER = struct.Struct(">IBB")
-_ELEMENT_HEADER = struct.Struct("<HHI")
-
-GROUP_LENGTH = 0x00000000
-AFFECTED_SOP_CLASS = 0x00000002
-COMMAND_FIELD = 0x00000100
-MESSAGE_ID = 0x00000110
-RESPONDED_MESSAGE_ID = 0x00000120
-PRIORITY = 0x00000700
-DATA_SET_TYPE = 0x00000800
-STATUS = 0x00000900
-ERROR_COMMENT = 0x00000902
-AFFECTED_SOP_INSTANCE = 0x00001000
-
-C_STORE_RQ, C_STORE_RSP, C_ECHO_RQ, C_ECHO_RSP = 0x0001, 0x8001, 0x0030, 0x8030
-C_CANCEL_RQ, RESPONSE = 0x0FFF, 0x8000
-OTHER_REQUESTS = frozenset({0x0010, 0x0020, 0x0021, 0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150})
-"""C-GET, C-FIND, C-MOVE, N-EVENT-REPORT, N-GET, N-SET, N-ACTION, N-CREATE, N-DELETE (PS3.7 E.1)."""
-NO_DATA_SET = 0x0101
 
 
-class WireError(Exception):
+class ProtocolError(Exception):
     """The peer broke the protocol; ``reason`` is the diagnostic of the A-ABORT we answer (PS3.8 Table 9-26)."""
 
     def __init__(self, what: str, reason: int = 0) -> None:
@@ -69,7 +51,7 @@ class PduReader:
     """Reads one PDU after another from a connection into one buffer of fixed size.
 
     pynetdicom believes the length in a PDU's header and would buffer 4 GB for a stranger; here a claim beyond the
-    bound is a :class:`WireError` before a byte of it is read.
+    bound is a :class:`ProtocolError` before a byte of it is read.
     """
 
     def __init__(self, transport: Transport, max_pdu_bytes: int) -> None:
@@ -83,17 +65,17 @@ class PduReader:
 
         Raises
         ------
-        WireError, ConnectionLost, TimedOut
+        ProtocolError, ConnectionLost, TimedOut
         """
         deadline = time.monotonic() + timeout
         self._fill(_PDU_HEADER.size, deadline)
         kind, length = _PDU_HEADER.unpack_from(self._buffer, self._start)
         if not ASSOCIATE_RQ <= kind <= ABORT:
             what = f"PDU type 0x{kind:02X} does not exist"
-            raise WireError(what, reason=1)
+            raise ProtocolError(what, reason=1)
         if length > (self._max_data if kind == P_DATA else MAX_CONTROL_PDU_BYTES):
             what = f"PDU of {length} bytes is longer than agreed"
-            raise WireError(what, reason=6)
+            raise ProtocolError(what, reason=6)
         self._fill(_PDU_HEADER.size + length, deadline)
         begin = self._start + _PDU_HEADER.size
         self._start = begin + length
@@ -126,15 +108,15 @@ class PduReader:
 
 
 def fragments(body: memoryview) -> Iterator[Fragment]:
-    """Yield the fragments of a P-DATA-TF (PS3.8 9.3.5.1 and E.2); raise WireError where they do not add up."""
+    """Yield the fragments of a P-DATA-TF (PS3.8 9.3.5.1 and E.2); raise ProtocolError where they do not add up."""
     position, size = 0, len(body)
     while position < size:
         if size - position < _FRAGMENT_HEADER.size:
-            raise WireError("fragment header is cut off", reason=6)
+            raise ProtocolError("fragment header is cut off", reason=6)
         length, context_id, control = _FRAGMENT_HEADER.unpack_from(body, position)
         end = position + 4 + length
         if length < 2 or end > size:
-            raise WireError("fragment length does not fit its PDU", reason=6)
+            raise ProtocolError("fragment length does not fit its PDU", reason=6)
         is_command, is_last = bool(control & 1), bool(control & 2)
         yield Fragment(context_id, is_command, is_last, body[position + _FRAGMENT_HEADER.size : end])
         position = end
@@ -165,40 +147,6 @@ def command_pdus(context_id: int, command: bytes, max_pdu_bytes: int) -> bytes:
         is_last = start + room >= len(command)
         encoded += data_pdu_header(context_id, len(piece), is_command=True, is_last=is_last) + piece
     return bytes(encoded)
-
-
-def decode_command(encoded: bytes | bytearray) -> dict[int, bytes]:
-    """Return a command set as tag → raw value; command sets are always Implicit VR Little Endian (PS3.7 6.3.1)."""
-    found: dict[int, bytes] = {}
-    position = 0
-    while position < len(encoded):
-        if len(encoded) - position < _ELEMENT_HEADER.size:
-            raise WireError("command element is cut off", reason=6)
-        group, element, length = _ELEMENT_HEADER.unpack_from(encoded, position)
-        position += _ELEMENT_HEADER.size
-        if position + length > len(encoded):
-            raise WireError("command element is longer than its command set", reason=6)
-        found[group << 16 | element] = bytes(encoded[position : position + length])
-        position += length
-    return found
-
-
-def encode_command(elements: Mapping[int, int | bytes]) -> bytes:
-    """Encode a command set; integers become US, bytes are padded to even length with a null."""
-    encoded = bytearray()
-    for tag, value in sorted(elements.items()):
-        raw = value.to_bytes(2, "little") if isinstance(value, int) else value + b"\x00" * (len(value) % 2)
-        encoded += _ELEMENT_HEADER.pack(tag >> 16, tag & 0xFFFF, len(raw)) + raw
-    return _ELEMENT_HEADER.pack(0, 0, 4) + len(encoded).to_bytes(4, "little") + bytes(encoded)
-
-
-def number(command: Mapping[int, bytes], tag: int) -> int:
-    """Return an unsigned short of a command set; a missing one is a WireError."""
-    raw = command.get(tag, b"")
-    if len(raw) != 2:
-        what = f"command element {tag:08X} is missing or no US"
-        raise WireError(what, reason=6)
-    return int.from_bytes(raw, "little")
 
 
 def whole_pdu(pdu: Pdu) -> bytes:

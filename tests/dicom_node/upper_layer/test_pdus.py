@@ -1,6 +1,5 @@
-"""PDUs, fragments and command sets, from peers that are not to be believed."""
+"""PDUs and fragments, from peers that are not to be believed."""
 
-import contextlib
 import socket
 import threading
 import time
@@ -10,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.upper_layer import wire
+from dicom_node.upper_layer import pdus
+from dicom_node.upper_layer.pdus import PduReader, ProtocolError
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, TimedOut
-from dicom_node.upper_layer.wire import PduReader, WireError
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -26,7 +25,7 @@ def pair() -> Iterator[Pair]:
 
 def test_pdus_are_read_one_after_another_however_they_are_cut(pair: Pair) -> None:
     ours, theirs = pair
-    stream = b"".join(wire.command_pdu(1, bytes([n]) * 3000 * (n + 1)) for n in range(12))
+    stream = b"".join(pdus.command_pdu(1, bytes([n]) * 3000 * (n + 1)) for n in range(12))
 
     def send() -> None:
         for start in range(0, len(stream), 977):
@@ -36,7 +35,7 @@ def test_pdus_are_read_one_after_another_however_they_are_cut(pair: Pair) -> Non
     sender.start()
     reader = PduReader(PlainTransport(ours, 5), 40000)
     for n in range(12):
-        [fragment] = wire.fragments(reader.read(5).body)
+        [fragment] = pdus.fragments(reader.read(5).body)
         assert bytes(fragment.data) == bytes([n]) * 3000 * (n + 1)
         assert (fragment.context_id, fragment.is_command, fragment.is_last) == (1, True, True)
     sender.join()
@@ -55,14 +54,14 @@ def test_pdus_are_read_one_after_another_however_they_are_cut(pair: Pair) -> Non
 def test_a_claim_beyond_the_bound_is_refused_before_it_is_read(pair: Pair, header: bytes, reason: int) -> None:
     ours, theirs = pair
     theirs.sendall(header)
-    with pytest.raises(WireError) as caught:
+    with pytest.raises(ProtocolError) as caught:
         PduReader(PlainTransport(ours, 5), 16384).read(5)
     assert caught.value.reason == reason
 
 
 def test_a_peer_slightly_beyond_the_agreed_length_is_forgiven(pair: Pair) -> None:
     ours, theirs = pair
-    theirs.sendall(wire.command_pdu(1, bytes(16384 + 12)))
+    theirs.sendall(pdus.command_pdu(1, bytes(16384 + 12)))
     assert len(PduReader(PlainTransport(ours, 5), 16384).read(5).body) == 16384 + 18
 
 
@@ -79,7 +78,7 @@ def test_silence_and_dripping_time_out(pair: Pair) -> None:
     dripper = threading.Thread(target=drip)
     dripper.start()
     start = time.monotonic()
-    with pytest.raises((TimedOut, WireError)):
+    with pytest.raises((TimedOut, ProtocolError)):
         PduReader(PlainTransport(ours, 5), 4096).read(0.1)
     assert time.monotonic() - start < 2
     stop.set()
@@ -97,38 +96,20 @@ def test_an_early_end_is_a_lost_connection(pair: Pair) -> None:
 @given(st.binary(max_size=300))
 def test_any_pdu_body_is_cut_into_fragments_or_refused(body: bytes) -> None:
     try:
-        for fragment in wire.fragments(memoryview(body)):
+        for fragment in pdus.fragments(memoryview(body)):
             assert len(fragment.data) <= len(body)
-    except WireError:
+    except ProtocolError:
         pass
-
-
-@given(st.binary(max_size=300))
-def test_any_command_set_is_decoded_or_refused(encoded: bytes) -> None:
-    with contextlib.suppress(WireError):
-        wire.decode_command(encoded)
-
-
-@given(
-    st.dictionaries(
-        st.integers(1, 0xFFFF), st.one_of(st.integers(0, 0xFFFF), st.binary(max_size=70).map(lambda raw: raw + raw))
-    )
-)
-def test_a_command_set_survives_encoding(elements: dict[int, int | bytes]) -> None:
-    decoded = wire.decode_command(wire.encode_command(elements))
-    assert int.from_bytes(decoded.pop(wire.GROUP_LENGTH), "little") == len(wire.encode_command(elements)) - 12
-    expected = {tag: v.to_bytes(2, "little") if isinstance(v, int) else v for tag, v in elements.items()}
-    assert decoded == expected
 
 
 @pytest.mark.parametrize("limit", [0, 1, 7, 8, 20, 100, 131072])
 def test_a_command_is_cut_to_the_longest_pdu_that_the_peer_takes(limit: int) -> None:
     command = bytes(range(90))
-    encoded = memoryview(wire.command_pdus(5, command, limit))
+    encoded = memoryview(pdus.command_pdus(5, command, limit))
     pieces, lengths = [], []
     while encoded:
         length = int.from_bytes(encoded[2:6], "big")
-        pieces += list(wire.fragments(encoded[6 : 6 + length]))
+        pieces += list(pdus.fragments(encoded[6 : 6 + length]))
         lengths.append(length)
         encoded = encoded[6 + length :]
     assert b"".join(bytes(piece.data) for piece in pieces) == command
