@@ -29,9 +29,9 @@ def ensemble(
     their test fold. Needs the train extra.
     """
     with train_extra():
-        from training.pipelines.ensemble import Names, make
+        from training.pipelines.ensemble import Names, make_ensemble
     with shown_progress() as progress:
-        made = make(to, members, data, names=Names(name, version, title), progress=progress)
+        made = make_ensemble(to, members, data, names=Names(name, version, title), progress=progress)
     if as_json:
         out.print_json(data=as_made(made, to))
         return

@@ -76,7 +76,8 @@ class WithDefault(TyperGroup):
 
 @contextmanager
 def train_extra() -> Iterator[None]:
-    """Turn a missing part of the train extra into words."""
+    """Turn a missing part of the train extra into words, and keep TensorFlow's notes about processors out of them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone; read when TensorFlow is loaded
     try:
         yield
     except ModuleNotFoundError as error:

@@ -41,7 +41,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> EnsembleResult:
         return there
 
     monkeypatch.setattr(production, "produce", told)
-    monkeypatch.setattr(ensemble, "make", told)
+    monkeypatch.setattr(ensemble, "make_ensemble", told)
     return there
 
 

@@ -24,6 +24,7 @@ from training.fit import cache_key, head_targets
 from training.fit.checkpoint import Checkpoint
 from training.fit.optimizers import optimizer
 from training.fit.result import FitResult, Progress
+from training.fit.tensorboard import log_folder
 from training.networks.augmentation import augmentation
 from training.recipe.recipe import Recipe
 
@@ -107,7 +108,7 @@ def _learn(
     # What keeps the state comes last, so that an epoch counts as done when all is done.
     callbacks = [
         _Reporter(progress, steps, epochs),
-        keras.callbacks.TensorBoard(str(work / "tensorboard" / recipe.package.name), write_graph=False),
+        keras.callbacks.TensorBoard(str(log_folder(work, recipe)), write_graph=False),
         _Keeper(checkpoint, losses),
     ]
     # With ``average``, Keras gives the network the average when this returns, also where no epoch was left.

@@ -20,6 +20,7 @@ from training.fit.checkpoint import Checkpoint
 from training.fit.features import Features, compute
 from training.fit.result import FitResult, Progress
 from training.fit.ridge_head import fit_ridge_heads
+from training.fit.tensorboard import loss_writer
 from training.networks import mobilenet
 from training.networks.backbone import Weights, layer_names
 from training.networks.keras_weights import read_backbone
@@ -36,9 +37,11 @@ EpochDone = Callable[[int, int, dict[str, float]], None]
 
 def fit_network(recipe: Recipe, split: Split, *, start: Path | None, work: Path, progress: Progress) -> FitResult:
     """Fit a network of the registry on the training part, from the weights file that its backbone starts from."""
+    write_losses = loss_writer(work, recipe)
 
     def epoch_done(epoch: int, of: int, losses: dict[str, float]) -> None:
         progress("epochs", epoch, of)
+        write_losses(epoch, losses)
         words = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
         _log.info(f"epoch {epoch} of {of}", outcome=words)
 

@@ -16,6 +16,7 @@ from training.fit import head_targets
 from training.fit.features import Features, compute
 from training.fit.result import FitResult, Progress
 from training.fit.ridge_head import fit_ridge
+from training.fit.tensorboard import loss_writer
 from training.networks import levels
 from training.networks.backbone import Weights
 from training.networks.keras_weights import read_backbone
@@ -30,7 +31,9 @@ Floats = NDArray[np.float32]
 def fit_network(recipe: Recipe, split: Split, *, start: Path | None, work: Path, progress: Progress) -> FitResult:
     """Fit a linear probe of the registry on the training part, from the weights file that its backbone starts from."""
     weights = read_backbone(start, work)
-    return fit_linear_probe(recipe, split.training, weights=weights, work=work, progress=progress)
+    result = fit_linear_probe(recipe, split.training, weights=weights, work=work, progress=progress)
+    loss_writer(work, recipe)(1, result.losses[0])
+    return result
 
 
 def fit_linear_probe(

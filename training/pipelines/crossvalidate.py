@@ -133,13 +133,13 @@ def for_task(recipe: Recipe, protocol: Protocol) -> Recipe:
     ]
     first = recipe.heads[0]
     ridge = first.refit if recipe.network_kind.only_heads else 0.0
-    made = HeadSettings(name="reads", activation="softmax", classes=classes, balance=first.balance, refit=ridge)
-    head = own[0] if own else made
+    exclusive = HeadSettings(name="reads", activation="softmax", classes=classes, balance=first.balance, refit=ridge)
+    head = own[0] if own else exclusive
     finding = FindingSettings(label=POSITIVE, head=head.name)
     return recipe.model_copy(update={"heads": (head,), "maps": (), "findings": (finding,)})
 
 
-def probabilities(learnt: FitResult, recipe: Recipe, examples: Sequence[Example], classes: Sequence[str]) -> Any:
+def probabilities(fitted: FitResult, recipe: Recipe, examples: Sequence[Example], classes: Sequence[str]) -> Any:
     """Return (n, classes) probabilities of a network whose first output is the recipe's only head."""
     from training.fit.end_to_end import model_input
 
@@ -147,7 +147,7 @@ def probabilities(learnt: FitResult, recipe: Recipe, examples: Sequence[Example]
     rows: list[NDArray[np.float64]] = []
     for start in range(0, len(examples), _BATCH):
         batch = np.stack([model_input(recipe, example) for example in examples[start : start + _BATCH]])
-        answers = learnt.network.predict_on_batch(batch)
+        answers = fitted.network.predict_on_batch(batch)
         logits = np.asarray(answers[0] if isinstance(answers, list) else answers, np.float64)
         rows.extend(_shares(logits, head, classes))
     return np.stack(rows)
@@ -190,11 +190,11 @@ def _fold(
 
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    learnt = fit_network(
+    fitted = fit_network(
         recipe, Split(training, (), ()), data, work, progress=told
     )  # folds share pictures, and their maps
-    shares = probabilities(learnt, recipe, test, protocol.classes)
-    made = Fold(
+    shares = probabilities(fitted, recipe, test, protocol.classes)
+    result = Fold(
         predictions=tuple(
             Prediction(
                 file=example.file,
@@ -207,15 +207,15 @@ def _fold(
         ),
         training=len(training),
         seconds=round(time.monotonic() - started, 1),
-        parameters=int(learnt.network.count_params()),
-        losses=learnt.losses,
+        parameters=int(fitted.network.count_params()),
+        losses=fitted.losses,
     )
     partial = kept.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
     partial.replace(kept)
-    learnt.forget()
-    _log.info("fold predicted", package=recipe.package.name, count=len(test), seconds=made.seconds)
-    return made
+    fitted.forget()
+    _log.info("fold predicted", package=recipe.package.name, count=len(test), seconds=result.seconds)
+    return result
 
 
 def _read(kept: Path) -> Fold:

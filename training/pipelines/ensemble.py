@@ -79,7 +79,7 @@ class EnsembleResult:
     figures: dict[str, Any]
 
 
-def make(
+def make_ensemble(
     out: Path, members: Sequence[str | Path], data: Path, *, names: Names | None = None, progress: Progress = silent
 ) -> EnsembleResult:
     """Make an ensemble of networks and write it to ``out``, as a whole or not at all.
@@ -149,12 +149,12 @@ def open_member(folder: str | Path) -> Member:
             raise KeyError("parts")
         fitted = {name: int(parts[TRAINING][name]) for name in ("pictures", "patients")}
         float(figures.get("engines_differ_at_most", 0.0))  # the ensemble's own figures will need it
-        quick, again = (bool(figures["protocol"].get(name)) for name in ("quick", "twin"))
+        quick, retrained = (bool(figures["protocol"].get(name)) for name in ("quick", "twin"))
     except (AttributeError, KeyError, TypeError, ValueError):  # a ValidationError is a ValueError
         raise DataError(
             f"{who} does not say what it was made from in a way that this program reads: train it again with its recipe"
         ) from None
-    return Member(package, recipe, record_in(package), fitted, quick, again)
+    return Member(package, recipe, record_in(package), fitted, quick, retrained)
 
 
 def require_same_parts(members: Sequence[Member]) -> None:

@@ -18,7 +18,7 @@ from training.fit.cache_key import of_file, whole_key
 from training.fit.fit_network import starting_weights
 from training.fit.result import Progress, silent
 from training.packaging.package_manifest import require_place
-from training.pipelines.ensemble import EnsembleResult, Names, make, open_member
+from training.pipelines.ensemble import EnsembleResult, Names, make_ensemble, open_member
 from training.pipelines.retrain_on_all import retrain_on_all
 from training.pipelines.train import CACHE, TrainingResult, train
 from training.recipe.recipe import Recipe
@@ -50,9 +50,9 @@ def produce(
             progress(f"first, {what}", done, of)
 
         _chosen(recipe, data, twin, work=work, weights=weights, quick=quick, progress=first)
-    made = retrain_on_all(twin, data, out, work=work, weights=weights, progress=progress)
+    result = retrain_on_all(twin, data, out, work=work, weights=weights, progress=progress)
     shutil.rmtree(twin)
-    return made
+    return result
 
 
 def _chosen(
@@ -77,10 +77,10 @@ def _chosen(
             train(member, data, folder, work=work, weights=weights, quick=quick, progress=shown)
         folders.append(folder)
     names = Names(recipe.package.name, recipe.package.version, recipe.package.title)
-    made = make(out, folders, data, names=names, progress=progress)
+    result = make_ensemble(out, folders, data, names=names, progress=progress)
     for folder in folders:
         shutil.rmtree(folder)
-    return made
+    return result
 
 
 def _is_whole(folder: Path) -> bool:

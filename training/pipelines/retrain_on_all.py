@@ -75,32 +75,32 @@ def retrain_on_all(
     require_readable((*split.training, *split.validation, *split.test, *selection.kept_apart))
     # Patients of the validation part are in two parts now: learnt from, and what the twin was chosen on.
     selection = replace(selection, split=Split((*split.training, *split.validation), split.validation, split.test))
-    fitted: list[FitResult] = []
+    fits: list[FitResult] = []
     with tempfile.TemporaryDirectory() as scratch:
         several = isinstance(package, EnsemblePackage)
         folders = [Path(scratch) / str(number) for number in range(len(members))] if several else [out]
-        made: TrainingResult | EnsembleResult
+        result: TrainingResult | EnsembleResult
         for number, (member, folder) in enumerate(zip(members, folders, strict=True), 1):
 
             def shown(what: str, done: int, of: int, number: int = number) -> None:
                 progress(f"retraining, network {number} of {len(members)}: {what}", done, of)
 
-            fitted.append(
+            fits.append(
                 fit_network(member.recipe, selection.split, data, work or CACHE, weights=weights, progress=shown)
             )
-            made = _network(member, fitted[-1], selection, folder, shown)
+            result = _network(member, fits[-1], selection, folder, shown)
         if isinstance(package, EnsemblePackage):
-            made = _ensemble(package, folders, selection, out, progress)
-    for learnt in fitted:
-        learnt.forget()
-    return made
+            result = _ensemble(package, folders, selection, out, progress)
+    for fitted in fits:
+        fitted.forget()
+    return result
 
 
-def _network(member: Member, learnt: FitResult, selection: Selection, out: Path, progress: Progress) -> TrainingResult:
+def _network(member: Member, fitted: FitResult, selection: Selection, out: Path, progress: Progress) -> TrainingResult:
     """Write a network that learnt again, with its twin's choices and figures of its own."""
     twin, recipe = member.package, member.recipe
     with tempfile.TemporaryDirectory() as scratch:
-        files = weight_files(learnt, Path(scratch))
+        files = weight_files(fitted, Path(scratch))
         draft = write_package(Path(scratch) / "draft", twin.manifest, {**files, CARD: b"", FIGURES: b"{}"})
         few = [read_picture(one.path) for one in selection.split.validation[:AGREEMENT_PICTURES]]
         differ = export.require_agreement(draft, few)
@@ -109,7 +109,7 @@ def _network(member: Member, learnt: FitResult, selection: Selection, out: Path,
             **figures_of(twin),
             "protocol": protocol(recipe, selection, quick=member.quick, twin=Twin.of(twin)),
             "engines_differ_at_most": float(f"{differ:.1e}"),
-            "losses": learnt.rounded,
+            "losses": fitted.rounded,
             "known_parts": known_parts(recipe, served, replace(selection.split, validation=()), progress),
             **measure(recipe, served, selection, progress, rsna_thresholds=member.record.rsna_thresholds or {}),
         }

@@ -92,14 +92,14 @@ def train(
     require_place(out)
     require_known(recipe, split.validation)
     require_readable((*split.training, *split.validation, *split.test, *selection.kept_apart))
-    learnt = fit_network(recipe, split, data, work or CACHE, weights=weights, progress=progress)
-    return finish(recipe, selection, learnt, out, start=start, quick=quick, progress=progress)
+    fitted = fit_network(recipe, split, data, work or CACHE, weights=weights, progress=progress)
+    return finish(recipe, selection, fitted, out, start=start, quick=quick, progress=progress)
 
 
 def finish(
     recipe: Recipe,
     selection: Selection,
-    learnt: FitResult,
+    fitted: FitResult,
     out: Path,
     *,
     start: Path | None = None,
@@ -112,7 +112,7 @@ def finish(
     """
     split = selection.split
     with tempfile.TemporaryDirectory() as scratch:
-        files = weight_files(learnt, Path(scratch))
+        files = weight_files(fitted, Path(scratch))
         plain = {CARD: b"", FIGURES: b"{}"}
         raw = write_package(Path(scratch) / "raw", manifest(recipe, RAW), {**files, **plain})
         model = Model(raw, [open_engine(raw, LITERT)])
@@ -130,12 +130,12 @@ def finish(
             "weights": _started_from(start),
             "protocol": protocol(recipe, selection, quick=quick),
             "engines_differ_at_most": float(f"{differ:.1e}"),
-            "losses": learnt.rounded,
+            "losses": fitted.rounded,
             "known_parts": known_parts(recipe, served, split, progress),
             **measured,
         }
         package = write_package(out, final, {**files, **described(final, document)})
-    learnt.forget()
+    fitted.forget()
     _log.info("package written", package=recipe.package.name, version=recipe.package.version)
     return TrainingResult(package, document)
 
@@ -149,13 +149,13 @@ def _started_from(start: Path | None) -> dict[str, str] | None:
     )
 
 
-def weight_files(learnt: FitResult, scratch: Path) -> dict[str, bytes | Path]:
+def weight_files(fitted: FitResult, scratch: Path) -> dict[str, bytes | Path]:
     """Return both weight files, from the same rounded numbers; kept on disk, since some are large."""
-    export.round_to_half(learnt.network)
+    export.round_to_half(fitted.network)
     files: dict[str, bytes | Path] = {}
     for name, content in (
-        (KERAS_MODEL, export.keras_bytes(learnt.network)),
-        (LITERT_MODEL, export.litert_bytes(learnt.network)),
+        (KERAS_MODEL, export.keras_bytes(fitted.network)),
+        (LITERT_MODEL, export.litert_bytes(fitted.network)),
     ):
         files[name] = scratch / name
         (scratch / name).write_bytes(content)

@@ -147,8 +147,8 @@ class _Fits:
         changed = with_values(self.recipe, values, epochs)
         seen, forget = Split(self.split.training, (), ()), None
         try:
-            learnt = fit_network(changed, seen, self.data, self.room, weights=self.weights, progress=self.progress)
-            loss, forget = validation_loss(learnt, changed, self.split.validation), learnt.forget
+            fitted = fit_network(changed, seen, self.data, self.room, weights=self.weights, progress=self.progress)
+            loss, forget = validation_loss(fitted, changed, self.split.validation), fitted.forget
         except SettingsError:  # the fit ran away: the worst that a setting can do, and no reason to stop
             loss = math.inf
         _note(self.kept, Trial(name, dict(values), changed.fit.epochs, loss))
@@ -205,13 +205,13 @@ def with_values(recipe: Recipe, values: Mapping[str, float], epochs: int | None 
     return parse_recipe(document, f"{recipe.package.name}, tuned")
 
 
-def validation_loss(learnt: FitResult, recipe: Recipe, examples: Sequence[Example]) -> float:
+def validation_loss(fitted: FitResult, recipe: Recipe, examples: Sequence[Example]) -> float:
     """Return the heads' mean cross-entropy on examples, added up by the recipe's weights; infinite if no number."""
     known = [example for example in examples if is_known(example, recipe.heads)]
     outputs: list[list[Any]] = [[] for _ in recipe.heads]
     for start in range(0, len(known), _BATCH):
         batch = np.stack([model_input(recipe, example) for example in known[start : start + _BATCH]])
-        answers = learnt.network.predict_on_batch(batch)
+        answers = fitted.network.predict_on_batch(batch)
         for kept, answer in zip(outputs, answers if isinstance(answers, list) else [answers], strict=False):
             kept.append(np.asarray(answer))
     total = 0.0

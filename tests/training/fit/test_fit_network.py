@@ -10,6 +10,7 @@ from training.data.examples import Split
 from training.fit import end_to_end, frozen_trunk, linear_probe
 from training.fit import fit_network as room
 from training.fit.fit_network import fit_network
+from training.fit.result import FitResult
 from training.networks import backbone
 from training.recipe.recipe import Recipe
 from training.recipe.shipped_recipes import load_recipe
@@ -32,9 +33,12 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     monkeypatch.setattr(
         frozen_trunk, "fit_frozen_trunk", lambda recipe, some, **rest: asked.append(("trunk", rest["weights"]))
     )
-    monkeypatch.setattr(
-        linear_probe, "fit_linear_probe", lambda recipe, some, **rest: asked.append(("levels", rest["weights"]))
-    )
+
+    def probe(_recipe: Recipe, _examples: Any, **rest: Any) -> FitResult:
+        asked.append(("levels", rest["weights"]))
+        return FitResult(None, ({},))
+
+    monkeypatch.setattr(linear_probe, "fit_linear_probe", probe)
     monkeypatch.setattr(backbone, "load_imagenet_weights", lambda path, cache: ["converted", path.name])
     return asked
 

@@ -24,7 +24,14 @@ from training.packaging import export
 from training.packaging.package_manifest import manifest
 from training.packaging.run_protocol import protocol
 from training.pipelines import ensemble
-from training.pipelines.ensemble import Names, make, open_member, require_same_parts, require_unseen, with_points
+from training.pipelines.ensemble import (
+    Names,
+    make_ensemble,
+    open_member,
+    require_same_parts,
+    require_unseen,
+    with_points,
+)
 from training.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings(
@@ -82,7 +89,7 @@ def member(tmp_path: Path, weights: dict[str, bytes], data: Path) -> Callable[..
 
 def test_an_ensemble_is_made_measured_and_served(member: Callable[..., Path], data: Path, tmp_path: Path) -> None:
     folders = [member("low", -1.0), member("high", 2.0)]
-    made = make(tmp_path / "both", folders, data, names=Names("both", "2.0.0", "Both"))
+    made = make_ensemble(tmp_path / "both", folders, data, names=Names("both", "2.0.0", "Both"))
     package = load_package(tmp_path / "both")
     assert isinstance(package, EnsemblePackage)
     assert package.manifest == made.package.manifest
@@ -124,7 +131,7 @@ def test_members_with_other_parts_are_refused(
     member: Callable[..., Path], data: Path, tmp_path: Path, settings: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        make(tmp_path / "both", [member("one"), member("two", **settings)], data)
+        make_ensemble(tmp_path / "both", [member("one"), member("two", **settings)], data)
     assert not (tmp_path / "both").exists()
 
 
@@ -154,7 +161,7 @@ def test_a_package_that_does_not_say_how_it_was_made_is_refused(
     planned = manifest(Recipe.model_validate(RECIPE), Calibration())
     mute = write_package(tmp_path / "mute", planned, {**weights, "card.md": b"", FIGURES: b"{}"}).folder
     with pytest.raises(DataError, match="does not say what it was made from"):
-        make(tmp_path / "both", [member("one"), mute], data)
+        make_ensemble(tmp_path / "both", [member("one"), mute], data)
     assert not (tmp_path / "both").exists()
 
 
@@ -198,7 +205,7 @@ def test_a_failure_leaves_the_package_that_was_there(
 
     monkeypatch.setattr(ensemble, "described", fail)
     with pytest.raises(DataError, match="no card"):
-        make(there, [member("one"), member("two")], data)
+        make_ensemble(there, [member("one"), member("two")], data)
     assert {path.name: path.read_bytes() for path in there.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 

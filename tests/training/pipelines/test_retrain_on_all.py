@@ -14,7 +14,7 @@ from training.data.examples import Split
 from training.evaluation.evaluate import Choice, choose, record_of
 from training.pipelines import production
 from training.pipelines import retrain_on_all as pipeline
-from training.pipelines.ensemble import make
+from training.pipelines.ensemble import make_ensemble
 from training.pipelines.production import produce
 from training.pipelines.retrain_on_all import retrain_on_all
 from training.pipelines.train import train
@@ -108,9 +108,9 @@ def test_no_ensemble_is_made_of_networks_that_learnt_from_what_would_choose_its_
 ) -> None:
     twin, out, data, _ = runs
     with pytest.raises(DataError, match="learnt from its validation pictures, too"):
-        make(tmp_path / "both", [out.folder, out.folder], data)
+        make_ensemble(tmp_path / "both", [out.folder, out.folder], data)
     with pytest.raises(DataError, match="fitted on different folds"):
-        make(tmp_path / "both", [twin.folder, out.folder], data)
+        make_ensemble(tmp_path / "both", [twin.folder, out.folder], data)
     assert not (tmp_path / "both").exists()
 
 
