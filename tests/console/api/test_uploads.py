@@ -52,19 +52,19 @@ def test_a_program_uploads_finds_and_discards_its_own(
     assert (study["kind"], study["uploaded_by"]) == ("upload", "dr.viewer")
     other = browse(role=Role.RADIOLOGIST)
     for act in ("send", "discard"):
-        answer = other.post(f"{API}/uploads/{uid}/{act}", headers=SAME_SITE)
+        answer = other.post(f"{API}/studies/{uid}/{act}", headers=SAME_SITE)
         assert answer.status_code == 409
         assert "by whoever uploaded it" in answer.json()["detail"]
-    assert viewer.post(f"{API}/uploads/{uid}/send", headers=SAME_SITE).status_code == 409, "there is no destination"
-    assert "deleted" in viewer.post(f"{API}/uploads/{uid}/discard", headers=SAME_SITE).json()["outcome"]
-    assert viewer.post(f"{API}/uploads/{uid}/discard", headers=SAME_SITE).status_code == 404
+    assert viewer.post(f"{API}/studies/{uid}/send", headers=SAME_SITE).status_code == 409, "there is no destination"
+    assert "deleted" in viewer.post(f"{API}/studies/{uid}/discard", headers=SAME_SITE).json()["outcome"]
+    assert viewer.post(f"{API}/studies/{uid}/discard", headers=SAME_SITE).status_code == 404
     assert viewer.get(f"{API}/studies").json()["studies"] == []
 
 
 def test_a_received_study_is_said_to_be_one(browser: TestClient, receive: Callable[..., None]) -> None:
     receive("1.1")
     assert browser.get(f"{API}/studies/1.9").json()["kind"] == "received"
-    assert browser.post(f"{API}/uploads/1.9/send", headers=SAME_SITE).status_code == 404
+    assert browser.post(f"{API}/studies/1.9/send", headers=SAME_SITE).status_code == 404
 
 
 def test_points_are_read_judged_set_and_taken_back(browser: TestClient) -> None:
