@@ -64,7 +64,7 @@ def test_a_program_uploads_finds_and_discards_its_own(
 def test_a_received_study_is_said_to_be_one(browser: TestClient, receive: Callable[..., None]) -> None:
     receive("1.1")
     assert browser.get(f"{API}/studies/1.9").json()["kind"] == "received"
-    assert browser.post(f"{API}/studies/1.9/send", headers=SAME_SITE).status_code == 404
+    assert browser.post(f"{API}/studies/1.9/send", headers=SAME_SITE).status_code == 409
 
 
 def test_points_are_read_judged_set_and_taken_back(browser: TestClient) -> None:
