@@ -98,7 +98,7 @@ def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[st
     if not is_known:
         raise HTTPException(404)
     if fields.get("other_patient") and not fields.get("sha256"):
-        raise HTTPException(422, "body.sha256: with other_patient, say which file is meant.")
+        raise HTTPException(409, "Say with sha256 which file is meant, where other_patient is true.")
     asked = Asked(site, words.printable(subject), fields, request.state.identity, request.state.token)
     try:
         return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, asked))

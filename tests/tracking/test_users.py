@@ -100,7 +100,8 @@ def test_a_token_stands_for_its_user_within_its_scopes(database: Database) -> No
         holder = api_tokens.find(read, token)
         assert api_tokens.find(read, token[:-1]) is None
         assert token not in str(read.scalars(select(ApiToken.token_digest)).all())
-    assert holder == api_tokens.TokenHolder(Identity("jane", Role.RADIOLOGIST), frozenset({Scope.READ, Scope.DICOMWEB}))
+    scopes = frozenset({Scope.READ, Scope.DICOMWEB})
+    assert holder == api_tokens.TokenHolder(Identity("jane", Role.RADIOLOGIST), scopes, "1 viewer")
 
 
 @pytest.mark.parametrize("what", ["revoked", "expired", "disabled"])

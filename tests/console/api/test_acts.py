@@ -121,7 +121,7 @@ def test_a_file_of_another_patient_is_accepted_only_by_its_digest(
     asked = client.post(f"{STUDY}/accept", json={"instance": "1.1"})
     assert (asked.status_code, "b" * 64 in asked.json()["detail"]) == (409, True)
     meant = {"instance": "1.1", "other_patient": True}
-    assert client.post(f"{STUDY}/accept", json=meant).status_code == 422
+    assert client.post(f"{STUDY}/accept", json=meant).status_code == 409
     answer = client.post(f"{STUDY}/accept", json=meant | {"sha256": "b" * 64})
     assert (answer.status_code, "stands now" in answer.json()["outcome"]) == (200, True)
 
