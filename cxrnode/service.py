@@ -27,6 +27,8 @@ log = get_logger(__name__)
 PARENT_VARIABLE = "_CXRNODE_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
 _ANCHOR_SECONDS = 60
+_READING_POINTS = frozenset({"work", "console"})
+"""Services that go by the operating points."""
 
 
 class Service(Protocol):
@@ -51,6 +53,8 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
     try:
         schema.ensure(database)
         require_consistent(settings, database)
+        if name in _READING_POINTS:
+            _take_points(settings, database)
         service = build(settings, database)
         service.start()
         _note(database, AuditEventType.SERVICE_STARTED)
@@ -71,6 +75,14 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         log.info("service-stopped", pid=os.getpid())
     finally:
         database.close()
+
+
+def _take_points(settings: Settings, database: Database) -> None:
+    """Write the operating points of the settings file into the database, where all services read them."""
+    from inference.site_points import take_settings
+
+    with contextlib.suppress(PackageError):  # the service that opens the package says what is wrong
+        take_settings(settings.inference, database)
 
 
 def _keep_up(settings: Settings, database: Database) -> None:
@@ -94,14 +106,12 @@ def worker(settings: Settings, database: Database) -> Service:
     Examinations have a lane of their own: many new images never hold up a study whose images are ready.
     """
     from inference.comparison import CompareHandler
-    from inference.site_points import take_settings
     from inference.worker import AnalyseHandler, ExamineHandler, Examiner
     from reporting.capture.radiograph_cache import RadiographCache
     from reporting.compose import ReportHandler
 
     cache = RadiographCache(settings.report.capture_longest_side)
     examiner = Examiner(settings, cache.put)
-    take_settings(settings.inference, database)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
@@ -135,11 +145,8 @@ def console(settings: Settings, database: Database) -> Service:
     """Build the web pages; a node without a user gets its first one."""
     from console.server import Console
     from cxrnode import first_login
-    from inference.site_points import take_settings
 
     first_login.announce(database)
-    with contextlib.suppress(PackageError):  # the page of the models says what is wrong
-        take_settings(settings.inference, database)
     return Console(settings, database)
 
 

@@ -243,7 +243,7 @@ def test_remarks_verdict_and_distance_are_kept_with_the_outcome(
 ) -> None:
     remark = Remark(RemarkKind.AUTOMATIC_WINDOW, "The stored window was not believed")
     analysis = ImageAnalysis(NotAnalysed(Reason.VIEW, "it is a lateral view"), (remark,), {"kind": "lateral"}, 0.5)
-    monkeypatch.setattr(Analyser, "analyse_file", lambda *_: analysis)
+    monkeypatch.setattr(Analyser, "analyse_file", lambda *_, **__: analysis)
     receive(node, database, radiograph(), 1)
     stored = work(node, database)
     assert stored is not None
