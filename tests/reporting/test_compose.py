@@ -283,7 +283,7 @@ def test_a_fault_of_ours_costs_one_document(
     opacity_findings: tuple[Finding, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise ZeroDivisionError("Müller^Jörg")
 
     monkeypatch.setattr(reporting.capture.capture_drafts, "build_capture", crash)
