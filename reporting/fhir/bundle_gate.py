@@ -10,6 +10,7 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from config.errors import DocumentRejected
+from config.language.translation import gettext as _
 from config.settings import FhirDestination
 from reporting import codes
 from reporting.account import Account
@@ -32,7 +33,7 @@ def check_bundle(built: BuiltBundle, account: Account, destination: FhirDestinat
     report = _resources(entries, "DiagnosticReport")[0]
     standing = [entry for entry in _resources(entries, "Observation") if entry["status"] != ENTERED_IN_ERROR]
     demand({entry["status"] for entry in (report, *standing)} == {status_of(account)}, "a status is wrong")
-    demand(str(report["conclusion"]).startswith(DISCLAIMER), "the conclusion does not begin with what it is")
+    demand(str(report["conclusion"]).startswith(_(DISCLAIMER)), "the conclusion does not begin with what it is")
     expected = {
         urn(observed.tracking_uid): code.value if (code := codes.presence(observed.entry.claim)) else None
         for observed in observed_findings(account, scored_only=destination.scored_only)

@@ -7,6 +7,7 @@ from fhir.resources.R4B.observation import Observation, ObservationComponent
 from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
+from config.language.translation import gettext as _
 from inference.findings import Finding
 from reporting import codes
 from reporting.account import Account, AnalysedImage
@@ -18,7 +19,7 @@ from reporting.fhir.imaging_study import study_url
 from reporting.fhir.status import status_of
 from reporting.fhir.text import study_time
 from reporting.identity import tracking_uid
-from reporting.words import DISCLAIMER, sentence
+from reporting.words import DISCLAIMER, finding_name, sentence
 
 IMAGING = term(OBSERVATION_CATEGORY, "imaging", "Imaging")
 
@@ -107,5 +108,7 @@ def _certainty(entry: ClaimedFinding[Finding]) -> ObservationComponent:
 def _note(entry: ClaimedFinding[Finding]) -> str:
     """Return what the Observation is and says, for a reader who sees it alone."""
     if entry.claim is Claim.SCORED_ONLY:
-        return f"{DISCLAIMER}: {entry.finding.code.meaning} is scored only, which states nothing."
-    return f"{DISCLAIMER}: {sentence(entry)}."
+        said = _("%(finding)s is scored only, which states nothing") % {"finding": finding_name(entry.finding)}
+    else:
+        said = sentence(entry)
+    return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": said} + "."

@@ -10,6 +10,8 @@ from typing import Any
 from fhir.resources.R4B.bundle import BundleEntry
 from fhir.resources.R4B.identifier import Identifier
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from reporting.fhir.status import ENTERED_IN_ERROR
 
 _KEPT = (
@@ -17,7 +19,7 @@ _KEPT = (
     "device", "derivedFrom",
 )  # fmt: skip
 """What says which Observation it was. What it claimed goes: a reader may overlook the status."""
-REPLACED = "This AI result does not hold any more: a later one replaced it. Do not use it."
+REPLACED = marked("This AI result does not hold any more: a later one replaced it. Do not use it.")
 
 Entry = dict[str, Any]
 """An entry of a Bundle as plain JSON values."""
@@ -35,7 +37,7 @@ def superseded_entries(earlier: Sequence[bytes], said: Iterable[BundleEntry]) ->
     """
     again = {entry.fullUrl for entry in said}
     gone = {url: entry for url, entry in observations(earlier).items() if url not in again}
-    retired = [retire(entry, REPLACED) for entry in gone.values()]
+    retired = [retire(entry, _(REPLACED)) for entry in gone.values()]
     referred = [entry for entry in references(earlier, retired) if entry["fullUrl"] not in again]
     return [BundleEntry.model_validate(entry) for entry in (*referred, *retired)]
 

@@ -10,6 +10,8 @@ from fhir.resources.R4B.reference import Reference
 from pydicom.sr.coding import Code
 
 from config.errors import DocumentRejected
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from reporting.account import MANUFACTURER
 from reporting.fhir.bundle import BuiltBundle, provenance_entry, transaction
 from reporting.fhir.coding import concept
@@ -27,8 +29,8 @@ _TITLES = {
 }
 """CID 7011, as in rejection notes."""
 _WORDS = {
-    Reason.QUALITY: "AI result withdrawn for quality reasons: do not use it.",
-    Reason.SAFETY: "AI result withdrawn for patient safety reasons: do not use it.",
+    Reason.QUALITY: marked("AI result withdrawn for quality reasons: do not use it."),
+    Reason.SAFETY: marked("AI result withdrawn for patient safety reasons: do not use it."),
 }
 _KEPT = (
     "resourceType", "identifier", "basedOn", "category", "code", "subject", "effectiveDateTime", "issued", "performer",
@@ -49,8 +51,8 @@ def build_withdrawal(note: Note, bundles: Sequence[bytes], institution: str = ""
         On whose behalf.
     """
     report = _last_report(bundles)
-    observed = [retire(entry, _WORDS[note.reason]) for entry in observations(bundles).values()]
-    withdrawn = {**report, "resource": _withdraw(report["resource"], observed, _WORDS[note.reason])}
+    observed = [retire(entry, _(_WORDS[note.reason])) for entry in observations(bundles).values()]
+    withdrawn = {**report, "resource": _withdraw(report["resource"], observed, _(_WORDS[note.reason]))}
     changed = [*observed, withdrawn]
     origin = Origin(
         document_uid=note.uid,

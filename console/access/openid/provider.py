@@ -229,12 +229,11 @@ class Provider:
         methods = (metadata or {}).get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         basic = "client_secret_basic" in methods
         method = ("client_secret_basic" if basic else "client_secret_post") if secret else "none"
-        session = OAuth2Client(
+        return OAuth2Client(
             self.settings.client_id, secret or None, token_endpoint_auth_method=method,
             scope=" ".join(self.settings.scopes), redirect_uri=self.settings.address.rstrip("/") + DONE,
             code_challenge_method="S256", verify=self._verify, timeout=_SECONDS, follow_redirects=False,
         )  # fmt: skip
-        return session
 
     @property
     def _verify(self) -> ssl.SSLContext | bool:
