@@ -303,17 +303,17 @@ def _added_subject(instance_uid: str, findings: Sequence[Finding], form: AnswerF
 def _said(entry: ClaimedFinding[Finding]) -> str:
     finding = entry.finding
     if not entry.stated:
-        score = percentage(percent(finding))
+        score = percentage(percent(finding), beside_words=True)
         if finding.level is Level.ABSENT:
             return _("scored only, %(score)s, below its point") % {"score": score}
         return _("scored only, %(score)s, above its point") % {"score": score}
     words = claim_words(entry.claim, abnormal=finding.abnormal)
-    return f"{words} {percentage(percent(finding))}" if entry.claimed else words
+    return f"{words} {percentage(percent(finding), beside_words=True)}" if entry.claimed else words
 
 
 def _said_of_region(entry: ClaimedFinding[Finding], box: Box) -> str:
     words = claim_words(region_claim(entry, box), abnormal=entry.finding.abnormal)
-    return f"{words} {percentage(f'{region_number(entry, box):.0f}')}"
+    return f"{words} {percentage(f'{region_number(entry, box):.0f}', beside_words=True)}"
 
 
 def _findings(records: Sequence[FindingRecord]) -> list[Finding]:

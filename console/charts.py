@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 420, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 6, 10, 22
 _TICKS = 4
 _MOST_LABELS = 7
+_LEAST = 1e-300
+"""Below it no axis is divided: a step would be no number any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def lines(columns: Sequence[str], series: Mapping[str, Sequence[float | None]]) 
 
 def _ticks(highest: float, least: float = 0.0) -> list[float]:
     """Return round numbers from 0 to at least the highest, each at least so far from the next."""
-    if highest <= 0:
+    if highest < _LEAST:
         return [0.0, 1.0]
     rough = max(highest / _TICKS, least)
     power = 10.0 ** math.floor(math.log10(rough))

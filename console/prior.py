@@ -83,4 +83,4 @@ def _said(entry: ClaimedFinding[FindingDetail] | None) -> str:
     if entry is None:
         return NOTHING
     claim = words.claim(entry)
-    return f"{claim} {percentage(words.percent(entry.finding))}" if entry.claimed else claim
+    return f"{claim} {percentage(words.percent(entry.finding), beside_words=True)}" if entry.claimed else claim

@@ -165,7 +165,7 @@ def _region(entry: ClaimedFinding[Finding], box: Box, size: tuple[int, int], num
     score = f"{region_number(entry, box):.0f}" if number is not None else percent(entry.finding)
     return Region(
         left=box.x0 / columns, top=box.y0 / rows, width=(box.x1 - box.x0) / columns, height=(box.y1 - box.y0) / rows,
-        title=f"{name}: {words} {percentage(score)}", claim=claim.value,
+        title=f"{name}: {words} {percentage(score, beside_words=True)}", claim=claim.value,
     )  # fmt: skip
 
 

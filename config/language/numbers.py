@@ -11,7 +11,11 @@ def decimal(number: str) -> str:
     return number if language() is Language.ENGLISH else number.replace(".", ",")
 
 
-def percentage(number: str) -> str:
-    """Return a number of percent with its sign: ``36.2%``; ``36,2 %``, with a no-break space, where that is usual."""
-    space = "\N{NO-BREAK SPACE}" if language() in _SPACED else ""
+def percentage(number: str, *, beside_words: bool = False) -> str:
+    """Return a number of percent with its sign: ``36.2%``; ``36,2 %``, with a no-break space, where that is usual.
+
+    ``beside_words`` writes an English one as it stands in a sentence: ``present 36.2 %``.
+    """
+    spaced = language() in _SPACED or (beside_words and language() is Language.ENGLISH)
+    space = "\N{NO-BREAK SPACE}" if spaced else ""
     return f"{decimal(number)}{space}%"

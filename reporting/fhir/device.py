@@ -4,6 +4,8 @@ from fhir.resources.R4B.annotation import Annotation
 from fhir.resources.R4B.codeableconcept import CodeableConcept
 from fhir.resources.R4B.device import Device, DeviceDeviceName, DeviceVersion
 
+from config.language.translation import gettext as _
+from config.language.translation import marked
 from inference.findings import ModelIdentity
 from reporting import codes
 from reporting.account import MANUFACTURER
@@ -11,7 +13,7 @@ from reporting.fhir.coding import concept
 from reporting.fhir.identifiers import full_url, own_identifier
 from reporting.identity import device_uid
 
-_USE = "Results are those of AI, not verified by a radiologist, for research use only."
+_USE = marked("Results are those of AI, not verified by a radiologist, for research use only.")
 
 
 def device_url(model: ModelIdentity) -> str:
@@ -31,5 +33,5 @@ def build_device(model: ModelIdentity) -> Device:
             DeviceVersion(type=CodeableConcept(text="software version"), value=model.version),
             DeviceVersion(type=CodeableConcept(text="SHA-256 of the model package"), value=model.digest),
         ],
-        note=[Annotation(text=_USE)],
+        note=[Annotation(text=_(_USE))],
     )

@@ -14,12 +14,15 @@ from config.settings import Hl7Destination
 from reporting.account import Account
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
+from reporting.fhir.bundle import build_bundle
+from reporting.fhir.bundle_gate import check_bundle
 from reporting.hl7.message import build_message
 from reporting.hl7.message_gate import check_message
 from reporting.impression import summarise
 from reporting.sr.report import build_report
 from reporting.sr.report_gate import check_report
 from tests.accounts import account, good_header, lateral, mapped_account, picture, walk
+from tests.reporting.fhir.conftest import destination
 
 RESEARCH = {
     Language.ENGLISH: "AI result, not verified by a radiologist, research use only: ",
@@ -117,3 +120,14 @@ def test_a_source_in_another_script_gets_words_without_accents() -> None:
     document = pydicom.dcmread(BytesIO(built.content))
     assert document.SpecificCharacterSet == "ISO_IR 144"
     assert any("von keinem Radiologen gepruft" in text for text in texts(document))
+
+
+def test_a_bundle_speaks_and_keeps_its_codes() -> None:
+    made, to = spoken_of(), destination(scored_only=True)
+    with speaking(Language.FRENCH):
+        built = build_bundle(made, to)
+        check_bundle(built, made, to)
+    text = built.content.decode()
+    assert "AI result" not in text
+    assert "Résultat d'IA, non vérifié par un radiologue" in text
+    assert '"display":"Lung opacity"' in text.replace('": "', '":"')
