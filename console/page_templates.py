@@ -1,5 +1,7 @@
 """The templates of the pages: what each of them can say and in which form, in the language in force."""
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from config.language import translation
@@ -8,8 +10,9 @@ from console import words
 from tracking.clock import to_datetime
 
 
+@cache
 def page_templates() -> Environment:
-    """Return the templates; every value is escaped.
+    """Return the templates, which are compiled once for all sites of a process; every value is escaped.
 
     In them ``_`` and its like are for literals alone, as they take a message for markup; ``translate`` is for values.
     """

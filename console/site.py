@@ -60,7 +60,7 @@ class Site:
         self.uploads = Uploads(settings, database, self.answers)
         self._templates = page_templates()
         pages = [page for page in _PAGES if page[0] != "/analyse" or settings.console.analyse]
-        self._templates.globals.update(node=settings.node.ae_title, pages=pages)
+        self._on_every_page = {"node": settings.node.ae_title, "pages": pages}
         self.live = LiveReader(database, self.render, self.sessions.limits, self._expiring)
 
     def _expiring(self) -> int:
@@ -86,7 +86,7 @@ class Site:
         page = self._templates.get_template(template).render(
             identity=identity, csrf=getattr(request.state, "csrf", ""), place=request.url.path,
             may=partial(roles.may_see, identity.role if identity is not None else None),
-            live=live, bell_lines=bell, bell_most=COUNTED_UP_TO, **values,
+            live=live, bell_lines=bell, bell_most=COUNTED_UP_TO, **self._on_every_page, **values,
         )  # fmt: skip
         return HTMLResponse(page, code)
 

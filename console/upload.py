@@ -9,6 +9,7 @@ from starlette.formparsers import MultiPartParser
 
 from config.errors import PermanentError
 from config.language.translation import gettext as _
+from config.language.translation import marked
 from config.settings import ConsoleSettings
 from console.words import printable
 
@@ -19,11 +20,12 @@ _LONGEST_NAME = 120
 
 
 class UploadRefused(PermanentError):
-    """A form is not taken; ``status`` is that of HTTP, the message says what to do."""
+    """A form is not taken; ``status`` is that of HTTP, the message says what to do, ``english`` says it to the log."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, message: str, **values: object) -> None:
+        super().__init__(_(message) % values)
         self.status = status
+        self.english = message % values
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ async def read_form(request: Request, settings: ConsoleSettings, *, most_fields:
     form = await _form(request, settings, most_fields)
     files = [value for _, value in form.multi_items() if not isinstance(value, str) and value.filename]
     if not files:
-        raise UploadRefused(400, _("No file was chosen: choose one first."))
+        raise UploadRefused(400, marked("No file was chosen: choose one first."))
     sent = tuple(SentFile(_short(printable(file.filename or "")), file.size or 0, file) for file in files)
     model = form.get("model", "")
     return SentForm(sent, printable(model) if isinstance(model, str) else "")
@@ -67,21 +69,21 @@ async def read_form(request: Request, settings: ConsoleSettings, *, most_fields:
 
 async def _form(request: Request, settings: ConsoleSettings, most_fields: int) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
-        raise UploadRefused(415, _("This is not the form of this page: choose the files here."))
+        raise UploadRefused(415, marked("This is not the form of this page: choose the files here."))
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
-        raise UploadRefused(411, _("The size of the form was not given: send it from a browser."))
+        raise UploadRefused(411, marked("The size of the form was not given: send it from a browser."))
     most = settings.upload_files * (settings.upload_bytes + _FORM_BYTES_PER_FILE)
     if int(length) > most:
-        words = _("These files are too large together: %(size)s MB are taken at once.")
-        raise UploadRefused(413, words % {"size": most // 1_000_000})
+        words = marked("These files are too large together: %(size)s MB are taken at once.")
+        raise UploadRefused(413, words, size=most // 1_000_000)
     try:
         return await request.form(
             max_files=settings.upload_files, max_fields=most_fields, max_part_size=MultiPartParser.max_part_size
         )
     except HTTPException:
-        words = _("The form is broken or has more than %(count)s files: send fewer at once.")
-        raise UploadRefused(400, words % {"count": settings.upload_files}) from None
+        words = marked("The form is broken or has more than %(count)s files: send fewer at once.")
+        raise UploadRefused(400, words, count=settings.upload_files) from None
 
 
 def _short(name: str) -> str:

@@ -1,6 +1,7 @@
 """Acts on studies and destinations, for programs: the same acts as on the pages and the command line."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -55,6 +56,7 @@ def _add(router: APIRouter, path: str, act: Act, handler: Handler) -> None:
     )(handler)
 
 
+@cache
 def _body(act: Act) -> type[Body]:
     body: type[Body] = create_model(act.name.title(), __base__=Body, **{name: _FIELDS[name] for name in act.fields})
     return body

@@ -62,7 +62,7 @@ class AnalysePage:
             page.headers["Retry-After"] = str(RETRY_SECONDS)
             return page
         except UploadRefused as refused:
-            refusal_log.add(f"a form of files refused with {refused.status}", address)
+            refusal_log.add(refused.english, address)
             return self._show(request, refused.status, problem=str(refused))
         except UnknownModel as unknown:
             return self._show(request, 400, problem=f"Nothing was analysed: {unknown}.")

@@ -132,7 +132,7 @@ def test_the_first_administrator_chooses_a_password_before_anything_else(
     one_time = users.add_first_administrator(database)
     assert one_time is not None
     assert log_in(visitor, "admin", one_time).headers["Location"] == "/password"
-    assert "<nav" not in visitor.get("/").text
+    assert '<nav aria-label="Pages"' not in visitor.get("/").text
     form = {"csrf": form_token(visitor, "/password"), "old": one_time, "new": PASSWORD, "again": PASSWORD}
     for change, words in (
         ({"again": "other"}, "The two new passwords differ"),
