@@ -50,9 +50,24 @@ LONGEST_FIRST = (
 )  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that none of them is left for one worker at the end."""
+ON_BOTH_DATABASES = ("test_the_worklist", "test_deliver.py", "test_compose.py", "test_one_truth.py")
+"""Of the tests of pages and documents. Their SQL is the tracking room's, whose tests all run on both databases."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that none is left for one worker at the end; spare what need not run twice."""
+    spared = [item for item in items if _is_spared(item)]
+    items[:] = [item for item in items if not _is_spared(item)]
+    config.hook.pytest_deselected(items=spared)
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else 99)
+
+
+def _is_spared(item: pytest.Item) -> bool:
+    """Say whether a test of pages or documents runs on SQLite alone."""
+    database = getattr(getattr(item, "callspec", None), "params", {}).get("database_url")
+    room = item.path.relative_to(ROOT / "tests").parts[0] if item.path.is_relative_to(ROOT / "tests") else ""
+    kept = any(name in item.nodeid for name in ON_BOTH_DATABASES)
+    return database == "postgresql" and room in {"console", "reporting"} and not kept
 
 
 @pytest.fixture(autouse=True)

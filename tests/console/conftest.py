@@ -31,21 +31,6 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 HERE = "http://127.0.0.1:8480"
-ON_BOTH_DATABASES = {"test_pages"}
-"""What SQL the pages ask is the tracking room's, whose tests run on both databases; here the broadest file does."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the other files run on SQLite alone."""
-    spared = [item for item in items if _is_spared(item)]
-    items[:] = [item for item in items if not _is_spared(item)]
-    config.hook.pytest_deselected(items=spared)
-
-
-def _is_spared(item: pytest.Item) -> bool:
-    database = getattr(getattr(item, "callspec", None), "params", {}).get("database_url")
-    here = item.path.is_relative_to(Path(__file__).parent)
-    return here and database == "postgresql" and item.path.stem not in ON_BOTH_DATABASES
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ def test_pages_need_nothing_that_the_headers_forbid(
     for page in ("/", "/study/1.9", "/audit", "/destinations"):
         shown = browser.get(page).text
         scripts = re.findall(r"<script.*?</script>", shown, re.DOTALL)
-        assert all(re.fullmatch(r'<script src="/static/[a-z]+\.js" defer( data-[a-z]+="[^"<]*")*></script>', script) for script in scripts)
+        one = r'<script src="/static/[a-z]+\.js" defer( data-[a-z]+="[^"<]*")*></script>'
+        assert all(re.fullmatch(one, script) for script in scripts)
         for forbidden in ("style=", "<style", "http://", "https://", "onclick", "<iframe"):
             assert forbidden not in shown, (page, forbidden)
 
