@@ -20,7 +20,7 @@ def _document(task: str = "three", by: str = "image") -> dict[str, Any]:
     def recipe(accuracy: float) -> dict[str, Any]:
         return {
             "pooled": {"accuracy": _figure(accuracy), "auroc": _figure(0.95)},
-            "settings": {"network": {"side": 320}, "fit": {"epochs": 6}},
+            "settings": {"network": {"kind": "cnn", "side": 320}, "fit": {"epochs": 6}},
         }
 
     return {
