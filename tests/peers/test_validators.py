@@ -5,8 +5,9 @@ does not know Device UID in Contributing Equipment, PixelMed not the row of qual
 """
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -43,6 +44,15 @@ def errors(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("Error")]
 
 
+def first_of(values: Iterable[Any], ids: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the arguments of parametrize: PixelMed takes ten seconds a report, so that all but one are long tests."""
+    first, *others = values
+    return {
+        "argvalues": [first, *(pytest.param(other, marks=pytest.mark.long) for other in others)],
+        "ids": [*ids] or None,
+    }
+
+
 @pytest.fixture
 def dciodvfy(program: Callable[[str], str]) -> Callable[[Path], list[str]]:
     """A function that returns dciodvfy's errors on a file."""
@@ -72,7 +82,7 @@ def sr_validators(program: Callable[[str], str]) -> Callable[[Sequence[Path]], l
     return validate
 
 
-@pytest.mark.parametrize("kind", ReportClass)
+@pytest.mark.parametrize("kind", **first_of(ReportClass))
 def test_every_class_of_report_is_valid(
     kind: ReportClass,
     tmp_path: Path,
@@ -142,7 +152,9 @@ def test_documents_of_every_character_set_are_valid(
     assert asserted == (term if declared or default else None)
 
 
-@pytest.mark.parametrize("name", ["sent as secondary capture", "ISO 2022 JP", "empty identity", "orientation empty"])
+@pytest.mark.parametrize(
+    "name", **first_of(["ISO 2022 JP", "sent as secondary capture", "empty identity", "orientation empty"])
+)
 def test_reports_of_sloppy_sources_satisfy_the_template(
     name: str, tmp_path: Path, sr_validators: Callable[[Sequence[Path]], list[str]]
 ) -> None:
@@ -151,7 +163,7 @@ def test_reports_of_sloppy_sources_satisfy_the_template(
     assert sr_validators([path]) == []
 
 
-@pytest.mark.parametrize("boxes", [0, 1, 2, 3])
+@pytest.mark.parametrize("boxes", **first_of([2, 0, 1, 3]))
 def test_reports_with_any_number_of_regions_satisfy_the_template(
     boxes: int, tmp_path: Path, sr_validators: Callable[[Sequence[Path]], list[str]]
 ) -> None:
@@ -163,7 +175,7 @@ def test_reports_with_any_number_of_regions_satisfy_the_template(
     assert sr_validators([path]) == []
 
 
-@pytest.mark.parametrize("found", CHESTS.values(), ids=CHESTS)
+@pytest.mark.parametrize("found", **first_of(CHESTS.values(), CHESTS))
 def test_documents_of_eleven_findings_are_valid(
     found: tuple[Finding, ...],
     tmp_path: Path,
@@ -198,7 +210,7 @@ def test_documents_of_real_radiographs_are_valid(
         assert dciodvfy(report) == []
         assert dciodvfy(capture) == []
         reports.append(report)
-    assert sr_validators(reports[:4]) == []
+    assert sr_validators(reports[:1]) == []
 
 
 def _account_of(path: Path) -> Account:

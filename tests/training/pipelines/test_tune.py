@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.errors import SettingsError
 from training.fit.result import FitResult
@@ -197,6 +198,7 @@ def test_a_search_that_goes_on_prints_nothing_where_answers_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = write_data()
-    for trials in (1, 2):
-        tune(_recipe(**RANGES), data, tmp_path / "out", trials=trials, work=tmp_path / "work")
+    with capture_logs():  # which commands send to the other stream
+        for trials in (1, 2):
+            tune(_recipe(**RANGES), data, tmp_path / "out", trials=trials, work=tmp_path / "work")
     assert capsys.readouterr().out == ""
