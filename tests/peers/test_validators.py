@@ -36,7 +36,7 @@ NO_LIMITS = [
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, timeout=400)
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
