@@ -50,7 +50,7 @@ LONGEST_FIRST = (
 )  # fmt: skip
 
 
-ON_BOTH_DATABASES = ("test_the_worklist", "test_deliver.py", "test_compose.py", "test_one_truth.py")
+ON_BOTH_DATABASES = ("test_the_worklist", "test_deliver.py")
 """Of the tests of pages and documents. Their SQL is the tracking room's, whose tests all run on both databases."""
 
 

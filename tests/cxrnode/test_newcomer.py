@@ -61,6 +61,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
     assert not ended.value.code
 
 
+@pytest.mark.long  # half a minute
 def test_own_images_become_a_package_by_the_guide_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (recipe,) = re.findall(r"```toml\n(package = .*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")

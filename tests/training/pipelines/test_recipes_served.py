@@ -1,4 +1,8 @@
-"""Every recipe trains from the command line and is served: sent over DICOM, its package's findings stand in the SR."""
+"""Every recipe trains from the command line and is served: sent over DICOM, its package's findings stand in the SR.
+
+A detector, a classifier and their ensemble on drawn images are tried at every run; the shipped recipes, on real
+radiographs, are long tests.
+"""
 
 import csv
 import json
@@ -21,10 +25,6 @@ from inference.pixels import read_picture
 from tests.accounts import told
 from tests.phantoms import phantom_dataset
 from training.recipe.shipped_recipes import load_recipe, shipped_recipes
-
-EVERY_KIND = {"covid-binary-cnn"}
-"""A whole network on real radiographs: tried at every run, as are a detector, a classifier and their ensemble on drawn
-ones. The others take `make test-long`."""
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -145,7 +145,7 @@ def coronahack(cxr_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.data
 @pytest.mark.parametrize(
     "recipe",
-    [pytest.param(name, marks=() if name in EVERY_KIND else pytest.mark.long) for name in sorted(shipped_recipes())],
+    [pytest.param(name, marks=pytest.mark.long) for name in sorted(shipped_recipes())],
 )
 def test_a_recipe_trains_and_is_served(
     recipe: str,
