@@ -22,7 +22,8 @@ from typing import Any
 
 import structlog
 
-from config.settings import DicomDestination, Hl7Destination, Settings
+from config.destinations import DicomDestination, Hl7Destination
+from config.settings import Settings
 from cxrnode.phantom import phantom_dataset
 from inference.evidence import may_be_stated
 from inference.findings import Finding

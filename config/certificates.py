@@ -12,9 +12,10 @@ from pathlib import Path
 
 from cryptography import x509
 
+from config.destinations import Destination, FhirDestination
 from config.errors import SettingsError
 from config.logs import get_logger
-from config.settings import Destination, FhirDestination, Settings
+from config.settings import Settings
 
 EXPIRES_SOON_DAYS = 30
 """Fewer days than this are worth a warning."""

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceError
 
+from config.destinations import FhirDestination
 from config.errors import SettingsError
 from config.files import DEFAULT_FILE, FILE_VARIABLE
-from config.settings import FhirDestination, Settings
+from config.settings import Settings
 
 PREFIX = "CXRNODE_"
 _TABLES_OF_MANY = {"destinations", "peers"}

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from config.certificates import RenewingContext, load_key_pair
-from config.settings import ConsoleSettings
+from config.console_settings import ConsoleSettings
 
 
 def make_context(settings: ConsoleSettings) -> ssl.SSLContext | None:

@@ -7,10 +7,10 @@ from fastapi import Request, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 
+from config.console_settings import ConsoleSettings
 from config.errors import PermanentError
 from config.language.translation import gettext as _
 from config.language.translation import marked
-from config.settings import ConsoleSettings
 from console.words import printable
 
 _FORM_BYTES_PER_FILE = 16 * 1024

@@ -77,7 +77,7 @@ def send(
     from pydantic import TypeAdapter, ValidationError
 
     from config.certificates import ClientTls
-    from config.settings import AETitle, Host, PeerPort
+    from config.section import AETitle, Host, PeerPort
     from cxrnode import show
     from dicom_node.storage_scu import send as storage
 

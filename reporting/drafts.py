@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from config.settings import Destination, DicomDestination, Settings
+from config.destinations import Destination, DicomDestination
+from config.settings import Settings
 from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject
 from reporting.capture.radiograph import Radiograph

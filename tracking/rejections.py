@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Row, Select, String, case, cast, exists, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from config.settings import DicomDestination, Settings
+from config.destinations import DicomDestination
+from config.settings import Settings
 from tracking import audit, queue
 from tracking.acting import latest_analysis
 from tracking.audit import AuditEventType

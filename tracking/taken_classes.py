@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from config.settings import Destination, DicomDestination
+from config.destinations import Destination, DicomDestination
 from tracking import audit, queue
 from tracking.audit import AuditEventType
 from tracking.clock import now_ms

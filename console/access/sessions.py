@@ -1,6 +1,6 @@
 """Whom a cookie or an API token stands for."""
 
-from config.settings import ConsoleSettings
+from config.console_settings import ConsoleSettings
 from console.access.cookies import SessionCookie
 from tracking import api_tokens, user_sessions
 from tracking.api_tokens import TokenHolder

@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config.certificates import expiries
+from config.destinations import Destination
 from config.errors import CxrnodeError
 from config.language.translation import gettext as _
-from config.settings import Destination
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from reporting.delivery import destination_echo

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from config.settings import Destination
+from config.destinations import Destination
 from reporting.delivery.destinations import DESTINATIONS
 
 

@@ -3,7 +3,7 @@
 Light, so that who only asks whether a destination is there loads no builder of documents.
 """
 
-from config.settings import DicomDestination, FhirDestination, Hl7Destination
+from config.destinations import DicomDestination, FhirDestination, Hl7Destination
 from reporting.delivery.carrier import DestinationKind
 from reporting.delivery.dicom_carrier import DicomCarrier, c_echo
 from reporting.delivery.fhir_carrier import FhirCarrier, metadata_echo

@@ -11,8 +11,8 @@ from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
 from config.certificates import client_tls
+from config.destinations import DicomDestination
 from config.errors import RefusedByPeer
-from config.settings import DicomDestination
 from dicom_node.storage_scu.send import Offer, StoreOutcome, Target, echo, offer, store
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document

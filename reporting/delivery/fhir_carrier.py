@@ -2,7 +2,7 @@
 
 import functools
 
-from config.settings import FhirDestination
+from config.destinations import FhirDestination
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.fhir.client import FhirClient

@@ -3,7 +3,7 @@
 import functools
 
 from config.certificates import client_tls
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.hl7.mllp import MllpConnection, MllpPeer, probe

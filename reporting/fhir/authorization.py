@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import httpx2
 
-from config.errors import PeerUnavailable
-from config.settings import FhirDestination
+from config.destinations import FhirDestination
+from config.errors import PeerUnavailable, SettingsError
+from config.secret_file import read_secret
 from reporting.fhir.answer import retry_after_seconds
 
 _BEFORE_ITS_END_SECONDS = 30.0
@@ -52,7 +53,7 @@ class _TokenFile:
         self._file = file
 
     def token(self, client: httpx2.Client) -> str | None:  # noqa: ARG002 - the protocol's
-        return read_secret("token_file", self._file)
+        return _secret_of("token_file", self._file)
 
     def refused(self) -> bool:
         return False
@@ -90,7 +91,7 @@ class ClientCredentials:
         if self._destination.scope:
             form["scope"] = self._destination.scope
         # RFC 6749, 2.3.1: identifier and secret are form-encoded before they go into the header.
-        secret = read_secret("client_secret_file", self._secret_file)
+        secret = _secret_of("client_secret_file", self._secret_file)
         login = httpx2.BasicAuth(quote(self._destination.client_id, safe=""), quote(secret, safe=""))
         answer = client.post(self._destination.token_url, data=form, auth=login, headers={"Accept": "application/json"})
         if answer.status_code >= 500 or answer.status_code == 429:
@@ -103,17 +104,15 @@ class ClientCredentials:
         return _token_of(answer)
 
 
-def read_secret(key: str, file: Path) -> str:
+def _secret_of(key: str, file: Path) -> str:
     """Return a secret from its file.
 
     Raises PeerUnavailable where there is none: whoever renews it may be at it just now.
     """
     try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        msg = f"destinations: {key}: {file} cannot be read: {reason}; give it to the user the node runs as"
-        raise PeerUnavailable(msg) from None
+        secret = read_secret(f"destinations: {key}", file)
+    except SettingsError as error:
+        raise PeerUnavailable(str(error)) from None
     if not secret or not secret.isascii() or not secret.isprintable():
         msg = f"destinations: {key}: {file} is empty or holds what is no secret; write the secret alone into it"
         raise PeerUnavailable(msg)

@@ -12,7 +12,7 @@ from typing import Any
 from fhir.resources.R4B.bundle import Bundle, BundleEntry
 from fhir.resources.R4B.reference import Reference
 
-from config.settings import FhirDestination
+from config.destinations import FhirDestination
 from reporting.account import Account
 from reporting.fhir.bundle_uid import bundle_uid
 from reporting.fhir.device import build_device, device_url

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from config.settings import FhirDestination, Settings
+from config.destinations import FhirDestination
+from config.settings import Settings
 from reporting.document_store import StoredFile, read_document, write_document
 from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.fhir.bundle_uid import bundle_uid

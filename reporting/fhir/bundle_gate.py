@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
+from config.destinations import FhirDestination
 from config.errors import DocumentRejected
 from config.language.translation import gettext as _
-from config.settings import FhirDestination
 from reporting import codes
 from reporting.account import Account
 from reporting.claims import Claim, study_claims

@@ -10,8 +10,8 @@ from typing import Self
 
 import httpx2
 
+from config.destinations import FhirDestination
 from config.errors import PeerUnavailable, RefusedByPeer, SettingsError
-from config.settings import FhirDestination
 from reporting.fhir.answer import HttpAnswer, judge, read_success
 from reporting.fhir.authorization import authorization_of
 

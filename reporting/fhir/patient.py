@@ -6,7 +6,7 @@ from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.reference import Reference
 
-from config.settings import FhirDestination
+from config.destinations import FhirDestination
 from reporting.fhir.identifiers import full_url, urn
 from reporting.fhir.text import clean, date_of, human_names
 from reporting.source import SourceImage, is_uid

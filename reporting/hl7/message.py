@@ -7,7 +7,7 @@ sequences again; hl7apy then judges the result, strictly, in :mod:`reporting.con
 import re
 from dataclasses import dataclass
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from inference.findings import Finding
 from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.hl7.message import ReportReference, build_message, message_id
 from reporting.hl7.message_gate import check_message, check_message_alone

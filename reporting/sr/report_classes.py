@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from config.settings import DicomDestination
+from config.destinations import DicomDestination
 
 
 class ReportClass(StrEnum):

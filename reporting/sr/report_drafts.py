@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from config.destinations import DicomDestination
 from config.language.translation import speaking
-from config.settings import DicomDestination, Settings
+from config.settings import Settings
 from reporting.account import Account, Predecessor
 from reporting.assemble import Subject, assemble_account, model_of
 from reporting.document_store import write_document

@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from inference.pixels import read_picture
 from reporting.account import AnalysedImage
 from reporting.capture.capture_gate import check_capture

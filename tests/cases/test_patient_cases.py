@@ -10,7 +10,8 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
-from config.settings import Hl7Destination, Settings
+from config.destinations import Hl7Destination
+from config.settings import Settings
 from cxrnode.service import worker
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu import send

@@ -16,8 +16,9 @@ from config.certificates import (
     server_context,
     server_tls,
 )
+from config.destinations import DicomDestination
 from config.errors import SettingsError
-from config.settings import DicomDestination, Settings
+from config.settings import Settings
 from tests.authority import Authority, Pair
 
 

@@ -7,17 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from config.console_settings import OpenIdSettings
+from config.destinations import DicomDestination, FhirDestination, Hl7Destination
 from config.errors import SettingsError
 from config.files import REFERENCE_FILE
 from config.load import load_settings
-from config.settings import (
-    DicomDestination,
-    FhirDestination,
-    Hl7Destination,
-    OpenIdSettings,
-    PeerSettings,
-    Settings,
-)
+from config.settings import PeerSettings, Settings
 
 
 @pytest.fixture(autouse=True)

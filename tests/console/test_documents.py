@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from config.settings import FhirDestination, Hl7Destination, Settings
+from config.destinations import FhirDestination, Hl7Destination
+from config.settings import Settings
 from reporting.fhir.bundle import build_bundle
 from reporting.hl7.message import ReportReference, build_message
 from reporting.notes.rejection import Sender, build_rejection_note

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from config.console_settings import ConsoleSettings
 from config.errors import SettingsError
-from config.settings import ConsoleSettings, Settings
+from config.settings import Settings
 from console import connections
 from console.server import Console
 from console.tls import make_context

@@ -11,7 +11,8 @@ from PIL import Image
 from pydicom import dcmread
 from sqlalchemy import select
 
-from config.settings import DicomDestination, Hl7Destination, InferenceSettings, Settings
+from config.destinations import DicomDestination, Hl7Destination
+from config.settings import InferenceSettings, Settings
 from console import answers
 from console.answers import Answers
 from console.upload import SentFile

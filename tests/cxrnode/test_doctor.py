@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import DicomDestination, Settings
+from config.destinations import DicomDestination
+from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
 from tests.authority import Authority

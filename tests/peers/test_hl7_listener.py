@@ -9,8 +9,8 @@ import hl7
 import pytest
 from hl7.mllp import start_hl7_server
 
+from config.destinations import Hl7Destination
 from config.errors import PeerBusy, RefusedByPeer
-from config.settings import Hl7Destination
 from reporting.hl7.acknowledgement import AckCode
 from reporting.hl7.message import build_message
 from reporting.hl7.mllp import MllpConnection, MllpPeer, send_message

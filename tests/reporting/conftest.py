@@ -9,7 +9,8 @@ from PIL import ImageDraw
 from pydicom import Dataset
 from sqlalchemy import func, select
 
-from config.settings import DicomDestination, Hl7Destination, Settings
+from config.destinations import DicomDestination, Hl7Destination
+from config.settings import Settings
 from inference.findings import Finding, finding_to_json
 from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from reporting.capture.map_capture import build_map_capture
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.destinations import Hl7Destination
 from config.errors import UnreadableInstance
-from config.settings import Hl7Destination
 from reporting.document_tree import DocumentItem
 from reporting.hl7.message import ReportReference, build_message
 from reporting.hl7.message_text import MessageField, message_text

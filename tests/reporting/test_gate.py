@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from config.destinations import Hl7Destination
 from config.errors import DocumentRejected
-from config.settings import Hl7Destination
 from reporting.account import Account
 from reporting.capture.capture_gate import check_capture, check_map_capture
 from reporting.capture.map_capture import build_map_capture

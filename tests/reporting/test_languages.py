@@ -9,8 +9,8 @@ import pytest
 from PIL import ImageDraw
 from pydicom import Dataset
 
+from config.destinations import Hl7Destination
 from config.language.translation import Language, speaking
-from config.settings import Hl7Destination
 from reporting.account import Account
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture

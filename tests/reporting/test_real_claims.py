@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from inference.evidence import may_be_stated
 from inference.findings import Finding
 from inference.model import Model

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select
 
+from config.destinations import Hl7Destination
 from config.errors import ActionRefused, CxrnodeError
-from config.settings import Hl7Destination, Settings
+from config.settings import Settings
 from dicom_node.format.file_meta import file_meta
 from dicom_node.format.header import parse_header
 from inference.findings import Finding

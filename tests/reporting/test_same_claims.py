@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import ImageDraw
 from rich.console import Console
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from console import words
 from console.page_templates import page_templates
 from cxrnode import show

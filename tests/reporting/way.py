@@ -8,7 +8,8 @@ from typing import Any
 from pydicom import Dataset
 from sqlalchemy import select
 
-from config.settings import DicomDestination, Hl7Destination, ReportSettings, Settings
+from config.destinations import DicomDestination, Hl7Destination
+from config.settings import ReportSettings, Settings
 from cxrnode.demo_peers import DemoRis
 from inference.findings import Finding, ModelIdentity, finding_to_json
 from reporting.compose import ReportHandler

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from config.settings import DicomDestination, Hl7Destination
+from config.destinations import DicomDestination, Hl7Destination
 from tracking.database import Database
 from tracking.models import AuditEvent
 from tracking.taken_classes import record_taken, report_words, taken_classes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from config.settings import OpenIdSettings
+from config.console_settings import OpenIdSettings
 from tracking import users
 from tracking.logins import Person
 from tracking.roles import Role

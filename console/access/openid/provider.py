@@ -14,8 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from config.console_settings import OpenIdSettings
 from config.errors import PeerUnavailable, RefusedByPeer
-from config.settings import OpenIdSettings
 from config.web_address import is_web_address
 from console.access.openid.attempt import Attempt
 from console.access.openid.person import Claims, is_complete

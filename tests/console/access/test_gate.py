@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from config.settings import ConsoleSettings, Settings
+from config.console_settings import ConsoleSettings
+from config.settings import Settings
 from console.access import csrf
 from console.access.cookies import SessionCookie
 from console.access.gate import Gate, return_address

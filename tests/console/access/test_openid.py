@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from config.console_settings import OpenIdSettings
 from config.errors import PeerUnavailable
-from config.settings import OpenIdSettings, Settings
+from config.settings import Settings
 from console.access.openid.attempt import AttemptCookie, new_attempt
 from console.access.openid.person import person_of
 from console.pages import login, openid, worklist

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from config.settings import DicomDestination, Settings
+from config.destinations import DicomDestination
+from config.settings import Settings
 from inference.findings import Finding
 from reporting.capture.capture_gate import check_capture
 from reporting.capture.radiograph import Radiograph

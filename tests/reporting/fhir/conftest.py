@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from config.settings import FhirDestination, Settings
+from config.destinations import FhirDestination
+from config.settings import Settings
 from tests.fhir_server import FhirServer, running
 from tests.reporting.way import Way, open_way
 

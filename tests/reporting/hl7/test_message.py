@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from config.settings import Hl7Destination
+from config.destinations import Hl7Destination
 from inference.findings import Code, Finding, Remark, RemarkKind
 from reporting.account import AnalysedImage
 from reporting.hl7.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from config.destinations import Hl7Destination
 from config.errors import DocumentRejected
-from config.settings import Hl7Destination
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import build_message
 from reporting.hl7.validation import require_valid

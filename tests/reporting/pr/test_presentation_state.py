@@ -13,8 +13,9 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
+from config.destinations import DicomDestination
 from config.errors import DocumentRejected
-from config.settings import DicomDestination, Settings
+from config.settings import Settings
 from inference.findings import Finding
 from reporting.account import Account
 from reporting.dicom_object import BuiltObject

@@ -9,8 +9,9 @@ from pydicom import Dataset, dcmread
 from pynetdicom import AE, evt
 from sqlalchemy import select
 
+from config.destinations import DicomDestination
 from config.errors import RefusedByPeer
-from config.settings import DeliverySettings, DicomDestination, Settings, WorkSettings
+from config.settings import DeliverySettings, Settings, WorkSettings
 from inference.findings import Finding
 from reporting.compose import ReportHandler
 from reporting.delivery.deliver import DeliverHandler
