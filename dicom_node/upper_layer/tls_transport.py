@@ -6,13 +6,7 @@ import ssl
 import time
 
 from dicom_node.upper_layer.peer_certificate import certificate_names
-from dicom_node.upper_layer.transport import (
-    ConnectionLost,
-    TimedOut,
-    drain_and_close,
-    quick_ack_of,
-    shut_down,
-)
+from dicom_node.upper_layer.transport import ConnectionLost, SocketTransport, TimedOut
 
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL"})
 _TOO_OLD = frozenset(
@@ -35,25 +29,26 @@ BROKEN_OFF = HandshakeFailed(
 )
 
 
-class TlsTransport:
-    """TLS over TCP, of either side. Takes over the socket; the handshake is :meth:`begin`'s.
+class TlsTransport(SocketTransport):
+    """TLS over TCP, of either side; the handshake is :meth:`begin`'s.
 
-    ``send_seconds`` is how long a peer may take to take a PDU. ``server_name`` is the name that the certificate of the
-    peer must have, where we are the one who called.
+    ``server_name`` is the name that the certificate of the peer must have, where we are the one who called. Shutting
+    down the receiving side leaves what is sent encrypted.
     """
+
+    _socket: ssl.SSLSocket
 
     def __init__(
         self, sock: socket.socket, context: ssl.SSLContext, send_seconds: float, *, server_name: str | None = None
     ) -> None:
         try:
-            self._socket = context.wrap_socket(
+            secured = context.wrap_socket(
                 sock, server_side=server_name is None, server_hostname=server_name, do_handshake_on_connect=False
             )
         except OSError as error:  # the peer has gone already
             sock.close()
             raise ConnectionLost from error
-        self._send_seconds = send_seconds
-        self._quick_ack = quick_ack_of(sock)
+        super().__init__(secured, send_seconds)
 
     def begin(self, seconds: float) -> frozenset[str]:
         """Shake hands within so many seconds, and return the names of the peer's verified certificate.
@@ -97,35 +92,11 @@ class TlsTransport:
             raise ConnectionLost from error
         return received
 
-    def send(self, encoded: bytes) -> None:
-        """Send all of it."""
-        try:
-            self._socket.settimeout(self._send_seconds)
-            self._socket.sendall(encoded)
-        except OSError as error:
-            raise ConnectionLost from error
-
-    def stop_receiving(self) -> None:
-        """Shut down the receiving side of the TCP connection: what is sent still goes out encrypted."""
-        shut_down(self._socket, socket.SHUT_RD)
-
-    def hang_up(self, farewell: bytes = b"", *, patience: float = 1.0) -> None:
-        """Send a last PDU and TLS's own goodbye, and close once the peer has closed or nothing more is waited for."""
-        try:
-            self._socket.settimeout(patience)
-            if farewell:
-                self._socket.sendall(farewell)
-            self._socket.settimeout(0)
-            with contextlib.suppress(ssl.SSLError, ValueError):  # the peer's goodbye is not waited for
-                self._socket.unwrap()
-        except OSError:
-            self._socket.close()
-        else:
-            drain_and_close(self._socket, patience)
-
-    def close(self) -> None:
-        """Close without a word."""
-        self._socket.close()
+    def _say_goodbye(self) -> None:
+        """Send TLS's own goodbye; the peer's is not waited for."""
+        self._socket.settimeout(0)
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._socket.unwrap()
 
 
 def _failure(error: ssl.SSLError) -> HandshakeFailed:

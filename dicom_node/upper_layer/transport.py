@@ -50,13 +50,51 @@ class Transport(Protocol):
         """Close without a word."""
 
 
-class PlainTransport:
-    """TCP. Takes over the socket; ``send_seconds`` is how long a peer may take to take a PDU."""
+class SocketTransport:
+    """What transports over a TCP socket share. Takes over the socket.
+
+    ``send_seconds`` is how long a peer may take to take a PDU.
+    """
 
     def __init__(self, sock: socket.socket, send_seconds: float) -> None:
         self._socket = sock
         self._send_seconds = send_seconds
         self._quick_ack = quick_ack_of(sock)
+
+    def send(self, encoded: bytes) -> None:
+        """Send all of it."""
+        try:
+            self._socket.settimeout(self._send_seconds)
+            self._socket.sendall(encoded)
+        except OSError as error:
+            raise ConnectionLost from error
+
+    def stop_receiving(self) -> None:
+        """Shut down the receiving side of the TCP connection, which wakes up a thread that waits for it."""
+        shut_down(self._socket, socket.SHUT_RD)
+
+    def hang_up(self, farewell: bytes = b"", *, patience: float = 1.0) -> None:
+        """Send a last PDU, and close once the peer has closed or nothing more is waited for."""
+        try:
+            self._socket.settimeout(patience)
+            if farewell:
+                self._socket.sendall(farewell)
+            self._say_goodbye()
+        except OSError:
+            self._socket.close()
+        else:
+            drain_and_close(self._socket, patience)
+
+    def close(self) -> None:
+        """Close without a word."""
+        self._socket.close()
+
+    def _say_goodbye(self) -> None:
+        """Say what the protocol below the PDUs says at its end; nothing over TCP alone."""
+
+
+class PlainTransport(SocketTransport):
+    """TCP."""
 
     def begin(self, seconds: float) -> frozenset[str]:  # noqa: ARG002 - nothing is waited for
         """Return no names: nothing has to be done, and nothing is proven."""
@@ -80,33 +118,6 @@ class PlainTransport:
         except OSError as error:
             raise ConnectionLost from error
         return received
-
-    def send(self, encoded: bytes) -> None:
-        """Send all of it."""
-        try:
-            self._socket.settimeout(self._send_seconds)
-            self._socket.sendall(encoded)
-        except OSError as error:
-            raise ConnectionLost from error
-
-    def stop_receiving(self) -> None:
-        """Shut down the receiving side, which wakes up a thread that waits for it."""
-        shut_down(self._socket, socket.SHUT_RD)
-
-    def hang_up(self, farewell: bytes = b"", *, patience: float = 1.0) -> None:
-        """Send a last PDU, and close once the peer has closed or nothing more is waited for."""
-        try:
-            self._socket.settimeout(patience)
-            if farewell:
-                self._socket.sendall(farewell)
-        except OSError:
-            self._socket.close()
-        else:
-            drain_and_close(self._socket, patience)
-
-    def close(self) -> None:
-        """Close without a word."""
-        self._socket.close()
 
 
 def quick_ack_of(sock: socket.socket) -> int | None:
