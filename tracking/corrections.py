@@ -160,24 +160,19 @@ def accept_instance(
     for uid in revisions:
         _retract(tx, uid, told)
     _note_changed(tx, row)
+    detail: audit.Detail = {
+        "user": user,
+        "instance_uid": instance_uid,
+        "sha256": row.sha256,
+        "replaced_sha256": chosen.sha256,
+        "kept_aside": chosen.path,
+        "was_rejected": was_rejected,
+        "other_patient": ", ".join(differing) or None,
+        "from_study": before if before != after else None,
+        "to_study": after if before != after else None,
+    }
     for uid, revision in revisions.items():
-        audit.append(
-            tx,
-            AuditEventType.INSTANCE_ACCEPTED,
-            study_uid=uid,
-            detail={
-                "user": user,
-                "instance_uid": instance_uid,
-                "sha256": row.sha256,
-                "replaced_sha256": chosen.sha256,
-                "kept_aside": chosen.path,
-                "was_rejected": was_rejected,
-                "other_patient": ", ".join(differing) or None,
-                "from_study": before if before != after else None,
-                "to_study": after if before != after else None,
-                "revision": revision,
-            },
-        )
+        audit.append(tx, AuditEventType.INSTANCE_ACCEPTED, study_uid=uid, detail=detail | {"revision": revision})
     return Acceptance(after, row.sha256, changed=True)
 
 

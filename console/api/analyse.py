@@ -1,45 +1,17 @@
 """The answer to files of a program, as ``cxrnode analyse --json`` gives it. Nothing is stored."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
-from config.errors import CxrnodeError
-from config.logs import get_logger
-from console.answers import Busy, UnknownModel
 from console.api import models
+from console.api.file_form import FORM, answer_form
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
-from console.upload import SentForm, UploadRefused, read_form
+from console.upload import SentForm
 from inference.findings import ModelIdentity
 from reporting.image_answer import answer_to_json
 from reporting.words import DISCLAIMER
 from tracking import audit
 from tracking.audit import AuditEventType
-
-log = get_logger(__name__)
-RETRY_SECONDS = 5
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "model": {"type": "string", "maxLength": 100, "description": "Name of an installed package."},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 def routes(site: Site) -> APIRouter:
@@ -58,24 +30,7 @@ class Analyse:
 
     async def answer(self, request: Request) -> models.FileAnswers:
         """Say what the model finds on PNG, JPEG or DICOM files, sent as a form with one part for each."""
-        try:
-            with self._site.answers.admitted():
-                form = await read_form(request, self._site.settings.console, most_fields=1)
-                return await run_in_threadpool(self._answer, request, form)
-        except Busy:
-            headers = {"Retry-After": str(RETRY_SECONDS)}
-            raise HTTPException(503, "Others are waiting for the model: try again in some seconds.", headers) from None
-        except UploadRefused as refused:
-            raise HTTPException(refused.status, str(refused)) from None
-        except UnknownModel:
-            raise HTTPException(404, "There is no model of this name; `GET /api/v1/models` lists them.") from None
-        except CxrnodeError as error:
-            log.error("model-not-opened", error=str(error))
-            raise HTTPException(503, "The model cannot be asked; `cxrnode doctor` says why.") from None
-        except ClientDisconnect:
-            raise HTTPException(400, "The form ended before its files.") from None  # nobody is there to read it
-        finally:
-            await request.close()  # and with it the temporary files
+        return await answer_form(self._site, request, self._answer)
 
     def _answer(self, request: Request, form: SentForm) -> models.FileAnswers:
         self._site.answers.require(form.model)

@@ -65,6 +65,7 @@ class AnalysePage:
             refusal_log.add(refused.english, address)
             return self._show(request, refused.status, problem=str(refused))
         except UnknownModel as unknown:
+            refusal_log.add("a model that is not installed", address)
             return self._show(request, 400, problem=f"Nothing was analysed: {unknown}.")
         except StorageFull as full:
             log.error("upload-not-kept", error=str(full))
