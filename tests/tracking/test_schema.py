@@ -195,11 +195,10 @@ def test_tokens_lose_the_scope_that_opened_nothing(empty_database: Database) -> 
         users.add(tx, "jane", Role.VIEWER, "hash", by=Actor("root"))
         api_tokens.add(tx, "jane", {Scope.READ}, by=Actor("root"))
     with empty_database.engine.begin() as connection:  # as an earlier version left it
-        for statement in (
-            "UPDATE api_token SET scopes = 'read write'",
-            f"UPDATE alembic_version SET version_num = '{before}'",
-        ):
-            connection.execute(text(statement))
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, before)
+        connection.execute(text("UPDATE api_token SET scopes = 'read write'"))
     schema.upgrade(empty_database)
     with empty_database.reading() as read:
         assert [token.scopes for token in api_tokens.every(read)] == [(Scope.READ,)]
