@@ -39,6 +39,7 @@ from benchmarks.receive import machine
 from benchmarks.receivers import free_port
 from console import spans
 from console.access.cookies import SessionCookie
+from dicom_node.instance_store.store import FOLDERS
 from tracking import (
     attention,
     audit,
@@ -314,6 +315,9 @@ def _every_read(read: Any, studies: int) -> None:
 def console_on(url: str, folder: Path) -> Iterator[int]:
     """Run ``cxrnode console``; yield its port."""
     port = free_port()
+    held = folder / "data" / "instances" / FOLDERS[0] / "1.dcm"  # no service starts beside a store that lost its files
+    held.parent.mkdir(parents=True)
+    held.touch()
     environment = os.environ | {
         "CXRNODE_NODE__DATA_DIR": str(folder / "data"), "CXRNODE_DATABASE__URL": url,
         "CXRNODE_CONSOLE__ENABLED": "true", "CXRNODE_CONSOLE__PORT": str(port), "CXRNODE_LOG__LEVEL": "warning",

@@ -167,12 +167,12 @@ def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, prefix:
         msg = f"{prefix}key: {key} needs a passphrase; write it without one, readable by the node's user alone"
         raise SettingsError(msg) from None
     except ssl.SSLError as error:
-        what = (
+        problem = (
             f"{key} is not the key of {certificate}"
             if error.reason == "KEY_VALUES_MISMATCH"
             else f"{certificate} or {key} is no certificate or key in PEM format"
         )
-        msg = f"{keys}: {what}"
+        msg = f"{keys}: {problem}"
         raise SettingsError(msg) from None
     except OSError as error:
         msg = f"{keys}: {certificate} or {key} cannot be read: {error.strerror}; give both to the user the node runs as"
@@ -181,10 +181,10 @@ def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, prefix:
 
 def expiries(settings: Settings) -> Iterator[Expiry]:
     """Yield when each certificate that this node shows expires: of the receiver, the console and destinations."""
-    shown = [("receive", settings.node.tls.certificate), ("console", settings.console.tls_certificate)]
+    used = [("receive", settings.node.tls.certificate), ("console", settings.console.tls_certificate)]
     secured = ((entry.name, client_tls(entry)) for entry in settings.destinations)
-    shown += [(f"destination {name}", tls.certificate) for name, tls in secured if tls is not None]
-    for use, path in shown:
+    used += [(f"destination {name}", tls.certificate) for name, tls in secured if tls is not None]
+    for use, path in used:
         if path is not None:
             yield Expiry(use, path, _not_after(path))
 

@@ -15,7 +15,7 @@ from console.api import models
 from console.api.bodies import Body, described, read_body
 from console.api.prefix import PREFIX
 from console.api.studies import Uid
-from console.pages.act import DESTINATION_ACTS, STUDY_ACTS, Act, Asked, perform
+from console.pages.act import DESTINATION_ACTS, STUDY_ACTS, Act, ActRequest, perform
 from console.site import Site
 from tracking import queries
 from tracking.reasons import Reason
@@ -101,9 +101,9 @@ def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[st
         raise HTTPException(404)
     if fields.get("other_patient") and not fields.get("sha256"):
         raise HTTPException(409, "Say with sha256 which file is meant, where other_patient is true.")
-    asked = Asked(site, words.printable(subject), fields, request.state.identity, request.state.token)
+    act_request = ActRequest(site, words.printable(subject), fields, request.state.identity, request.state.token)
     try:
-        return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, asked))
+        return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, act_request))
     except ConfirmationNeeded as needed:
         how = f"where that is meant, send other_patient as true with the sha256 {needed.sha256}"
         raise HTTPException(409, f"{_sentence(needed)} Nothing was changed: {how}.") from None

@@ -43,7 +43,7 @@ Fields = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ActRequest:
     """Who asks for an act on what: a study's UID or a destination's name, and the fields of the form."""
 
     site: Site
@@ -63,7 +63,7 @@ class Asked:
         return self.fields.get(name, "").strip()
 
 
-Perform = Callable[[Session, Asked], str]
+Perform = Callable[[Session, ActRequest], str]
 """Does an act in a transaction, and says what came of it. Raises ActionRefused."""
 
 
@@ -78,45 +78,52 @@ class Act:
     perform: Perform
 
 
-def _resend(tx: Session, asked: Asked) -> str:
-    destination = asked.field("destination") or None
-    return act_words.resent(resending.resend_study(tx, asked.subject, destination=destination, user=asked.user))
+def _resend(tx: Session, act_request: ActRequest) -> str:
+    destination = act_request.field("destination") or None
+    return act_words.resent(
+        resending.resend_study(tx, act_request.subject, destination=destination, user=act_request.user)
+    )
 
 
-def _told(asked: Asked) -> rejections.Told:
-    return rejections.told_by(asked.site.settings)
+def _told(act_request: ActRequest) -> rejections.Told:
+    return rejections.told_by(act_request.site.settings)
 
 
-def _withdraw(tx: Session, asked: Asked) -> str:
-    reason = asked.field("reason")
+def _withdraw(tx: Session, act_request: ActRequest) -> str:
+    reason = act_request.field("reason")
     if reason not in set(Reason):
         msg = _("choose one of the reasons")
         raise ActionRefused(msg)
     outcome = withdrawal.withdraw_study(
-        tx, asked.subject, reason=Reason(reason), why=asked.field("why"), told=_told(asked), user=asked.user
+        tx,
+        act_request.subject,
+        reason=Reason(reason),
+        why=act_request.field("why"),
+        told=_told(act_request),
+        user=act_request.user,
     )
     return act_words.withdrawn(outcome)
 
 
-def _reanalyse(tx: Session, asked: Asked) -> str:
-    return act_words.reanalysed(reanalysis.reanalyse_study(tx, asked.subject, user=asked.user))
+def _reanalyse(tx: Session, act_request: ActRequest) -> str:
+    return act_words.reanalysed(reanalysis.reanalyse_study(tx, act_request.subject, user=act_request.user))
 
 
-def _urgent(tx: Session, asked: Asked) -> str:
-    changed = priorities.mark_urgent(tx, asked.subject, user=asked.user)
+def _urgent(tx: Session, act_request: ActRequest) -> str:
+    changed = priorities.mark_urgent(tx, act_request.subject, user=act_request.user)
     return _("urgent") if changed else _("urgent already, nothing changed")
 
 
-def _retry(tx: Session, asked: Asked) -> str:
-    started = deliveries.retry_deliveries(tx, study_uid=asked.subject, user=asked.user)
-    started += maintenance.retry_study(tx, asked.subject, user=asked.user)
+def _retry(tx: Session, act_request: ActRequest) -> str:
+    started = deliveries.retry_deliveries(tx, study_uid=act_request.subject, user=act_request.user)
+    started += maintenance.retry_study(tx, act_request.subject, user=act_request.user)
     return _("%(count)s started again") % {"count": started} if started else _("nothing stopped or waits there")
 
 
-def _resolve(tx: Session, asked: Asked) -> str:
-    issuer = asked.field("issuer") or None
+def _resolve(tx: Session, act_request: ActRequest) -> str:
+    issuer = act_request.field("issuer") or None
     outcome = corrections.resolve_study(
-        tx, asked.subject, asked.field("patient"), issuer, told=_told(asked), user=asked.user
+        tx, act_request.subject, act_request.field("patient"), issuer, told=_told(act_request), user=act_request.user
     )
     if not outcome.changed:
         return _("resolved that way already, nothing changed")
@@ -124,53 +131,55 @@ def _resolve(tx: Session, asked: Asked) -> str:
     return _("%(kept)s of that patient will be analysed, %(rejected)s rejected") % {"kept": kept, "rejected": rejected}
 
 
-def _reject(tx: Session, asked: Asked) -> str:
+def _reject(tx: Session, act_request: ActRequest) -> str:
     rejected = corrections.reject_instance(
-        tx, asked.subject, asked.field("instance"), told=_told(asked), user=asked.user
+        tx, act_request.subject, act_request.field("instance"), told=_told(act_request), user=act_request.user
     )
     return _("image rejected") if rejected else _("image rejected already, nothing changed")
 
 
-def _accept(tx: Session, asked: Asked) -> str:
-    sha256 = asked.field("sha256") or None
+def _accept(tx: Session, act_request: ActRequest) -> str:
+    sha256 = act_request.field("sha256") or None
     outcome = corrections.accept_instance(
-        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user, told=_told(asked),
-        other_patient=asked.field("other_patient") == "yes",
+        tx, act_request.subject, act_request.field("instance"), sha256=sha256, user=act_request.user, told=_told(act_request),
+        other_patient=act_request.field("other_patient") == "yes",
     )  # fmt: skip
     if not outcome.changed:
         return _("accepted already, nothing changed")
     return _("the other file stands now; the study will be analysed again")
 
 
-def _decline(tx: Session, asked: Asked) -> str:
-    sha256 = asked.field("sha256") or None
+def _decline(tx: Session, act_request: ActRequest) -> str:
+    sha256 = act_request.field("sha256") or None
     declined = corrections.dismiss_kept_aside(
-        tx, asked.subject, asked.field("instance"), sha256=sha256, user=asked.user
+        tx, act_request.subject, act_request.field("instance"), sha256=sha256, user=act_request.user
     )
     if not declined:
         return _("nothing waits there, nothing changed")
     return ngettext("%(num)s file declined", "%(num)s files declined", declined) % {"num": declined}
 
 
-def _delete(tx: Session, asked: Asked) -> str:
-    settings = asked.site.settings
+def _delete(tx: Session, act_request: ActRequest) -> str:
+    settings = act_request.site.settings
     stores = deletion.Stores(settings.instance_dir, settings.document_dir)
-    outcome = deletion.delete_study(tx, asked.subject, why=asked.field("why"), stores=stores, user=asked.user)
+    outcome = deletion.delete_study(
+        tx, act_request.subject, why=act_request.field("why"), stores=stores, user=act_request.user
+    )
     return act_words.deleted(outcome)
 
 
-def _send_upload(tx: Session, asked: Asked) -> str:
-    names = _configured(asked.site)
-    released = uploads.release_upload(tx, asked.subject, by=asked.by, destinations=names)
+def _send_upload(tx: Session, act_request: ActRequest) -> str:
+    names = _configured(act_request.site)
+    released = uploads.release_upload(tx, act_request.subject, by=act_request.by, destinations=names)
     if not released:
         return _("sent already, nothing changed")
     return _("on the way to %(destinations)s") % {"destinations": ", ".join(sorted(names))}
 
 
-def _discard_upload(tx: Session, asked: Asked) -> str:
-    settings = asked.site.settings
+def _discard_upload(tx: Session, act_request: ActRequest) -> str:
+    settings = act_request.site.settings
     stores = deletion.Stores(settings.instance_dir, settings.document_dir)
-    return act_words.deleted(uploads.discard_upload(tx, asked.subject, by=asked.by, stores=stores))
+    return act_words.deleted(uploads.discard_upload(tx, act_request.subject, by=act_request.by, stores=stores))
 
 
 STUDY_ACTS = (
@@ -275,20 +284,20 @@ STUDY_ACTS = (
 )  # fmt: skip
 
 
-def _pause(tx: Session, asked: Asked) -> str:
-    names = _configured(asked.site)
-    paused = pauses.pause_destination(tx, asked.subject, configured=names, user=asked.user)
+def _pause(tx: Session, act_request: ActRequest) -> str:
+    names = _configured(act_request.site)
+    paused = pauses.pause_destination(tx, act_request.subject, configured=names, user=act_request.user)
     return _("paused") if paused else _("paused already, nothing changed")
 
 
-def _resume(tx: Session, asked: Asked) -> str:
-    names = _configured(asked.site)
-    resumed = pauses.resume_destination(tx, asked.subject, configured=names, user=asked.user)
+def _resume(tx: Session, act_request: ActRequest) -> str:
+    names = _configured(act_request.site)
+    resumed = pauses.resume_destination(tx, act_request.subject, configured=names, user=act_request.user)
     return _("resumed") if resumed else _("not paused, nothing changed")
 
 
-def _retry_destination(tx: Session, asked: Asked) -> str:
-    started = deliveries.retry_deliveries(tx, destination=asked.subject, user=asked.user)
+def _retry_destination(tx: Session, act_request: ActRequest) -> str:
+    started = deliveries.retry_deliveries(tx, destination=act_request.subject, user=act_request.user)
     return ngettext("%(num)s delivery started again", "%(num)s deliveries started again", started) % {"num": started}
 
 
@@ -351,9 +360,9 @@ class StudyAct:
     def _do(self, request: Request, uid: str, fields: Fields) -> HTMLResponse:
         if uid != words.printable(uid):
             raise HTTPException(404)
-        asked = Asked(self._site, uid, fields, request.state.identity)
+        act_request = ActRequest(self._site, uid, fields, request.state.identity)
         try:
-            answer = perform(self._act, asked)
+            answer = perform(self._act, act_request)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
@@ -395,9 +404,9 @@ class DestinationAct:
         return await run_in_threadpool(self._do, request, name, fields)
 
     def _do(self, request: Request, name: str, fields: Fields) -> HTMLResponse:
-        asked = Asked(self._site, words.printable(name), fields, request.state.identity)
+        act_request = ActRequest(self._site, words.printable(name), fields, request.state.identity)
         try:
-            answer = perform(self._act, asked)
+            answer = perform(self._act, act_request)
         except ActionRefused as refused:
             return self._show(request, name, problem=str(refused), code=409)
         return _show_done(
@@ -415,7 +424,7 @@ class DestinationAct:
         )  # fmt: skip
 
 
-def perform(act: Act, asked: Asked) -> str:
+def perform(act: Act, act_request: ActRequest) -> str:
     """Do an act, and say what came of it; of a program, every audit line names the token, too.
 
     Raises
@@ -423,10 +432,10 @@ def perform(act: Act, asked: Asked) -> str:
     ActionRefused
         It cannot be done as things stand; nothing was changed.
     """
-    with asked.site.database.transaction() as tx:
-        if asked.token:
-            audit.add_means(tx, {"how": "api", "token": asked.token})
-        return act.perform(tx, asked)
+    with act_request.site.database.transaction() as tx:
+        if act_request.token:
+            audit.add_means(tx, {"how": "api", "token": act_request.token})
+        return act.perform(tx, act_request)
 
 
 def _show_done(site: Site, request: Request, act: Act, subject: str, answer: str, back: str) -> HTMLResponse:

@@ -36,8 +36,8 @@ def _name(claims: Claims, settings: OpenIdSettings) -> str | None:
 
 def _role(claims: Claims, settings: OpenIdSettings) -> Role | None:
     """Return the highest role that the claim's values give, else the default one."""
-    found = _claim(claims, settings.role_claim)
-    values = found if isinstance(found, list) else [found]
+    claim = _claim(claims, settings.role_claim)
+    values = claim if isinstance(claim, list) else [claim]
     given = {Role(settings.roles[value]) for value in values if isinstance(value, str) and value in settings.roles}
     highest = next((role for role in reversed(Role) if role in given), None)
     return highest or (Role(settings.default_role) if settings.default_role is not None else None)

@@ -143,8 +143,8 @@ class Provider:
                 )  # fmt: skip
             except AuthlibBaseError as error:
                 name = str(error.error or "")
-                words = f"the provider does not redeem its code ({name if _ERROR.fullmatch(name) else 'error'})"
-                raise RefusedByPeer(words) from None
+                problem = f"the provider does not redeem its code ({name if _ERROR.fullmatch(name) else 'error'})"
+                raise RefusedByPeer(problem) from None
             except HTTPError:
                 raise PeerUnavailable("the provider's token endpoint does not answer") from None
             except (ValueError, TypeError, KeyError):
@@ -192,9 +192,9 @@ class Provider:
 
         with self._lock:
             if self._keys is None or anew:
-                found = self._get_json(str(metadata["jwks_uri"]), "its keys")
+                key_set = self._get_json(str(metadata["jwks_uri"]), "its keys")
                 try:
-                    self._keys = KeySet.import_key_set(found)  # type: ignore[arg-type]
+                    self._keys = KeySet.import_key_set(key_set)  # type: ignore[arg-type]
                 except (JoseError, ValueError, TypeError, KeyError):
                     raise RefusedByPeer("the provider's keys cannot be read") from None
             return self._keys
@@ -208,28 +208,28 @@ class Provider:
             if now - self._failed_at < _SECONDS:  # whoever waited for this very answer need not wait once more
                 raise PeerUnavailable("the provider does not give its discovery document")
             try:
-                found = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
+                metadata = self._get_json(self.settings.issuer.rstrip("/") + _WELL_KNOWN, "its discovery document")
             except PeerUnavailable:
                 self._failed_at = time.monotonic()
                 raise
-            if found.get("issuer") != self.settings.issuer:  # OpenID Connect Discovery 4.3
+            if metadata.get("issuer") != self.settings.issuer:  # OpenID Connect Discovery 4.3
                 raise RefusedByPeer("the provider names another issuer than console.openid.issuer")
-            if not all(_is_endpoint(found.get(name)) for name in _ENDPOINTS):
+            if not all(_is_endpoint(metadata.get(name)) for name in _ENDPOINTS):
                 raise RefusedByPeer("the provider's discovery document lacks an endpoint, or has one without TLS")
-            self._metadata, self._keys, self._read_at = found, None, time.monotonic()
-            return found
+            self._metadata, self._keys, self._read_at = metadata, None, time.monotonic()
+            return metadata
 
     def _get_json(self, address: str, what: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         import httpx2
 
         try:
             with httpx2.stream("GET", address, headers=headers, timeout=_SECONDS, verify=self._verify) as answer:
-                found = _read_json(answer)
+                document = _read_json(answer)
         except httpx2.HTTPError:
             raise PeerUnavailable(f"the provider does not give {what}") from None
-        if not isinstance(found, dict):
+        if not isinstance(document, dict):
             raise PeerUnavailable(f"the provider does not give {what}")
-        return found
+        return document
 
     def _session(self, metadata: Mapping[str, Any] | None = None) -> Any:
         from authlib.integrations.httpx_client import OAuth2Client
