@@ -64,7 +64,9 @@ class Database:
         else:
             bounds = {name: value for name, value in _POSTGRESQL_BOUNDS.items() if name not in parsed.query}
             # A server of another encoding must get far enough to be refused in words (tracking.schema).
-            options = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8", **bounds}}
+            # Compiling a statement of ours takes PostgreSQL longer than running it: its estimates of rows are high.
+            server = {"options": f"{parsed.query.get('options', '')} -c jit=off".strip()}
+            options = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8", **bounds, **server}}
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
         if parsed.get_backend_name() == "sqlite":
             _teach_sqlite(engine)

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     ScalarSelect,
-    Select,
     String,
     Subquery,
     and_,
@@ -228,12 +228,10 @@ def _replaced() -> ColumnElement[bool]:
     )
 
 
-def documents_of(analysis_id: int | ScalarSelect[int | None]) -> Select[int]:
+def documents_of(analysis_id: int | ScalarSelect[int | None]) -> CompoundSelect[int]:
     """Choose the documents that say what an analysis says, quarantined or not; notes about others are none of them."""
     carried = select(CarriedDocument.document_id).where(CarriedDocument.analysis_id == analysis_id)
-    return select(Document.id).where(
-        or_(and_(Document.analysis_id == analysis_id, Document.reason.is_(None)), Document.id.in_(carried))
-    )
+    return union_all(select(Document.id).where(Document.analysis_id == analysis_id, Document.reason.is_(None)), carried)
 
 
 def held_by(analyses: Sequence[int]) -> Subquery:

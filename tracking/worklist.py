@@ -17,6 +17,7 @@ from sqlalchemy import (
     SelectBase,
     String,
     and_,
+    any_,
     cast,
     exists,
     func,
@@ -220,10 +221,16 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
             return column.like(re.sub(r"([\\%_])", r"\\\1", prefix) + "%")
         return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
 
+    def among(few: Select[Any]) -> ColumnElement[bool]:
+        """Choose among few studies; PostgreSQL uses no index for an alternative that asks another table."""
+        if dialect == "postgresql":
+            return Standing.study_uid == any_(func.array(few.scalar_subquery()))
+        return Standing.study_uid.in_(few)
+
     def named_by_waiting(condition: ColumnElement[bool]) -> ColumnElement[bool]:
         """Choose the studies that files kept aside name, as long as those wait for a decision."""
         undecided = Conflict.state == literal("waiting", literal_execute=True)  # so that the partial index serves
-        return Standing.study_uid.in_(select(Conflict.study_uid).where(undecided, condition))
+        return among(select(Conflict.study_uid).where(undecided, condition))
 
     def patient(text: str) -> list[ColumnElement[bool]]:
         name, patient_id = search_forms.person(text), search_forms.identifier(text)
@@ -240,7 +247,7 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
         return [
             begins(Standing.patient_id, patient_id),
             *([begins(Standing.patient_name, name)] if name else []),
-            and_(Standing.status == "conflict", Standing.study_uid.in_(in_conflict)),
+            and_(Standing.status == "conflict", among(in_conflict)),
             named_by_waiting(waiting),
         ]
 

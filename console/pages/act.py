@@ -141,8 +141,8 @@ def _reject(tx: Session, act_request: ActRequest) -> str:
 def _accept(tx: Session, act_request: ActRequest) -> str:
     sha256 = act_request.field("sha256") or None
     outcome = corrections.accept_instance(
-        tx, act_request.subject, act_request.field("instance"), sha256=sha256, user=act_request.user, told=_told(act_request),
-        other_patient=act_request.field("other_patient") == "yes",
+        tx, act_request.subject, act_request.field("instance"), sha256=sha256, user=act_request.user,
+        told=_told(act_request), other_patient=act_request.field("other_patient") == "yes",
     )  # fmt: skip
     if not outcome.changed:
         return _("accepted already, nothing changed")
