@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = Path(__file__).parent / "results"
-RUNS = ("receive", "turnaround", "documents")
+RUNS = ("receive", "turnaround", "documents", "console")
 """Names of the results that the page quotes."""
 GOAL = {"DCMTK storescp": 2.0, "Orthanc": 3.0}
 VERDICTS = {"met": "met", "missed": "**missed**", "out of reach": "out of reach"}
@@ -25,9 +25,13 @@ _FLOORS_IN_WORDS = (
 )
 
 
-def section(receive: dict[str, Any], turnaround: dict[str, Any], documents: dict[str, Any]) -> str:
+def section(
+    receive: dict[str, Any], turnaround: dict[str, Any], documents: dict[str, Any], console: dict[str, Any]
+) -> str:
     """Return the text between the markers."""
-    return "\n".join([BEGIN, *_receive(receive), "", *_turnaround(turnaround), "", *_documents(documents), END])
+    parts = [_receive(receive), _turnaround(turnaround), _documents(documents), *map(_console, console.values())]
+    figures = "\n\n".join("\n".join(part) for part in parts)
+    return f"{BEGIN}\n{figures}\n{END}"
 
 
 def replaced(page: str, figures: str) -> str:
@@ -151,6 +155,22 @@ def _documents(result: dict[str, Any]) -> list[str]:
         "|---|---|---|---|",
         *rows,
     ]
+
+
+def _console(result: dict[str, Any]) -> list[str]:
+    pages, goal = result["pages"], result["goal_ms"]
+    missed = [page for page in pages if page["page"] in result["missed"]]
+    slowest = max(page["p95"] for page in pages if page not in missed)
+    lines = [
+        f"First bytes of the console's pages with {result['studies']:,} studies and {result['lines']:,} audit lines, "
+        f"{pages[0]['requests']} requests of each kind: at most {slowest:.0f} ms at the 95th percentile for "
+        f"{len(pages) - len(missed)} of {len(pages)} kinds of page, filter and search (goal {goal:.0f} ms: "
+        f"{_met(not missed)})."
+    ]
+    if missed:
+        rows = [f"| {page['page']} | {page['p50']:.0f} ms | {page['p95']:.0f} ms |" for page in missed]
+        lines += ["", "| beyond the goal | median | 95th percentile |", "|---|---|---|", *rows]
+    return lines
 
 
 def _seconds(milliseconds: float) -> str:

@@ -54,6 +54,7 @@ class Site:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
+        self.destination_names = {entry.name for entry in settings.destinations}
         self.sessions = Sessions(settings.console, database)
         self.answers = Answers(settings, self._points)
         self.openid = Provider(settings.console.openid) if settings.console.openid is not None else None

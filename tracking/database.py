@@ -14,15 +14,17 @@ from config.errors import SettingsError
 from tracking import audit, changes, prepared, standing
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
-_POSTGRESQL_BOUNDS = {
+_POSTGRESQL_DEFAULTS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
+    "options": "-c jit=off",
 }
-"""Seconds, and milliseconds for the last (libpq 34.1.2): by default a server that vanished without a word, with its
-machine or behind a firewall, is waited for without end, and senders get no answer. The URL may say otherwise."""
+"""What a connection is given unless the URL says otherwise (libpq 34.1.2). Seconds, and milliseconds for
+``tcp_user_timeout``: else a server that vanished without a word, with its machine or behind a firewall, is waited for
+without end, and senders get no answer. Compiling a statement of ours takes the server longer than running it."""
 _READ_ONLY = "cxrnode_read_only"
 _BEGIN = "BEGIN IMMEDIATE"
 
@@ -62,11 +64,9 @@ class Database:
             # isolation_level None hands BEGIN to us: sqlite3's own would take no write lock at the start.
             options: dict[str, Any] = {"connect_args": {"timeout": 30, "isolation_level": None}}
         else:
-            bounds = {name: value for name, value in _POSTGRESQL_BOUNDS.items() if name not in parsed.query}
+            given = {name: value for name, value in _POSTGRESQL_DEFAULTS.items() if name not in parsed.query}
             # A server of another encoding must get far enough to be refused in words (tracking.schema).
-            # Compiling a statement of ours takes PostgreSQL longer than running it: its estimates of rows are high.
-            server = {"options": f"{parsed.query.get('options', '')} -c jit=off".strip()}
-            options = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8", **bounds, **server}}
+            options = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8", **given}}
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
         if parsed.get_backend_name() == "sqlite":
             _teach_sqlite(engine)

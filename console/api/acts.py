@@ -11,11 +11,13 @@ from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused, ConfirmationNeeded
 from console import words
+from console.acts.act import Act, ActRequest, perform
+from console.acts.destination_acts import DESTINATION_ACTS
+from console.acts.study_acts import STUDY_ACTS
 from console.api import models
 from console.api.bodies import Body, described, read_body
 from console.api.prefix import PREFIX
 from console.api.studies import Uid
-from console.pages.act import DESTINATION_ACTS, STUDY_ACTS, Act, ActRequest, perform
 from console.site import Site
 from tracking import queries
 from tracking.reasons import Reason
@@ -34,7 +36,7 @@ _FIELDS: Mapping[str, Any] = {
     "sha256": (str | None, Field(None, pattern=_SHA256, description="The file that is meant, where several wait.")),
     "other_patient": (bool, Field(False, description="It is meant that another patient or study is touched.")),
 }
-"""The fields that acts ask for, as :class:`console.pages.act.Act` names them."""
+"""The fields that acts ask for, as :class:`console.acts.act.Act` names them."""
 
 
 def routes(site: Site) -> APIRouter:

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -47,7 +48,7 @@ def test_what_is_no_url_of_ours_is_a_settings_error_that_does_not_repeat_it(url:
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_bounds(), "connect_timeout", 2)
+    monkeypatch.setitem(_defaults(), "connect_timeout", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         database = Database.open(f"postgresql://cxrnode@127.0.0.1:{silent.getsockname()[1]}/cxrnode")
         start = time.monotonic()
@@ -57,10 +58,21 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.
         database.close()
 
 
-def _bounds() -> dict[str, int]:
+def _defaults() -> dict[str, Any]:
     from tracking import database
 
-    return database._POSTGRESQL_BOUNDS
+    return database._POSTGRESQL_DEFAULTS
+
+
+def test_postgresql_compiles_no_statement_of_ours_unless_the_url_says_so(database: Database) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("no PostgreSQL")
+    url = database.engine.url
+    for options, jit in (({}, "off"), ({"options": "-c jit=on"}, "on")):
+        opened = Database.open(url.update_query_dict(options).render_as_string(hide_password=False))
+        with opened.reading() as read:
+            assert read.scalar(text("SHOW jit")) == jit
+        opened.close()
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect
 
 from config.errors import SettingsError
 from tests.tracking.books import JANE, MARY, Books
@@ -28,6 +28,13 @@ from tracking.models import Base
 from tracking.patient import PatientIdentity
 from tracking.roles import Role, Scope
 from tracking.users import Actor
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Take back what came after a revision."""
+    config = schema._config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def test_the_models_and_the_migrations_agree(database: Database) -> None:
@@ -112,9 +119,7 @@ def test_the_study_that_a_waiting_file_names_is_on_record_after_the_upgrade(empt
     books.receive("1.1", JANE)
     books.receive("1.1", MARY, sha256="b" * 64, study="1.10")
     with empty_database.engine.begin() as connection:  # as an earlier version left it
-        config = schema._config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0014")
+        downgrade(connection, "0014")
         for statement in (
             "DELETE FROM standing WHERE study_uid = '1.10'",
             "DELETE FROM study WHERE study_uid = '1.10'",
@@ -195,9 +200,7 @@ def test_tokens_lose_the_scope_that_opened_nothing(empty_database: Database) -> 
         users.add(tx, "jane", Role.VIEWER, "hash", by=Actor("root"))
         api_tokens.add(tx, "jane", {Scope.READ}, by=Actor("root"))
     with empty_database.engine.begin() as connection:  # as an earlier version left it
-        config = schema._config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, before)
+        downgrade(connection, before)
         connection.execute(text("UPDATE api_token SET scopes = 'read write'"))
     schema.upgrade(empty_database)
     with empty_database.reading() as read:

@@ -9,7 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from config.settings import Settings
-from console.pages.act import DESTINATION_ACTS, STUDY_ACTS
+from console.acts.destination_acts import DESTINATION_ACTS
+from console.acts.study_acts import STUDY_ACTS
 from cxrnode.phantom import View
 from tests.accounts import finding
 from tests.console.visitors import begin_session

@@ -1,0 +1,1 @@
+"""Acts on a study or a destination, for the pages and for programs: their words, and what does them."""
