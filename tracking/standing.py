@@ -8,7 +8,7 @@ make it anew.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -157,13 +157,18 @@ def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
         "left_out": sum(remark.kind == LEFT_OUT for remark in summary.remarks),
         "deliveries": len(summary.deliveries),
         "delivered": sum(delivery.state == "delivered" for delivery in summary.deliveries),
-        "shown": json.dumps(asdict(shown), ensure_ascii=False) if shown != NOTHING else "{}",
+        "shown": json.dumps(_named(shown), default=_named, ensure_ascii=False) if shown != NOTHING else "{}",
     }
     copied = {name: row[name] for name in ("study_uid", "received_at", "study_date", "status", "calling_ae", "urgent")}
     findings_found = sorted(found, key=lambda finding: finding.label)
     return row, [
         copied | {"label": finding.label, "level": finding.level, "score": finding.score} for finding in findings_found
     ]
+
+
+def _named(record: Any) -> Columns:
+    """Return the fields of a dataclass by name, its own values as they are (``asdict`` copies each of them)."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def read_shown(text: str) -> Shown:
