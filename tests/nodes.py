@@ -160,7 +160,12 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
     started: list[Node] = []
 
     def start(
-        pacs_port: int, services: Sequence[str] = SERVICES, *, ris_port: int | None = None, database_url: str = ""
+        pacs_port: int,
+        services: Sequence[str] = SERVICES,
+        *,
+        ris_port: int | None = None,
+        database_url: str = "",
+        **sections: dict[str, Any],
     ) -> Node:
         folder = tmp_path / "node"
         folder.mkdir()
@@ -179,6 +184,8 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
                 {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris_port},
             ],
         }  # fmt: skip
+        for section, values in sections.items():
+            document[section] = document.get(section, {}) | values
         settings_file = folder / "cxrnode.toml"
         settings_file.write_text(tomlkit.dumps(document))
         node = Node(settings_file, load_settings(settings_file), folder)

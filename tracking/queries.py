@@ -95,7 +95,9 @@ def destinations(read: Session) -> list[DestinationSummary]:
 
 def _destination(read: Session, name: str, breaker: Breaker | None) -> DestinationSummary:
     def count(state: str, most: int | None) -> ScalarSelect[int]:
-        found = select(Delivery.id).where(Delivery.destination == name, Delivery.state == state).limit(most)
+        found = select(Delivery.id).where(Delivery.destination == name, Delivery.state == state)
+        if most is not None:  # in the order of the index, or PostgreSQL looks for the first so many in the table
+            found = found.order_by(Delivery.finished_at.desc()).limit(most)
         return select(func.count()).select_from(found.subquery()).scalar_subquery()
 
     waiting, stopped, delivered, not_taken = read.execute(

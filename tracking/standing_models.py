@@ -69,9 +69,10 @@ for _column, _operators in (
     ("study_uid", "varchar_pattern_ops"), ("patient_id", "text_pattern_ops"), ("patient_name", "text_pattern_ops"),
     ("accession_number", "text_pattern_ops"),
 ):  # fmt: skip
-    Index(f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: _operators}).ddl_if(
-        "postgresql"
-    )
+    Index(
+        f"ix_standing_{_column}", getattr(Standing, _column), postgresql_ops={_column: _operators},
+        postgresql_include=["received_at", *({"study_uid"} - {_column})],
+    ).ddl_if("postgresql")  # fmt: skip  # a short text begins a tenth of all: sorted from the index alone
 for _count in ("kept_aside", "left_out"):
     _some = text(f"{_count} > 0")
     Index(f"ix_standing_{_count}", Standing.received_at, sqlite_where=_some, postgresql_where=_some)
@@ -97,3 +98,10 @@ Index(
     "ix_stated_finding_label", StatedFinding.label, StatedFinding.received_at, StatedFinding.study_uid,
     StatedFinding.study_date, StatedFinding.status, StatedFinding.calling_ae, StatedFinding.urgent,
 )  # fmt: skip
+Index("ix_stated_finding_by_study_date", StatedFinding.label, StatedFinding.study_date, StatedFinding.study_uid).ddl_if(
+    "postgresql"
+)
+Index(
+    "ix_stated_finding_status", StatedFinding.label, StatedFinding.status, StatedFinding.received_at,
+    StatedFinding.study_uid,
+).ddl_if("postgresql")  # fmt: skip

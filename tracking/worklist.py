@@ -155,29 +155,52 @@ def count_studies(read: Session, which: StudyFilter = ALL_STUDIES, *, order: Ord
 
 
 class Condition:
-    """A filter as SQL: over stated findings where it names one, else over where studies stand."""
+    """A filter as SQL: over stated findings where it names one, else over where studies stand.
+
+    What a searched text may begin is an alternative of several columns. For PostgreSQL each of these is a statement of
+    its own, cut at the length of the page and then merged: it finds each by its index and in one condition none.
+    """
 
     def __init__(self, which: StudyFilter, order: Order, dialect: str) -> None:
         self._of: Any = StatedFinding if which.finding else Standing
         self._at = self._of.received_at if order is Order.ARRIVAL else self._of.study_date
-        searched = [*_searched(which, dialect), *_needing(which)]
-        self._joined = bool(searched and which.finding)
-        self._where = [*self._chosen(which), *self._within(which, order), *searched]
+        searched = list(_searched(which, dialect))
+        needed = list(_needing(which))
+        self._joined = bool((searched or needed) and which.finding)
+        self._arms: list[ColumnElement[bool]] = searched.pop(0) if searched and dialect == "postgresql" else []
+        alternatives = (or_(*arms) for arms in searched)
+        self._where = [*self._chosen(which), *self._within(which, order), *alternatives, *needed]
 
     def keys(self, *, after: Key | None = None, before: Key | None = None, limit: int) -> Select[Any]:
         """Choose date and UID of the studies of a page; those newer than ``before`` come in the other direction."""
         at, uid = self._at, self._of.study_uid
-        query = self._select(at.label("at"), uid.label("study_uid"))
+        beyond: list[ColumnElement[bool]] = []
         if before is not None:
-            return query.where(tuple_(at, uid) > tuple_(*before)).order_by(at, uid).limit(limit)
-        if after is not None:
-            query = query.where(tuple_(at, uid) < tuple_(*after))
-        return query.order_by(at.desc(), uid.desc()).limit(limit)
+            beyond = [tuple_(at, uid) > tuple_(*before)]
+        elif after is not None:
+            beyond = [tuple_(at, uid) < tuple_(*after)]
+
+        def ordered(query: Select[Any], at: Any, uid: Any) -> Select[Any]:
+            forward = (at, uid) if before is not None else (at.desc(), uid.desc())
+            return query.order_by(*forward).limit(limit)
+
+        columns = (at.label("at"), uid.label("study_uid"))
+        if not self._arms:
+            return ordered(self._select(*columns).where(*beyond), at, uid)
+        merged = union(
+            *(select(ordered(self._select(*columns).where(arm, *beyond), at, uid).subquery()) for arm in self._arms)
+        ).subquery("found")
+        return ordered(select(merged.c.at, merged.c.study_uid), merged.c.at, merged.c.study_uid)
 
     def count(self) -> Select[Any]:
         """Count what matches, up to a bound."""
-        matching = self._select(self._of.study_uid).limit(COUNTED_UP_TO + 1).subquery("matching")
-        return select(func.count()).select_from(matching)
+        most = COUNTED_UP_TO + 1
+        matching: Any = self._select(self._of.study_uid)
+        if self._arms:
+            arms = (matching.where(arm).limit(most).subquery() for arm in self._arms)
+            found = union(*(select(arm.c.study_uid) for arm in arms)).subquery("found")
+            matching = select(found.c.study_uid)
+        return select(func.count()).select_from(matching.limit(most).subquery("matching"))
 
     def around(self) -> Select[Any]:
         """Count what matches, up to a bound; find what can be chosen by; and ask what time it is."""
@@ -212,8 +235,8 @@ class Condition:
             yield self._at.between("0", f"{which.last:%Y%m%d}")  # what has no date lies before the first
 
 
-def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]:
-    """Yield a condition for each text that something has to begin with."""
+def _searched(which: StudyFilter, dialect: str) -> Iterator[list[ColumnElement[bool]]]:
+    """Yield for each text what may begin with it, as alternatives."""
 
     def begins(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
         """Choose by a prefix in the way in which each database uses an index."""
@@ -259,11 +282,11 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[ColumnElement[bool]]
     if which.search:
         number = search_forms.identifier(which.search)
         arms = [*patient(which.search), *accession(which.search)]
-        yield or_(*arms, *([begins(Standing.study_uid, number)] if _UID.fullmatch(number) else []))
+        yield [*arms, *([begins(Standing.study_uid, number)] if _UID.fullmatch(number) else [])]
     if which.patient:
-        yield or_(*patient(which.patient))
+        yield patient(which.patient)
     if which.accession:
-        yield or_(*accession(which.accession))
+        yield accession(which.accession)
 
 
 def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:
