@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +18,65 @@ SETTINGS = {
 _START_SECONDS = 60
 
 
+@dataclass
+class Server:
+    """A server over the files in a folder; it may be killed and started again."""
+
+    folder: Path
+    _who: dict[str, Any] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of its database."""
+        return f"postgresql+psycopg://cxrnode@/postgres?host={self.folder}"
+
+    def make(self) -> None:
+        """Make the folder with an empty database. Raises FileNotFoundError where no server is installed."""
+        self.folder.mkdir()
+        if os.getuid() == 0:  # it refuses to be root
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        data = ["-D", self.folder / "data", "-U", "cxrnode", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+        subprocess.run([_program("initdb"), *data], check=True, capture_output=True, cwd="/", **self._who)
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        command = [_program("postgres"), "-D", self.folder / "data", "-k", self.folder, *options]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd="/", **self._who)
+        ready = _program("pg_isready")
+        deadline = time.monotonic() + _START_SECONDS
+        while subprocess.run([ready, "-h", self.folder], capture_output=True, check=False).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                msg = f"PostgreSQL did not start: {(self.folder / 'log').read_text(errors='replace')[-500:]}"
+                raise RuntimeError(msg)
+            time.sleep(0.1)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: by SIGINT connections are ended first, by SIGQUIT it drops everything at once, as in a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_START_SECONDS)
+
+
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
     """Start a server with an empty database; yield its URL. Raises FileNotFoundError where none is installed."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
+    server = Server(folder)
+    server.make()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+def _program(name: str) -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if not found:
         msg = "PostgreSQL's server is not installed (Debian's package postgresql)"
         raise FileNotFoundError(msg)
-    folder.mkdir()
-    who: dict[str, Any] = {}
-    if os.getuid() == 0:  # it refuses to be root
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    initdb = [programs[-1], "-D", folder / "data", "-U", "cxrnode", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-    subprocess.run(initdb, check=True, capture_output=True, cwd="/", **who)
-    options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    command = [programs[-1].with_name("postgres"), "-D", folder / "data", "-k", folder, *options]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd="/", **who)
-    try:
-        _await(folder, server)
-        yield f"postgresql+psycopg://cxrnode@/postgres?host={folder}"
-    finally:
-        server.send_signal(signal.SIGINT)  # "fast": ends connections, then stops
-        server.wait(_START_SECONDS)
-
-
-def _await(folder: Path, server: subprocess.Popen[bytes]) -> None:
-    ready = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_isready"))][-1]
-    deadline = time.monotonic() + _START_SECONDS
-    while subprocess.run([ready, "-h", folder], capture_output=True, check=False).returncode:
-        if server.poll() is not None or time.monotonic() > deadline:
-            msg = f"PostgreSQL did not start: {(folder / 'log').read_text(errors='replace')[-500:]}"
-            raise RuntimeError(msg)
-        time.sleep(0.1)
+    return found[-1]

@@ -80,7 +80,12 @@ def new_page(browser: Any, **options: Any) -> tuple[Any, list[str]]:
     """Return a page of a browser of its own, and what that complains of."""
     page = browser.new_context(viewport=WIDTHS["desk"], **options).new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+
+    def complain(message: Any) -> None:
+        if message.type == "error":
+            complaints.append(f"{message.text} {message.location.get('url', '')}".strip())
+
+    page.on("console", complain)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page, complaints
 

@@ -50,9 +50,13 @@ class Story:
         assert answer.status < 400, f"{place}: {answer.status}"
 
     def delivered(self) -> list[str]:
-        """Return the studies with findings whose documents have arrived, the surest first."""
-        with_findings = [study for study in self.node.studies() if study.status == "delivered" and study.findings]
-        return [study.study_uid for study in sorted(with_findings, key=lambda study: -study.findings[0].score)]
+        """Return the studies with a region that is shown, whose documents have arrived."""
+        delivered = [study for study in self.node.studies() if study.status == "delivered"]
+        return [
+            study.study_uid
+            for study in delivered
+            if any(finding.stated and finding.level == "present" and finding.boxes for finding in study.findings)
+        ]
 
 
 @pytest.fixture
