@@ -24,10 +24,14 @@ class Receiver(abc.ABC):
         self.folder = folder
         self.port = free_port()
         self.folder.mkdir(parents=True)
-        self.process = subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | self.environment()
-        )
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=os.environ | self.environment())
         _await_port(self.port, self.process)
+
+    @property
+    def log(self) -> Path:
+        """What the program said."""
+        return self.folder / "program.log"
 
     @abc.abstractmethod
     def command(self) -> list[str]:

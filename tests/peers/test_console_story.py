@@ -113,12 +113,10 @@ def look(story: Story, study: str) -> None:
     page.click(".filter button")
     page.wait_for_url("**q=*")
     page.click("a.open")
-    page.wait_for_selector(".film canvas, .film img", state="visible")
-    page.wait_for_timeout(1000)
+    page.wait_for_selector(".film .region", state="visible", timeout=60_000)
     page.focus(".film")
     for key in ("i", "]", "[", "+", "-", "Escape"):
         page.keyboard.press(key)
-    assert page.locator(".film .region").count() > 0
     page.keyboard.press("r")
     assert page.locator(".film .region").first.is_hidden()
     page.keyboard.press("r")
