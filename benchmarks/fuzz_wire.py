@@ -185,7 +185,8 @@ def http(chance: random.Random, port: int) -> str:
         b"GET /dicom-web/studies HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/studies HTTP/1.1\r\nHost: node\r\nAccept: application/json\r\nConnection: close\r\n\r\n",
         b"POST /analyse HTTP/1.1\r\nHost: node\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-        b'Content-Length: 60\r\nConnection: close\r\n\r\n--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--b--',
+        b"Content-Length: 60\r\nConnection: close\r\n\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--b--',
         b"POST /nothing HTTP/1.1\r\nHost: node\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body),
     ))  # fmt: skip
