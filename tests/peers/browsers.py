@@ -30,9 +30,16 @@ BROWSER_TESTS = [
 
 
 def store(
-    settings: Settings, database: Database, study: str, instance: str, findings: Sequence[Finding], *, date: str = ""
+    settings: Settings,
+    database: Database,
+    study: str,
+    instance: str,
+    findings: Sequence[Finding],
+    *,
+    date: str = "",
+    patient: str = "PAT",
 ) -> None:
-    """Store a study of one phantom with these findings."""
+    """Store a study of one phantom with these findings; ``patient`` is Patient ID and accession number."""
     path = settings.instance_dir / instance
     path.parent.mkdir(parents=True, exist_ok=True)
     phantom_dataset(1, view=View.PA, opacity=True, size=SIDE).save_as(path, enforce_file_format=True)
@@ -40,7 +47,7 @@ def store(
         instance_uid=instance, sop_class_uid="1.2.840.10008.5.1.4.1.1.1", series_uid="1.8",
         transfer_syntax_uid="1.2.840.10008.1.2.1", modality="CR", sha256="a" * 64, size=7, path=instance,
         calling_ae="MODALITY", called_ae="CXRNODE", address="127.0.0.1",
-        study=StudyHeader(study, "ACC", "PAT", study_date=date),
+        study=StudyHeader(study, patient.replace("PAT", "ACC"), patient, study_date=date),
     )  # fmt: skip
     records = tuple(
         FindingRecord(made.label, made.code.value, made.code.scheme, made.code.meaning, made.score, made.level.value,

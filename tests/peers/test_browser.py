@@ -33,6 +33,7 @@ PAGES = (
 def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[tuple[Settings, Database]]:
     """A node with a study of one image that has a finding with a region and a score map."""
     with node(tmp_path_factory.mktemp("browser"), sqlite_template) as (settings, database):
+        store(settings, database, "1.7", "1.0", [], patient=32 * "f0")  # as some archives make identifiers: no space
         store(settings, database, "1.9", "1.1", mapped_findings())
         begin_session(database, Role.ADMINISTRATOR)
         yield settings, database
