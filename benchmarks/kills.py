@@ -35,9 +35,10 @@ from config.settings import Settings
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.phantom import phantom_dataset
 from dicom_node.storage_scu import send
-from tracking import audit, worklist
-from tracking.database import Database
-from tracking.summaries import StudySummary
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import worklist
+from tracking.lists.summaries import StudySummary
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
 SERVICES = ("receive", "work", "deliver")

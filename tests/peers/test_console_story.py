@@ -20,8 +20,8 @@ from dicom_node.storage_scu import send
 from tests.console.visitors import PASSWORD, begin_session
 from tests.nodes import SERVICES, Node
 from tests.peers.browsers import BROWSER_TESTS, WIDTHS, new_page
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
