@@ -92,8 +92,8 @@ def test_a_certificate_of_its_own(settings: Settings, database: Database, pem: P
 
 
 @pytest.mark.fault(
-    "… that of the web pages",
-    promise="the same",
+    "the certificate of the web pages is renewed while they are open",
+    promise="the next connection gets it",
     area="tls",
 )
 def test_a_renewed_certificate_counts_without_a_stop(settings: Settings, database: Database, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_missing_file_is_named_with_its_study(run: Run, node: StoredNode) -> N
 
 
 @pytest.mark.fault(
-    "… and nobody asks for it",
+    "rows and files do not match",
     promise="`cxrnode doctor` finds it",
     area="apart",
 )

@@ -66,8 +66,8 @@ def test_file_sync_rename_and_folder_sync_happen_in_this_order(
 
 @pytest.mark.parametrize("failing_call", [1, 2])
 @pytest.mark.fault(
-    "… and a temporary file is there",
-    promise="it is removed",
+    "a file cannot be flushed while it has its temporary name",
+    promise="it is removed, and the image is not acknowledged",
     area="disk",
 )
 def test_a_failing_fsync_is_storage_trouble_and_leaves_no_temporary_file(
