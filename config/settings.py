@@ -182,6 +182,16 @@ class DeliverySettings(Section):
     give_up_after_hours: float = Field(default=72, gt=0)
 
 
+class RetentionSettings(Section):
+    """When studies are deleted by rule: by age, and while the disk is low."""
+
+    study_days: float | None = Field(default=None, ge=1)
+    not_analysed_days: float | None = Field(default=None, ge=1)
+    keep_free_bytes: int = Field(default=0, ge=0)
+    least_days: float = Field(default=7, ge=1)
+    answered: bool = False
+
+
 class AuditSettings(Section):
     """The audit log beyond the database."""
 
@@ -210,6 +220,7 @@ class Settings(BaseSettings):
     destinations: tuple[Destination, ...] = ()
     delivery: DeliverySettings = DeliverySettings()
     console: ConsoleSettings = ConsoleSettings()
+    retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
@@ -233,6 +244,12 @@ class Settings(BaseSettings):
             if twice:
                 msg = f"{table}: the name {twice[0]!r} is used twice; every name must be unique"
                 raise ValueError(msg)
+        if 0 < self.retention.keep_free_bytes <= self.receive.min_free_disk_bytes:
+            msg = (
+                "retention.keep_free_bytes has to be larger than receive.min_free_disk_bytes, below which no image is "
+                "taken any more"
+            )
+            raise ValueError(msg)
         if self.receive.known_peers_only and not self.peers:
             msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
             raise ValueError(msg)

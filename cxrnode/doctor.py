@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from config.certificates import EXPIRES_SOON_DAYS, expiries
 from config.errors import CxrnodeError
 from config.settings import Settings
-from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
+from cxrnode import prune
+from tracking import anchor, audit, documents, queries, queue, refusals, schedules, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.left_behind import void_and_left
@@ -54,7 +55,7 @@ class Check:
 
 
 _OF_THE_DATABASE = {
-    "queue", "patients", "withdrawn results", "pauses", "store", "documents", "refusals", "console",
+    "queue", "patients", "withdrawn results", "pauses", "retention", "store", "documents", "refusals", "console",
 }  # fmt: skip
 """Checks that say nothing where the database is away."""
 
@@ -76,6 +77,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
         ("pauses", _paused),
+        ("retention", _retention),
         *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
         *([] if quick or settings.console.openid is None else [("login provider", _login_provider)]),
@@ -382,6 +384,29 @@ def _paused(settings: Settings) -> Iterator[Check]:
         cure = f"`cxrnode destination resume {name}` sends what waits"
         found = f"paused since {since:%Y-%m-%d %H:%M} UTC; nothing is sent to it"
         yield Check(f"destination {name}", "warning", found, cure)
+
+
+def _retention(settings: Settings) -> Iterator[Check]:
+    """Say what is deleted by rule, what it came to the last time, and when it is looked at next."""
+    rules = settings.retention
+    if not prune.is_set(settings):
+        yield Check("retention", "ok", "nothing is deleted by rule")
+        return
+    with _reading(settings) as read:
+        last = schedules.last_run(read, prune.SCHEDULE)
+    found = [f"studies go after {days:g} days" for days in (rules.study_days,) if days is not None]
+    found += [f"those not analysed after {days:g}" for days in (rules.not_analysed_days,) if days is not None]
+    if rules.keep_free_bytes:
+        found.append(f"the oldest while less than {rules.keep_free_bytes / 2**30:.1f} GiB are free")
+    if last is None:
+        yield Check("retention", "ok", f"{', '.join(found)}; not looked at yet")
+        return
+    due = last.begun_at + prune.EVERY
+    late = datetime.now(UTC) - due > prune.EVERY
+    went = last.outcome if last.ended_at is not None else "runs, or was broken off"
+    words = f"{', '.join(found)}; {last.begun_at:%Y-%m-%d %H:%M} UTC: {went}; next {due:%Y-%m-%d %H:%M} UTC"
+    cure = "`cxrnode work` does it: look whether one runs" if late else ""
+    yield Check("retention", "warning" if late else "ok", words, cure)
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
+from cxrnode.prune import prune_when_due
 from cxrnode.upkeep import delete_old_uploads
 from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
@@ -64,7 +65,7 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
                 if name == "work":
-                    _keep_up(settings, database)
+                    _keep_up(settings, database, stopping)
                 anchored = time.monotonic()
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisor-gone", pid=parent)
@@ -85,10 +86,11 @@ def _take_points(settings: Settings, database: Database) -> None:
         take_settings(settings.inference, database)
 
 
-def _keep_up(settings: Settings, database: Database) -> None:
+def _keep_up(settings: Settings, database: Database, stopping: threading.Event) -> None:
     """Delete what has had its time; a failure at it waits for the next time and ends no service."""
     try:
         delete_old_uploads(settings, database)
+        prune_when_due(settings, database, stopping.is_set)
     except (OSError, SQLAlchemyError) as error:
         log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
 
