@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: python -m benchmarks.fault_page -->", "<!-- /faults -->"
+_MARK = "pytest.mark.fault"
 AREAS = {
     "killed": "Killed, stopped, or the power fails",
     "database": "The database is away",
@@ -73,10 +74,13 @@ def _where(fault: Fault) -> str:
 
 
 def _of_file(file: Path) -> Iterator[Fault]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    source = file.read_text(encoding="utf-8")
+    if _MARK not in source:  # most files have none, and parsing them all takes seconds
+        return
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.fault":
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == _MARK:
                     yield _read(decorator, file, node.name)
 
 

@@ -77,8 +77,11 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
         ("pauses", _paused),
-        ("retention", _retention),
-        *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
+        *(
+            []
+            if quick
+            else [("retention", _retention), ("store", _store), ("documents", _documents), ("refusals", _refusals)]
+        ),
         *([("console", _console)] if settings.console.enabled else []),
         *([] if quick or settings.console.openid is None else [("login provider", _login_provider)]),
     ]

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 
 from config.errors import ActionRefused
@@ -88,7 +88,7 @@ def prune_when_due(settings: Settings, database: Database, stopping: Callable[[]
     with database.transaction() as tx:
         schedules.end(tx, SCHEDULE, in_words(done))
     if done.studies or done.left:
-        log.info("studies-pruned", **asdict(done))
+        log.info("studies-pruned", count=done.studies, bytes=done.size)
 
 
 def in_words(done: Pruning) -> str:

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.errors import PackageError
+from config.errors import CxrnodeError, PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
 from cxrnode.prune import prune_when_due
+from cxrnode.reload import on_hangup, reload
 from cxrnode.upkeep import delete_old_uploads
 from tracking import audit, queue, schema
 from tracking.audit import AuditEventType
@@ -42,13 +43,20 @@ class Service(Protocol):
         """Take nothing new, finish what is in hand, return."""
 
 
-def run(name: str, settings: Settings, build: Callable[[Settings, Database], Service]) -> None:
-    """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone."""
+Build = Callable[[Settings, Database], Service]
+
+
+def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings]) -> None:
+    """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone.
+
+    On SIGHUP the settings are read anew by ``read``, and the service goes on with them.
+    """
     keep_private()
     configure_logs(settings.log, name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    hangup = on_hangup(stopping)
     parent = _follow_supervisor()
     database = Database.open(settings.database_url(), service=name)
     try:
@@ -62,6 +70,9 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         log.info("service-started", pid=os.getpid(), dialect=database.dialect)
         anchored = time.monotonic() - _ANCHOR_SECONDS
         while not stopping.wait(1):
+            if hangup.is_set():
+                hangup.clear()
+                settings, service = _go_on(name, settings, service, build, read, database)
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
                 if name == "work":
@@ -76,6 +87,40 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         log.info("service-stopped", pid=os.getpid())
     finally:
         database.close()
+
+
+def _go_on(
+    name: str, settings: Settings, service: Service, build: Build, read: Callable[[], Settings], database: Database
+) -> tuple[Settings, Service]:
+    """Read the settings anew; where they changed, end the service and build it again; return what runs then.
+
+    Settings that are wrong, or with which the service does not start, leave it with those that it had.
+    """
+    try:
+        reloaded = reload(settings, read)
+    except CxrnodeError as error:
+        log.error("settings-not-reloaded", error=str(error))
+        return settings, service
+    if reloaded.need_restart:
+        log.warning("settings-need-restart", reason=", ".join(reloaded.need_restart))
+    if not reloaded.changed:
+        log.info("settings-unchanged")
+        return settings, service
+    service.stop()
+    try:
+        successor = build(reloaded.settings, database)
+        successor.start()
+    except (CxrnodeError, OSError) as error:
+        log.error("settings-not-reloaded", error=str(error))
+        service = build(settings, database)
+        service.start()
+        return settings, service
+    configure_logs(reloaded.settings.log, name)
+    if name in _READING_POINTS:
+        _take_points(reloaded.settings, database)
+    _note(database, AuditEventType.CONFIGURATION_CHANGED, keys=", ".join(reloaded.changed))
+    log.info("settings-reloaded", reason=", ".join(reloaded.changed))
+    return reloaded.settings, successor
 
 
 def _take_points(settings: Settings, database: Database) -> None:
@@ -165,9 +210,9 @@ def wanted(settings: Settings) -> list[str]:
     return [name for name in SERVICES if name != "console" or settings.console.enabled]
 
 
-def _note(database: Database, event: AuditEventType) -> None:
+def _note(database: Database, event: AuditEventType, **detail: str) -> None:
     with database.transaction() as tx:
-        audit.append(tx, event, detail={"pid": os.getpid()})
+        audit.append(tx, event, detail={"pid": os.getpid(), **detail})
 
 
 def _follow_supervisor() -> int | None:

@@ -9,8 +9,12 @@ from benchmarks import fault_page
 LEAST = 60
 
 
-def test_the_page_says_what_the_tests_are_marked_with() -> None:
-    found = fault_page.faults()
+@pytest.fixture(scope="module")
+def found() -> list[fault_page.Fault]:
+    return fault_page.faults()
+
+
+def test_the_page_says_what_the_tests_are_marked_with(found: list[fault_page.Fault]) -> None:
     page = fault_page.PAGE.read_text(encoding="utf-8")
     assert fault_page.replaced(page, fault_page.section(found)) == page, "run python -m benchmarks.fault_page"
     assert len({fault.test for fault in found}) >= LEAST
@@ -18,8 +22,8 @@ def test_the_page_says_what_the_tests_are_marked_with() -> None:
     assert all(page.count(f"`{fault.file}::{fault.test}`") >= 1 for fault in found)
 
 
-def test_each_fault_is_named_once() -> None:
-    names = [fault.fault for fault in fault_page.faults() if not fault.fault.startswith("…")]
+def test_each_fault_is_named_once(found: list[fault_page.Fault]) -> None:
+    names = [fault.fault for fault in found if not fault.fault.startswith("…")]
     assert {name for name in names if names.count(name) > 1} == set()
 
 
