@@ -192,6 +192,21 @@ class RetentionSettings(Section):
     answered: bool = False
 
 
+class CanarySettings(Section):
+    """A phantom that goes all the way round from time to time."""
+
+    every_minutes: float | None = Field(default=None, ge=5)
+    late_minutes: float = Field(default=4, ge=1)
+    calling_ae_title: AETitle = "CXRCANARY"
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if self.every_minutes is not None and self.late_minutes >= self.every_minutes:
+            msg = "late_minutes has to be less than every_minutes: one canary is under way at a time"
+            raise ValueError(msg)
+        return self
+
+
 class AuditSettings(Section):
     """The audit log beyond the database."""
 
@@ -221,6 +236,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     console: ConsoleSettings = ConsoleSettings()
     retention: RetentionSettings = RetentionSettings()
+    canary: CanarySettings = CanarySettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 

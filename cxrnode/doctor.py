@@ -21,7 +21,7 @@ from config.certificates import EXPIRES_SOON_DAYS, expiries
 from config.errors import CxrnodeError
 from config.settings import Settings
 from cxrnode import prune
-from tracking import anchor, audit, documents, queries, queue, refusals, schedules, schema, standing, users
+from tracking import anchor, audit, canary, documents, queries, queue, refusals, schedules, schema, standing, users
 from tracking.clock import now_ms, to_datetime
 from tracking.database import Database, in_words
 from tracking.left_behind import void_and_left
@@ -55,7 +55,8 @@ class Check:
 
 
 _OF_THE_DATABASE = {
-    "queue", "patients", "withdrawn results", "pauses", "retention", "store", "documents", "refusals", "console",
+    "queue", "patients", "withdrawn results", "pauses", "retention", "canary", "store", "documents", "refusals",
+    "console",
 }  # fmt: skip
 """Checks that say nothing where the database is away."""
 
@@ -77,11 +78,8 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
         ("pauses", _paused),
-        *(
-            []
-            if quick
-            else [("retention", _retention), ("store", _store), ("documents", _documents), ("refusals", _refusals)]
-        ),
+        *([] if quick else [("retention", _retention), ("canary", _canary), ("store", _store)]),
+        *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
         *([] if quick or settings.console.openid is None else [("login provider", _login_provider)]),
     ]
@@ -410,6 +408,22 @@ def _retention(settings: Settings) -> Iterator[Check]:
     words = f"{', '.join(found)}; {last.begun_at:%Y-%m-%d %H:%M} UTC: {went}; next {due:%Y-%m-%d %H:%M} UTC"
     cure = "`cxrnode work` does it: look whether one runs" if late else ""
     yield Check("retention", "warning" if late else "ok", words, cure)
+
+
+def _canary(settings: Settings) -> Iterator[Check]:
+    """Say whether the last canary came round in time and with the result that it ought to have."""
+    if settings.canary.every_minutes is None:
+        return
+    with _reading(settings) as read:
+        last = canary.last_canary(read)
+        now = read.scalar(select(now_ms())) or 0
+    if last is None:
+        yield Check("canary", "ok", "none was sent yet")
+        return
+    wrong = canary.trouble(last, settings.canary, now)
+    good = f"the last came round {to_datetime(last.good_at):%Y-%m-%d %H:%M} UTC" if last.good_at else "none came round"
+    cure = f"`cxrnode study {last.study_uid}` shows how far it came; `cxrnode work` sends it" if wrong else ""
+    yield Check("canary", "failed" if wrong else "ok", f"{wrong}; {good}" if wrong else good, cure)
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:

@@ -29,7 +29,7 @@ class Pruning:
     size: int = 0
     """Bytes."""
     left: int = 0
-    """Studies that were to go and did not, as something of them waits."""
+    """Studies that were to go and did not: something of them waits, or a file could not be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def prune_when_due(settings: Settings, database: Database, stopping: Callable[[]
 def in_words(done: Pruning) -> str:
     """Say what retention came to."""
     room = f", {done.for_room} of them because the disk is low" if done.for_room else ""
-    left = f"; {done.left} left, as something of them waits" if done.left else ""
+    left = f"; {done.left} left, as something of them waits or cannot be removed" if done.left else ""
     return (
         f"{done.studies} studies with {done.images} images and {done.documents} documents, "
         f"{done.size / 2**20:,.1f} MiB{room}{left}"
@@ -138,6 +138,10 @@ def _delete(settings: Settings, database: Database, done: Pruning, step: _Step, 
                 tx, entry.study_uid, step.ages, answered=answered, why=step.why, stores=stores
             )  # fmt: skip
     except ActionRefused:
+        done.left += 1
+        return
+    except OSError as error:  # a file that cannot be removed must not keep all younger studies
+        log.error("study-not-deleted", study_uid=entry.study_uid, error=error.strerror or type(error).__name__)
         done.left += 1
         return
     _count(done, step, entry, (deletion.images, deletion.documents))

@@ -16,6 +16,7 @@ from config.errors import CxrnodeError, PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
+from cxrnode import canary
 from cxrnode.node_state import keep_anchor, require_consistent
 from cxrnode.prune import prune_when_due
 from cxrnode.reload import on_hangup, reload
@@ -132,10 +133,11 @@ def _take_points(settings: Settings, database: Database) -> None:
 
 
 def _keep_up(settings: Settings, database: Database, stopping: threading.Event) -> None:
-    """Delete what has had its time; a failure at it waits for the next time and ends no service."""
+    """Delete what has had its time, send the canary; a failure at it waits for the next time and ends no service."""
     try:
         delete_old_uploads(settings, database)
         prune_when_due(settings, database, stopping.is_set)
+        canary.keep_up(settings, database)
     except (OSError, SQLAlchemyError) as error:
         log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
+from tracking.canary import Canary, last_canary
 from tracking.clock import now_ms, to_datetime
 from tracking.flow import Span
 from tracking.models import Delivery, Job, Refusal
@@ -46,6 +47,9 @@ class Measures:
     """Destinations that somebody has paused."""
     turnaround: dict[tuple[str, float], float] = field(default_factory=dict)
     """Seconds by step (``analysis``, ``delivery``) and share, of the studies received in the last hour."""
+    canary: Canary | None = None
+    at: int = 0
+    """When it was measured, milliseconds by the database's clock."""
 
 
 def measure(read: Session) -> Measures:
@@ -79,6 +83,8 @@ def measure(read: Session) -> Measures:
         studies={status: int(count) for status, count in studies},
         paused=frozenset(paused_destinations(read)),
         turnaround=_turnaround(read, now),
+        canary=last_canary(read),
+        at=now,
     )
 
 

@@ -105,5 +105,9 @@ def _may_go(by_status: Ages, *, answered: bool) -> ColumnElement[bool]:
         and_(Standing.status == status, Standing.received_at < now_ms() - round(days * _DAY_MS))
         for status, days in by_status.items()
     ]
-    condition = and_(or_(*old) if old else literal(False), ~Standing.upload, ~Standing.urgent, Standing.kept_aside == 0)
+    # Said once more of all statuses together, so that an index over the times serves.
+    youngest = Standing.received_at < now_ms() - round(min(by_status.values(), default=0) * _DAY_MS)
+    condition = and_(
+        or_(*old) if old else literal(False), youngest, ~Standing.upload, ~Standing.urgent, Standing.kept_aside == 0
+    )
     return condition if answered else and_(condition, ~exists().where(Feedback.study_uid == Standing.study_uid))

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from config.certificates import expiries
 from console.measured import Measured
 from console.site import READ, Site
+from tracking.canary import trouble
 from tracking.measures import Measures, measure
 
 
@@ -54,6 +55,7 @@ class NodeCollector(Collector):
         yield from _work(measures)
         yield from _totals(measures)
         yield self._paused(measures)
+        yield from self._canary(measures)
         yield self._models()
         yield self._certificate()
         yield from self._disk()
@@ -64,6 +66,14 @@ class NodeCollector(Collector):
         known = {entry.name for entry in self._settings.destinations} | {name for name, _ in measures.deliveries}
         values = [((name,), float(name in measures.paused)) for name in sorted(known | measures.paused)]
         return _gauge("cxrnode_destination_paused", "Whether somebody has paused it.", values, ("destination",))
+
+    def _canary(self, measures: Measures) -> Iterator[Metric]:
+        settings, last = self._settings.canary, measures.canary
+        sent = last is not None and settings.every_minutes is not None
+        wrong = [((), float(bool(trouble(last, settings, measures.at))))] if sent else []
+        age = [((), (measures.at - last.good_at) / 1000)] if sent and last is not None and last.good_at else []
+        yield _gauge("cxrnode_canary_failed", "Whether the last canary is late or has another result.", wrong)
+        yield _gauge("cxrnode_canary_age_seconds", "Since a canary came round.", age)
 
     def _models(self) -> Metric:
         from inference.installed import installed_packages
