@@ -15,10 +15,12 @@ from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.prune import Pruning, prune, prune_when_due
 from tests.tracking.books import Books
-from tests.tracking.test_retention import finish
-from tracking import audit, deletion, standing
-from tracking.database import Database
-from tracking.models import Study
+from tests.tracking.studies.test_retention import finish
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import standing
+from tracking.studies import deletion
+from tracking.tables.models import Study
 
 Usage = namedtuple("Usage", "total used free")
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -17,8 +17,8 @@ from cxrnode.reload import changed_keys, reload
 from cxrnode.service import _go_on
 from cxrnode.supervise import Supervisor
 from tests.nodes import Node
-from tracking import audit
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.engine.database import Database
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

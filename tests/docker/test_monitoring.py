@@ -13,7 +13,7 @@ from markdown.extensions.toc import slugify
 from config.settings import Settings
 from console.pages.metrics import NodeCollector
 from console.site import Site
-from tracking.database import Database
+from tracking.engine.database import Database
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "docker" / "monitoring"
