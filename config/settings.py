@@ -182,6 +182,31 @@ class DeliverySettings(Section):
     give_up_after_hours: float = Field(default=72, gt=0)
 
 
+class RetentionSettings(Section):
+    """When studies are deleted by rule: by age, and while the disk is low."""
+
+    study_days: float | None = Field(default=None, ge=1)
+    not_analysed_days: float | None = Field(default=None, ge=1)
+    keep_free_bytes: int = Field(default=0, ge=0)
+    least_days: float = Field(default=7, ge=1)
+    answered: bool = False
+
+
+class CanarySettings(Section):
+    """A phantom that goes all the way round from time to time."""
+
+    every_minutes: float | None = Field(default=None, ge=5)
+    late_minutes: float = Field(default=4, ge=1)
+    calling_ae_title: AETitle = "CXRCANARY"
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if self.every_minutes is not None and self.late_minutes >= self.every_minutes:
+            msg = "late_minutes has to be less than every_minutes: one canary is under way at a time"
+            raise ValueError(msg)
+        return self
+
+
 class AuditSettings(Section):
     """The audit log beyond the database."""
 
@@ -210,6 +235,8 @@ class Settings(BaseSettings):
     destinations: tuple[Destination, ...] = ()
     delivery: DeliverySettings = DeliverySettings()
     console: ConsoleSettings = ConsoleSettings()
+    retention: RetentionSettings = RetentionSettings()
+    canary: CanarySettings = CanarySettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
@@ -233,6 +260,12 @@ class Settings(BaseSettings):
             if twice:
                 msg = f"{table}: the name {twice[0]!r} is used twice; every name must be unique"
                 raise ValueError(msg)
+        if 0 < self.retention.keep_free_bytes <= self.receive.min_free_disk_bytes:
+            msg = (
+                "retention.keep_free_bytes has to be larger than receive.min_free_disk_bytes, below which no image is "
+                "taken any more"
+            )
+            raise ValueError(msg)
         if self.receive.known_peers_only and not self.peers:
             msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
             raise ValueError(msg)

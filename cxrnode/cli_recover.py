@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from config.errors import ActionRefused
 from cxrnode.command import Context, Json, err, operator, out
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Administration")(backup)
     app.command(rich_help_panel="Administration")(restore)
     app.command(rich_help_panel="Administration")(recover)
+    app.command(rich_help_panel="Administration")(prune)
 
 
 def backup(
@@ -119,3 +121,25 @@ def _print(counts: Counter[str], *, dry_run: bool) -> None:
             out.print(f"{counts[outcome]} {words}", markup=False, highlight=False, soft_wrap=True)
     if dry_run:
         out.print("nothing was changed (--dry-run)", markup=False, highlight=False)
+
+
+def prune(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much would be deleted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete the studies that [retention] lets go, now; the worker does so once an hour."""
+    from cxrnode import show
+    from cxrnode.prune import in_words, is_set
+    from cxrnode.prune import prune as delete
+
+    context: Context = ctx.obj
+    settings = context.settings()
+    if not is_set(settings):
+        msg = "nothing is deleted by rule: set retention.study_days, not_analysed_days or keep_free_bytes"
+        raise ActionRefused(msg)
+    done = delete(settings, context.database(), dry_run=dry_run)
+    if as_json:
+        show.as_json(asdict(done))
+        return
+    out.print(f"{'would delete' if dry_run else 'deleted'} {in_words(done)}", markup=False, highlight=False)

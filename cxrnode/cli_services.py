@@ -54,10 +54,11 @@ def console(ctx: typer.Context) -> None:
 
 
 def _run(ctx: typer.Context, name: str) -> None:
+    from config.load import load_settings
     from cxrnode.service import SERVICES, run
 
     context: Context = ctx.obj
-    run(name, context.settings(), SERVICES[name])
+    run(name, context.settings(), SERVICES[name], lambda: load_settings(context.config_file()))
 
 
 def send(

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from config.certificates import EXPIRES_SOON_DAYS, expiries
 from config.errors import CxrnodeError
 from config.settings import Settings
+from cxrnode import prune
 from tracking.audit_log import anchor, audit, refusals
 from tracking.audit_log.refusals import RefusalCount, RefusalKind
 from tracking.engine import schema
@@ -32,7 +33,7 @@ from tracking.outbox.pauses import paused_destinations
 from tracking.outbox.taken_classes import TAKES_NONE, report_words, taken_classes
 from tracking.people import users
 from tracking.people.roles import Role
-from tracking.work import queue
+from tracking.work import canary, queue, schedules
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""
@@ -59,7 +60,8 @@ class Check:
 
 
 _OF_THE_DATABASE = {
-    "queue", "patients", "withdrawn results", "pauses", "store", "documents", "refusals", "console",
+    "queue", "patients", "withdrawn results", "pauses", "retention", "canary", "store", "documents", "refusals",
+    "console",
 }  # fmt: skip
 """Checks that say nothing where the database is away."""
 
@@ -81,7 +83,8 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         ("patients", _patients),
         ("withdrawn results", _withdrawn),
         ("pauses", _paused),
-        *([] if quick else [("store", _store), ("documents", _documents), ("refusals", _refusals)]),
+        *([] if quick else [("retention", _retention), ("canary", _canary), ("store", _store)]),
+        *([] if quick else [("documents", _documents), ("refusals", _refusals)]),
         *([("console", _console)] if settings.console.enabled else []),
         *([] if quick or settings.console.openid is None else [("login provider", _login_provider)]),
     ]
@@ -387,6 +390,45 @@ def _paused(settings: Settings) -> Iterator[Check]:
         cure = f"`cxrnode destination resume {name}` sends what waits"
         found = f"paused since {since:%Y-%m-%d %H:%M} UTC; nothing is sent to it"
         yield Check(f"destination {name}", "warning", found, cure)
+
+
+def _retention(settings: Settings) -> Iterator[Check]:
+    """Say what is deleted by rule, what it came to the last time, and when it is looked at next."""
+    rules = settings.retention
+    if not prune.is_set(settings):
+        yield Check("retention", "ok", "nothing is deleted by rule")
+        return
+    with _reading(settings) as read:
+        last = schedules.last_run(read, prune.SCHEDULE)
+    found = [f"studies go after {days:g} days" for days in (rules.study_days,) if days is not None]
+    found += [f"those not analysed after {days:g}" for days in (rules.not_analysed_days,) if days is not None]
+    if rules.keep_free_bytes:
+        found.append(f"the oldest while less than {rules.keep_free_bytes / 2**30:.1f} GiB are free")
+    if last is None:
+        yield Check("retention", "ok", f"{', '.join(found)}; not looked at yet")
+        return
+    due = last.begun_at + prune.EVERY
+    late = datetime.now(UTC) - due > prune.EVERY
+    went = last.outcome if last.ended_at is not None else "runs, or was broken off"
+    words = f"{', '.join(found)}; {last.begun_at:%Y-%m-%d %H:%M} UTC: {went}; next {due:%Y-%m-%d %H:%M} UTC"
+    cure = "`cxrnode work` does it: look whether one runs" if late else ""
+    yield Check("retention", "warning" if late else "ok", words, cure)
+
+
+def _canary(settings: Settings) -> Iterator[Check]:
+    """Say whether the last canary came round in time and with the result that it ought to have."""
+    if settings.canary.every_minutes is None:
+        return
+    with _reading(settings) as read:
+        last = canary.last_canary(read)
+        now = read.scalar(select(now_ms())) or 0
+    if last is None:
+        yield Check("canary", "ok", "none was sent yet")
+        return
+    wrong = canary.trouble(last, settings.canary, now)
+    good = f"the last came round {to_datetime(last.good_at):%Y-%m-%d %H:%M} UTC" if last.good_at else "none came round"
+    cure = f"`cxrnode study {last.study_uid}` shows how far it came; `cxrnode work` sends it" if wrong else ""
+    yield Check("canary", "failed" if wrong else "ok", f"{wrong}; {good}" if wrong else good, cure)
 
 
 def _withdrawn(settings: Settings) -> Iterator[Check]:

@@ -24,7 +24,7 @@ def require_runnable(settings: Settings) -> None:
         One line for each mistake: the key, what is wrong, and the cure.
     """
     checks: tuple[Callable[[Settings], Iterator[str]], ...] = (
-        _data_dir, _database, _ports, _own_destinations, _packages, _console_tls, _tls,
+        _data_dir, _database, _ports, _own_destinations, _packages, _console_tls, _tls, _canary,
     )  # fmt: skip
     problems = [problem for check in checks for problem in check(settings)]
     if problems:
@@ -138,3 +138,16 @@ def _reaches(host: str, listening: str) -> bool:
 def _own_names() -> set[str]:
     addresses = {entry.address.split("%")[0] for found in psutil.net_if_addrs().values() for entry in found}
     return addresses | {socket.gethostname().lower()}
+
+
+def _canary(settings: Settings) -> Iterator[str]:
+    if settings.canary.every_minutes is None:
+        return
+    title = settings.canary.calling_ae_title
+    if settings.node.tls.certificate is not None and settings.node.tls.port is None:
+        yield "canary.every_minutes: the receiver speaks TLS alone, which the canary does not; give node.tls.port"
+    if settings.receive.known_peers_only and all(peer.ae_title != title for peer in settings.peers):
+        yield (
+            f"canary.calling_ae_title: {title} is none of [[peers]], and receive.known_peers_only keeps it out; add a "
+            "peer of that AE title with this machine's address"
+        )

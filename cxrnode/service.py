@@ -12,11 +12,14 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.errors import PackageError
+from config.errors import CxrnodeError, PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
+from cxrnode import canary
 from cxrnode.node_state import keep_anchor, require_consistent
+from cxrnode.prune import prune_when_due
+from cxrnode.reload import on_hangup, reload
 from cxrnode.upkeep import delete_old_uploads
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
@@ -43,13 +46,20 @@ class Service(Protocol):
         """Take nothing new, finish what is in hand, return."""
 
 
-def run(name: str, settings: Settings, build: Callable[[Settings, Database], Service]) -> None:
-    """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone."""
+Build = Callable[[Settings, Database], Service]
+
+
+def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings]) -> None:
+    """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone.
+
+    On SIGHUP the settings are read anew by ``read``, and the service goes on with them.
+    """
     keep_private()
     configure_logs(settings.log, name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    hangup = on_hangup(stopping)
     parent = _follow_supervisor()
     database = Database.open(settings.database_url(), service=name)
     try:
@@ -63,10 +73,13 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         log.info("service-started", pid=os.getpid(), dialect=database.dialect)
         anchored = time.monotonic() - _ANCHOR_SECONDS
         while not stopping.wait(1):
+            if hangup.is_set():
+                hangup.clear()
+                settings, service = _go_on(name, settings, service, build, read, database)
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
                 if name == "work":
-                    _keep_up(settings, database)
+                    _keep_up(settings, database, stopping)
                 anchored = time.monotonic()
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisor-gone", pid=parent)
@@ -79,6 +92,40 @@ def run(name: str, settings: Settings, build: Callable[[Settings, Database], Ser
         database.close()
 
 
+def _go_on(
+    name: str, settings: Settings, service: Service, build: Build, read: Callable[[], Settings], database: Database
+) -> tuple[Settings, Service]:
+    """Read the settings anew; where they changed, end the service and build it again; return what runs then.
+
+    Settings that are wrong, or with which the service does not start, leave it with those that it had.
+    """
+    try:
+        reloaded = reload(settings, read)
+    except CxrnodeError as error:
+        log.error("settings-not-reloaded", error=str(error))
+        return settings, service
+    if reloaded.need_restart:
+        log.warning("settings-need-restart", reason=", ".join(reloaded.need_restart))
+    if not reloaded.changed:
+        log.info("settings-unchanged")
+        return settings, service
+    service.stop()
+    try:
+        successor = build(reloaded.settings, database)
+        successor.start()
+    except (CxrnodeError, OSError) as error:
+        log.error("settings-not-reloaded", error=str(error))
+        service = build(settings, database)
+        service.start()
+        return settings, service
+    configure_logs(reloaded.settings.log, name)
+    if name in _READING_POINTS:
+        _take_points(reloaded.settings, database)
+    _note(database, AuditEventType.CONFIGURATION_CHANGED, keys=", ".join(reloaded.changed))
+    log.info("settings-reloaded", reason=", ".join(reloaded.changed))
+    return reloaded.settings, successor
+
+
 def _take_points(settings: Settings, database: Database) -> None:
     """Write the operating points of the settings file into the database, where all services read them."""
     from inference.site_points import take_settings
@@ -87,10 +134,12 @@ def _take_points(settings: Settings, database: Database) -> None:
         take_settings(settings.inference, database)
 
 
-def _keep_up(settings: Settings, database: Database) -> None:
-    """Delete what has had its time; a failure at it waits for the next time and ends no service."""
+def _keep_up(settings: Settings, database: Database, stopping: threading.Event) -> None:
+    """Delete what has had its time, send the canary; a failure at it waits for the next time and ends no service."""
     try:
         delete_old_uploads(settings, database)
+        prune_when_due(settings, database, stopping.is_set)
+        canary.keep_up(settings, database)
     except (OSError, SQLAlchemyError) as error:
         log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
 
@@ -165,9 +214,9 @@ def wanted(settings: Settings) -> list[str]:
     return [name for name in SERVICES if name != "console" or settings.console.enabled]
 
 
-def _note(database: Database, event: AuditEventType) -> None:
+def _note(database: Database, event: AuditEventType, **detail: str) -> None:
     with database.transaction() as tx:
-        audit.append(tx, event, detail={"pid": os.getpid()})
+        audit.append(tx, event, detail={"pid": os.getpid(), **detail})
 
 
 def _follow_supervisor() -> int | None:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from config.errors import CxrnodeError
+from config.load import load_settings
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.node_state import require_consistent
 from cxrnode.preflight import require_runnable
+from cxrnode.reload import on_hangup, reload
 from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking.engine import schema
 from tracking.engine.database import Database, in_words
@@ -33,8 +36,14 @@ class _Child:
     born: float = 0.0
     quick_deaths: int = 0
     start_at: float = 0.0
+    leaving: bool = False
+    """The settings do not want it any more: it ends, and is not started again."""
     proved: bool = False
     """It has run with these settings for a while, so they were good once."""
+
+    def is_alive(self) -> bool:
+        """Say whether its process runs."""
+        return self.process is not None and self.process.poll() is None
 
 
 @dataclass
@@ -61,9 +70,13 @@ class Supervisor:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        hangup = on_hangup(stopping)
         self._prepare_database(stopping)
         code = 0
         while code == 0 and not stopping.is_set():
+            if hangup.is_set():
+                hangup.clear()
+                self._reload()
             code = self._look_after()
             stopping.wait(0.1)
         self._stop_all()
@@ -84,8 +97,30 @@ class Supervisor:
         finally:
             database.close()
 
-    def _look_after(self) -> int:
+    def _reload(self) -> None:
+        """Read the settings anew, have every service do so, and start or end those that are wanted or not."""
+        try:
+            reloaded = reload(self.settings, lambda: load_settings(self.config_file))
+        except CxrnodeError as error:
+            log.error("settings-not-reloaded", error=str(error))
+            return
+        self.settings = reloaded.settings
+        names = wanted(self.settings)
         for child in self.children:
+            if child.process is not None and child.name in names:
+                child.process.send_signal(signal.SIGHUP)
+            elif child.name not in names:
+                child.leaving = True
+                if child.process is not None:
+                    child.process.terminate()
+        known = {child.name for child in self.children if not child.leaving}
+        self.children += [_Child(name) for name in names if name not in known]
+
+    def _look_after(self) -> int:
+        self.children = [child for child in self.children if not child.leaving or child.is_alive()]
+        for child in self.children:
+            if child.leaving:
+                continue
             if child.process is None:
                 if time.monotonic() >= child.start_at:
                     self._start(child)

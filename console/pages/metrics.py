@@ -1,6 +1,7 @@
 """Metrics for Prometheus: what waits, what was delivered and refused, which model speaks. Nothing about a patient."""
 
 import importlib.metadata
+import shutil
 from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter
@@ -14,6 +15,7 @@ from config.certificates import expiries
 from console.measured import Measured
 from console.site import READ, Site
 from tracking.lists.measures import Measures, measure
+from tracking.work.canary import trouble
 
 
 def routes(site: Site) -> APIRouter:
@@ -53,8 +55,10 @@ class NodeCollector(Collector):
         yield from _work(measures)
         yield from _totals(measures)
         yield self._paused(measures)
+        yield from self._canary(measures)
         yield self._models()
         yield self._certificate()
+        yield from self._disk()
         seconds = [((), self._measured.seconds)]
         yield _gauge("cxrnode_measuring_seconds", "How long the database took for the last reading.", seconds)
 
@@ -62,6 +66,14 @@ class NodeCollector(Collector):
         known = {entry.name for entry in self._settings.destinations} | {name for name, _ in measures.deliveries}
         values = [((name,), float(name in measures.paused)) for name in sorted(known | measures.paused)]
         return _gauge("cxrnode_destination_paused", "Whether somebody has paused it.", values, ("destination",))
+
+    def _canary(self, measures: Measures) -> Iterator[Metric]:
+        settings, last = self._settings.canary, measures.canary
+        sent = last is not None and settings.every_minutes is not None
+        wrong = [((), float(bool(trouble(last, settings, measures.at))))] if sent else []
+        age = [((), (measures.at - last.good_at) / 1000)] if sent and last is not None and last.good_at else []
+        yield _gauge("cxrnode_canary_failed", "Whether the last canary is late or has another result.", wrong)
+        yield _gauge("cxrnode_canary_age_seconds", "Since a canary came round.", age)
 
     def _models(self) -> Metric:
         from inference.installed import installed_packages
@@ -74,6 +86,19 @@ class NodeCollector(Collector):
                 manifest = installed.package.manifest
                 family.add_metric((manifest.name, manifest.version, manifest.kind, installed.package.digest), 1)
         return family
+
+    def _disk(self) -> Iterator[Metric]:
+        """Yield the disk of ``data_dir``, without its values while it cannot be asked."""
+        reserved = [((), self._settings.receive.min_free_disk_bytes)]
+        try:
+            disk = shutil.disk_usage(self._settings.node.data_dir)
+        except OSError:
+            free, total = [], []
+        else:
+            free, total = [((), disk.free)], [((), disk.total)]
+        yield _gauge("cxrnode_disk_free_bytes", "Free on the disk of data_dir.", free)
+        yield _gauge("cxrnode_disk_size_bytes", "Size of the disk of data_dir.", total)
+        yield _gauge("cxrnode_disk_reserved_bytes", "With less free, images are refused.", reserved)
 
     def _certificate(self) -> Metric:
         name, words = "cxrnode_certificate_days_left", "Until a TLS certificate of this node expires."
@@ -96,6 +121,9 @@ def _totals(measures: Measures) -> Iterator[Metric]:
     yield _gauge("cxrnode_deliveries", "Documents by destination and state.", deliveries, ("destination", "state"))
     studies = [((status,), count) for status, count in measures.studies.items()]
     yield _gauge("cxrnode_studies", "Studies by status.", studies, ("status",))
+    turnaround = [((step, f"{share:g}"), seconds) for (step, share), seconds in measures.turnaround.items()]
+    words = "Seconds from a study's last image, below which a share of the last hour's lie."
+    yield _gauge("cxrnode_turnaround_seconds", words, turnaround, ("step", "share"))
     refused = CounterMetricFamily("cxrnode_refusals", "What the receiver refused.", labels=("kind", "reason"))
     for key, count in measures.refusals.items():
         refused.add_metric(key, count)

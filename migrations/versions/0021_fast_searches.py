@@ -1,13 +1,13 @@
 """Indexes for searches by a short text, and for a finding by study date or by status, among a million studies.
 
 Revision ID: 0021
-Revises: 0017
+Revises: 0020
 """
 
 from alembic import op
 
 revision = "0021"
-down_revision = "0017"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -200,6 +200,7 @@ def test_the_reference_file_documents_every_option_with_its_default() -> None:
     exempt = {
         "database.url_file", "console.tls_certificate", "console.tls_key", "console.trusted_proxies",
         "inference.verdict_threshold", "audit.anchor_file", "console.openid",
+        "retention.study_days", "retention.not_analysed_days", "canary.every_minutes",
             "node.tls.certificate", "node.tls.key", "node.tls.client_ca", "node.tls.port",
     }  # fmt: skip
     for key in expected.keys() - repeated - exempt:

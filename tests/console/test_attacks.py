@@ -74,6 +74,11 @@ def test_a_token_in_an_address_or_a_form_opens_nothing(browse: Callable[..., Tes
 
 # Starlette leaves the file of a part without end to the garbage collector, which closes it at once.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.fault(
+    "the parts of a form do not end",
+    promise="refused at a bound, and the page goes on",
+    area="stranger",
+)
 def test_parts_that_do_not_end_or_are_too_many_are_refused_and_the_page_goes_on(browser: TestClient) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n1\r\n'
     file = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'

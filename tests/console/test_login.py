@@ -75,6 +75,11 @@ def test_a_wrong_login_says_the_same_whatever_is_wrong(visitor: TestClient, jane
     assert all("set-cookie" not in answer.headers for answer in answers)
 
 
+@pytest.mark.fault(
+    "somebody guesses passwords",
+    promise="each failure makes the next wait longer",
+    area="stranger",
+)
 def test_guessing_costs_time(visitor: TestClient, jane: str, database: Database) -> None:
     assert [log_in(visitor, jane, "wrong").status_code for _ in range(4)] == [401, 401, 401, 429]
     answer = log_in(visitor, jane)

@@ -84,6 +84,11 @@ def test_an_answer_that_nobody_takes_ends(console: Console, monkeypatch: pytest.
     assert health(console) == b"HTTP/1.1 200 OK"
 
 
+@pytest.mark.fault(
+    "a form comes one byte at a time",
+    promise="the connection ends in time",
+    area="stranger",
+)
 def test_a_form_that_drips_ends(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
     with connect(console) as slow:

@@ -91,6 +91,11 @@ def test_a_certificate_of_its_own(settings: Settings, database: Database, pem: P
             assert not plain.recv(100).startswith(b"HTTP")
 
 
+@pytest.mark.fault(
+    "the certificate of the web pages is renewed while they are open",
+    promise="the next connection gets it",
+    area="tls",
+)
 def test_a_renewed_certificate_counts_without_a_stop(settings: Settings, database: Database, tmp_path: Path) -> None:
     old, new = (Authority(tmp_path / name) for name in ("old", "new"))
     pair, renewed = (authority.issue("console", "127.0.0.1") for authority in (old, new))

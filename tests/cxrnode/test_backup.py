@@ -94,6 +94,11 @@ def test_what_was_backed_up_comes_back_and_what_came_later_is_taken_in(
     assert (taken.outcome, taken.instance_uid) == ("recovered", "1.2.2")
 
 
+@pytest.mark.fault(
+    "images arrive while a backup is made",
+    promise="they are in its files, if not in its database; `recover` takes them in",
+    area="backup",
+)
 def test_an_image_that_arrives_during_the_backup_is_in_the_files_if_not_in_the_database(
     node: StoredNode, other: StoredNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +120,11 @@ def test_an_image_that_arrives_during_the_backup_is_in_the_files_if_not_in_the_d
     assert outcomes == ["recovered"]
 
 
+@pytest.mark.fault(
+    "the database is written to while it is copied",
+    promise="the copy is of one moment",
+    area="backup",
+)
 def test_a_database_in_use_is_copied_as_of_one_moment(node: StoredNode, other: StoredNode, tmp_path: Path) -> None:
     stop = threading.Event()
     database = node.open()
@@ -139,6 +149,11 @@ def test_a_database_in_use_is_copied_as_of_one_moment(node: StoredNode, other: S
     restored.close()
 
 
+@pytest.mark.fault(
+    "the disk is full in the middle of a second backup",
+    promise="the first one is still whole",
+    area="disk",
+)
 def test_a_second_backup_copies_new_files_only_and_a_broken_one_leaves_the_first(
     node: StoredNode, other: StoredNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +177,11 @@ def test_a_second_backup_copies_new_files_only_and_a_broken_one_leaves_the_first
     assert json.loads((tmp_path / "backup" / "backup.json").read_text())["files"] == 2
 
 
+@pytest.mark.fault(
+    "a restore is interrupted",
+    promise="there is no database, so no service starts on half of it; the restore is run again",
+    area="killed",
+)
 def test_a_restore_that_is_interrupted_leaves_no_database_and_is_begun_again(
     node: StoredNode, other: StoredNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +203,11 @@ def test_a_restore_that_is_interrupted_leaves_no_database_and_is_begun_again(
     database.close()
 
 
+@pytest.mark.fault(
+    "a backup is restored where there is a database",
+    promise="refused; nothing is overwritten",
+    area="backup",
+)
 def test_nothing_is_overwritten(node: StoredNode, tmp_path: Path) -> None:
     node.put(1)
     save(node, tmp_path / "backup")
@@ -190,6 +215,11 @@ def test_nothing_is_overwritten(node: StoredNode, tmp_path: Path) -> None:
         put_back(node, tmp_path / "backup")
 
 
+@pytest.mark.fault(
+    "a write-ahead log of an earlier database lies where a backup is restored",
+    promise="it is not built upon",
+    area="backup",
+)
 def test_a_write_ahead_log_of_an_earlier_database_is_not_built_upon(
     node: StoredNode, other: StoredNode, tmp_path: Path
 ) -> None:
@@ -202,6 +232,11 @@ def test_a_write_ahead_log_of_an_earlier_database_is_not_built_upon(
 
 
 @pytest.mark.parametrize("harm", ["no-manifest", "other-bytes", "no-database", "other-format", "other-dialect"])
+@pytest.mark.fault(
+    "a backup is not whole",
+    promise="refused before anything is written",
+    area="backup",
+)
 def test_what_is_no_whole_backup_is_refused(node: StoredNode, other: StoredNode, tmp_path: Path, harm: str) -> None:
     folder = tmp_path / "backup"
     save(node, folder)
@@ -267,6 +302,11 @@ JOB = (
         pytest.param(revision, marks=() if number % 4 == 0 else pytest.mark.long)
         for number, revision in enumerate(schema.revisions())
     ],
+)
+@pytest.mark.fault(
+    "an upgrade of any schema is interrupted",
+    promise="the old schema is whole, and the upgrade is run again",
+    area="killed",
 )
 def test_a_backup_of_every_schema_comes_back_and_up_whatever_interrupts_it(
     revision: str, node: StoredNode, other: StoredNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -342,6 +382,11 @@ def test_a_missing_pg_dump_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     database.close()
 
 
+@pytest.mark.fault(
+    "the copy of the database is damaged",
+    promise="refused before anything is written",
+    area="backup",
+)
 def test_a_damaged_copy_is_not_restored(node: StoredNode, other: StoredNode, tmp_path: Path) -> None:
     save(node, tmp_path / "backup")
     copy = tmp_path / "backup" / "database"

@@ -240,6 +240,11 @@ def test_a_console_that_nobody_can_administer_is_named_with_the_cure(
     assert looked_at(enabled, monkeypatch)["console"] == Check("console", "ok", "2 of 2 users may log in")
 
 
+@pytest.mark.fault(
+    "a certificate is about to expire",
+    promise="doctor says so for 30 days, and so do bell and metrics",
+    area="tls",
+)
 def test_certificates_that_expire_are_named_with_the_cure(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -66,6 +66,11 @@ TLS = '[node.tls]\ncertificate = "node.crt"\nkey = "node.key"\nrequire_client_ce
         (hl7("ris", 1) + 'tls = true\ntls_ca = "ca.pem"', ["'ris'", "tls_ca: ca.pem cannot be read"]),
     ],
 )
+@pytest.mark.fault(
+    "settings are well formed and cannot run",
+    promise="refused before anything starts, with the cure",
+    area="content",
+)
 def test_what_cannot_run_is_refused_with_the_cure(run: Run, tmp_path: Path, text: str, words: list[str]) -> None:
     (tmp_path / "cxrnode.toml").write_text(text)
     result = run("config", "check")

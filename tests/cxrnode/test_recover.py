@@ -62,6 +62,11 @@ def put_back(node: StoredNode, kept: Path) -> None:
     shutil.copyfile(kept, node.settings.node.data_dir / "cxrnode.db")
 
 
+@pytest.mark.fault(
+    "the write-ahead log is lost: no row names an acknowledged image",
+    promise="`audit verify --store` finds it, `recover` takes it in",
+    area="apart",
+)
 def test_an_acknowledged_image_that_the_database_lost_is_found_and_taken_in(run: Run, node: StoredNode) -> None:
     node.put(1)
     node.put(2, on_record=False)
@@ -99,6 +104,11 @@ def test_a_missing_file_is_named_with_its_study(run: Run, node: StoredNode) -> N
     assert (found.returncode, "study 1.9.1, image 1.2.1" in found.stdout) == (1, True)
 
 
+@pytest.mark.fault(
+    "rows and files do not match",
+    promise="`cxrnode doctor` finds it",
+    area="apart",
+)
 def test_the_doctor_compares_store_and_database(node: StoredNode) -> None:
     node.put(1)
     (well,) = doctor._store(node.settings)
@@ -108,6 +118,11 @@ def test_the_doctor_compares_store_and_database(node: StoredNode) -> None:
     assert (ill.state, "cxrnode recover" in ill.found) == ("failed", True)
 
 
+@pytest.mark.fault(
+    "a service starts on a database that is older than the files",
+    promise="it refuses, with the cure",
+    area="apart",
+)
 def test_a_service_does_not_start_on_an_older_database_until_it_is_recovered(run: Run, node: StoredNode) -> None:
     node.put(1)
     check(node)
@@ -126,6 +141,11 @@ def test_a_service_does_not_start_on_an_older_database_until_it_is_recovered(run
     assert line["detail"]["lost_line"] > 0
 
 
+@pytest.mark.fault(
+    "the database is exchanged while services run",
+    promise="found at the next start",
+    area="apart",
+)
 def test_a_database_exchanged_under_running_services_is_found(run: Run, node: StoredNode) -> None:
     node.put(1)
     early = keep_database(node, "early.db")
@@ -139,6 +159,11 @@ def test_a_database_exchanged_under_running_services_is_found(run: Run, node: St
     database.close()
 
 
+@pytest.mark.fault(
+    "the database is empty, the store is full",
+    promise="services refuse to start, with the cure",
+    area="apart",
+)
 def test_a_service_does_not_start_on_an_empty_database_beside_a_full_store(run: Run, node: StoredNode) -> None:
     node.put(1, on_record=False)
     with pytest.raises(SettingsError, match=r"the database is empty.*cxrnode restore.*cxrnode recover"):
@@ -153,6 +178,11 @@ def test_one_file_without_a_row_on_a_node_that_ran_before_keeps_nobody_from_star
     check(node)
 
 
+@pytest.mark.fault(
+    "the store is gone or not mounted",
+    promise="services refuse to start, with the cure",
+    area="apart",
+)
 def test_a_service_does_not_start_without_its_store(node: StoredNode) -> None:
     node.put(1)
     check(node)
@@ -170,6 +200,11 @@ def test_a_service_that_lacks_some_files_starts_and_says_so(node: StoredNode, mo
     assert [(entry["count"], entry["of"]) for entry in said] == [(1, 2)]
 
 
+@pytest.mark.fault(
+    "the audit log is shortened, or replaced with its database",
+    promise="found against an anchor",
+    area="apart",
+)
 def test_an_anchored_log_that_was_shortened_or_replaced_is_found(run: Run, node: StoredNode, tmp_path: Path) -> None:
     node.put(1)
     early = keep_database(node, "early.db")
@@ -208,6 +243,11 @@ def test_the_anchor_file_of_the_settings_is_used(run: Run, node: StoredNode, tmp
     assert "each of 1" in run("audit", "verify").stdout
 
 
+@pytest.mark.fault(
+    "the disk takes no anchor of the audit log",
+    promise="no service ends",
+    area="disk",
+)
 def test_a_disk_that_takes_no_anchor_stops_no_service(node: StoredNode, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -35,6 +35,11 @@ def put_delivery(database: Database, destination: str) -> None:
         documents.record_documents(tx, 1, [record], [(record.uid, destination)])
 
 
+@pytest.mark.fault(
+    "a destination leaves the settings while work waits for it",
+    promise="the work stops and says so; nothing is lost or waits in silence",
+    area="peer",
+)
 def test_what_waits_for_a_destination_that_left_the_settings_stops_and_says_so(tmp_path: Path) -> None:
     settings = Settings(node={"data_dir": tmp_path}, work={"poll_seconds": 0.02})
     database = Database.open(settings.database_url())

@@ -29,6 +29,11 @@ def test_settings_that_are_wrong_from_the_start_end_the_node(settings: Settings)
     assert supervisor._look_after() == SETTINGS_EXIT_CODE
 
 
+@pytest.mark.fault(
+    "the settings file breaks while services run",
+    promise="the services that run go on",
+    area="content",
+)
 def test_settings_that_break_later_do_not_end_the_services_that_run(settings: Settings) -> None:
     supervisor = Supervisor(settings, None)
     refuse(supervisor)
@@ -38,6 +43,11 @@ def test_settings_that_break_later_do_not_end_the_services_that_run(settings: Se
     assert all(child.start_at > time.monotonic() for child in supervisor.children)
 
 
+@pytest.mark.fault(
+    "a service ends at once, for days",
+    promise="it is started again after growing pauses, and the others go on",
+    area="killed",
+)
 def test_a_service_that_dies_at_once_for_days_does_not_end_the_others(settings: Settings) -> None:
     supervisor = Supervisor(settings, None)
     child = supervisor.children[0]
@@ -46,6 +56,11 @@ def test_a_service_that_dies_at_once_for_days_does_not_end_the_others(settings: 
     assert 0 < child.start_at - time.monotonic() <= 30
 
 
+@pytest.mark.fault(
+    "PostgreSQL is not there yet when the node starts",
+    promise="the node waits for it",
+    area="database",
+)
 def test_the_node_waits_for_a_database_that_starts_later(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [OperationalError("connect", None, Exception("connection refused")), None]
 

@@ -55,6 +55,11 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
         "built-not-committed", "report-on-its-way", "delivered-not-recorded",
     ],
 )  # fmt: skip
+@pytest.mark.fault(
+    "a service is killed between disk and database, or between sending and recording",
+    promise="an image that was not answered is sent again; a job is taken over; documents are the same and arrive once",
+    area="killed",
+)
 def test_death_at_the_worst_moment_loses_and_doubles_nothing(
     service: str,
     point: str,
@@ -81,6 +86,11 @@ def test_death_at_the_worst_moment_loses_and_doubles_nothing(
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.fault(
+    "the deliverer is killed while a report changes its SOP class",
+    promise="one report arrives, in the class that is taken",
+    area="killed",
+)
 def test_death_while_a_report_changes_its_class_leaves_one_report_in_the_class_that_is_taken(
     moment: str, start_node: Callable[..., Any], phantoms: Callable[[int], list[Path]]
 ) -> None:
@@ -112,6 +122,11 @@ def test_death_while_a_report_changes_its_class_leaves_one_report_in_the_class_t
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.fault(
+    "any service is killed at any moment, again and again",
+    promise="every acknowledged image ends with its documents delivered once",
+    area="killed",
+)
 def test_random_kills_of_all_services_lose_and_double_nothing(
     start_node: Callable[..., Any], orthanc: Any, ris: DemoRis, phantoms: Callable[[int], list[Path]]
 ) -> None:
@@ -142,6 +157,11 @@ def test_random_kills_of_all_services_lose_and_double_nothing(
     assert node.audit_is_intact()
 
 
+@pytest.mark.fault(
+    "the supervisor is killed",
+    promise="its services end with it, and a new one goes on",
+    area="killed",
+)
 def test_killing_the_supervisor_takes_its_services_along_and_a_new_one_goes_on(
     start_node: Callable[..., Any], orthanc: Any, ris: DemoRis, phantoms: Callable[[int], list[Path]]
 ) -> None:

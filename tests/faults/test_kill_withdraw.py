@@ -57,6 +57,11 @@ def await_told(node: Node, archive: Archive, ris: DemoRis) -> None:
         "deliver reporting.delivery.dicom_carrier:record_delivered:before",
     ],
 )
+@pytest.mark.fault(
+    "the command that withdraws a result, or the deliverer of its notes, is killed",
+    promise="the result is withdrawn once, and whoever has it is told once",
+    area="killed",
+)
 def test_death_by_sigkill_while_a_result_is_withdrawn(
     point: str, start_node: Callable[..., Any], ris: DemoRis, phantoms: Callable[[int], list[Path]]
 ) -> None:

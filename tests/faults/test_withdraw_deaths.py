@@ -78,6 +78,11 @@ def restart(way: Way) -> None:
         "reporting.delivery.dicom_carrier:record_delivered:after",
     ],
 )
+@pytest.mark.fault(
+    "a process ends at any step of taking a result back",
+    promise="nothing is half done, and nothing is told twice",
+    area="killed",
+)
 def test_death_while_a_result_is_taken_back(way: Way, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     said: tuple[Finding, ...] = opacity_findings()
     way.receive(1, said)

@@ -174,6 +174,11 @@ def test_an_examination_that_fails_leaves_it_to_the_analysis_to_say_so(
         assert read.scalars(select(ImageResult)).all() == []
 
 
+@pytest.mark.fault(
+    "an image ends the worker that examines it",
+    promise="it is not examined again; the analysis decides",
+    area="killed",
+)
 def test_an_image_that_killed_its_worker_is_not_examined_again_but_analysed(
     node: Settings, database: Database, radiograph: Any, asked: list[str], loop: Callable[..., WorkLoop]
 ) -> None:

@@ -136,6 +136,11 @@ def until_it_answers(ask: Callable[[], Any]) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.fault(
+    "a destination shows another certificate",
+    promise="it is told nothing, and everything for it waits",
+    area="tls",
+)
 def test_we_send_to_storescp_over_tls(
     storescp: int, authority: Authority, ours: Pair, radiograph: Path, tmp_path: Path
 ) -> None:

@@ -1,14 +1,22 @@
 """Measures of a node for whoever watches it: numbers by queue, destination, reason and status, none of a patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
-from tracking.engine.clock import now_ms
+from tracking.engine.clock import now_ms, to_datetime
+from tracking.lists.flow import Span
+from tracking.lists.trends import quantiles, turnarounds
 from tracking.outbox.pauses import paused_destinations
 from tracking.tables.models import Delivery, Job, Refusal
 from tracking.tables.standing_models import Standing
+from tracking.work.canary import Canary, last_canary
+
+TURNAROUND_SHARES = (0.5, 0.95)
+"""Shares of the last hour's studies whose turnaround is measured."""
+_TURNAROUND_SPAN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,11 @@ class Measures:
     """Received ones, by status."""
     paused: frozenset[str] = frozenset()
     """Destinations that somebody has paused."""
+    turnaround: dict[tuple[str, float], float] = field(default_factory=dict)
+    """Seconds by step (``analysis``, ``delivery``) and share, of the studies received in the last hour."""
+    canary: Canary | None = None
+    at: int = 0
+    """When it was measured, milliseconds by the database's clock."""
 
 
 def measure(read: Session) -> Measures:
@@ -69,4 +82,22 @@ def measure(read: Session) -> Measures:
         refusals={(kind, reason): int(count) for kind, reason, count in refused},
         studies={status: int(count) for status, count in studies},
         paused=frozenset(paused_destinations(read)),
+        turnaround=_turnaround(read, now),
+        canary=last_canary(read),
+        at=now,
     )
+
+
+def _turnaround(read: Session, now: int) -> dict[tuple[str, float], float]:
+    """Return the turnaround of the studies that were received in the hour before ``now``, in milliseconds."""
+    end = to_datetime(now + 1)
+    recent = turnarounds(read, Span(end - _TURNAROUND_SPAN, end))
+    seconds = {
+        "analysis": [study.to_analysis for study in recent],
+        "delivery": [study.to_delivery for study in recent if study.to_delivery is not None],
+    }
+    return {
+        (step, share): value
+        for step, values in seconds.items()
+        for share, value in zip(TURNAROUND_SHARES, quantiles(values, TURNAROUND_SHARES), strict=False)
+    }

@@ -370,6 +370,17 @@ class Clock(Base):
     seen_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class ScheduledRun(Base):
+    """When work that a node does from time to time was last begun, and what it came to; one row each."""
+
+    __tablename__ = "scheduled_run"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    begun_at: Mapped[int] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    outcome: Mapped[str] = mapped_column(Text)
+
+
 class Breaker(Base):
     """The circuit breaker of one destination: after failures, everything bound for it waits together.
 

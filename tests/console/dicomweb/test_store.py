@@ -118,6 +118,11 @@ def test_each_failure_is_named_with_its_reason(browser: TestClient, database: Da
     assert {line.get("refused") for line in noted(database, AuditEventType.INSTANCES_STORED)} == {None, 6}
 
 
+@pytest.mark.fault(
+    "the disk is full while instances come over STOW-RS",
+    promise="the request is answered so; nothing is acknowledged",
+    area="disk",
+)
 def test_nothing_stored_is_a_conflict_or_a_full_disk(
     browse: Callable[..., TestClient], settings: Settings, database: Database
 ) -> None:

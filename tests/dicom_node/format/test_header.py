@@ -146,6 +146,11 @@ def test_a_header_longer_than_the_prefix_asks_for_more(make_dataset: MakeDataset
     assert parse_header(whole, EXPLICIT_LITTLE) is not None
 
 
+@pytest.mark.fault(
+    "a deflated data set unfolds without end",
+    promise="not unfolded",
+    area="content",
+)
 def test_a_deflated_bomb_is_not_unfolded() -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     bomb = deflater.compress(b"\x08\x00\x15\x00UT\x00\x00\xf0\xff\xff\x0f" + bytes(1 << 26)) + deflater.flush()
@@ -153,6 +158,11 @@ def test_a_deflated_bomb_is_not_unfolded() -> None:
         parse_header(bomb, DEFLATED)
 
 
+@pytest.mark.fault(
+    "sequences are nested without end",
+    promise="given up; the receiver lives",
+    area="content",
+)
 def test_nesting_without_end_is_given_up() -> None:
     deep = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 5000
     with pytest.raises(UnreadableInstance):
@@ -188,6 +198,11 @@ def test_garbage_is_refused_and_nothing_else(garbage: bytes, syntax: str, comple
 
 
 @given(st.data())
+@pytest.mark.fault(
+    "any byte of a header is damaged",
+    promise="read or refused, and nothing else",
+    area="content",
+)
 def test_a_damaged_data_set_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:
     syntax = data.draw(st.sampled_from([EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]))
     ds = Dataset()

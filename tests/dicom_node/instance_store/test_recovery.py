@@ -136,6 +136,11 @@ def test_acknowledged_images_of_after_the_backup_are_taken_in_once(
     assert compare(node, contents=True).matches
 
 
+@pytest.mark.fault(
+    "a recovery ends at any of its transactions",
+    promise="nothing is lost or doubled",
+    area="killed",
+)
 def test_a_kill_at_any_transaction_loses_and_doubles_nothing(
     node: Node, deliver: Any, back_up: Any, restore: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +156,11 @@ def test_a_kill_at_any_transaction_loses_and_doubles_nothing(
     assert (jobs(node, "examine"), node.events().count("instance-recovered")) == (3, 3)
 
 
+@pytest.mark.fault(
+    "two files under one UID have no row",
+    promise="the one that came first stands, the other waits for a decision",
+    area="apart",
+)
 def test_other_bytes_under_one_uid_are_kept_aside_again_and_the_first_stands(
     node: Node, deliver: Any, back_up: Any, restore: Any
 ) -> None:
@@ -206,6 +216,11 @@ def test_bytes_on_record_elsewhere_are_put_back_or_a_copy(node: Node, deliver: A
 
 
 @pytest.mark.parametrize("harm", ["altered", "cut", "empty", "renamed"])
+@pytest.mark.fault(
+    "a file without a row is damaged",
+    promise="named, and never taken in",
+    area="apart",
+)
 def test_a_damaged_file_is_named_and_never_taken_in(
     node: Node, deliver: Any, back_up: Any, restore: Any, harm: str
 ) -> None:
@@ -224,6 +239,11 @@ def test_a_damaged_file_is_named_and_never_taken_in(
     assert node.instances() == {}
 
 
+@pytest.mark.fault(
+    "a file is missing, shorter, or holds other bytes",
+    promise="found, and named with study and image",
+    area="apart",
+)
 def test_a_row_without_its_file_or_with_another_is_found(node: Node, deliver: Any) -> None:
     gone, short, other = deliver(), deliver(), deliver()
     root, rows = node.settings.instance_dir, node.instances()
@@ -264,6 +284,11 @@ def test_the_rows_come_in_the_order_of_the_bytes_on_both_databases(database: Dat
     assert books.count(Instance) == 5
 
 
+@pytest.mark.fault(
+    "files of a deleted study are still there",
+    promise="`recover` leaves them alone unless they are meant",
+    area="apart",
+)
 def test_files_of_deleted_studies_are_left_alone_unless_they_are_meant(
     node: Node, deliver: Any, back_up: Any, restore: Any
 ) -> None:

@@ -39,6 +39,11 @@ def test_a_placed_file_holds_preamble_meta_and_the_data_set_untouched(store: Ins
     assert files_of(tmp_path / "instances") == [name]
 
 
+@pytest.mark.fault(
+    "the power fails while a file is put in place",
+    promise="file, name and folder are flushed in this order before the sender is answered",
+    area="disk",
+)
 def test_file_sync_rename_and_folder_sync_happen_in_this_order(
     store: InstanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +65,11 @@ def test_file_sync_rename_and_folder_sync_happen_in_this_order(
 
 
 @pytest.mark.parametrize("failing_call", [1, 2])
+@pytest.mark.fault(
+    "a file cannot be flushed while it has its temporary name",
+    promise="it is removed, and the image is not acknowledged",
+    area="disk",
+)
 def test_a_failing_fsync_is_storage_trouble_and_leaves_no_temporary_file(
     store: InstanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_call: int
 ) -> None:
@@ -83,6 +93,11 @@ def test_a_failing_fsync_is_storage_trouble_and_leaves_no_temporary_file(
     assert files_of(tmp_path / "instances") == [name]
 
 
+@pytest.mark.fault(
+    "the disk fills up while an image is written",
+    promise="the image is not acknowledged",
+    area="disk",
+)
 def test_a_full_disk_while_writing_is_storage_trouble(
     store: InstanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +115,11 @@ def test_a_full_disk_while_writing_is_storage_trouble(
     assert files_of(tmp_path / "instances") == []
 
 
+@pytest.mark.fault(
+    "less than `receive.min_free_disk_bytes` is free",
+    promise="nothing more is taken",
+    area="disk",
+)
 def test_the_reserve_of_free_space_is_kept(tmp_path: Path) -> None:
     store = InstanceStore(tmp_path / "instances", min_free_bytes=1 << 62)
     store.open()
@@ -135,6 +155,11 @@ def test_no_part_of_a_uid_shows_in_a_name(store: InstanceStore) -> None:
     assert ".." not in name
 
 
+@pytest.mark.fault(
+    "a receiver died with temporary files",
+    promise="they go at the next start, unless somebody writes them",
+    area="killed",
+)
 def test_left_over_temporary_files_go_at_start_unless_someone_writes_them(store: InstanceStore, tmp_path: Path) -> None:
     alive = written(store)
     (tmp_path / "instances" / "incoming" / "dead-1.part").write_bytes(b"half")
@@ -171,6 +196,11 @@ def test_the_data_set_can_be_looked_at_before_it_is_placed(store: InstanceStore)
     partial.discard()
 
 
+@pytest.mark.fault(
+    "the store cannot be written",
+    promise="the image is not acknowledged",
+    area="disk",
+)
 def test_an_unwritable_folder_is_storage_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageFull):

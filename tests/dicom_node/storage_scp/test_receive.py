@@ -274,6 +274,11 @@ def test_a_connection_that_gets_no_thread_waits_until_another_has_ended(
         assert echo(node.target).status == 0
 
 
+@pytest.mark.fault(
+    "connections say nothing",
+    promise="others get in",
+    area="stranger",
+)
 def test_connections_that_say_nothing_do_not_keep_others_out(start_node: Callable[..., Node]) -> None:
     node = start_node(max_associations=2)
     with ExitStack() as silent:

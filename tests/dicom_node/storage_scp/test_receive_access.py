@@ -137,6 +137,11 @@ def open_associations(node: Node, count: int, address: str) -> list[socket.socke
     return opened
 
 
+@pytest.mark.fault(
+    "one address opens associations and idles",
+    promise="others get in",
+    area="stranger",
+)
 def test_idle_associations_from_one_address_do_not_lock_others_out(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
@@ -146,6 +151,11 @@ def test_idle_associations_from_one_address_do_not_lock_others_out(
         assert store([save_file(make_dataset())], node.target)[0].stored
 
 
+@pytest.mark.fault(
+    "idle associations come from many addresses",
+    promise="a known peer gets in",
+    area="stranger",
+)
 def test_idle_associations_from_everywhere_do_not_lock_a_known_peer_out(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:

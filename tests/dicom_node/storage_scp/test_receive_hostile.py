@@ -49,6 +49,11 @@ def everything_until_closed(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("established", [False, True])
+@pytest.mark.fault(
+    "a PDU claims 4 GB",
+    promise="aborted, at no cost of memory",
+    area="stranger",
+)
 def test_a_pdu_that_claims_four_gigabytes_is_aborted_and_costs_no_memory(node: Node, established: bool) -> None:
     echo(node.target)
     process = psutil.Process()
@@ -70,6 +75,11 @@ def test_a_pdu_that_claims_four_gigabytes_is_aborted_and_costs_no_memory(node: N
     assert echo(node.target).status == 0
 
 
+@pytest.mark.fault(
+    "a data set does not end",
+    promise="aborted at `receive.max_dataset_bytes`",
+    area="stranger",
+)
 def test_a_data_set_beyond_the_bound_is_aborted_while_it_arrives(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
@@ -171,6 +181,11 @@ def test_a_data_set_beyond_the_bound_is_aborted_and_costs_no_place_while_the_dat
         b"",
     ],
 )
+@pytest.mark.fault(
+    "a connection brings nonsense",
+    promise="ended; nothing else happens",
+    area="stranger",
+)
 def test_nonsense_before_an_association_ends_the_connection_and_nothing_else(node: Node, nonsense: bytes) -> None:
     with raw_connection(node) as connection:
         connection.sendall(nonsense)
@@ -200,6 +215,11 @@ def test_nonsense_on_an_association_is_aborted(node: Node, nonsense: bytes) -> N
     assert echo(node.target).status == 0
 
 
+@pytest.mark.fault(
+    "a peer falls silent in the middle of an association",
+    promise="aborted after `receive.idle_seconds`",
+    area="stranger",
+)
 def test_a_silent_peer_loses_its_association(start_node: Callable[..., Node]) -> None:
     node = start_node(idle_seconds=1)
     with negotiated(node) as connection:
@@ -241,6 +261,11 @@ def begin_and_vanish(node: Node) -> None:
             time.sleep(0.01)
 
 
+@pytest.mark.fault(
+    "a sender vanishes in the middle of an image",
+    promise="nothing of it stays",
+    area="stranger",
+)
 def test_a_sender_that_vanishes_midway_leaves_nothing(node: Node) -> None:
     begin_and_vanish(node)
     deadline = time.monotonic() + 5

@@ -99,6 +99,11 @@ def test_tls_may_be_all_that_is_spoken(tls_node: Callable[..., Node], authority:
         ("expired", "the sender's certificate is not accepted: certificate has expired", "node.tls.client_ca"),
     ],
 )
+@pytest.mark.fault(
+    "a sender has no certificate, another authority's, or one that has expired",
+    promise="refused, and counted with the setting that would change it",
+    area="tls",
+)
 def test_who_has_no_certificate_of_ours_is_refused_and_counted(
     tls_node: Callable[..., Node], authority: Authority, tmp_path: Path, shown: str, reason: str, setting: str
 ) -> None:
@@ -127,6 +132,11 @@ def test_who_needs_no_certificate_is_let_in_without(tls_node: Callable[..., Node
 
 
 @pytest.mark.parametrize("name", ["modality.example.org", "CN=modality,O=Test", "Modality"])
+@pytest.mark.fault(
+    "somebody else uses the AE title of a peer",
+    promise="refused, where the peer has `certificate_names`",
+    area="tls",
+)
 def test_a_peer_is_bound_to_a_name_of_its_certificate(
     tls_node: Callable[..., Node], authority: Authority, theirs: Pair, name: str
 ) -> None:
@@ -142,6 +152,11 @@ def test_a_peer_is_bound_to_a_name_of_its_certificate(
     assert "certificate_names" in counted.refusal.cure
 
 
+@pytest.mark.fault(
+    "a certificate is renewed while services run",
+    promise="the next connection gets it, open ones go on",
+    area="tls",
+)
 def test_a_new_certificate_counts_from_the_next_connection_on(
     tls_node: Callable[..., Node], authority: Authority, theirs: Pair
 ) -> None:
@@ -157,6 +172,11 @@ def test_a_new_certificate_counts_from_the_next_connection_on(
         assert before.recv(1)[0] == pdus.ASSOCIATE_AC
 
 
+@pytest.mark.fault(
+    "80 connections begin no handshake",
+    promise="a sender with a certificate gets in",
+    area="tls",
+)
 def test_silent_handshakes_lock_nobody_out(
     tls_node: Callable[..., Node], authority: Authority, theirs: Pair, make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
@@ -168,6 +188,11 @@ def test_silent_handshakes_lock_nobody_out(
         assert store([save_file(make_dataset())], over_tls(node, authority, theirs))[0].stored
 
 
+@pytest.mark.fault(
+    "a caller begins no handshake",
+    promise="its connection is ended after 10 s",
+    area="tls",
+)
 def test_who_begins_no_handshake_is_not_waited_for(
     tls_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +218,11 @@ def test_a_connection_without_a_word_leaves_no_trace(tls_node: Callable[..., Nod
     assert node._refusals() == []
 
 
+@pytest.mark.fault(
+    "a handshake is broken off",
+    promise="counted among the refusals",
+    area="tls",
+)
 def test_a_handshake_that_is_broken_off_is_counted(tls_node: Callable[..., Node]) -> None:
     node = tls_node()
     with socket.create_connection(("127.0.0.1", node.receiver.tls_port), timeout=20) as connection:
@@ -201,6 +231,11 @@ def test_a_handshake_that_is_broken_off_is_counted(tls_node: Callable[..., Node]
     assert counted.refusal.reason == "the sender broke off the TLS handshake"
 
 
+@pytest.mark.fault(
+    "a PDU over TLS claims 4 GB",
+    promise="aborted, at no cost of memory",
+    area="tls",
+)
 def test_four_gigabytes_over_tls_are_aborted(tls_node: Callable[..., Node], authority: Authority, theirs: Pair) -> None:
     node = tls_node()
     with shaken_hands(node, authority, theirs) as connection:

@@ -40,6 +40,11 @@ def answer(node: Node, encoded: bytes) -> bytes:
     return received
 
 
+@pytest.mark.fault(
+    "images are of a SOP class that is not accepted",
+    promise="refused, with a trace in log, audit log, doctor and console that names the setting",
+    area="content",
+)
 def test_images_of_a_class_that_is_not_accepted_leave_one_row_line_and_audit_line(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +124,11 @@ def test_a_rejected_request_is_answered_by_the_letter_and_traced(
     assert (line.type, line.detail["status"]) == ("association-rejected", ",".join(map(str, rejection)))
 
 
+@pytest.mark.fault(
+    "a stranger sends a request of any length",
+    promise="turned away by its fixed fields; nothing of it is parsed",
+    area="stranger",
+)
 def test_a_stranger_is_turned_away_before_anything_is_parsed(
     start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +149,11 @@ def test_a_crowded_out_caller_is_told_to_come_back_and_counted(start_node: Calla
     assert "max_associations_per_address" in entry.refusal.cure
 
 
+@pytest.mark.fault(
+    "an association echoes now and then and brings nothing",
+    promise="ended after `receive.no_image_seconds`",
+    area="stranger",
+)
 def test_an_association_that_only_echoes_ends(start_node: Callable[..., Node]) -> None:
     node = start_node(no_image_seconds=1)
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
@@ -190,6 +205,11 @@ def test_refused_contexts_are_noted_before_the_slot_is_given_back(node: Node, mo
     assert slots == [1]
 
 
+@pytest.mark.fault(
+    "a data set is cut short within its last element",
+    promise="refused and traced, never acknowledged",
+    area="content",
+)
 def test_a_data_set_that_ends_within_its_last_element_is_refused_and_traced(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,11 @@ MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]
 
 
+@pytest.mark.fault(
+    "the disk is full",
+    promise="senders are answered A700 (out of resources), and try again",
+    area="disk",
+)
 def test_a_full_disk_is_answered_out_of_resources(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
@@ -34,6 +39,11 @@ def test_a_full_disk_is_answered_out_of_resources(
     assert (node.files(), node.instances()) == ([], {})
 
 
+@pytest.mark.fault(
+    "the disk fails when a file is flushed",
+    promise="the image is not acknowledged: A700",
+    area="disk",
+)
 def test_a_disk_that_fails_at_fsync_is_answered_out_of_resources(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +60,11 @@ def test_a_disk_that_fails_at_fsync_is_answered_out_of_resources(
     assert len(node.files()) == len(node.instances()) == 1
 
 
+@pytest.mark.fault(
+    "the database fails between an image's file and its row",
+    promise="the sender is told to try again, and its next try succeeds",
+    area="database",
+)
 def test_a_database_failing_between_file_and_commit_is_no_success_and_a_resend_heals(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
@@ -81,6 +96,11 @@ def test_a_port_in_use_is_a_settings_error(start_node: Callable[..., Node], node
         start_node(folder="second", port=node.receiver.port)
 
 
+@pytest.mark.fault(
+    "the receiver is asked to stop while an image arrives",
+    promise="the image is stored and answered, then the receiver ends",
+    area="killed",
+)
 def test_stopping_lets_a_message_finish_and_then_ends(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:

@@ -36,6 +36,11 @@ def total(database: Database) -> int:
         return sum(entry.count for entry in refusals.latest(read, limit=9999))
 
 
+@pytest.mark.fault(
+    "a flood of rejected strangers",
+    promise="counted; log and audit log get two lines",
+    area="stranger",
+)
 def test_a_flood_is_counted_and_leaves_two_lines(collector: Refusals, database: Database) -> None:
     with structlog.testing.capture_logs() as logs:
         for _ in range(10):
@@ -74,6 +79,11 @@ def test_a_stranger_who_changes_names_costs_a_bounded_number_of_lines(collector:
     assert total(database) == 1000
 
 
+@pytest.mark.fault(
+    "… under many names from many addresses",
+    promise="a bounded number of lines",
+    area="stranger",
+)
 def test_strangers_from_everywhere_cost_a_bounded_number_of_lines(collector: Refusals, database: Database) -> None:
     for number in range(3000):
         collector.add(replace(STRANGER, address=f"10.0.{number // 250}.{number % 250}"))
@@ -82,6 +92,11 @@ def test_strangers_from_everywhere_cost_a_bounded_number_of_lines(collector: Ref
     assert total(database) == 3000
 
 
+@pytest.mark.fault(
+    "the database is away while callers are refused",
+    promise="the refusals are counted when it is back",
+    area="database",
+)
 def test_what_the_database_does_not_take_is_written_later(
     collector: Refusals, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,11 @@ def test_the_bytes_arrive_as_they_are_in_the_file(
         (0x0124, RefusedByPeer),
     ],
 )
+@pytest.mark.fault(
+    "a destination answers a C-STORE with a failure",
+    promise="its status decides: tried again, or stopped and shown",
+    area="peer",
+)
 def test_a_status_says_whether_to_try_again(
     peer: Callable[..., Target],
     make_dataset: MakeDataset,
@@ -120,6 +125,11 @@ def test_nobody_there_is_unavailable() -> None:
             echo(target)
 
 
+@pytest.mark.fault(
+    "a destination's name does not resolve",
+    promise="taken for away; it is tried again",
+    area="peer",
+)
 def test_a_name_that_does_not_resolve_is_unavailable() -> None:
     with pytest.raises(PeerUnavailable):
         echo(Target("no-such-host.invalid", 104, "NOBODY", "US", connect_seconds=1))
@@ -127,6 +137,11 @@ def test_a_name_that_does_not_resolve_is_unavailable() -> None:
 
 @pytest.mark.parametrize(
     "answer", [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x07\x00\x00\x00\x00\x04" + bytes(4)]
+)
+@pytest.mark.fault(
+    "something else than a DICOM peer answers",
+    promise="taken for away; it is tried again",
+    area="peer",
 )
 def test_a_peer_that_does_not_speak_dicom_is_unavailable(answer: bytes | None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -214,6 +229,11 @@ def without_measure(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("answer", [without_status, without_end, without_measure])
+@pytest.mark.fault(
+    "a destination answers a C-STORE with nonsense",
+    promise="not taken for a success",
+    area="peer",
+)
 def test_a_senseless_response_is_no_response(answer: Callable[[socket.socket], None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=answer_associations, args=(server, answer))

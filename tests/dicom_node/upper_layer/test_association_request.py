@@ -136,6 +136,11 @@ def test_items_of_any_content_are_read_or_refused(items: list[tuple[int, bytes]]
 
 
 @given(st.binary(max_size=400))
+@pytest.mark.fault(
+    "an association request of any bytes",
+    promise="read or refused, and nothing else",
+    area="content",
+)
 def test_bytes_of_any_kind_are_read_or_refused(noise: bytes) -> None:
     for encoded in (noise, body()[:FIXED_BYTES] + noise, body(context(1, COMPUTED_RADIOGRAPHY, EXPLICIT)) + noise):
         try:

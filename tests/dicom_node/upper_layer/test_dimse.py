@@ -2,6 +2,7 @@
 
 import contextlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,11 @@ from dicom_node.upper_layer.pdus import ProtocolError
 
 
 @given(st.binary(max_size=300))
+@pytest.mark.fault(
+    "a DIMSE command of any bytes",
+    promise="decoded or refused, and nothing else",
+    area="content",
+)
 def test_any_command_set_is_decoded_or_refused(encoded: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         dimse.decode_command(encoded)

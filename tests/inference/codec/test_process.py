@@ -66,6 +66,11 @@ def test_a_broken_stream_leaves_the_decoder_alive(decoder: DecoderProcess) -> No
     assert decoder.pid == before is not None
 
 
+@pytest.mark.fault(
+    "a codestream makes the decoder hang",
+    promise="the decoder is killed, and the image has a reason",
+    area="content",
+)
 def test_a_decoder_that_hangs_is_killed(decoder: DecoderProcess) -> None:
     decoder.decode(TASK, STREAM)
     child = psutil.Process(decoder.pid)
@@ -75,6 +80,11 @@ def test_a_decoder_that_hangs_is_killed(decoder: DecoderProcess) -> None:
     np.testing.assert_array_equal(decoder.decode(TASK, STREAM), stored())
 
 
+@pytest.mark.fault(
+    "a codestream ends the decoder",
+    promise="it costs this image only",
+    area="content",
+)
 def test_a_decoder_that_dies_on_an_image_costs_one_image(decoder: DecoderProcess) -> None:
     """A suspended child stands for one in the midst of an image."""
     decoder.decode(TASK, STREAM)
@@ -128,6 +138,11 @@ def test_a_child_that_answers_as_its_time_runs_out_is_not_asked_again(
     np.testing.assert_array_equal(decoder.decode(TASK, STREAM), stored())
 
 
+@pytest.mark.fault(
+    "a codestream asks for too much memory",
+    promise="refused; the decoder lives",
+    area="content",
+)
 def test_an_image_that_needs_too_much_memory_is_refused_and_the_decoder_lives(decoder: DecoderProcess) -> None:
     """A JPEG 2000 stream of 100 megapixels and 16 bits needs 600 MB for its samples alone."""
     bomb = imagecodecs.jpeg2k_encode(np.zeros((10_000, 10_000), np.uint16), codecformat="j2k", reversible=True)
@@ -146,6 +161,11 @@ def test_the_decoder_cannot_take_more_memory_than_it_may(decoder: DecoderProcess
     assert 0 <= soft - psutil.Process(decoder.pid).memory_info().vms <= HEADROOM
 
 
+@pytest.mark.fault(
+    "a worker is killed while its decoder runs",
+    promise="the decoder ends with it",
+    area="killed",
+)
 def test_the_decoder_ends_when_its_parent_is_killed() -> None:
     program = (
         "import time; from inference.codec.process import DECODER as d; d._running();"

@@ -138,6 +138,11 @@ def test_a_c_store_failure_is_what_it_means(
 
 
 @pytest.mark.parametrize(("code", "failure"), [("AE", RefusedByPeer), ("AR", PeerBusy)])
+@pytest.mark.fault(
+    "an HL7 message is tried again",
+    promise="it is the same message, with the same control ID",
+    area="peer",
+)
 def test_an_hl7_refusal_is_what_it_means_and_a_retry_is_the_same_message(
     studies: Any,
     with_destinations: Callable[..., Settings],

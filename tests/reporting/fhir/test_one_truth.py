@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from inference.findings import Finding
 from reporting.registry import check_file
 from tests.accounts import finding
@@ -61,6 +63,11 @@ def test_a_result_arrives_and_is_sent_again_without_doubling(
     assert len(fhir_server.store.current("Provenance")) == 1
 
 
+@pytest.mark.fault(
+    "the answer of a FHIR server is lost",
+    promise="the result is sent again, and the server has it once",
+    area="peer",
+)
 def test_an_answer_that_is_lost_doubles_nothing(
     way: Way, fhir_server: FhirServer, opacity_findings: tuple[Finding, ...]
 ) -> None:

@@ -56,6 +56,11 @@ def test_an_unknown_code_is_refused() -> None:
         ("AR", "ID2", PeerUnavailable),
     ],
 )
+@pytest.mark.fault(
+    "a receiver refuses an HL7 message",
+    promise="AE stops it, AR and CR are tried again",
+    area="peer",
+)
 def test_each_answer_has_its_consequence(code: str, control_id: str, failure: type[CxrnodeError] | None) -> None:
     answer = parse_acknowledgement(HEADER + f"\rMSA|{code}|{control_id}\r".encode())
     verdict = judge(answer, "ID1")

@@ -127,6 +127,11 @@ def test_an_answer_that_is_no_acceptance_is_what_it_means(reply: bytes, failure:
         send_message(to(port), MESSAGE, "ID1")
 
 
+@pytest.mark.fault(
+    "an HL7 receiver acknowledges another message",
+    promise="not taken for this one's acknowledgement",
+    area="peer",
+)
 def test_a_refusal_keeps_the_connection_and_the_answer_to_another_message_ends_it() -> None:
     with (
         receiver(answer(frame("AE"), frame("AA", "OTHER")), answer(frame("AA"))) as (port, connections),
@@ -168,11 +173,21 @@ def test_a_late_second_answer_is_not_taken_for_the_next_one() -> None:
         assert connections == [0, 1]
 
 
+@pytest.mark.fault(
+    "an HL7 receiver takes a message and says nothing",
+    promise="given up in time; the same message goes again",
+    area="peer",
+)
 def test_silence_ends_in_time() -> None:
     with receiver(answer(b"")) as (port, _), pytest.raises(PeerUnavailable, match=r"within 0\.3 s"):
         send_message(to(port, 0.3), MESSAGE, "ID1")
 
 
+@pytest.mark.fault(
+    "an HL7 receiver answers one byte at a time",
+    promise="the deadline is not extended",
+    area="peer",
+)
 def test_a_trickle_does_not_extend_the_deadline() -> None:
     def script(peer: socket.socket) -> None:
         read_message(peer)
@@ -185,6 +200,11 @@ def test_a_trickle_does_not_extend_the_deadline() -> None:
         send_message(to(port, 0.4), MESSAGE, "ID1")
 
 
+@pytest.mark.fault(
+    "an HL7 receiver's answer does not end",
+    promise="cut off at a bound",
+    area="peer",
+)
 def test_an_endless_answer_is_cut_off() -> None:
     def script(peer: socket.socket) -> None:
         read_message(peer)
@@ -241,6 +261,11 @@ def test_messages_go_over_tls_on_one_connection(tmp_path: Path) -> None:
         assert connections == [0]
 
 
+@pytest.mark.fault(
+    "an HL7 receiver shows another certificate",
+    promise="it is told nothing, and everything for it waits",
+    area="tls",
+)
 def test_a_receiver_whose_certificate_is_another_is_not_told_anything(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path / "ours"), Authority(tmp_path / "others")
     heard: list[bytes] = []
@@ -258,6 +283,11 @@ def test_a_receiver_whose_certificate_is_another_is_not_told_anything(tmp_path: 
     assert heard == []
 
 
+@pytest.mark.fault(
+    "a file of TLS is gone while it is replaced",
+    promise="messages wait for a moment; nothing stops",
+    area="tls",
+)
 def test_a_file_of_tls_that_is_gone_for_a_moment_stops_nothing(tmp_path: Path) -> None:
     tls = ClientTls("127.0.0.1", tmp_path / "gone.pem")
     with pytest.raises(PeerUnavailable, match=r"gone\.pem cannot be read"):

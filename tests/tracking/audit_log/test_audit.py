@@ -74,6 +74,11 @@ def test_an_empty_log_is_intact(database: Database) -> None:
         ("DELETE FROM audit_event", 1),
     ],
 )
+@pytest.mark.fault(
+    "a line of the audit log is edited, deleted or cut off",
+    promise="found",
+    area="apart",
+)
 def test_an_edited_deleted_or_cut_off_line_is_found(database: Database, statement: str, line: int) -> None:
     write(database, 5)
     tamper(database, statement)
@@ -83,6 +88,11 @@ def test_an_edited_deleted_or_cut_off_line_is_found(database: Database, statemen
         assert found.broken_at == line
 
 
+@pytest.mark.fault(
+    "two lines of the audit log change places",
+    promise="found",
+    area="apart",
+)
 def test_two_lines_that_changed_places_are_found(database: Database) -> None:
     write(database, 5)
     tamper(
@@ -134,6 +144,11 @@ def test_a_rolled_back_change_leaves_no_line(database: Database) -> None:
     assert verdict(database).lines == 0
 
 
+@pytest.mark.fault(
+    "several services write to the audit log at the same time",
+    promise="its chain is unbroken",
+    area="database",
+)
 def test_writers_at_the_same_time_make_one_unbroken_chain(database: Database) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

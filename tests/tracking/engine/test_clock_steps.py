@@ -50,6 +50,11 @@ def wait_of(database: Database, key: str) -> int:
         return read.scalars(select(Job.visible_at - now_ms()).where(Job.key == key)).one()
 
 
+@pytest.mark.fault(
+    "the clock is set back by an hour",
+    promise="what waits is due as soon as before, on SQLite and PostgreSQL",
+    area="clock",
+)
 def test_waiting_work_is_as_far_away_as_before(database: Database, clock: FakeClock, watch: ClockWatch) -> None:
     put(database, "due")
     put(database, "soon", 30_000)
@@ -67,6 +72,11 @@ def test_waiting_work_is_as_far_away_as_before(database: Database, clock: FakeCl
     assert line.type == "clock-set-back"
 
 
+@pytest.mark.fault(
+    "… and several services see it",
+    promise="the work is moved once",
+    area="clock",
+)
 def test_two_services_that_see_it_move_the_work_once(database: Database, clock: FakeClock, watch: ClockWatch) -> None:
     other = ClockWatch(database, LEASE)
     other.look()
@@ -78,6 +88,11 @@ def test_two_services_that_see_it_move_the_work_once(database: Database, clock: 
     assert abs(wait_of(database, "later") - 2 * HOUR) < 15_000
 
 
+@pytest.mark.fault(
+    "… while nothing runs",
+    promise="seen at the next start; delayed by at most 20 s",
+    area="clock",
+)
 def test_a_step_while_nothing_ran_is_seen_at_the_next_start(
     database: Database, clock: FakeClock, watch: ClockWatch
 ) -> None:
@@ -87,6 +102,11 @@ def test_a_step_while_nothing_ran_is_seen_at_the_next_start(
     assert wait_of(database, "soon") <= 30_000 + clock_steps.MARK_MS
 
 
+@pytest.mark.fault(
+    "… while a worker holds a lease",
+    promise="the lease lasts no hour longer, and is not cut short",
+    area="clock",
+)
 def test_a_lease_lasts_as_long_as_a_new_one_and_not_an_hour_longer(
     database: Database, clock: FakeClock, watch: ClockWatch
 ) -> None:
@@ -107,6 +127,11 @@ def test_a_lease_lasts_as_long_as_a_new_one_and_not_an_hour_longer(
         queue.finish(tx, second)
 
 
+@pytest.mark.fault(
+    "… while a destination that is away is left alone",
+    promise="it is tried again in time",
+    area="clock",
+)
 def test_a_paused_destination_is_tried_again_in_time(database: Database, clock: FakeClock, watch: ClockWatch) -> None:
     with database.transaction() as tx:
         queue.open_breaker(tx, "pacs", "away", RetryPolicy(10, 10))

@@ -49,6 +49,11 @@ def test_what_is_no_url_of_ours_is_a_settings_error_that_does_not_repeat_it(url:
     assert "cret" not in str(caught.value)
 
 
+@pytest.mark.fault(
+    "a database server takes the connection and says nothing",
+    promise="it is given up in time, and tried again",
+    area="database",
+)
 def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_defaults(), "connect_timeout", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:

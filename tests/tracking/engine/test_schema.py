@@ -135,6 +135,11 @@ def test_upgrading_again_changes_nothing(database: Database) -> None:
 
 
 @pytest.mark.parametrize(("found", "cure"), [("0001", "cxrnode db upgrade"), ("9999", "newer version.*restore")])
+@pytest.mark.fault(
+    "the schema is older or newer than the program",
+    promise="services refuse to start, each with its cure",
+    area="apart",
+)
 def test_a_database_of_another_version_is_refused_with_the_cure(database: Database, found: str, cure: str) -> None:
     from sqlalchemy import text
 
@@ -144,6 +149,11 @@ def test_a_database_of_another_version_is_refused_with_the_cure(database: Databa
         schema.ensure(database)
 
 
+@pytest.mark.fault(
+    "several services start together on an empty database",
+    promise="all of them come up",
+    area="database",
+)
 def test_services_that_start_together_on_an_empty_database_all_come_up(empty_database: Database) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

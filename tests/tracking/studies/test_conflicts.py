@@ -14,6 +14,11 @@ from tracking.studies.instances import Registered, association_released
 from tracking.tables.models import Analysis, Delivery, Document, Instance
 
 
+@pytest.mark.fault(
+    "images of two patients come under one study",
+    promise="no result; shown until somebody decides",
+    area="content",
+)
 def test_a_second_patient_ends_all_work_and_shows(books: Books) -> None:
     books.receive("1.1", JANE)
     books.receive("1.2", MARY)

@@ -83,6 +83,11 @@ def test_a_study_that_comes_again_goes_on_with_its_revisions(books: Books, tmp_p
         assert list(standing.drift(read)) == []
 
 
+@pytest.mark.fault(
+    "the deletion of a study ends between its files and its rows",
+    promise="the study is on record still, and deleting it again ends what was begun",
+    area="killed",
+)
 def test_a_death_before_the_end_leaves_the_study_to_be_deleted_again(books: Books, tmp_path: Path) -> None:
     files = finished(books, tmp_path)
     stores = Stores(tmp_path / "instances", tmp_path / "documents")

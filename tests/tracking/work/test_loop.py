@@ -148,6 +148,11 @@ def test_a_retriable_error_brings_the_job_back(database: Database) -> None:
     assert depth(database) == {}
 
 
+@pytest.mark.fault(
+    "a destination is away",
+    promise="all that is bound for it waits, and is tried again by itself",
+    area="peer",
+)
 def test_an_unavailable_peer_pauses_all_that_is_bound_for_it(database: Database) -> None:
     put(database, "a", "b", "c", destination="pacs")
     handler = Recorder(raising(PeerUnavailable("refused")))
@@ -164,6 +169,11 @@ def test_foreign_exceptions_are_described_without_their_words(database: Database
     assert not stopped
 
 
+@pytest.mark.fault(
+    "work fails for a reason that nobody foresaw",
+    promise="tried `work.max_failures` times, then stopped and shown",
+    area="content",
+)
 def test_an_unforeseen_error_is_tried_some_times_and_then_stops(database: Database) -> None:
     put(database, "a")
     handler = Recorder(raising(ValueError("a defect")))
@@ -193,6 +203,11 @@ def test_failures_of_a_peer_that_is_away_are_not_counted_among_the_unforeseen(da
     assert depth(database) == {("q", "open"): 1}
 
 
+@pytest.mark.fault(
+    "the database is away while a job is worked on",
+    promise="the job is done later; no service ends",
+    area="database",
+)
 def test_a_database_that_is_away_while_a_job_is_worked_on_stops_nothing(database: Database) -> None:
     put(database, "a")
     handler = Recorder(raising(OperationalError("SELECT", {}, Exception("server closed the connection"))))
@@ -201,6 +216,11 @@ def test_a_database_that_is_away_while_a_job_is_worked_on_stops_nothing(database
     assert depth(database) == {("q", "open"): 1}
 
 
+@pytest.mark.fault(
+    "the database is away when a job has ended",
+    promise="its result is written when the database is back",
+    area="database",
+)
 def test_finished_work_survives_a_database_that_is_away_for_a_moment(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +239,11 @@ def test_finished_work_survives_a_database_that_is_away_for_a_moment(
     assert depth(database) == {}
 
 
+@pytest.mark.fault(
+    "a job ends its process each time",
+    promise="it is stopped after `work.max_crashes` and shown",
+    area="killed",
+)
 def test_a_job_whose_process_keeps_dying_is_stopped(database: Database) -> None:
     put(database, "a")
     for _ in range(WORK.max_crashes + 1):
@@ -231,6 +256,11 @@ def test_a_job_whose_process_keeps_dying_is_stopped(database: Database) -> None:
     assert depth(database) == {("q", "stopped"): 1}
 
 
+@pytest.mark.fault(
+    "a service is asked to stop while it works",
+    promise="what is in hand is finished, nothing new is taken",
+    area="killed",
+)
 def test_stopping_finishes_what_is_in_hand(database: Database) -> None:
     put(database, "a")
     begun, release = threading.Event(), threading.Event()
@@ -295,6 +325,11 @@ def test_a_job_that_takes_long_to_finish_keeps_its_lease_while_the_service_stops
     assert depth(database) == {}
 
 
+@pytest.mark.fault(
+    "the database is away when a job has failed",
+    promise="the failure is written later and counts as no crash",
+    area="database",
+)
 def test_a_failure_that_cannot_be_written_down_at_once_counts_as_no_crash(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +375,11 @@ def test_a_living_process_is_not_dead_and_a_gone_one_is() -> None:
     assert is_dead(name)
 
 
+@pytest.mark.fault(
+    "… while a worker lives",
+    promise="it is not taken for dead",
+    area="clock",
+)
 def test_setting_the_clock_makes_no_living_process_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     name = worker_name()
     born = psutil.Process.create_time
@@ -347,6 +387,11 @@ def test_setting_the_clock_makes_no_living_process_dead(monkeypatch: pytest.Monk
     assert not is_dead(name)
 
 
+@pytest.mark.fault(
+    "the number of a dead worker's process is given to another process",
+    promise="the dead one is not taken for alive",
+    area="killed",
+)
 def test_a_reused_process_number_is_not_taken_for_the_living() -> None:
     place = worker_name().rsplit("/", 2)[0]
     assert is_dead(f"{place}/{os.getpid()}/1.00")
@@ -356,6 +401,11 @@ def test_nothing_is_said_about_processes_of_other_machines() -> None:
     assert not is_dead("other-host/4026531836/999999/1.00")
 
 
+@pytest.mark.fault(
+    "a worker is killed with a job in hand",
+    promise="its successor takes the job over at once",
+    area="killed",
+)
 def test_a_successor_takes_over_from_a_dead_process_without_waiting_for_the_lease(database: Database) -> None:
     put(database, "a")
     place = worker_name().rsplit("/", 2)[0]

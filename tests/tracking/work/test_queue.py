@@ -71,6 +71,11 @@ def test_a_lease_that_ran_out_is_claimed_again_and_counts_as_a_crash(database: D
     assert taken(database).crashes == 1
 
 
+@pytest.mark.fault(
+    "a worker is frozen beyond its lease and wakes up",
+    promise="it can write nothing any more; whoever took its job over does",
+    area="killed",
+)
 def test_a_worker_that_lost_its_lease_can_write_nothing(database: Database) -> None:
     put(database, "a")
     slow = taken(database, lease_ms=1)
@@ -100,6 +105,11 @@ def test_leases_of_dead_workers_end_at_once(database: Database) -> None:
     assert taken(database).crashes == 1
 
 
+@pytest.mark.fault(
+    "a destination fails for `delivery.give_up_after_hours`",
+    promise="the delivery stops and is shown; `cxrnode retry` starts it again",
+    area="peer",
+)
 def test_a_failed_job_comes_back_later_and_stops_when_its_time_is_up(database: Database) -> None:
     put(database, "a", give_up_ms=1000)
     job = taken(database)
@@ -138,6 +148,11 @@ def test_a_job_started_again_has_all_its_patience_back(database: Database) -> No
         assert queue.postpone(tx, job, "no", QUICK) is False
 
 
+@pytest.mark.fault(
+    "one destination of several is away",
+    promise="the others get theirs",
+    area="peer",
+)
 def test_a_paused_destination_holds_up_nobody_else(database: Database) -> None:
     put(database, "p1", "p2", destination="pacs")
     put(database, "r1", destination="ris")
@@ -149,6 +164,11 @@ def test_a_paused_destination_holds_up_nobody_else(database: Database) -> None:
     assert taken(database).key == "r1"
 
 
+@pytest.mark.fault(
+    "a destination comes back after an outage",
+    promise="one delivery is tried first; its success frees the rest",
+    area="peer",
+)
 def test_after_the_pause_one_probe_goes_first_and_its_success_frees_the_rest(database: Database) -> None:
     put(database, "p1", "p2", "p3", destination="pacs")
     job = taken(database)
