@@ -14,7 +14,7 @@ from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import now_ms
 from tracking.feedback_models import Feedback
-from tracking.keys import comparison_key, delivery_key, examination_key, study_keys
+from tracking.keys import comparison_key, confirmation_key, delivery_key, examination_key, study_keys
 from tracking.models import (
     Analysis,
     CarriedDocument,
@@ -83,6 +83,7 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         *map(examination_key, uids),
         *(comparison_key(kept.instance_uid, kept.sha256) for kept in kept_aside),
         *(delivery_key(row.id) for row in deliveries),
+        *(confirmation_key(row.id) for row in deliveries),
     ]
     _require_decided(tx, study_uid)
     if is_held(tx, study_uid):

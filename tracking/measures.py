@@ -1,6 +1,6 @@
 """Measures of a node for whoever watches it: numbers by queue, destination, reason and status, none of a patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
@@ -37,6 +37,8 @@ class Measures:
     """Received ones, by status."""
     paused: frozenset[str] = frozenset()
     """Destinations that somebody has paused."""
+    unconfirmed: dict[str, int] = field(default_factory=dict)
+    """Delivered documents for which a confirmation is awaited, by destination."""
 
 
 def measure(read: Session) -> Measures:
@@ -55,6 +57,10 @@ def measure(read: Session) -> Measures:
     deliveries = read.execute(
         select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
     )
+    is_awaited = Delivery.confirmation == literal_column("'awaited'")
+    unconfirmed = read.execute(
+        select(Delivery.destination, func.count()).where(is_awaited).group_by(Delivery.destination)
+    )
     refused = read.execute(
         select(Refusal.kind, Refusal.reason, func.sum(Refusal.count)).group_by(Refusal.kind, Refusal.reason)
     )
@@ -69,4 +75,5 @@ def measure(read: Session) -> Measures:
         refusals={(kind, reason): int(count) for kind, reason, count in refused},
         studies={status: int(count) for status, count in studies},
         paused=frozenset(paused_destinations(read)),
+        unconfirmed={destination: int(count) for destination, count in unconfirmed},
     )

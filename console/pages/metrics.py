@@ -53,6 +53,7 @@ class NodeCollector(Collector):
         yield from _work(measures)
         yield from _totals(measures)
         yield self._paused(measures)
+        yield self._unconfirmed(measures)
         yield self._models()
         yield self._certificate()
         seconds = [((), self._measured.seconds)]
@@ -62,6 +63,14 @@ class NodeCollector(Collector):
         known = {entry.name for entry in self._settings.destinations} | {name for name, _ in measures.deliveries}
         values = [((name,), float(name in measures.paused)) for name in sorted(known | measures.paused)]
         return _gauge("cxrnode_destination_paused", "Whether somebody has paused it.", values, ("destination",))
+
+    def _unconfirmed(self, measures: Measures) -> Metric:
+        names = {entry.name for entry in self._settings.destinations if getattr(entry, "confirm", "stored") != "stored"}
+        values = [
+            ((name,), float(measures.unconfirmed.get(name, 0))) for name in sorted(names | {*measures.unconfirmed})
+        ]
+        words = "Documents that were delivered and are not confirmed yet."
+        return _gauge("cxrnode_deliveries_unconfirmed", words, values, ("destination",))
 
     def _models(self) -> Metric:
         from inference.installed import installed_packages
