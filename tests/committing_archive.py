@@ -1,6 +1,8 @@
 """An archive that keeps what is stored to it, answers storage commitment requests and says by C-FIND what it has."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ class Way(Enum):
     """How it answers storage commitment requests."""
 
     SAME_ASSOCIATION = "same association"
-    REVERSE = "reverse association"
+    PERSISTENT = "reverse association, again and again until it is taken"
     SILENT = "not at all"
     REFUSED = "status 0110 to the N-ACTION"
 
@@ -72,8 +74,8 @@ class CommittingArchive:
         self.requests.append(request)
         if self.way is Way.REFUSED:
             return 0x0110, None
-        if self.way is Way.REVERSE:
-            threading.Thread(target=self.report, args=(request,), daemon=True).start()
+        if self.way is Way.PERSISTENT:
+            threading.Thread(target=self._report_until_taken, args=(request,), daemon=True).start()
         elif self.way is Way.SAME_ASSOCIATION:
             threading.Thread(target=self._report_on, args=(event.assoc, request), daemon=True).start()
         return 0, None
@@ -91,6 +93,19 @@ class CommittingArchive:
         status = self._send_report(association, request, committed=committed)
         association.release()
         return status
+
+    def _report_until_taken(self, request: Dataset) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (not self._can_call() or self.report(request) != 0):
+            time.sleep(0.3)
+
+    def _can_call(self) -> bool:
+        """Tell whether somebody listens: pynetdicom leaves a socket open, to be complained of, where nobody does."""
+        try:
+            socket.create_connection(("127.0.0.1", self.report_port), 5).close()
+        except OSError:
+            return False
+        return True
 
     def _report_on(self, association: Association, request: Dataset) -> None:
         self._send_report(association, request)

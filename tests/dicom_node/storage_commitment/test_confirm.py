@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
+from dicom_node.storage_commitment import confirm
 from dicom_node.storage_commitment.confirm import ConfirmHandler
 from dicom_node.storage_commitment.resends import resends_of
 from dicom_node.storage_scp.receive import Receiver
@@ -72,10 +74,10 @@ class Node:
             return list(read.scalars(select(Commitment.state).order_by(Commitment.id)))
 
 
-def settings_for(archive: CommittingArchive, tmp_path: Any, **confirm: Any) -> Settings:
+def settings_for(archive: CommittingArchive, tmp_path: Any, **changes: Any) -> Settings:
     destination = {
         "kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": archive.port, "ae_title": archive.ae_title,
-        "confirm_after_seconds": 0, "commitment_wait_seconds": 0.3, "confirm_attempts": 3, **confirm,
+        "confirm_after_seconds": 0, "commitment_wait_seconds": 0.3, "confirm_attempts": 3, **changes,
     }  # fmt: skip
     return Settings(
         node={"data_dir": tmp_path / "node"},
@@ -99,7 +101,7 @@ def start(tmp_path: Any, books: Books) -> Iterator[Callable[..., Node]]:
     """Return a function that delivers one document to an archive."""
     open_archives: list[Any] = []
 
-    def begin(way: Way, *, loses: int = 0, commits: bool = True, finds: bool = True, **confirm: Any) -> Node:
+    def begin(way: Way, *, loses: int = 0, commits: bool = True, finds: bool = True, **changes: Any) -> Node:
         context = open_committing_archive(way, commits=commits, finds=finds)
         archive = context.__enter__()
         open_archives.append(context)
@@ -107,7 +109,7 @@ def start(tmp_path: Any, books: Books) -> Iterator[Callable[..., Node]]:
         books.receive("1.1", JANE)
         books.analyse()
         books.report()
-        return Node(books, settings_for(archive, tmp_path, **confirm), archive)
+        return Node(books, settings_for(archive, tmp_path, **changes), archive)
 
     yield begin
     for context in open_archives:
@@ -260,6 +262,34 @@ def test_an_answer_that_comes_after_its_time_still_counts(start: Callable[..., N
     assert node.delivery.error is None
 
 
+class Died(BaseException):
+    """Stands for SIGKILL: no handler of errors sees it."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_death_around_the_question_asks_again_and_sends_nothing_twice(
+    start: Callable[..., Node], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    node = start(Way.SAME_ASSOCIATION, confirm="commitment", commitment_wait_seconds=10)
+    ask = confirm.request_commitment
+
+    def die(*arguments: Any) -> None:
+        if when == "after":
+            ask(*arguments)
+        monkeypatch.setattr(confirm, "request_commitment", ask)
+        raise Died
+
+    monkeypatch.setattr(confirm, "request_commitment", die)
+    with pytest.raises(Died):
+        node.work()
+    with node.books.database.transaction() as tx:
+        queue.end_leases(tx, queue.leases(tx))
+    node.work()
+    assert (node.delivery.state, node.delivery.confirmation) == ("delivered", "commitment")
+    assert node.commitments == ["unanswered", "committed"]
+    assert node.archive.order == ["2.25.1"]
+
+
 def receiving(node: Node) -> Any:
     """Return a context in which the node's receiver runs."""
     from contextlib import contextmanager
@@ -274,6 +304,24 @@ def receiving(node: Node) -> Any:
             receiver.stop(drain_seconds=0.2)
 
     return run()
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_acknowledged(
+    start: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_away(*_: Any, **__: Any) -> None:
+        raise OperationalError("", {}, Exception())
+
+    node = start(Way.SILENT, confirm="commitment", commitment_wait_seconds=0)
+    with receiving(node) as receiver:
+        node.archive.report_port = receiver.port
+        node.work()
+        with monkeypatch.context() as away:
+            away.setattr(confirmations, "take_answer", be_away)
+            assert node.archive.report(node.archive.requests[0]) == 0x0110
+        assert node.delivery.confirmation == "awaited"
+        assert node.archive.report(node.archive.requests[0]) == 0
+    assert node.delivery.confirmation == "commitment"
 
 
 def test_an_unknown_transaction_changes_nothing_and_is_counted(start: Callable[..., Node]) -> None:
