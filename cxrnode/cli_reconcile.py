@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from config.settings import Settings
-    from tracking.reconciliation import Reconciliation
+    from tracking.lists.reconciliation import Reconciliation
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def reconcile(
     """
     from console.spans import span_of_day
     from cxrnode import show
-    from tracking import reconciliation
+    from tracking.lists import reconciliation
 
     context: Context = ctx.obj
     settings = context.settings()
@@ -58,9 +58,9 @@ def _peer(read: "Session", settings: "Settings", peer: str) -> tuple[str, str]:
     """Return the AE title of a sender, or the name of a destination; raise BadParameter where nobody is called so."""
     from sqlalchemy import select
 
-    from tracking.distinct import distinct_values
-    from tracking.models import Delivery
-    from tracking.standing_models import Standing
+    from tracking.engine.distinct import distinct_values
+    from tracking.tables.models import Delivery
+    from tracking.tables.standing_models import Standing
 
     if not peer:
         return "", ""

@@ -17,7 +17,7 @@ from inference.analyse import Analyser, StageTimes
 from inference.findings import ImageAnalysis, NotAnalysed, Reason
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
-from tracking.patient import ELEMENTS
+from tracking.studies.patient import ELEMENTS
 
 NOT_AN_IMAGE = NotAnalysed(
     Reason.UNREADABLE,

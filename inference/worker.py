@@ -17,9 +17,9 @@ from config.settings import Settings
 from inference.analyse import STAGES, Analyser, Keep, StageTimes, outcome_record
 from inference.findings import ImageResult, ModelIdentity, NotAnalysed
 from inference.site_points import Points, points_in_force
-from tracking.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
-from tracking.database import Database
-from tracking.image_results import (
+from tracking.engine.database import Database
+from tracking.results.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
+from tracking.results.image_results import (
     AnalyserIdentity,
     ImageRecord,
     image_results,
@@ -27,8 +27,8 @@ from tracking.image_results import (
     running_examinations,
     take_over_examinations,
 )
-from tracking.loop import Commit
-from tracking.queue import Job
+from tracking.work.loop import Commit
+from tracking.work.queue import Job
 
 log = get_logger(__name__)
 LONGEST_WAIT_SECONDS = 5.0

@@ -13,10 +13,10 @@ from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_
 from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
-from tracking import conflicts
-from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
-from tracking.document_kinds import REPORT
-from tracking.documents import documents_out
+from tracking.outbox.document_kinds import REPORT
+from tracking.outbox.documents import documents_out
+from tracking.results.analyses import OutcomeRecord, StoredAnalysis, load_analysis
+from tracking.studies import conflicts
 
 
 @dataclass(frozen=True, slots=True)

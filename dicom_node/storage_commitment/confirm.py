@@ -20,11 +20,11 @@ from dicom_node.storage_commitment.instance_query import has_instance
 from dicom_node.storage_commitment.request import request_commitment
 from dicom_node.storage_commitment.resends import resends_of
 from dicom_node.storage_scu.send import Target
-from tracking import confirmations
-from tracking.confirmations import Awaited, CommitmentAnswer, Confirmation
-from tracking.database import Database
-from tracking.loop import Commit, Parts, Work, describe
-from tracking.queue import Job
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.confirmations import Awaited, CommitmentAnswer, Confirmation
+from tracking.work.loop import Commit, Parts, Work, describe
+from tracking.work.queue import Job
 
 _log = get_logger(__name__)
 _NOT_FOUND = "the destination took the document, and does not find it when asked"

@@ -8,7 +8,7 @@ from pynetdicom.dsutils import decode
 
 from config.errors import PermanentError
 from dicom_node.format.header import is_usable_uid
-from tracking.confirmations import CommitmentAnswer
+from tracking.outbox.confirmations import CommitmentAnswer
 
 COMPLETE, FAILURES_EXIST = 1, 2
 """Event Type IDs: storage commitment request successful, or complete with failures (PS3.4 Table J.3-2)."""

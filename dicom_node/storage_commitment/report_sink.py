@@ -11,9 +11,9 @@ from dicom_node.storage_commitment.report import UnreadableReport, decode_report
 from dicom_node.storage_commitment.resends import resends_of
 from dicom_node.upper_layer.access import Caller
 from dicom_node.upper_layer.message import Answer, EventReport
-from tracking import confirmations
-from tracking.confirmations import CommitmentAnswer, Reception, Resends
-from tracking.refusals import Refusal, RefusalKind
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.outbox import confirmations
+from tracking.outbox.confirmations import CommitmentAnswer, Reception, Resends
 
 _log = get_logger(__name__)
 Commit = Callable[[Callable[[Session], Reception]], Reception]

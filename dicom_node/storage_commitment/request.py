@@ -9,7 +9,7 @@ from dicom_node.format.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT
 from dicom_node.storage_commitment.peer import associate, check_status
 from dicom_node.storage_commitment.report import UnreadableReport, read_report
 from dicom_node.storage_scu.send import Target
-from tracking.confirmations import CommitmentAnswer
+from tracking.outbox.confirmations import CommitmentAnswer
 
 _REQUEST = 1
 """Action Type ID: request storage commitment (PS3.4 Table J.3-1)."""

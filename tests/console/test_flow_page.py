@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from tracking import confirmations
-from tracking.confirmations import Confirmation
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.models import Delivery, Job
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.confirmations import Confirmation
+from tracking.outbox.deliveries import record_delivered
+from tracking.tables.models import Delivery, Job
 
 Record = Callable[..., None]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -5,7 +5,7 @@ import json
 from config.settings import Settings
 from tests.cxrnode.test_cli import Run, node, run  # noqa: F401 - fixtures
 from tests.tracking.books import JANE, Books
-from tracking.database import Database
+from tracking.engine.database import Database
 
 
 def test_a_day_is_reconciled_and_its_gaps_are_named(run: Run, node: Settings) -> None:  # noqa: F811

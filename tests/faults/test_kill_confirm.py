@@ -10,10 +10,12 @@ from sqlalchemy import select
 
 from tests.committing_archive import Way, open_committing_archive
 from tests.tracking.books import JANE, Books
-from tracking import confirmations, queue, schema
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.models import Delivery
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.deliveries import record_delivered
+from tracking.tables.models import Delivery
+from tracking.work import queue
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
 CONFIRM, SINK = "dicom_node.storage_commitment.confirm", "dicom_node.storage_commitment.report_sink"

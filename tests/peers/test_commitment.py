@@ -17,12 +17,13 @@ from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu.send import Target, store
 from tests.phantoms import phantom_dataset
 from tests.tracking.books import JANE, Books
-from tracking import confirmations, queue
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.documents import DocumentRecord, record_documents
-from tracking.loop import Lane, WorkLoop
-from tracking.models import Delivery
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.deliveries import record_delivered
+from tracking.outbox.documents import DocumentRecord, record_documents
+from tracking.tables.models import Delivery
+from tracking.work import queue
+from tracking.work.loop import Lane, WorkLoop
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 

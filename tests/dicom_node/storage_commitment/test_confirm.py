@@ -15,12 +15,13 @@ from dicom_node.storage_commitment.resends import resends_of
 from dicom_node.storage_scp.receive import Receiver
 from tests.committing_archive import CommittingArchive, Way, open_committing_archive
 from tests.tracking.books import JANE, Books
-from tracking import confirmations, queue
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.loop import Lane, WorkLoop
-from tracking.models import Commitment, Delivery, Job
-from tracking.queue import Job as ClaimedJob
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.deliveries import record_delivered
+from tracking.tables.models import Commitment, Delivery, Job
+from tracking.work import queue
+from tracking.work.loop import Lane, WorkLoop
+from tracking.work.queue import Job as ClaimedJob
 
 
 class Node:
@@ -325,7 +326,7 @@ def test_an_answer_that_cannot_be_recorded_is_not_acknowledged(
 
 
 def test_an_unknown_transaction_changes_nothing_and_is_counted(start: Callable[..., Node]) -> None:
-    from tracking import refusals
+    from tracking.audit_log import refusals
 
     node = start(Way.SILENT, confirm="commitment", commitment_wait_seconds=0)
     with receiving(node) as receiver:

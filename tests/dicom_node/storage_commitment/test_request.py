@@ -9,7 +9,7 @@ from dicom_node.storage_commitment.instance_query import has_instance
 from dicom_node.storage_commitment.request import request_commitment
 from dicom_node.storage_scu.send import Target
 from tests.committing_archive import NO_SUCH_INSTANCE, CommittingArchive, Way, open_committing_archive
-from tracking.confirmations import CommitmentAnswer
+from tracking.outbox.confirmations import CommitmentAnswer
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
