@@ -24,6 +24,7 @@ AREAS = {
     "tls": "TLS",
     "clock": "Clocks",
     "peer": "Destinations",
+    "confirmed": "Delivered means confirmed",
     "stranger": "Strangers and silent peers",
     "content": "What is sent or set is wrong",
 }

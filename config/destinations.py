@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from config.section import AETitle, Host, Name, PeerPort, Section, Timeout
+from config.section import AETitle, Host, Name, PeerPort, Seconds, Section, Timeout
 from config.web_address import is_loopback
 
 
@@ -42,6 +42,13 @@ class DicomDestination(TlsDestination):
     documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
+    confirm: Literal["stored", "commitment", "query"] = "stored"
+    confirm_ae_title: AETitle | None = None
+    confirm_port: PeerPort | None = None
+    confirm_after_seconds: Seconds = 5
+    confirm_attempts: int = Field(default=5, ge=1, le=100)
+    commitment_wait_seconds: Seconds = 5
+    commitment_timeout_seconds: Timeout = 900
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)

@@ -42,6 +42,7 @@ NEEDS = {
 REFUSED = {
     "association": marked("Association"), "context": marked("Presentation context"), "instance": marked("Image"),
     "spare-context": marked("Presentation context (beside others)"),
+    "commitment": marked("Answer to a storage commitment request"),
 }  # fmt: skip
 KINDS = {
     "sr": marked("Structured report"), "sc": marked("Secondary capture"),

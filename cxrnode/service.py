@@ -25,6 +25,7 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.outbox import confirmations
 from tracking.work import queue
 from tracking.work.loop import Handler, Lane, WorkLoop
 
@@ -179,17 +180,27 @@ def deliverer(settings: Settings, database: Database) -> Service:
     What is bound for a destination that left the settings gets a lane, too, where it stops and says why; without
     one it would wait in silence for ever.
     """
+    from dicom_node.storage_commitment.confirm import ConfirmHandler
     from reporting.delivery.deliver import DeliverHandler
 
     known = {destination.name for destination in settings.destinations}
     with database.reading() as read:
-        gone = [name for name in queue.destinations(read, "deliver") if name not in known]
+        unconfirmed = set(queue.destinations(read, confirmations.QUEUE))
+        bound = unconfirmed.union(queue.destinations(read, "deliver"))
     lanes = [
         Lane(("deliver",), getattr(destination, "associations", 1), destination.name)
         for destination in settings.destinations
     ]
-    lanes += [Lane(("deliver",), 1, name) for name in gone]
-    return WorkLoop(database, {"deliver": DeliverHandler(settings, database)}, lanes, settings.work, settings.delivery)
+    lanes += [
+        Lane((confirmations.QUEUE,), 1, entry.name)
+        for entry in settings.destinations
+        if getattr(entry, "confirm", "stored") != "stored" or entry.name in unconfirmed  # confirmed by an older setting
+    ]
+    lanes += [Lane(("deliver", confirmations.QUEUE), 1, name) for name in sorted(bound - known)]
+    handlers: dict[str, Handler] = {
+        "deliver": DeliverHandler(settings, database), confirmations.QUEUE: ConfirmHandler(settings, database),
+    }  # fmt: skip
+    return WorkLoop(database, handlers, lanes, settings.work, settings.delivery)
 
 
 def console(settings: Settings, database: Database) -> Service:

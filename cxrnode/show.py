@@ -223,7 +223,9 @@ def _status_text(study: StudySummary) -> str:
         lines.append(f"[dim]{count(len(study.documents), 'document')}[/]")
     if study.deliveries:
         delivered = sum(delivery.state == "delivered" for delivery in study.deliveries)
-        lines.append(f"[dim]{delivered}/{len(study.deliveries)} delivered[/]")
+        awaited = sum(delivery.confirmation == "awaited" for delivery in study.deliveries)
+        more = f", {awaited} not confirmed yet" if awaited else ""
+        lines.append(f"[dim]{delivered}/{len(study.deliveries)} delivered{more}[/]")
     return "\n".join(lines)
 
 
@@ -263,13 +265,20 @@ def images_table(images: Iterable[InstanceSummary], study: StudySummary) -> Tabl
     return table
 
 
+_CONFIRMED = {
+    "awaited": "confirmation awaited", "commitment": "confirmed by storage commitment", "query": "confirmed by C-FIND",
+}  # fmt: skip
+
+
 def documents_table(study: StudySummary) -> Table:
     """Return the documents of a study's latest analysis as a table, with where each went."""
     table = Table("document", "UID and file", "destination", "state", header_style="bold")
     for document in study.documents:
         ways = [way for way in study.deliveries if way.document_uid == document.uid]
         states = [
-            coloured(way.state) + (f" [dim]({count(way.attempts, 'attempt')})[/]" if way.attempts > 1 else "")
+            coloured(way.state)
+            + (f" [dim]({count(way.attempts, 'attempt')})[/]" if way.attempts > 1 else "")
+            + (f" [dim]{_CONFIRMED[way.confirmation]}[/]" if way.confirmation in _CONFIRMED else "")
             for way in ways
         ]
         table.add_row(

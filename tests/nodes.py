@@ -166,6 +166,7 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
         *,
         ris_port: int | None = None,
         database_url: str = "",
+        pacs: dict[str, Any] | None = None,
         **sections: dict[str, Any],
     ) -> Node:
         folder = tmp_path / "node"
@@ -181,7 +182,8 @@ def start_node(tmp_path: Path, free_port: Callable[[], int], ris: DemoRis) -> It
             "work": {"poll_seconds": 0.05, "max_crashes": 10, "drain_seconds": 5},
             "delivery": {"first_retry_seconds": 0.2, "longest_retry_seconds": 1.0},
             "destinations": [
-                {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "ORTHANC"},
+                {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "ORTHANC"}
+                | (pacs or {}),
                 {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris_port},
             ],
         }  # fmt: skip

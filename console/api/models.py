@@ -143,6 +143,9 @@ class Delivery(Answer):
     attempts: int
     error: str | None
     finished_at: datetime | None
+    confirmation: str | None
+    """What confirms it: ``awaited`` (nothing yet), ``commitment`` or ``query``; null where its answer is enough."""
+    confirmed_at: datetime | None
 
 
 class Document(Answer):

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from config.language.translation import marked
 from console import charts, spans
 from console.site import READ_PAGE, Site
-from tracking.lists.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed, total
+from tracking.lists.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed, total, with_confirmations
 
 Word = Annotated[str, Query(max_length=64)]
 GAPS = (
@@ -47,7 +47,7 @@ def routes(site: Site) -> APIRouter:
         whole = Span(spans.span_of_day(dates[0]).start, spans.span_of_day(dates[-1]).end)
         parts = spans.hours_of(chosen) if chosen else [spans.span_of_day(entry) for entry in dates]
         with site.database.reading() as read:
-            cells = count_flow(read, parts)
+            cells = with_confirmations(read, parts, count_flow(read, parts))
             reasons = reasons_not_analysed(read, whole)
         rows = _by_hour(parts, cells, chosen) if chosen else _by_day(dates, cells)
         return site.show(

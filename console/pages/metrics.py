@@ -56,6 +56,7 @@ class NodeCollector(Collector):
         yield from _totals(measures)
         yield self._paused(measures)
         yield from self._canary(measures)
+        yield self._unconfirmed(measures)
         yield self._models()
         yield self._certificate()
         yield from self._disk()
@@ -74,6 +75,14 @@ class NodeCollector(Collector):
         age = [((), (measures.at - last.good_at) / 1000)] if sent and last is not None and last.good_at else []
         yield _gauge("cxrnode_canary_failed", "Whether the last canary is late or has another result.", wrong)
         yield _gauge("cxrnode_canary_age_seconds", "Since a canary came round.", age)
+
+    def _unconfirmed(self, measures: Measures) -> Metric:
+        names = {entry.name for entry in self._settings.destinations if getattr(entry, "confirm", "stored") != "stored"}
+        values = [
+            ((name,), float(measures.unconfirmed.get(name, 0))) for name in sorted(names | {*measures.unconfirmed})
+        ]
+        words = "Documents that were delivered and are not confirmed yet."
+        return _gauge("cxrnode_deliveries_unconfirmed", words, values, ("destination",))
 
     def _models(self) -> Metric:
         from inference.installed import installed_packages

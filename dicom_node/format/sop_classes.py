@@ -6,6 +6,12 @@ from functools import cache
 from pynetdicom import AllStoragePresentationContexts
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+"""Storage Commitment Push Model SOP Class (PS3.4 J.3)."""
+STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+"""The well-known instance of it (PS3.4 J.3.5)."""
+WITHOUT_OBJECTS = frozenset({VERIFICATION, STORAGE_COMMITMENT})
+"""Classes that are accepted and under which nothing is stored."""
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 DIGITAL_X_RAY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 DIGITAL_X_RAY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"

@@ -13,24 +13,24 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from pynetdicom import _config
-
 from config.certificates import RenewingContext, server_context, server_tls
 from config.errors import StorageFull
 from config.logs import get_logger
 from config.settings import Settings
-from dicom_node.format.sop_classes import VERIFICATION, accepted_sop_classes
+from dicom_node.format.sop_classes import STORAGE_COMMITMENT, VERIFICATION, accepted_sop_classes
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, decodable_syntaxes
 from dicom_node.instance_store.store import InstanceStore
+from dicom_node.storage_commitment.report_sink import ReportSink, reporters
 from dicom_node.storage_scp.group_commit import GroupCommit
 from dicom_node.storage_scp.reception import Reception
 from dicom_node.storage_scp.refusals import Refusals
 from dicom_node.storage_scp.releases import Releases
+from dicom_node.upper_layer import pynetdicom_logs
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.association import AcceptedAssociation, Limits
 from dicom_node.upper_layer.listener import Listener
-from dicom_node.upper_layer.message import Sink, StoreRequest
-from dicom_node.upper_layer.negotiation import NegotiationMemory
+from dicom_node.upper_layer.message import EventReport, Sink, StoreRequest
+from dicom_node.upper_layer.negotiation import NegotiationMemory, Offer
 from dicom_node.upper_layer.presentation import Supported
 from dicom_node.upper_layer.refusal_causes import broken_off, failed_handshake, refused_contexts, rejected_association
 from dicom_node.upper_layer.slots import Slots
@@ -38,12 +38,10 @@ from dicom_node.upper_layer.tls_transport import HandshakeFailed, TlsTransport
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, Transport
 from tracking.engine.database import Database
 
-# pynetdicom's standard handlers put identifiers, and at debug level whole requests, into the log.
-_config.LOG_HANDLER_LEVEL = "none"
-_config.LOG_REQUEST_IDENTIFIERS = False
-_config.LOG_RESPONSE_IDENTIFIERS = False
+pynetdicom_logs.keep_quiet()
 
 _log = get_logger(__name__)
+_UNCOMPRESSED = (EXPLICIT_LITTLE.encode(), IMPLICIT_LITTLE.encode())
 _LAST_SECONDS = 5.0
 _SEND_SECONDS = 30.0
 _CROWDED = "no association request came while others waited"
@@ -63,8 +61,11 @@ class Receiver:
         self._limits = Limits(
             receive.max_pdu_bytes, receive.max_dataset_bytes, max(receive.idle_seconds, 1.0), receive.no_image_seconds
         )
-        self._supported = supported_contexts(settings)
-        self._memory = NegotiationMemory()
+        supported = supported_contexts(settings)
+        self._offer = Offer(supported, NegotiationMemory())
+        with_reports = {STORAGE_COMMITMENT.encode(): _UNCOMPRESSED, **supported}
+        self._offer_with_reports = Offer(with_reports, NegotiationMemory())
+        self._reporters = reporters(settings)
         self._slots: Slots[AcceptedAssociation] = Slots(settings)
         self._stopping = False
         tls = server_tls(settings)
@@ -133,6 +134,10 @@ class Receiver:
         """Decide over an association request."""
         return self._slots.admit(association, caller)
 
+    def offer(self, caller: Caller) -> Offer:
+        """Return what a caller is offered: storage commitment only where a destination answers under its AE title."""
+        return self._offer_with_reports if caller.calling_ae.strip() in self._reporters else self._offer
+
     def rejected(self, caller: Caller, rejection: Rejection) -> None:
         """Write down a rejection."""
         self._refusals.add(rejected_association(caller, rejection))
@@ -157,6 +162,10 @@ class Receiver:
         """Return what takes the data set of a C-STORE."""
         settle_seconds = self._settings.receive.settle_seconds
         return Reception(association, request, self._store, self._commits, settle_seconds, self._refusals)
+
+    def begin_report(self, association: AcceptedAssociation, report: EventReport) -> Sink:
+        """Return what takes the answer to a storage commitment request."""
+        return ReportSink(association.caller, report, self._settings, self._commits.run, self._refusals.add)
 
     def released(self, association: AcceptedAssociation) -> None:
         """Bring the analysis of what this association stored forward: its sender has nothing more to say."""
@@ -193,7 +202,7 @@ class Receiver:
             transport = secure(sock)
         except ConnectionLost:
             return
-        association = AcceptedAssociation(transport, address, self._supported, self, self._limits, self._memory)
+        association = AcceptedAssociation(transport, address, self, self._limits)
         entry = self._slots.enter(association, address)
         if entry.gives_way is not None:
             entry.gives_way.leave(at_once=True)
@@ -213,4 +222,4 @@ def supported_contexts(settings: Settings) -> Supported:
     """Return what is offered to peers: SOP classes by policy, transfer syntaxes by what can be decoded here."""
     syntaxes = tuple(uid.encode() for uid in decodable_syntaxes())
     storage = {uid.encode(): syntaxes for uid in accepted_sop_classes(settings.receive.accept)}
-    return {VERIFICATION.encode(): (EXPLICIT_LITTLE.encode(), IMPLICIT_LITTLE.encode()), **storage}
+    return {VERIFICATION.encode(): _UNCOMPRESSED, **storage}

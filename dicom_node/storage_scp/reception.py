@@ -9,6 +9,7 @@ from config.errors import StorageFull
 from config.logs import get_logger
 from dicom_node.format.file_meta import file_meta
 from dicom_node.format.header import PREFIX_BYTES, Header, is_usable_uid
+from dicom_node.format.sop_classes import WITHOUT_OBJECTS
 from dicom_node.instance_store.store import InstanceStore, PartialFile
 from dicom_node.storage_scp.admission import BAD_INSTANCE_UID, NotAdmitted, admit
 from dicom_node.storage_scp.group_commit import GroupCommit
@@ -85,7 +86,7 @@ class Reception:
         self._file: PartialFile | None = None
         if refusal is not None:
             return
-        if request.sop_class_uid != request.abstract_syntax:
+        if request.sop_class_uid != request.abstract_syntax or request.abstract_syntax in WITHOUT_OBJECTS:
             self._refusal = WRONG_CLASS
             return
         if not is_usable_uid(request.instance_uid):

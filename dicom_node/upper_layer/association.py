@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from config.logs import get_logger
-from dicom_node.format.sop_classes import VERIFICATION
+from dicom_node.format.sop_classes import STORAGE_COMMITMENT, WITHOUT_OBJECTS
 from dicom_node.instance_store.store import PartialFile
 from dicom_node.upper_layer import access, dimse, negotiation, other_services, pdus
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, parse_request, read_fixed_fields
-from dicom_node.upper_layer.message import Answer, DataSetTooLong, Message, Sink, StoreRequest
-from dicom_node.upper_layer.negotiation import Negotiated, NegotiationMemory
+from dicom_node.upper_layer.message import Answer, DataSetTooLong, EventReport, Message, Sink, StoreRequest
+from dicom_node.upper_layer.negotiation import Negotiated, Offer
 from dicom_node.upper_layer.pdus import Fragment, PduReader, ProtocolError
-from dicom_node.upper_layer.presentation import AcceptedContext, Supported
+from dicom_node.upper_layer.presentation import AcceptedContext
 from dicom_node.upper_layer.tls_transport import HandshakeFailed
 from dicom_node.upper_layer.transport import ConnectionLost, TimedOut, Transport
 
@@ -51,6 +51,9 @@ class Service(Protocol):
     def admit(self, association: "AcceptedAssociation", caller: Caller) -> Rejection | None:
         """Return why the association is refused, or None."""
 
+    def offer(self, caller: Caller) -> Offer:
+        """Return what a caller that was admitted is offered."""
+
     def rejected(self, caller: Caller, rejection: Rejection) -> None:
         """Write a rejection down, without waiting: the peer has no answer yet, and may not stay for it."""
 
@@ -66,6 +69,9 @@ class Service(Protocol):
     def begin(self, association: "AcceptedAssociation", request: StoreRequest) -> Sink:
         """Return what takes the data set of a C-STORE."""
 
+    def begin_report(self, association: "AcceptedAssociation", report: EventReport) -> Sink:
+        """Return what takes the data set of an N-EVENT-REPORT of storage commitment."""
+
     def released(self, association: "AcceptedAssociation") -> None:
         """Act on the goodbye of the peer, who has its answer already."""
 
@@ -80,10 +86,8 @@ class AcceptedAssociation:
         self,
         transport: Transport,
         address: str,
-        supported: Supported,
         service: Service,
         limits: Limits,
-        memory: NegotiationMemory,
     ) -> None:
         self.caller = Caller("", "", address)
         self.studies: set[str] = set()
@@ -91,12 +95,10 @@ class AcceptedAssociation:
         self.prepared: PartialFile | None = None
         """A temporary file for the first image, opened before it came."""
         self.was_used = False
-        """A C-STORE or C-ECHO came."""
+        """A C-STORE, C-ECHO or N-EVENT-REPORT came."""
         self.negotiated: Negotiated | None = None
-        self._supported = supported
         self._service = service
         self._limits = limits
-        self._memory = memory
         self._transport = transport
         self._reader = PduReader(transport, limits.max_pdu_bytes)
         self._message = Message()
@@ -122,7 +124,7 @@ class AcceptedAssociation:
     @property
     def may_store(self) -> bool:
         """Tell whether a presentation context was accepted on which an image can come."""
-        return any(context.abstract_syntax != VERIFICATION for context in self._accepted.values())
+        return any(context.abstract_syntax not in WITHOUT_OBJECTS for context in self._accepted.values())
 
     def leave(self, *, at_once: bool) -> None:
         """End the association from another thread: at once, or as soon as no message is under way."""
@@ -200,14 +202,15 @@ class AcceptedAssociation:
 
     def _negotiate(self, body: bytes) -> Negotiated | None:
         """Return the answer to a request, or None where its application context is not DICOM's."""
-        negotiated = self._memory.recall(body)
+        offer = self._service.offer(self.caller)
+        negotiated = offer.memory.recall(body)
         if negotiated is not None:
             return negotiated
         request = parse_request(body)
         if request.application_context != APPLICATION_CONTEXT:
             return None
-        negotiated = negotiation.negotiate(body, request, self._supported, self._limits.max_pdu_bytes)
-        self._memory.remember(body, negotiated)
+        negotiated = negotiation.negotiate(body, request, offer.supported, self._limits.max_pdu_bytes)
+        offer.memory.remember(body, negotiated)
         return negotiated
 
     def _serve(self) -> None:
@@ -251,7 +254,7 @@ class AcceptedAssociation:
             return
         message.received += len(fragment.data)
         if message.sink is not None:
-            if message.received > self._limits.max_dataset_bytes:
+            if message.received > message.longest:
                 raise DataSetTooLong
             message.sink.write(fragment.data)
         elif message.received > MAX_OTHER_DATA_BYTES:
@@ -264,19 +267,32 @@ class AcceptedAssociation:
         message = self._message
         message.parsed = command = dimse.decode_command(message.command)
         message.expects_data = dimse.number(command, dimse.DATA_SET_TYPE) != dimse.NO_DATA_SET
-        if dimse.number(command, dimse.COMMAND_FIELD) == dimse.C_STORE_RQ:
+        context = self._accepted[message.context_id]
+        field = dimse.number(command, dimse.COMMAND_FIELD)
+        if field == dimse.C_STORE_RQ:
+            self._begin_store(context)
+        elif field == dimse.N_EVENT_REPORT_RQ and context.abstract_syntax == STORAGE_COMMITMENT:
             self.was_used = True
-            context = self._accepted[message.context_id]
-            request = StoreRequest(
-                sop_class_uid=_uid(command, dimse.AFFECTED_SOP_CLASS),
-                abstract_syntax=context.abstract_syntax,
-                instance_uid=_uid(command, dimse.AFFECTED_SOP_INSTANCE),
-                transfer_syntax_uid=context.transfer_syntax,
-            )
             dimse.number(command, dimse.MESSAGE_ID)
-            message.sink = self._service.begin(self, request)
+            report = EventReport(dimse.number(command, dimse.EVENT_TYPE_ID), context.transfer_syntax)
+            message.longest = MAX_OTHER_DATA_BYTES
+            message.sink = self._service.begin_report(self, report)
         if not message.expects_data:
             self._end_message()
+
+    def _begin_store(self, context: AcceptedContext) -> None:
+        """Get ready for the data set of a C-STORE (PS3.7 9.3.1)."""
+        self.was_used = True
+        message, command = self._message, self._message.parsed
+        request = StoreRequest(
+            sop_class_uid=_uid(command, dimse.AFFECTED_SOP_CLASS),
+            abstract_syntax=context.abstract_syntax,
+            instance_uid=_uid(command, dimse.AFFECTED_SOP_INSTANCE),
+            transfer_syntax_uid=context.transfer_syntax,
+        )
+        dimse.number(command, dimse.MESSAGE_ID)
+        message.longest = self._limits.max_dataset_bytes
+        message.sink = self._service.begin(self, request)
 
     def _end_message(self) -> None:
         message = self._message

@@ -30,7 +30,7 @@ APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 """DICOM Application Context Name (PS3.7 A.2.1), the only one there is."""
 
 _APPLICATION_CONTEXT_ITEM, _CONTEXT_ITEM, _USER_ITEM = 0x10, 0x20, 0x50
-_ABSTRACT_SYNTAX_ITEM, _TRANSFER_SYNTAX_ITEM, _MAXIMUM_LENGTH_ITEM = 0x30, 0x40, 0x51
+_ABSTRACT_SYNTAX_ITEM, _TRANSFER_SYNTAX_ITEM, _MAXIMUM_LENGTH_ITEM, _ROLE_ITEM = 0x30, 0x40, 0x51, 0x54
 _ITEM_HEADER = struct.Struct(">BxH")
 _INVALID = 6
 """Reason of the A-ABORT: invalid-PDU-parameter value (PS3.8 Table 9-26)."""
@@ -60,12 +60,22 @@ class ProposedContext:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedRoles:
+    """Which roles the requestor proposes for itself in one SOP class (PS3.7 D.3.3.4)."""
+
+    sop_class_uid: bytes
+    as_scu: bool
+    as_scp: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationRequest:
     """The variable part of a request; ``max_pdu_bytes`` is 0 where the peer sets no limit (PS3.8 D.1)."""
 
     application_context: bytes
     contexts: tuple[ProposedContext, ...]
     max_pdu_bytes: int
+    roles: tuple[ProposedRoles, ...] = ()
 
 
 def read_fixed_fields(body: bytes) -> FixedFields:
@@ -96,7 +106,8 @@ def parse_request(body: bytes) -> AssociationRequest:
             application_context = _uid(value)
         elif kind == _USER_ITEM:
             user_information = value
-    return AssociationRequest(application_context, tuple(contexts.values()), _maximum_length(user_information))
+    max_pdu_bytes, roles = _parse_user_information(user_information)
+    return AssociationRequest(application_context, tuple(contexts.values()), max_pdu_bytes, roles)
 
 
 def _parse_context(value: bytes) -> ProposedContext:
@@ -114,14 +125,19 @@ def _parse_context(value: bytes) -> ProposedContext:
     return ProposedContext(value[0], abstract_syntax, tuple(transfer_syntaxes))
 
 
-def _maximum_length(user_information: bytes) -> int:
-    """Return the Maximum Length Received of the peer (PS3.8 D.1), 0 where there is none."""
+def _parse_user_information(user_information: bytes) -> tuple[int, tuple[ProposedRoles, ...]]:
+    """Return the peer's Maximum Length Received (PS3.8 D.1), 0 where there is none, and the roles that it proposes."""
+    max_pdu_bytes: int | None = None
+    roles: dict[bytes, ProposedRoles] = {}
     for number, (kind, content) in enumerate(_items(user_information)):
         if number >= MAX_USER_ITEMS:
             break
-        if kind == _MAXIMUM_LENGTH_ITEM and len(content) == 4:
-            return int.from_bytes(content, "big")
-    return 0
+        if kind == _MAXIMUM_LENGTH_ITEM and len(content) == 4 and max_pdu_bytes is None:
+            max_pdu_bytes = int.from_bytes(content, "big")
+        elif kind == _ROLE_ITEM and len(content) >= 4 and len(content) == int.from_bytes(content[:2], "big") + 4:
+            uid = _uid(content[2:-2])
+            roles.setdefault(uid, ProposedRoles(uid, content[-2] == 1, content[-1] == 1))
+    return max_pdu_bytes or 0, tuple(roles.values())
 
 
 def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:

@@ -44,6 +44,14 @@ class StoreRequest:
     transfer_syntax_uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """What an N-EVENT-REPORT-RQ says about the data set that follows (PS3.7 10.3.1)."""
+
+    event_type_id: int
+    transfer_syntax_uid: str
+
+
 class Sink(Protocol):
     """Takes one data set while it arrives."""
 
@@ -94,5 +102,6 @@ class Message:
         self.parsed: dict[int, bytes] = {}
         self.expects_data = False
         self.sink: Sink | None = None
+        self.longest = 0
         self.received = 0
         self._deadline = 0.0

@@ -4,19 +4,21 @@ The answer depends on nothing but the bytes of the request and our settings, whi
 runs. A modality that opens an association for every image sends the same request, byte for byte, each time, so
 :class:`NegotiationMemory` keeps the latest answers. Who may call is decided anew each time, before this.
 
-Role selection, extended negotiation and user identity are not answered, which means: default roles, no extension, and
-the identity is accepted unchecked (PS3.7 D.3.3.4, D.3.3.5, D.3.3.7).
+Role selection is answered for storage commitment alone, whose SCP calls us to report (PS3.4 J.3.3): it may be the SCP,
+and not the SCU. Other role selection, extended negotiation and user identity are not answered, which means: default
+roles, no extension, and the identity is accepted unchecked (PS3.7 D.3.3.4, D.3.3.5, D.3.3.7).
 """
 
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dicom_node.format.sop_classes import STORAGE_COMMITMENT
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.upper_layer import pdus
-from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, AssociationRequest
+from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT, AssociationRequest, ProposedRoles
 from dicom_node.upper_layer.presentation import AcceptedContext, ContextResult, RefusedContext, Supported, decide
 from dicom_node.upper_layer.refusal_causes import Cause, causes
 
@@ -26,8 +28,17 @@ _AE_TITLES = slice(4, 68)
 """Called and calling AE title and 32 reserved bytes: an answer repeats them as they came (PS3.8 Table 9-17)."""
 
 _APPLICATION_CONTEXT_ITEM, _CONTEXT_ITEM, _TRANSFER_SYNTAX_ITEM, _USER_ITEM = 0x10, 0x21, 0x40, 0x50
-_MAXIMUM_LENGTH_ITEM, _CLASS_UID_ITEM, _VERSION_NAME_ITEM = 0x51, 0x52, 0x55
+_MAXIMUM_LENGTH_ITEM, _CLASS_UID_ITEM, _ROLE_ITEM, _VERSION_NAME_ITEM = 0x51, 0x52, 0x54, 0x55
 _ITEM_HEADER = struct.Struct(">BxH")
+_REPORTING = STORAGE_COMMITMENT.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What some callers are offered, and the memory of what was negotiated with them."""
+
+    supported: Supported
+    memory: "NegotiationMemory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +92,22 @@ def negotiate(body: bytes, request: AssociationRequest, supported: Supported, ma
             refused.append(RefusedContext(context, result))
         content = bytes((context.context_id, 0, result, 0)) + _item(_TRANSFER_SYNTAX_ITEM, syntax)
         items.append(_item(_CONTEXT_ITEM, content))
-    items.append(_user_information(max_pdu_bytes))
+    taken = {context.abstract_syntax for context in accepted.values()}
+    roles = [
+        proposed for proposed in request.roles if proposed.sop_class_uid == _REPORTING and STORAGE_COMMITMENT in taken
+    ]
+    items.append(_user_information(max_pdu_bytes, roles))
     fixed = b"\x00\x01\x00\x00" + body[_AE_TITLES]
     answer = pdus.control_pdu(pdus.ASSOCIATE_AC, fixed + b"".join(items))
     return Negotiated(accepted, causes(refused), answer, request.max_pdu_bytes)
 
 
-def _user_information(max_pdu_bytes: int) -> bytes:
+def _user_information(max_pdu_bytes: int, roles: Sequence[ProposedRoles]) -> bytes:
     content = _item(_MAXIMUM_LENGTH_ITEM, max_pdu_bytes.to_bytes(4, "big"))
     content += _item(_CLASS_UID_ITEM, IMPLEMENTATION_CLASS_UID.encode("ascii"))
+    for proposed in roles:
+        uid = proposed.sop_class_uid
+        content += _item(_ROLE_ITEM, len(uid).to_bytes(2, "big") + uid + bytes((0, proposed.as_scp)))
     content += _item(_VERSION_NAME_ITEM, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
     return _item(_USER_ITEM, content)
 

@@ -38,7 +38,7 @@ def response(command: Mapping[int, bytes], status: int, comment: str = "") -> di
         dimse.DATA_SET_TYPE: dimse.NO_DATA_SET,
         dimse.STATUS: status,
     }
-    for tag in (dimse.AFFECTED_SOP_CLASS, dimse.AFFECTED_SOP_INSTANCE):
+    for tag in (dimse.AFFECTED_SOP_CLASS, dimse.AFFECTED_SOP_INSTANCE, dimse.EVENT_TYPE_ID):
         if 0 < len(value := command.get(tag, b"")) <= MAX_UID_BYTES:
             answer[tag] = value
     if comment:

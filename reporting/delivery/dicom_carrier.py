@@ -17,11 +17,14 @@ from dicom_node.storage_scu.send import Offer, StoreOutcome, Target, echo, offer
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.sr.report_classes import ORDER, offered_classes
+from tracking.outbox.confirmations import await_confirmation
 from tracking.outbox.deliveries import StoredDelivery, record_delivered, record_not_taken, replace_document
 from tracking.outbox.document_kinds import REJECTION_NOTE, REPORT
 from tracking.outbox.rejections import KEY_OBJECT_SELECTION
 from tracking.outbox.taken_classes import record_taken
 from tracking.work.loop import Commit
+
+_MILLISECONDS_AN_HOUR = 3_600_000
 
 
 class DicomCarrier:
@@ -31,6 +34,7 @@ class DicomCarrier:
         self._destination = destination
         self._rebuild = dispatch.rebuild
         self._store = dispatch.settings.document_dir
+        self._give_up_ms = round(dispatch.settings.delivery.give_up_after_hours * _MILLISECONDS_AN_HOUR)
         self._target = Target(
             host=destination.host,
             port=destination.port,
@@ -52,7 +56,7 @@ class DicomCarrier:
 
     def _store_it(self, delivery: StoredDelivery) -> Commit:
         (outcome,) = store([self._path(delivery)], self._target)
-        return _stored(delivery, outcome)
+        return self._stored(delivery, outcome)
 
     def _offer(self, delivery: StoredDelivery, sop_class_uids: list[str]) -> Offer:
         return offer(self._path(delivery), self._target, sop_class_uids)
@@ -62,7 +66,7 @@ class DicomCarrier:
         answer = self._offer(delivery, [KEY_OBJECT_SELECTION])
         if answer.outcome is None:
             return functools.partial(record_not_taken, delivery_id=delivery.id, what="rejection notes")
-        return _stored(delivery, answer.outcome)
+        return self._stored(delivery, answer.outcome)
 
     def _offer_report(self, delivery: StoredDelivery) -> Commit:
         """Send a structured report if the peer takes its class; else let the delivery carry one that it does take.
@@ -92,17 +96,28 @@ class DicomCarrier:
     def _settle_report(self, delivery: StoredDelivery, outcome: StoreOutcome | None, taken: str | None) -> Commit:
         """Return what becomes of a report's delivery: sent, to be sent in another class, or not taken."""
         if outcome is not None:
-            return _stored(delivery, outcome)
+            return self._stored(delivery, outcome)
         if taken is None:
             return functools.partial(record_not_taken, delivery_id=delivery.id)
         record = self._rebuild(delivery, taken)
         return functools.partial(replace_document, delivery=delivery, document=record)
 
+    def _stored(self, delivery: StoredDelivery, outcome: StoreOutcome) -> Commit:
+        """Return what a stored document's delivery has come to: its confirmation is awaited where the settings say so.
 
-def _stored(delivery: StoredDelivery, outcome: StoreOutcome) -> Commit:
-    outcome.raise_for_status()
-    detail = f"C-STORE {outcome.status_text}"
-    return functools.partial(record_delivered, delivery_id=delivery.id, detail=detail)
+        Not that of a rejection note: an archive that knows them hides them from queries (IHE RAD TF-3, IOCM).
+        """
+        outcome.raise_for_status()
+        awaits = self._destination.confirm != "stored" and delivery.document.kind != REJECTION_NOTE.name
+
+        def commit(tx: Session) -> None:
+            record_delivered(tx, delivery.id, f"C-STORE {outcome.status_text}")
+            if awaits:
+                await_confirmation(
+                    tx, delivery.id, delay_seconds=self._destination.confirm_after_seconds, give_up_ms=self._give_up_ms
+                )
+
+        return commit
 
 
 def c_echo(destination: DicomDestination, own_ae_title: str) -> str:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
+
+from tracking.engine.database import Database
+from tracking.outbox import confirmations
+from tracking.outbox.confirmations import Confirmation
+from tracking.outbox.deliveries import record_delivered
+from tracking.tables.models import Delivery, Job
 
 Record = Callable[..., None]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,6 +46,26 @@ def test_each_gap_has_a_name(browser: TestClient, studies: None) -> None:
     for words in ("1 wait for their analysis", "1 not analysed", "1 being delivered", "MODALITY", "view"):
         assert words in page
     assert "need a person</a>" not in page
+
+
+def test_what_is_not_confirmed_is_said_where_deliveries_are_shown(
+    browser: TestClient, studies: None, database: Database
+) -> None:
+    with database.transaction() as tx:
+        tx.execute(update(Job).where(Job.queue == "report").values(state="done"))
+        number = tx.scalars(select(Delivery.id)).one()
+        record_delivered(tx, number, "C-STORE 0000")
+        confirmations.await_confirmation(tx, number, delay_seconds=0, give_up_ms=1000)
+    for page in ("/flow", "/destinations"):
+        assert "1 not confirmed yet" in browser.get(page).text
+    assert "confirmation awaited" in browser.get("/study/3.9").text
+    assert 'cxrnode_deliveries_unconfirmed{destination="pacs"} 1.0' in browser.get("/metrics").text
+    with database.transaction() as tx:
+        confirmations.record_confirmed(tx, number, Confirmation.COMMITMENT)
+    assert "not confirmed yet" not in browser.get("/flow").text
+    shown = browser.get("/study/3.9").text
+    assert "confirmed by commitment" in shown
+    assert re.search("confirmed 2\\d{3}-", shown)
 
 
 @pytest.mark.parametrize("query", ["?day=x", "?days=99", "?day=9999-01-01", "?days=%00", "?source=%00"])

@@ -63,6 +63,8 @@ class AuditEventType(StrEnum):
     DELIVERY_DONE = "delivery-done"
     DELIVERY_FAILED = "delivery-failed"
     DELIVERY_STOPPED = "delivery-stopped"
+    DELIVERY_CONFIRMED = "delivery-confirmed"
+    DELIVERY_UNCONFIRMED = "delivery-unconfirmed"
     REPORT_CLASS_CHANGED = "report-class-changed"
     JOB_STOPPED = "job-stopped"
     JOB_RETRIED = "job-retried"

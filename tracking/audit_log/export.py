@@ -67,6 +67,8 @@ MEANINGS: dict[str, Meaning] = {
     AuditEventType.DELIVERY_DONE: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_FAILED: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.DELIVERY_STOPPED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.DELIVERY_CONFIRMED: Meaning("110104", "DICOM Instances Transferred", "R"),
+    AuditEventType.DELIVERY_UNCONFIRMED: Meaning("110104", "DICOM Instances Transferred", "R"),
     AuditEventType.REPORT_CLASS_CHANGED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_STOPPED: Meaning("110100", "Application Activity", "E"),
     AuditEventType.JOB_RETRIED: Meaning("110100", "Application Activity", "E"),

@@ -35,6 +35,8 @@ class RefusalKind(StrEnum):
     """Presentation contexts of an association over which other images came, or a C-ECHO."""
     INSTANCE = "instance"
     """One C-STORE."""
+    COMMITMENT = "commitment"
+    """An answer to a storage commitment request that nobody waits for, or that another peer gave."""
 
 
 _EVENTS: Mapping[RefusalKind, tuple[AuditEventType, str]] = {

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import func, literal, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_milliseconds
-from tracking.tables.models import ImageOutcome
+from tracking.tables.models import Analysis, Delivery, Document, ImageOutcome
 from tracking.tables.standing_models import Standing
 
 MOST_SPANS = 31
@@ -34,6 +34,8 @@ class Flow:
     """Studies by status (:data:`tracking.lists.study_filter.STATUSES`), and how far they have come."""
 
     by_status: Mapping[str, int] = field(default_factory=dict)
+    unconfirmed: int = 0
+    """Delivered ones of which a destination has not confirmed every document yet."""
 
     def of(self, *statuses: str) -> int:
         """Return how many studies have one of the statuses."""
@@ -58,6 +60,11 @@ class Flow:
     def delivered(self) -> int:
         """Return how many have arrived at every destination."""
         return self.of("delivered")
+
+    @property
+    def confirmed(self) -> int:
+        """Return how many have arrived and are confirmed, as each destination's settings ask for it."""
+        return self.delivered - self.unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +107,41 @@ def count_flow(read: Session, spans: Sequence[Span]) -> list[FlowCell]:
     return [FlowCell(*key, Flow(counts)) for key, counts in sorted(found.items())]
 
 
+def with_confirmations(read: Session, spans: Sequence[Span], cells: Sequence[FlowCell]) -> list[FlowCell]:
+    """Return the cells of the spans with how many studies are not confirmed, from the few awaited deliveries."""
+    received = _studies_not_confirmed(read)
+    counts: dict[tuple[int, str], int] = defaultdict(int)
+    for at, calling_ae in received:
+        for number, span in enumerate(spans):
+            if _ms(span.start) <= at < _ms(span.end):
+                counts[number, calling_ae] += 1
+    return [
+        FlowCell(cell.span, cell.calling_ae, Flow(cell.flow.by_status, counts[cell.span, cell.calling_ae]))
+        for cell in cells
+    ]
+
+
+def _studies_not_confirmed(read: Session) -> list[tuple[int, str]]:
+    """Return when each study came that counts as delivered and of which a confirmation is awaited, and from whom."""
+    is_awaited = Delivery.confirmation == literal_column("'awaited'")  # no parameter, so that the partial index serves
+    rows = read.execute(
+        select(Standing.study_uid, Standing.received_at, Standing.calling_ae)
+        .join(Analysis, Analysis.study_uid == Standing.study_uid)
+        .join(Document, Document.analysis_id == Analysis.id)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .where(is_awaited, Delivery.state == "delivered", Standing.status == "delivered", ~Standing.upload)
+        .distinct()
+    )
+    return [(received_at, calling_ae) for _, received_at, calling_ae in rows]
+
+
 def total(cells: Sequence[FlowCell]) -> Flow:
     """Add up cells."""
     counts: dict[str, int] = defaultdict(int)
     for cell in cells:
         for status, count in cell.flow.by_status.items():
             counts[status] += count
-    return Flow(dict(counts))
+    return Flow(dict(counts), sum(cell.flow.unconfirmed for cell in cells))
 
 
 def reasons_not_analysed(read: Session, span: Span) -> dict[str, int]:

@@ -50,6 +50,8 @@ class Measures:
     canary: Canary | None = None
     at: int = 0
     """When it was measured, milliseconds by the database's clock."""
+    unconfirmed: dict[str, int] = field(default_factory=dict)
+    """Delivered documents for which a confirmation is awaited, by destination."""
 
 
 def measure(read: Session) -> Measures:
@@ -68,6 +70,10 @@ def measure(read: Session) -> Measures:
     deliveries = read.execute(
         select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
     )
+    is_awaited = Delivery.confirmation == literal_column("'awaited'")
+    unconfirmed = read.execute(
+        select(Delivery.destination, func.count()).where(is_awaited).group_by(Delivery.destination)
+    )
     refused = read.execute(
         select(Refusal.kind, Refusal.reason, func.sum(Refusal.count)).group_by(Refusal.kind, Refusal.reason)
     )
@@ -85,6 +91,7 @@ def measure(read: Session) -> Measures:
         turnaround=_turnaround(read, now),
         canary=last_canary(read),
         at=now,
+        unconfirmed={destination: int(count) for destination, count in unconfirmed},
     )
 
 

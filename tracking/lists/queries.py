@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_datetime
@@ -118,7 +118,14 @@ def _destination(read: Session, name: str, breaker: Breaker | None) -> Destinati
         paused_until=to_datetime(breaker.paused_until) if breaker and paused else None,
         error=breaker.error if breaker else None,
         not_taken=not_taken,
+        unconfirmed=read.scalar(count_awaited(name)) or 0,
     )
+
+
+def count_awaited(destination: str) -> Select[int]:
+    """Count the deliveries to a destination whose confirmation is awaited, in their own small index."""
+    is_awaited = Delivery.confirmation == literal_column("'awaited'")  # no parameter, so that the partial index serves
+    return select(func.count()).select_from(Delivery).where(is_awaited, Delivery.destination == destination)
 
 
 def stopped_deliveries(read: Session, *, limit: int = 50) -> list[StoppedDelivery]:

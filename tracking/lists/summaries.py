@@ -21,6 +21,9 @@ class DeliverySummary:
     attempts: int
     error: str | None
     finished_at: datetime | None
+    confirmation: str | None = None
+    """What confirms it (:class:`tracking.outbox.confirmations.Confirmation`); None where its answer is enough."""
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,8 @@ class DestinationSummary:
     error: str | None
     not_taken: int = 0
     """Structured reports that were not sent, because it takes none."""
+    unconfirmed: int = 0
+    """Delivered documents for which its confirmation is awaited."""
 
 
 def way_to_accept(study: StudySummary, kept: KeptAside) -> str:

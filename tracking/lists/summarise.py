@@ -322,7 +322,7 @@ def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, D
     rows = read.execute(
         select(
             sent.c.analysis_id, Document.kind, Document.uid, Delivery.destination, Delivery.state,
-            Delivery.attempts, Delivery.error, Delivery.finished_at,
+            Delivery.attempts, Delivery.error, Delivery.finished_at, Delivery.confirmation, Delivery.confirmed_at,
         )
         .join(Document, Document.id == sent.c.document_id)
         .join(Delivery, Delivery.document_id == Document.id)
@@ -330,10 +330,14 @@ def _deliveries(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, D
     )  # fmt: skip
     for row in rows:
         finished = to_datetime(row.finished_at) if row.finished_at is not None else None
+        confirmed = to_datetime(row.confirmed_at) if row.confirmed_at is not None else None
         yield (
             row.analysis_id,
-            DeliverySummary(row.kind, row.uid, row.destination, row.state, row.attempts, row.error, finished),
-        )
+            DeliverySummary(
+                row.kind, row.uid, row.destination, row.state, row.attempts, row.error, finished, row.confirmation,
+                confirmed,
+            ),
+        )  # fmt: skip
 
 
 def _sending(read: Session, analyses: Sequence[int]) -> Iterable[tuple[int, Record]]:

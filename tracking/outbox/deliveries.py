@@ -66,8 +66,11 @@ def record_delivered(tx: Session, delivery_id: int, detail: str) -> None:
     tx.execute(
         update(Delivery)
         .where(Delivery.id == delivery_id)
-        .values(state="delivered", error=None, detail=detail, attempts=Delivery.attempts + 1, finished_at=now_ms())
-    )
+        .values(
+            state="delivered", error=None, detail=detail, attempts=Delivery.attempts + 1, finished_at=now_ms(),
+            confirmation=None, confirmed_at=None,
+        )
+    )  # fmt: skip
     _audit_delivery(tx, delivery_id, AuditEventType.DELIVERY_DONE, "success", {"answer": detail})
 
 
@@ -186,7 +189,8 @@ def retry_deliveries(
     for delivery_id, name, state, study in tx.execute(due).all():
         if queue.retry(tx, key=delivery_key(delivery_id), done=state == NOT_TAKEN):
             started += 1
-            tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(state="waiting", finished_at=None))
+            again = {"state": "waiting", "finished_at": None, "unconfirmed": 0}
+            tx.execute(update(Delivery).where(Delivery.id == delivery_id).values(again))
             study_changed(tx, study)
             audit.append(
                 tx,

@@ -75,7 +75,7 @@ def _start(tx: Session, delivery: Delivery) -> bool:
     started = tx.scalar(
         update(Delivery)
         .where(Delivery.id == delivery.id, Delivery.state == delivery.state)
-        .values(state="waiting", error=None, finished_at=None)
+        .values(state="waiting", error=None, finished_at=None, unconfirmed=0)
         .returning(Delivery.id)
     )
     if started is None:

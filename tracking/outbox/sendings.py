@@ -10,6 +10,7 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import to_datetime
 from tracking.lists.summaries import DeliverySummary
+from tracking.outbox.confirmations import Confirmation
 from tracking.outbox.documents import held_by
 from tracking.tables.models import Analysis, Delivery, Document
 
@@ -17,12 +18,14 @@ _ATTEMPTS = {
     AuditEventType.DELIVERY_DONE: "taken",
     AuditEventType.DELIVERY_FAILED: "failed",
     AuditEventType.DELIVERY_STOPPED: "stopped",
+    AuditEventType.DELIVERY_CONFIRMED: "confirmed",
+    AuditEventType.DELIVERY_UNCONFIRMED: "not there",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt as the audit log has it; ``outcome`` is taken, failed or stopped."""
+    """One attempt as the audit log has it; ``outcome`` is taken, failed, stopped, confirmed or not there."""
 
     at: datetime
     outcome: str
@@ -43,6 +46,8 @@ class Sending:
     due_at: datetime
     finished_at: datetime | None
     history: tuple[Attempt, ...]
+    confirmed_at: datetime | None = None
+    awaits_confirmation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ def deliveries_of(read: Session, document_uid: str) -> list[DeliverySummary]:
     return [
         DeliverySummary(
             kind, document_uid, delivery.destination, delivery.state, delivery.attempts, delivery.error,
-            None if delivery.finished_at is None else to_datetime(delivery.finished_at),
+            None if delivery.finished_at is None else to_datetime(delivery.finished_at), delivery.confirmation,
+            None if delivery.confirmed_at is None else to_datetime(delivery.confirmed_at),
         )
         for delivery, kind in rows
     ]  # fmt: skip
@@ -132,6 +138,8 @@ def _sendings(read: Session, study_uid: str) -> dict[int, list[Sending]]:
             delivery.error is not None, to_datetime(delivery.created_at),
             None if delivery.finished_at is None else to_datetime(delivery.finished_at),
             tuple(history.get((uid, delivery.destination), ())),
+            None if delivery.confirmed_at is None else to_datetime(delivery.confirmed_at),
+            delivery.confirmation == Confirmation.AWAITED,
         )  # fmt: skip
         found.setdefault(delivery.document_id, []).append(sending)
     return found

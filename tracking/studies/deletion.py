@@ -34,7 +34,7 @@ from tracking.tables.models import (
 )
 from tracking.tables.standing_models import Standing, StatedFinding
 from tracking.work import queue
-from tracking.work.keys import comparison_key, delivery_key, examination_key, study_keys
+from tracking.work.keys import comparison_key, confirmation_key, delivery_key, examination_key, study_keys
 
 DELETABLE = ("delivered", "withdrawn", "not-analysed", "rejected")
 """Where a study may stand that is deleted: nothing of it waits for anything."""
@@ -86,6 +86,7 @@ def delete_study(tx: Session, study_uid: str, *, why: str, stores: Stores, user:
         *map(examination_key, uids),
         *(comparison_key(kept.instance_uid, kept.sha256) for kept in kept_aside),
         *(delivery_key(row.id) for row in deliveries),
+        *(confirmation_key(row.id) for row in deliveries),
     ]
     _require_decided(tx, study_uid)
     if is_held(tx, study_uid):

@@ -302,6 +302,10 @@ class Delivery(Base):
     """One document on its way to one destination: the outbox.
 
     ``taken_back_by`` is the note that tells the destination that the document does not hold any more.
+
+    ``confirmation`` (:class:`tracking.outbox.confirmations.Confirmation`) is NULL where the destination's answer to the
+    document is all that is asked for. ``unconfirmed`` counts how often the destination turned out not to have the
+    document after it had answered with success.
     """
 
     __tablename__ = "delivery"
@@ -321,6 +325,33 @@ class Delivery(Base):
     taken_back_by: Mapped[int | None] = mapped_column(BigId)
     created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     finished_at: Mapped[int | None] = mapped_column(BigInteger)
+    confirmation: Mapped[str | None] = mapped_column(String(12))
+    confirmed_at: Mapped[int | None] = mapped_column(BigInteger)
+    unconfirmed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+
+
+Index(
+    "ix_delivery_awaited", Delivery.destination, Delivery.document_id, sqlite_where=Delivery.confirmation == "awaited",
+    postgresql_where=Delivery.confirmation == "awaited",
+)  # fmt: skip
+
+
+class Commitment(Base):
+    """One storage commitment request (PS3.4 J.3.2) for one delivery, and its answer.
+
+    ``state`` is ``asked``, ``committed``, ``failed`` (``failure_reason`` is the peer's, PS3.3 C.14.1.1), or
+    ``unanswered``: nobody waits for the answer any more, but one that comes still counts.
+    """
+
+    __tablename__ = "commitment"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey(Delivery.id, ondelete="CASCADE"), index=True)
+    transaction_uid: Mapped[str] = mapped_column(UID, unique=True)
+    state: Mapped[str] = mapped_column(String(12), default="asked")
+    failure_reason: Mapped[int | None] = mapped_column()
+    asked_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
+    answered_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Job(Base):

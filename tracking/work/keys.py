@@ -33,6 +33,11 @@ def delivery_key(delivery_id: int) -> str:
     return f"deliver:{delivery_id}"
 
 
+def confirmation_key(delivery_id: int) -> str:
+    """Return the queue key of the question whether a destination has what was delivered."""
+    return f"confirm:{delivery_id}"
+
+
 def study_keys(read: Session, study_uid: str) -> list[str]:
     """Return the keys of every job that analyses a study or builds its documents, done or not.
 

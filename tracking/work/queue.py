@@ -271,6 +271,16 @@ def stop(tx: Session, job: Job, error: str) -> None:
     _fenced(tx, job, worker=None, attempts=JobRow.attempts + 1, error=error, state="stopped", finished_at=now_ms())
 
 
+def stop_done(tx: Session, key: str, error: str) -> None:
+    """Stop a job that was done and turned out not to have come to anything; a person may :func:`retry`."""
+    tx.execute(
+        update(JobRow)
+        .where(JobRow.key == key, JobRow.state == "done")
+        .values(state="stopped", error=error, finished_at=now_ms())
+        .execution_options(synchronize_session=False)
+    )
+
+
 def hand_back(tx: Session, job: Job) -> None:
     """Return a job unstarted or unfinished, without counting a failure (the service is stopping)."""
     _fenced(tx, job, worker=None, visible_at=now_ms())
@@ -294,10 +304,10 @@ def close_breaker(tx: Session, destination: str) -> None:
     tx.execute(update(Breaker).where(Breaker.destination == destination).values(failures=0, paused_until=0, error=None))
 
 
-def retry(tx: Session, *, key: str, done: bool = False) -> bool:
-    """Make a stopped or waiting job due now, with its patience renewed; False when it is running or done.
+def retry(tx: Session, *, key: str, done: bool = False, delay_ms: int = 0) -> bool:
+    """Make a stopped or waiting job due, with its patience renewed; False when it is running or done.
 
-    ``done`` also takes one that is done, to do it again.
+    ``done`` also takes one that is done, to do it again. ``delay_ms`` is for how long it still waits.
     """
     states = ("stopped", "open", "done") if done else ("stopped", "open")
     restarted = tx.execute(
@@ -305,7 +315,7 @@ def retry(tx: Session, *, key: str, done: bool = False) -> bool:
         .where(JobRow.key == key, JobRow.state.in_(states), JobRow.worker.is_(None))
         .values(
             state="open",
-            visible_at=now_ms(),
+            visible_at=now_ms() + delay_ms,
             attempts=0,
             crashes=0,
             unforeseen=0,

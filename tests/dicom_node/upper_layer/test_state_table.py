@@ -17,7 +17,7 @@ from dicom_node.format.syntaxes import IMPLICIT_LITTLE
 from dicom_node.storage_scu.send import Association, Target
 from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.association import AcceptedAssociation, Limits
-from dicom_node.upper_layer.negotiation import NegotiationMemory
+from dicom_node.upper_layer.negotiation import NegotiationMemory, Offer
 from dicom_node.upper_layer.transport import PlainTransport
 from tests.dicom_node.requests import context, item, request
 
@@ -124,6 +124,9 @@ class Welcome:
     def admit(self, *_: Any) -> None:
         return None
 
+    def offer(self, *_: Any) -> Offer:
+        return Offer({VERIFICATION: (IMPLICIT,)}, NegotiationMemory())
+
     def __getattr__(self, _: str) -> Callable[..., None]:
         return lambda *_: None
 
@@ -143,10 +146,7 @@ def acceptor() -> Iterator[Peer]:
     ours, theirs = socket.socketpair()
     limits = Limits(16384, 1 << 20, idle_seconds=20, no_image_seconds=20)
     service: Any = Welcome()
-    supported = {VERIFICATION: (IMPLICIT,)}
-    association = AcceptedAssociation(
-        PlainTransport(ours, 5), "192.0.2.1", supported, service, limits, NegotiationMemory()
-    )
+    association = AcceptedAssociation(PlainTransport(ours, 5), "192.0.2.1", service, limits)
     with theirs, running(association.run):
         yield Peer(theirs)
         theirs.close()
