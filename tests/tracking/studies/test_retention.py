@@ -12,6 +12,7 @@ from tracking.answers.feedback import Answer, AnsweredModel, GivenAnswer, Subjec
 from tracking.audit_log import audit
 from tracking.audit_log.export import MEANINGS
 from tracking.lists import queries, standing
+from tracking.outbox.confirmations import await_confirmation
 from tracking.outbox.confirmed import is_confirmed
 from tracking.people.users import Actor
 from tracking.studies import retention
@@ -98,6 +99,15 @@ def test_a_result_that_nobody_has_is_not_confirmed(books: Books) -> None:
         standing.write(tx, ["1.9"])
     assert books.study().status == "delivered"
     assert found(books) == []
+
+
+def test_what_is_still_asked_about_is_not_confirmed(books: Books) -> None:
+    finish(books, days=400)
+    with books.database.transaction() as tx:
+        (delivery,) = tx.scalars(select(Delivery.id)).all()
+        await_confirmation(tx, delivery, delay_seconds=0, give_up_ms=DAY_MS)
+    with books.database.reading() as read:
+        assert not is_confirmed(read, "1.9")
 
 
 def test_what_readers_answered_stays_unless_the_rule_says_otherwise(books: Books) -> None:
