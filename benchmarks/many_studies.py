@@ -1,8 +1,9 @@
 """A database with as many studies as a hospital makes in years, filled by the database itself.
 
 Studies, images, analyses, findings, documents, deliveries, jobs and audit lines are inserted by statements over a
-series of numbers; where the studies stand is then derived by :func:`tracking.lists.standing.fill`, as an upgrade does.
-Nothing is random: a study's number decides everything about it.
+series of numbers. Where the first studies stand is then derived by :func:`tracking.lists.standing.write`, as in a node;
+all others stand as one of these does, for what decides about that comes again after so many. Nothing is random: a
+study's number decides everything about it.
 """
 
 import time
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tracking.engine.database import Database
 from tracking.lists import standing
+from tracking.tables.standing_models import Standing, StatedFinding
 
 ROOT = "1.2.826.0.1.3680043.10.9"
 FIRST_ARRIVAL = 1_704_067_200_000
@@ -22,6 +24,9 @@ ANALYSED = "n.i % 100 NOT IN (95, 96, 97) AND n.i % 1000 NOT IN (199, 299)"
 """All but studies that just came in, are in conflict or were rejected."""
 WITH_FINDINGS = f"({ANALYSED}) AND n.i % 100 NOT BETWEEN 80 AND 94"
 REPORTED = f"({WITH_FINDINGS}) AND n.i % 1000 <> 399"
+
+PATTERN = 20_000
+"""Studies after which everything about how one stands comes again, but for the digits of scores."""
 
 _MODEL = "'chest-default', '1.3.0', '{digest}', 'litert'".format(digest="d" * 64)
 _STATED = (
@@ -160,6 +165,32 @@ def _worked_on(dialect: str) -> Iterator[tuple[str, str]]:
     yield "audit head", f"UPDATE audit_head SET seq = :lines, hash = '{'0' * 64}' WHERE :studies > 0"
 
 
+def _derive(database: Database, studies: int) -> None:
+    uids = sorted(f"{ROOT}.{number}" for number in range(1, studies + 1))
+    with database.engine.begin() as connection, Session(connection) as tx:
+        standing.write(tx, uids)
+        tx.commit()
+
+
+def _repeated(dialect: str) -> Iterator[str]:
+    """Yield the statements that let each other study stand as the one with the same place in the pattern."""
+    like = f"'{ROOT}.' || ((n.i - 1) % :pattern + 1)"
+    own = {
+        "study_uid": "o.study_uid", "received_at": "o.last_received_at", "study_date": "o.study_date",
+        "patient_id": "upper(o.patient_id)", "patient_name": "upper(replace(o.patient_name, '^', ' '))",
+        "accession_number": "upper(o.accession_number)",
+        "analysis_id": "CASE WHEN s.analysis_id IS NOT NULL THEN n.i END", "calling_ae": "'CR' || (n.i % 12)",
+    }  # fmt: skip
+    for table in (Standing.__table__, StatedFinding.__table__):
+        names = [column.name for column in table.columns]
+        values = ", ".join(own.get(name, f"s.{name}") for name in names)
+        yield f"""
+            INSERT INTO {table.name} ({", ".join(names)})
+            SELECT {values} FROM {_numbers(dialect, "studies")}
+            JOIN study o ON o.study_uid = {_UID} JOIN {table.name} s ON s.study_uid = {like}
+            WHERE n.i > :pattern"""
+
+
 def _booleans(dialect: str) -> tuple[str, str]:
     """Return false and true as a dialect writes them."""
     return ("false", "true") if dialect == "postgresql" else ("0", "1")
@@ -179,9 +210,11 @@ def fill(database: Database, studies: int, lines: int, tell: Callable[[str, floa
             connection.execute(text(statement), {"studies": studies, "lines": lines})
     with _timed("analyze", tell), database.engine.connect() as connection:
         _analyze(connection)
-    with _timed("where they stand", tell), database.engine.begin() as connection, Session(connection) as tx:
-        standing.fill(tx)
-        tx.commit()
+    with _timed("where they stand", tell):
+        _derive(database, min(studies, PATTERN))
+        with database.engine.begin() as connection:
+            for statement in _repeated(database.dialect):
+                connection.execute(text(statement), {"studies": studies, "pattern": PATTERN})
     with _timed("analyze", tell), database.engine.connect() as connection:
         _analyze(connection)
 
