@@ -44,9 +44,9 @@ def assert_everything_is_there_once(studies: list[StudySummary], orthanc: Any, r
     [
         ("receive", "dicom_node.storage_scp.reception:register_instance:before"),
         ("receive", "dicom_node.storage_scp.reception:Reception.finish:after"),
-        ("work", "inference.worker:record_image_results:before"),
+        pytest.param("work", "inference.worker:record_image_results:before", marks=pytest.mark.long),
         ("work", "inference.worker:record_analysis:before"),
-        ("work", "reporting.compose:record_documents:after"),
+        pytest.param("work", "reporting.compose:record_documents:after", marks=pytest.mark.long),
         ("work", "reporting.capture.capture_drafts:build_capture:before"),
         ("deliver", "reporting.delivery.dicom_carrier:record_delivered:before"),
     ],
@@ -131,7 +131,7 @@ def test_random_kills_of_all_services_lose_and_double_nothing(
     start_node: Callable[..., Any], orthanc: Any, ris: DemoRis, phantoms: Callable[[int], list[Path]]
 ) -> None:
     node = start_node(orthanc.dicom_port)
-    paths = phantoms(10)
+    paths = phantoms(6)  # `python -m benchmarks.kills` kills a thousand times
     chance = random.Random(20)
 
     def send_all() -> None:

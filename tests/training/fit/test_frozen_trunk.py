@@ -105,6 +105,7 @@ def _fit(recipe: Recipe, root: Path, work: Path, stop_after: int | None = None) 
     return frozen_trunk.fit_frozen_trunk(recipe, examples, weights=None, work=work, progress=silent, epoch_done=done)
 
 
+@pytest.mark.long  # test_end_to_end shows at every run that a fit goes on
 def test_a_stopped_run_goes_on_and_ends_where_an_undisturbed_one_does(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     root = write_data()
     # What is hidden at random is drawn as it would have been, too.

@@ -36,6 +36,7 @@ def test_smaller_shares_are_part_of_larger_ones_and_keep_patients_whole() -> Non
     assert files[0] < files[1] < files[2]
 
 
+@pytest.mark.long  # three fits, which tests of their own show at every run
 def test_every_share_is_fitted_anew_and_measured_on_the_validation_fold(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     document: Any = curve(RECIPE, write_data(per_class=4), [1.0, 0.5], work=tmp_path / "work").as_json()
     assert [point["share"] for point in document["points"]] == [0.5, 1.0]
