@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from config.logs import get_logger
 from config.settings import Settings
 from inference.analyse import STAGES, Analyser, Keep, StageTimes, outcome_record
-from inference.findings import ImageResult, ModelIdentity, NotAnalysed
+from inference.findings import ImageResult, ModelIdentity
+from inference.not_analysed import NotAnalysed
 from inference.site_points import Points, points_in_force
 from tracking.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
 from tracking.database import Database

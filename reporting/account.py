@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from config.language.translation import gettext as _
 from inference.findings import Code, Finding, ModelIdentity, Remark
+from inference.not_analysed import reason_words
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
@@ -27,11 +29,19 @@ class AnalysedImage:
 
 @dataclass(frozen=True, slots=True)
 class SkippedImage:
-    """A picture of the study that was not analysed. ``because`` completes "not analysed because …"."""
+    """An image of the study that was not analysed: ``words`` complete "not analysed because …"."""
 
     sop_instance_uid: str
     sop_class_uid: str
     because: str
+    """In English, as it is on record."""
+    code: str | None = None
+    values: dict[str, Any] | None = None
+
+    @property
+    def words(self) -> str:
+        """Return the reason in the language in force."""
+        return reason_words(self.because, self.code, self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from config.errors import DocumentRejected, UnreadableInstance
-from config.language.translation import Language
+from config.language.translation import Language, marked
 from config.settings import Settings
 from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
@@ -17,6 +17,9 @@ from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, load_analysis
 from tracking.document_kinds import REPORT
 from tracking.documents import documents_out
+
+_NOTHING_SAID = marked("the model had nothing to say about it")
+_UNREADABLE = marked("its header can no longer be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
             analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
         else:
             sop_class = stored[outcome.instance_uid].sop_class_uid
-            skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))
+            skipped.append(_skipped(outcome, sop_class, source))
     if not analysed:
         msg = "none of the analysed images can be read again; restore the instance store from a backup"
         raise DocumentRejected(msg)
@@ -112,11 +115,18 @@ def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
 def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> SourceImage | str:
     """Return an analysed image's header, or why it has no part in the documents."""
     if not outcome.findings:
-        return outcome.because or "the model had nothing to say about it"
+        return outcome.because or _NOTHING_SAID
     try:
         return read_source(path, default_charset)
     except UnreadableInstance:
-        return "its header can no longer be read"
+        return _UNREADABLE
+
+
+def _skipped(outcome: OutcomeRecord, sop_class_uid: str, because: str) -> SkippedImage:
+    """Return an image that has no part in the documents; its reason on record is known by code and values."""
+    if outcome.findings:
+        return SkippedImage(outcome.instance_uid, sop_class_uid, because)
+    return SkippedImage(outcome.instance_uid, sop_class_uid, because, outcome.code, outcome.values)
 
 
 def model_of(analysis: StoredAnalysis) -> ModelIdentity:

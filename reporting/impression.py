@@ -26,7 +26,7 @@ def summarise(account: Account) -> list[str]:
         *lines,
         *(
             _("Image %(uid)s was not analysed because %(reason)s")
-            % {"uid": image.sop_instance_uid, "reason": _(image.because)}
+            % {"uid": image.sop_instance_uid, "reason": image.words}
             for image in account.skipped
         ),
     ]

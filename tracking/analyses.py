@@ -68,6 +68,9 @@ class OutcomeRecord:
     """What the image itself says it is, as plain JSON values."""
     distance: float | None = None
     """How far the image lies from what the model learnt, 0 to 1."""
+    code: str | None = None
+    """Which reason exactly, with ``values``; ``because`` has it in English words. None where none was kept."""
+    values: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,8 @@ def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecor
             "instance_uid": outcome.instance_uid,
             "reason": outcome.reason,
             "because": outcome.because,
+            "code": outcome.code,
+            "code_values": outcome.values,
             "remarks": outcome.remarks,
             "verdict": outcome.verdict,
             "distance": outcome.distance,
@@ -307,6 +312,8 @@ def _load_outcomes(read: Session, analysis_id: int) -> tuple[OutcomeRecord, ...]
             row.remarks,
             row.verdict,
             row.distance,
+            row.code,
+            row.code_values,
         )
         for row in outcomes
     )
