@@ -42,6 +42,7 @@ class DicomDestination(TlsDestination):
     documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)
@@ -60,6 +61,7 @@ class Hl7Destination(TlsDestination):
     sending_facility: str = Field(default="", max_length=180)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
     scored_only: bool = False
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 30
 
@@ -80,6 +82,7 @@ class FhirDestination(Section):
     patient: Literal["reference", "create"] = "reference"
     patient_systems: dict[str, str] = Field(default_factory=dict)
     scored_only: bool = False
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
 

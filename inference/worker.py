@@ -119,11 +119,15 @@ class ExamineHandler:
 
 
 class AnalyseHandler:
-    """Serves the ``analyse`` queue: gathers what was said about the images of a study revision."""
+    """Serves the ``analyse`` queue: gathers what was said about the images of a study revision.
 
-    def __init__(self, examiner: Examiner, database: Database) -> None:
+    ``say_not_analysed`` says whether a destination wants to be told why no image of a study was analysed.
+    """
+
+    def __init__(self, examiner: Examiner, database: Database, *, say_not_analysed: bool = False) -> None:
         self._current = CurrentExaminer(examiner, database)
         self._database = database
+        self._say_not_analysed = say_not_analysed
 
     def run(self, job: Job) -> Commit:
         """Gather a result for every instance of the study revision; return what records the analysis."""
@@ -151,7 +155,7 @@ class AnalyseHandler:
 
         def commit(tx: Session) -> None:
             record_image_results(tx, examined.values(), examiner.identity)
-            record_analysis(tx, analysis)
+            record_analysis(tx, analysis, say_not_analysed=self._say_not_analysed)
 
         return commit
 

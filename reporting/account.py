@@ -37,6 +37,8 @@ class SkippedImage:
     """In English, as it is on record."""
     code: str | None = None
     values: dict[str, Any] | None = None
+    source: SourceImage | None = None
+    """Its header, where no image of the study was analysed; None where it cannot be read."""
 
     @property
     def words(self) -> str:
@@ -57,6 +59,8 @@ class Predecessor:
 class Account:
     """One analysis of one revision of a study, ready to be written down.
 
+    Where no image was analysed it says why, and at least one skipped image has its ``source``.
+
     ``source_uids`` are the SOP Instance UIDs of every instance of the revision, analysed or not: the identity of
     every document derives from them. ``completed_at`` is aware; all times in documents come from it.
     """
@@ -75,9 +79,16 @@ class Account:
     predecessor: Predecessor | None = None
 
     @property
+    def sources(self) -> tuple[SourceImage, ...]:
+        """Return the images that documents refer to: those analysed, or where none was, those that were not."""
+        if self.analysed:
+            return tuple(image.source for image in self.analysed)
+        return tuple(image.source for image in self.skipped if image.source is not None)
+
+    @property
     def lead(self) -> SourceImage:
         """Return the source whose patient and study attributes all documents of this analysis carry."""
-        return self.analysed[0].source
+        return self.sources[0]
 
     def series_number(self, base: int) -> int:
         """Return the Series Number of a document: that of the settings, ten more for each revision replaced."""

@@ -3,15 +3,19 @@
 from config.language.translation import gettext as _
 from reporting.account import Account
 from reporting.claims import study_claims
-from reporting.words import headline, summary
+from reporting.words import headline, headline_not_analysed, summary
 
 
 def summarise(account: Account) -> list[str]:
     """Return the impression in lines without full stops.
 
     First the study's headline; then of each image what is claimed, what was not found, and how it was read; last
-    which images were not analysed, and why.
+    which images were not analysed, and why. Where none was, that is the headline, and the package is named.
     """
+    if not account.analysed:
+        package = _("AI package: %(name)s %(version)s")
+        said = package % {"name": account.model.name, "version": account.model.version}
+        return [headline_not_analysed(), *_skipped(account), said]
     several = len(account.analysed) > 1
     lines = [headline(study_claims(finding for image in account.analysed for finding in image.findings))]
     for number, image in enumerate(account.analysed, 1):
@@ -22,11 +26,10 @@ def summarise(account: Account) -> list[str]:
             _("Image %(number)s: %(words)s") % {"number": number, "words": line} if several else line
             for line in image_lines
         ]
-    return [
-        *lines,
-        *(
-            _("Image %(uid)s was not analysed because %(reason)s")
-            % {"uid": image.sop_instance_uid, "reason": image.words}
-            for image in account.skipped
-        ),
-    ]
+    return [*lines, *_skipped(account)]
+
+
+def _skipped(account: Account) -> list[str]:
+    """Return of each image that was not analysed why."""
+    words = _("Image %(uid)s was not analysed because %(reason)s")
+    return [words % {"uid": image.sop_instance_uid, "reason": image.words} for image in account.skipped]

@@ -26,6 +26,8 @@ _MOST_NAMED = 3
 
 DISCLAIMER = marked("AI result, not verified by a radiologist, research use only")
 """How every headline begins: what it is."""
+NOT_ANALYSED = marked("no image was analysed")
+"""Of a study of which every image was refused."""
 NOTHING_STATED = marked("no finding is stated")
 """Of an image on which the package scores findings but may state none."""
 SCORED_ONLY = marked("Nothing is said of any other finding")
@@ -115,6 +117,11 @@ def headline(claims: Sequence[ClaimedFinding[Finding]]) -> str:
     """Return the one headline of a study: what it is, then what is stated, without a full stop."""
     stated = gist(claims, [finding_name(entry.finding) for entry in claims])
     return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": stated}
+
+
+def headline_not_analysed() -> str:
+    """Return the headline of a study of which no image was analysed, without a full stop."""
+    return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": _(NOT_ANALYSED)}
 
 
 def sentence(entry: ClaimedFinding[Finding]) -> str:

@@ -11,6 +11,7 @@ from tracking import audit, conflicts, queue
 from tracking.audit import AuditEventType
 from tracking.changes import study_changed
 from tracking.clock import to_datetime
+from tracking.documents import holders
 from tracking.instances import StudyHeader, header_of
 from tracking.keys import report_key
 from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study, Upload
@@ -143,9 +144,11 @@ def stored_instance(read: Session, instance_uid: str) -> StoredInstance | None:
     return next(iter(_stored_instances(read, Instance.instance_uid == instance_uid)), None)
 
 
-def record_analysis(tx: Session, record: AnalysisRecord) -> None:
+def record_analysis(tx: Session, record: AnalysisRecord, *, say_not_analysed: bool = False) -> None:
     """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken.
 
+    That no image was analysed is said where ``say_not_analysed``, or where destinations have or may have an earlier
+    result of the study.
     Nothing is recorded of a study that is in conflict by now, or of instances that were rejected or replaced since.
     """
     if not conflicts.may_speak(tx, record.study_uid, record.revision):
@@ -198,7 +201,7 @@ def record_analysis(tx: Session, record: AnalysisRecord) -> None:
             "overtaken": overtaken,
         },
     )
-    if analysed and not overtaken:
+    if not overtaken and (analysed or say_not_analysed or holders(tx, record.study_uid)):
         priority = priority_of(tx, record.study_uid, record.revision)
         queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id}, priority=priority)
 

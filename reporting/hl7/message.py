@@ -66,7 +66,7 @@ def build_message(account: Account, destination: Hl7Destination, report: ReportR
     Parameters
     ----------
     account
-        What to say; patient and study are those of its first analysed image.
+        What to say; patient and study are those of its first image.
     destination
         Routing fields and character set. Characters that the set lacks lose their accents or become ``?``.
     report
@@ -193,7 +193,7 @@ def _obr(account: Account, destination: Hl7Destination) -> str:
             18: escape(account.lead.text("AccessionNumber")),
             22: _timestamp(account),
             24: "RAD",
-            25: _status(account),
+            25: result_status(account),
         },
     )
 
@@ -208,9 +208,20 @@ def _study_time(account: Account) -> str:
     return day + clock if len(clock) >= 4 else day
 
 
-def _status(account: Account) -> str:
-    """Return OBR-25 and OBX-11: preliminary until a person signs, corrected when it replaces an earlier one."""
-    return "C" if account.corrects else "P"
+def result_status(account: Account) -> str:
+    """Return OBR-25 (HL7 table 0123): preliminary until a person signs, corrected when it replaces an earlier one.
+
+    Where no image was analysed it is I, no results available, procedure incomplete. X would say so, too, but also that
+    the order is cancelled, and the order is not ours.
+    """
+    if account.corrects:
+        return "C"
+    return "P" if account.analysed else "I"
+
+
+def _observation_status(account: Account) -> str:
+    """Return OBX-11 (HL7 table 0085): as OBR-25, or X, results cannot be obtained, where no image was analysed."""
+    return result_status(account) if account.analysed else "X"
 
 
 def _timestamp(account: Account) -> str:
@@ -310,7 +321,7 @@ class Observations:
                     5: value,
                     6: units,
                     8: flag,
-                    11: _status(self._account),
+                    11: _observation_status(self._account),
                     14: _timestamp(self._account),
                     17: components("123110", "Artificial Intelligence", "DCM"),
                     18: self._equipment,

@@ -60,7 +60,7 @@ def report_items(account: Account) -> sr.ContentSequence:
             *sr.LanguageOfContentItemAndDescendants(sr.CodedConcept.from_code(codes.language_of(language()))),
             *_observer(account),
             _coded(codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE, _MODIFIER),
-            _library(account),
+            *_library(account),
             *([_container(codes.IMAGING_MEASUREMENTS, groups, _CONTAINS)] if groups else []),
             _evaluated(account),
         ]
@@ -84,32 +84,38 @@ def _observer(account: Account) -> sr.ObservationContext:
     )
 
 
-def _library(account: Account) -> sr.ContainerContentItem:
-    """TID 1600: what the analysed images are, a group for each kind of them."""
-    sources = [image.source for image in account.analysed]
+def _library(account: Account) -> Iterator[sr.ContainerContentItem]:
+    """TID 1600: what the images are, a group for each kind of them; none of a study without images.
+
+    Only images that were not analysed may be of another kind than radiographs.
+    """
+    sources = [source for source in account.sources if account.analysed or (source.rows and source.columns)]
     kinds = dict.fromkeys(source.projection for source in sources)
     groups = [
         _container(
             known.DCM.ImageLibraryGroup,
-            [_entry(source) for source in sources if source.projection == kind],
+            [_entry(source, analysed=bool(account.analysed)) for source in sources if source.projection == kind],
             _CONTAINS,
         )
         for kind in kinds
     ]
-    return _container(codes.IMAGE_LIBRARY, groups, _CONTAINS)
+    if groups:
+        yield _container(codes.IMAGE_LIBRARY, groups, _CONTAINS)
 
 
-def _entry(source: SourceImage) -> sr.ImageContentItem:
-    return _image(codes.SOURCE, source, _CONTAINS, _described(source))
+def _entry(source: SourceImage, *, analysed: bool) -> sr.ImageContentItem:
+    return _image(codes.SOURCE, source, _CONTAINS, _described(source, analysed=analysed))
 
 
-def _described(source: SourceImage) -> Iterator[sr.ContentItem]:
+def _described(source: SourceImage, *, analysed: bool) -> Iterator[sr.ContentItem]:
     """TID 1602 and, of a radiograph that says how it lies and how large it is, TID 1603.
 
     A radiograph that was sent as a secondary capture is a CR or DX all the same: "other" is in no context group here.
     """
-    modality = codes.radiography(source.projection or source.modality)
-    yield _coded(codes.MODALITY, modality, _ACQUIRED)
+    modality = source.projection or source.modality
+    code = codes.radiography(modality) if analysed else codes.modality(modality)
+    if code is not None:
+        yield _coded(codes.MODALITY, code, _ACQUIRED)
     yield _number(known.DCM.PixelDataRows, source.rows, codes.PIXELS, _ACQUIRED)
     yield _number(known.DCM.PixelDataColumns, source.columns, codes.PIXELS, _ACQUIRED)
     if source.projection and source.orientation and source.spacing:
@@ -207,10 +213,15 @@ def _comment(account: Account, image: AnalysedImage, finding: Finding, position:
 
 
 def _evaluated(account: Account) -> sr.ContainerContentItem:
-    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group."""
+    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group.
+
+    Where no image was analysed a code says so, too.
+    """
     fit = account.lead.character_set.fit
     comments = [_text(codes.COMMENT, fit(line, 1024), _CONTAINS) for line in summarise(account)]
     findings = [item for image in account.analysed for item in _evaluations(account, image)]
+    if not account.analysed:
+        findings.append(_coded(codes.PROCESSING_SUMMARY, codes.NOT_ANALYSED, _CONTAINS))
     return _container(codes.QUALITATIVE_EVALUATIONS, [*comments, *findings], _CONTAINS)
 
 
