@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from config.language.translation import gettext as _
 from inference.findings import Code, Finding, ModelIdentity, Remark
@@ -25,6 +25,8 @@ class AnalysedImage:
     source: SourceImage
     findings: tuple[Finding, ...]
     remarks: tuple[Remark, ...] = ()
+    to_left: Literal[1, -1] | None = None
+    """Whether the patient's left is towards greater columns (1) or smaller ones (-1); None where it is not sure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_
 from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
+from reporting.zones import direction_to_left
 from tracking import conflicts
 from tracking.analyses import OutcomeRecord, StoredAnalysis, StoredInstance, load_analysis
 from tracking.document_kinds import REPORT
@@ -84,7 +85,8 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
             patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, instance.patient)
         if source is not None and outcome.findings:
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
-            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
+            to_left = direction_to_left(source, remarks_from_json(outcome.remarks), outcome.verdict)
+            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome), to_left))
         else:
             skipped.append(_skipped(outcome, instance.sop_class_uid, source))
     account = Account(

@@ -38,6 +38,7 @@ from reporting.impression import summarise
 from reporting.outline import outline
 from reporting.source import SourceImage
 from reporting.words import claim_words, finding_name
+from reporting.zones import finding_place, region_place
 
 _CONTAINS = Relationship.CONTAINS
 _ACQUIRED = Relationship.HAS_ACQ_CONTEXT
@@ -187,7 +188,7 @@ def _group(
             sr.GraphicTypeValues.POLYLINE, polyline, _selected(source), purpose=codes.SOURCE_OF_MEASUREMENT
         )
     ]
-    group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, finding, position, claim), _CONTAINS))
+    group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, entry, position, claim), _CONTAINS))
     return group
 
 
@@ -201,13 +202,17 @@ def _tracked(account: Account, image: AnalysedImage, finding: Finding, position:
     )
 
 
-def _comment(account: Account, image: AnalysedImage, finding: Finding, position: int, claim: Claim) -> str:
-    """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present``."""
+def _comment(
+    account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], position: int, claim: Claim
+) -> str:
+    """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present, left lower zone``."""
+    finding = entry.finding
+    place = region_place(finding, regions_of(entry)[position - 1], image) if position else finding_place(entry, image)
     parts = [finding_name(finding)]
     if len(account.analysed) > 1:
         parts.append(_("image %(number)s") % {"number": account.analysed.index(image) + 1})
     parts += [_("region %(number)s") % {"number": position}] if position else []
-    words = claim_words(claim, abnormal=finding.abnormal)
+    words = ", ".join(filter(None, (claim_words(claim, abnormal=finding.abnormal), place)))
     said = _("%(finding)s: %(words)s") % {"finding": ", ".join(parts), "words": words}
     return account.lead.character_set.fit(said, 1024)
 
