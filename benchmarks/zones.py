@@ -58,7 +58,8 @@ def main() -> None:
         print(
             f"{source}: {len(said)} points; lungs from {top:.3f} to {bottom:.3f}, thirds at "
             f"{top + (bottom - top) / 3:.3f} and {top + 2 * (bottom - top) / 3:.3f}; one zone said "
-            f"{np.mean(zones == 1):.3f}, right {np.mean(named[zones == 1]):.3f}; two zones, one right {np.mean(named[zones == 2]):.3f}; "
+            f"{np.mean(zones == 1):.3f}, right {np.mean(named[zones == 1]):.3f}; two zones, "
+            f"one right {np.mean(named[zones == 2]):.3f}; "
             f"all {np.mean(named):.3f}; side not wrong {np.mean(sided):.4f}"
         )
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from config.section import AETitle, Host, Name, PeerPort, Section, Timeout
+from config.section import AETitle, CodePart, Host, Name, PeerPort, Section, Timeout
 from config.web_address import is_loopback
 
 
@@ -59,6 +59,8 @@ class Hl7Destination(TlsDestination):
     receiving_facility: str = Field(default="", max_length=180)
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
+    version: Literal["2.5.1", "2.3.1"] = "2.5.1"
+    codes: dict[Name, tuple[CodePart, CodePart, CodePart]] = Field(default_factory=dict)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
     scored_only: bool = False
     not_analysed: bool = False

@@ -116,7 +116,9 @@ def worker(settings: Settings, database: Database) -> Service:
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
-        "analyse": AnalyseHandler(examiner, database, say_not_analysed=wanted),
+        "analyse": AnalyseHandler(
+            examiner, database, say_not_analysed=wanted, critical=settings.report.critical_findings
+        ),
         "report": ReportHandler(settings, database, cache.take),
     }
     lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine", "compare"), settings.work.threads)]

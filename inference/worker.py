@@ -8,7 +8,7 @@ fails the analysis.
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -121,13 +121,16 @@ class ExamineHandler:
 class AnalyseHandler:
     """Serves the ``analyse`` queue: gathers what was said about the images of a study revision.
 
-    ``say_not_analysed`` says whether a destination wants to be told why no image of a study was analysed.
+    ``say_not_analysed`` says whether a destination wants to be told why no image of a study was analysed, ``critical``
+    are the labels of findings that make a study urgent.
     """
 
-    def __init__(self, examiner: Examiner, database: Database, *, say_not_analysed: bool = False) -> None:
+    def __init__(
+        self, examiner: Examiner, database: Database, *, say_not_analysed: bool = False, critical: Collection[str] = ()
+    ) -> None:
         self._current = CurrentExaminer(examiner, database)
         self._database = database
-        self._say_not_analysed = say_not_analysed
+        self._say_not_analysed, self._critical = say_not_analysed, critical
 
     def run(self, job: Job) -> Commit:
         """Gather a result for every instance of the study revision; return what records the analysis."""
@@ -155,7 +158,7 @@ class AnalyseHandler:
 
         def commit(tx: Session) -> None:
             record_image_results(tx, examined.values(), examiner.identity)
-            record_analysis(tx, analysis, say_not_analysed=self._say_not_analysed)
+            record_analysis(tx, analysis, say_not_analysed=self._say_not_analysed, critical=self._critical)
 
         return commit
 

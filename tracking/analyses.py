@@ -1,5 +1,6 @@
 """What the models said: one analysis a study revision and model, its outcomes and findings."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,10 +17,12 @@ from tracking.instances import StudyHeader, header_of
 from tracking.keys import report_key
 from tracking.models import Analysis, Finding, ImageOutcome, Instance, Study, Upload
 from tracking.patient import PatientIdentity
-from tracking.priorities import priority_of
+from tracking.priorities import mark_urgent, priority_of
 
 _WITHOUT_HEADER = frozenset({"PNG", "JPEG"})
 """Kinds of files that say nothing of their image."""
+CRITICAL_FINDING = "critical finding"
+"""Whom the audit log names for a study that became urgent by what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +147,13 @@ def stored_instance(read: Session, instance_uid: str) -> StoredInstance | None:
     return next(iter(_stored_instances(read, Instance.instance_uid == instance_uid)), None)
 
 
-def record_analysis(tx: Session, record: AnalysisRecord, *, say_not_analysed: bool = False) -> None:
+def record_analysis(
+    tx: Session, record: AnalysisRecord, *, say_not_analysed: bool = False, critical: Collection[str] = ()
+) -> None:
     """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken.
 
     That no image was analysed is said where ``say_not_analysed``, or where destinations have or may have an earlier
-    result of the study.
+    result of the study. A finding of the labels in ``critical`` that is stated and present makes the study urgent.
     Nothing is recorded of a study that is in conflict by now, or of instances that were rejected or replaced since.
     """
     if not conflicts.may_speak(tx, record.study_uid, record.revision):
@@ -201,9 +206,15 @@ def record_analysis(tx: Session, record: AnalysisRecord, *, say_not_analysed: bo
             "overtaken": overtaken,
         },
     )
+    if not overtaken and any(_is_critical(finding, critical) for outcome in analysed for finding in outcome.findings):
+        mark_urgent(tx, record.study_uid, user=CRITICAL_FINDING)
     if not overtaken and (analysed or say_not_analysed or holders(tx, record.study_uid)):
         priority = priority_of(tx, record.study_uid, record.revision)
         queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id}, priority=priority)
+
+
+def _is_critical(finding: FindingRecord, critical: Collection[str]) -> bool:
+    return finding.label in critical and finding.level == "present" and finding.detail.get("stated") is True
 
 
 def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecord, ...]) -> None:

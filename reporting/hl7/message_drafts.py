@@ -22,7 +22,7 @@ def _draft(composition: Composition, destination: Hl7Destination, reference: Rep
     account = composition.account_for(destination.name, MESSAGE)
 
     def build() -> bytes:
-        built = build_message(account, destination, reference)
+        built = build_message(account, destination, reference, composition.settings.report.critical_findings)
         check_message(built, account, destination.character_set)
         return built.content
 
