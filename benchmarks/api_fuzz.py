@@ -29,14 +29,16 @@ from starlette.types import ASGIApp
 
 from config.settings import Settings
 from console.app import make_app
-from tracking import api_tokens, refusals, schema, users
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.documents import DocumentRecord, record_documents
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.outbox.documents import DocumentRecord, record_documents
+from tracking.people import api_tokens, users
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 
 DESCRIPTION = "/api/v1/openapi.json"
 RESULTS = Path(__file__).parent / "results" / "api_fuzz.json"

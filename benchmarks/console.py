@@ -40,25 +40,17 @@ from benchmarks.receivers import free_port
 from console import spans
 from console.access.cookies import SessionCookie
 from dicom_node.instance_store.store import FOLDERS
-from tracking import (
-    attention,
-    audit,
-    destination_answers,
-    documents,
-    flow,
-    queries,
-    queue,
-    schema,
-    study_page,
-    trends,
-    user_sessions,
-    worklist,
-)
-from tracking.database import Database
-from tracking.flow import Span
-from tracking.roles import Role
-from tracking.study_filter import STATUSES, Need, Order, StudyFilter
-from tracking.user_models import User
+from tracking.audit_log import audit
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.lists import attention, flow, queries, study_page, trends, worklist
+from tracking.lists.flow import Span
+from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
+from tracking.outbox import destination_answers, documents
+from tracking.people import user_sessions
+from tracking.people.roles import Role
+from tracking.tables.user_models import User
+from tracking.work import queue
 
 RESULTS = Path(__file__).parent / "results" / "console.json"
 GOAL_MS = 200.0

@@ -43,9 +43,9 @@ from reporting.sr.report import build_report
 from reporting.sr.report_gate import check_report
 from tests.accounts import chest, hot_map
 from tests.reporting.conftest import Studies
-from tracking import schema
-from tracking.database import Database
-from tracking.queue import Job
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.work.queue import Job
 
 RESULTS = Path(__file__).parent / "results" / "documents.json"
 SIZE = 2048

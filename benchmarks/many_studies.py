@@ -1,7 +1,7 @@
 """A database with as many studies as a hospital makes in years, filled by the database itself.
 
 Studies, images, analyses, findings, documents, deliveries, jobs and audit lines are inserted by statements over a
-series of numbers; where the studies stand is then derived by :func:`tracking.standing.fill`, as an upgrade does.
+series of numbers; where the studies stand is then derived by :func:`tracking.lists.standing.fill`, as an upgrade does.
 Nothing is random: a study's number decides everything about it.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from tracking import standing
-from tracking.database import Database
+from tracking.engine.database import Database
+from tracking.lists import standing
 
 ROOT = "1.2.826.0.1.3680043.10.9"
 FIRST_ARRIVAL = 1_704_067_200_000

@@ -35,9 +35,9 @@ from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode
 from dicom_node.storage_scu.send import Target, store
 from dicom_node.upper_layer import dimse, pdus
-from tracking import refusals
-from tracking.database import Database
-from tracking.models import AuditEvent
+from tracking.audit_log import refusals
+from tracking.engine.database import Database
+from tracking.tables.models import AuditEvent
 
 RESULTS = Path(__file__).parent / "results" / "strangers.json"
 CONNECTIONS = 1000

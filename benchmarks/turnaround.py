@@ -37,8 +37,8 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.phantom import phantom_dataset
 from dicom_node.storage_scu import send
 from inference.analyse import STAGES
-from tracking.database import Database
-from tracking.models import Analysis, Delivery, Document, ImageResult, Instance
+from tracking.engine.database import Database
+from tracking.tables.models import Analysis, Delivery, Document, ImageResult, Instance
 
 RESULTS = Path(__file__).parent / "results" / "turnaround.json"
 EXAMINED = "examined after the response"

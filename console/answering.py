@@ -16,8 +16,7 @@ from inference.findings import Box, Finding, Level, ModelIdentity, finding_from_
 from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
 from reporting.identity import derived_uid, tracking_uid
 from reporting.words import claim_words
-from tracking.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
-from tracking.feedback import (
+from tracking.answers.feedback import (
     LONGEST_NAME,
     Answer,
     AnsweredModel,
@@ -28,6 +27,7 @@ from tracking.feedback import (
     SubjectKind,
     current_answers,
 )
+from tracking.results.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
 
 log = get_logger(__name__)
 

@@ -41,7 +41,7 @@ from console.pages import (
 from console.problems import DETAILS, is_for_programs, problem
 from console.refusal_log import refusal_log
 from console.site import Site
-from tracking.database import Database
+from tracking.engine.database import Database
 
 log = get_logger(__name__)
 PAGES = (

@@ -18,7 +18,7 @@ from inference.findings import (
 from reporting.claims import ClaimedFinding
 from reporting.identity import capture_uid
 from reporting.image_answer import draw_map_overlay, mapped
-from tracking.analyses import OutcomeRecord, StoredAnalysis
+from tracking.results.analyses import OutcomeRecord, StoredAnalysis
 
 
 @dataclass(frozen=True, slots=True)

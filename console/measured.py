@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tracking.measures import Measures
+from tracking.lists.measures import Measures
 
 LEAST_SECONDS = 10.0
 MOST_LOAD = 0.05

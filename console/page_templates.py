@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from config.language import translation
 from config.language.numbers import decimal, percentage
 from console import words
-from tracking.clock import to_datetime
+from tracking.engine.clock import to_datetime
 
 
 @cache

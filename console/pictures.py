@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from config.errors import UndecodablePixels
 from console.stored_files import read_stored
-from tracking.study_page import StoredFile
+from tracking.lists.study_page import StoredFile
 
 LONGEST_SIDE = 1400
 """Pixels of the image on a study's page; a larger capture is made smaller."""

@@ -10,10 +10,10 @@ from console import radiographs, words
 from console.radiographs import Radiograph
 from console.site import Site
 from reporting.claims import ClaimedFinding, study_claims
-from tracking import study_page
-from tracking.instances import StudyHeader
-from tracking.prior import prior_study
-from tracking.study_page import AnalysisDetail, FindingDetail, StudyPage, latest_result
+from tracking.lists import study_page
+from tracking.lists.prior import prior_study
+from tracking.lists.study_page import AnalysisDetail, FindingDetail, StudyPage, latest_result
+from tracking.studies.instances import StudyHeader
 
 NOTHING = "–"
 """Of a finding about which nothing was stated."""

@@ -17,7 +17,7 @@ from config.settings import Settings
 from inference.findings import Box, Finding, finding_from_json
 from reporting.claims import ClaimedFinding, claims_of, percent, region_claim, region_number, regions_of
 from reporting.words import claim_words, finding_name
-from tracking.analyses import FindingRecord, StoredAnalysis
+from tracking.results.analyses import FindingRecord, StoredAnalysis
 
 log = get_logger(__name__)
 LONGEST_SIDE = 2500

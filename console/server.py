@@ -15,7 +15,7 @@ from console.connections import BoundedProtocol, new_loop
 from console.refusal_log import refusal_log
 from console.site import Site
 from console.tls import make_context
-from tracking.database import Database
+from tracking.engine.database import Database
 
 log = get_logger(__name__)
 _BACKLOG = 128

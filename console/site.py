@@ -26,12 +26,12 @@ from console.problems import DETAILS, is_for_programs, problem
 from console.uploading import Uploads
 from inference.installed import with_points_in_force
 from inference.site_points import Points, points_in_force
-from tracking import audit
-from tracking.analyses import load_study
-from tracking.attention import COUNTED_UP_TO
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.users import Actor, Identity
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.lists.attention import COUNTED_UP_TO
+from tracking.people.users import Actor, Identity
+from tracking.results.analyses import load_study
 
 READ: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
 """How a route is registered that only reads."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from tracking.flow import Span
+from tracking.lists.flow import Span
 
 DAYS = (7, 14, 31)
 """What can be chosen; the first is the default."""

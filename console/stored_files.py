@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from config.errors import UnreadableInstance
-from tracking.document_kinds import KINDS, Encoding
-from tracking.study_page import StoredFile
+from tracking.lists.study_page import StoredFile
+from tracking.outbox.document_kinds import KINDS, Encoding
 
 MOST_BYTES = 512 * 1024 * 1024
 MEDIA_TYPES = tuple(encoding.value for encoding in Encoding)

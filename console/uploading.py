@@ -19,12 +19,12 @@ from dicom_node.storage_scp.upload_store import UploadStore
 from inference.findings import Finding, ImageAnalysis, ImageResult, ModelIdentity, finding_to_json
 from inference.not_analysed import NotAnalysed, Reason, ReasonCode
 from reporting.claims import ClaimedFinding, claims_of
-from tracking.analyses import AnalysisRecord
-from tracking.database import Database
-from tracking.image_results import AnalyserIdentity, ImageRecord
-from tracking.study_page import FindingDetail
-from tracking.uploads import CALLING_AE, NewUpload, record_upload
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.lists.study_page import FindingDetail
+from tracking.people.users import Actor
+from tracking.results.analyses import AnalysisRecord
+from tracking.results.image_results import AnalyserIdentity, ImageRecord
+from tracking.studies.uploads import CALLING_AE, NewUpload, record_upload
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser

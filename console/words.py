@@ -15,14 +15,10 @@ from inference.not_analysed import reason_words
 from reporting.claims import Claim, ClaimedFinding, claims_of, listed, percent, percentages, study_claims
 from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words, right_calls
 from reporting.words import gist as _gist
-from tracking import conflicts
-from tracking.corrections import BY_HAND, OTHER_PATIENT
-from tracking.document_kinds import IMAGES
-from tracking.feedback import Subject
-from tracking.roles import Role
-from tracking.study_filter import Need
-from tracking.study_page import FindingDetail
-from tracking.summaries import (
+from tracking.answers.feedback import Subject
+from tracking.lists.study_filter import Need
+from tracking.lists.study_page import FindingDetail
+from tracking.lists.summaries import (
     DeliverySummary,
     FindingSummary,
     OutcomeSummary,
@@ -31,6 +27,10 @@ from tracking.summaries import (
     way_to_accept,
     way_to_decline,
 )
+from tracking.outbox.document_kinds import IMAGES
+from tracking.people.roles import Role
+from tracking.studies import conflicts
+from tracking.studies.corrections import BY_HAND, OTHER_PATIENT
 
 __all__ = [
     "DISCLAIMER", "IMAGES", "NOTHING_STATED", "SCORED_ONLY", "listed", "percent", "study_claims", "way_to_accept",

@@ -27,8 +27,8 @@ from pathlib import Path
 from config.errors import ActionRefused, StorageFull
 from config.settings import Settings
 from dicom_node.instance_store.store import CONFLICTS, make_folder, sync_folder
-from tracking import backup, schema
-from tracking.database import Database
+from tracking.engine import backup, schema
+from tracking.engine.database import Database
 
 MANIFEST, DATABASE = "backup.json", "database"
 _FORMAT = 1

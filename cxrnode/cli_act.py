@@ -9,12 +9,12 @@ import typer
 
 from cxrnode.cli_studies import study_app
 from cxrnode.command import Context, Json, operator, out
-from tracking.reasons import Reason
+from tracking.outbox.reasons import Reason
 
 if TYPE_CHECKING:
     from inference.worker import Examiner
-    from tracking.database import Database
-    from tracking.image_results import AnalyserIdentity
+    from tracking.engine.database import Database
+    from tracking.results.image_results import AnalyserIdentity
 
 _DAY = "%Y-%m-%d"
 destination_app = typer.Typer(help="Pause a destination, and resume it.", no_args_is_help=True)
@@ -37,7 +37,8 @@ def resend(
     destination: Annotated[str | None, typer.Option(help="Only to this destination.")] = None,
 ) -> None:
     """Send the documents of a study again, the same bytes under the same UIDs: a destination lost them."""
-    from tracking import act_words, resending
+    from tracking.lists import act_words
+    from tracking.outbox import resending
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:
@@ -57,7 +58,8 @@ def withdraw(
 
     What comes later for the study, a late image or `cxrnode reanalyse`, is a new result under new UIDs.
     """
-    from tracking import act_words, rejections, withdrawal
+    from tracking.lists import act_words
+    from tracking.outbox import rejections, withdrawal
 
     context: Context = ctx.obj
     told = rejections.told_by(context.settings())
@@ -85,7 +87,7 @@ def reanalyse(
     given again after it was interrupted. Studies that are named are analysed anew in any case.
     """
     from inference.worker import CurrentExaminer, Examiner
-    from tracking import reanalysis
+    from tracking.results import reanalysis
 
     context: Context = ctx.obj
     choice = reanalysis.Choice(patient, first.date() if first else None, last.date() if last else None)
@@ -120,7 +122,7 @@ def reanalyse(
 def _begin(database: "Database", uid: str, unless: "AnalyserIdentity | None", *, alone: bool) -> str:
     """Let one study be analysed anew, in a transaction of its own; say what came of it."""
     from config.errors import ActionRefused
-    from tracking import reanalysis
+    from tracking.results import reanalysis
 
     try:
         with database.transaction() as tx:
@@ -162,7 +164,7 @@ def _say_what_would_change(
 
 def urgent(ctx: typer.Context, uid: StudyUid) -> None:
     """Let the work on a study come before all other: analysis, documents and deliveries."""
-    from tracking import priorities
+    from tracking.work import priorities
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:
@@ -173,7 +175,7 @@ def urgent(ctx: typer.Context, uid: StudyUid) -> None:
 @destination_app.command("pause")
 def destination_pause(ctx: typer.Context, name: DestinationName) -> None:
     """Send nothing to a destination until it is resumed; what is due waits, however long."""
-    from tracking import pauses
+    from tracking.outbox import pauses
 
     context: Context = ctx.obj
     known = {entry.name for entry in context.settings().destinations}
@@ -185,7 +187,7 @@ def destination_pause(ctx: typer.Context, name: DestinationName) -> None:
 @destination_app.command("resume")
 def destination_resume(ctx: typer.Context, name: DestinationName) -> None:
     """Send what waits for a destination that was paused."""
-    from tracking import pauses
+    from tracking.outbox import pauses
 
     context: Context = ctx.obj
     known = {entry.name for entry in context.settings().destinations}
@@ -201,7 +203,8 @@ def study_delete(
     why: Annotated[str, typer.Option("--why", help="Why; it stands in the audit log, so name no patient.")],
 ) -> None:
     """Delete a study that has nothing left to do, with its files; the audit log keeps its lines."""
-    from tracking import act_words, deletion
+    from tracking.lists import act_words
+    from tracking.studies import deletion
 
     context: Context = ctx.obj
     settings = context.settings()

@@ -89,8 +89,8 @@ def config_show(ctx: typer.Context) -> None:
 @db_app.command("upgrade")
 def db_upgrade(ctx: typer.Context) -> None:
     """Create the tables, or bring an older database up to this version. Back it up first."""
-    from tracking import schema
-    from tracking.database import Database
+    from tracking.engine import schema
+    from tracking.engine.database import Database
 
     context: Context = ctx.obj
     database = Database.open(context.settings().database_url())
@@ -105,7 +105,7 @@ def db_check(
     repair: Annotated[bool, typer.Option("--repair", help="Make the rows that differ anew.")] = False,
 ) -> None:
     """Compare what lists say of every study with all that is on record. Exit 1 if anything differs."""
-    from tracking import standing
+    from tracking.lists import standing
 
     context: Context = ctx.obj
     database = context.database()
@@ -125,8 +125,8 @@ def db_check(
 @db_app.command("current")
 def db_current(ctx: typer.Context) -> None:
     """Show the schema of the database and the one this version needs. Exit 1 if they differ."""
-    from tracking import schema
-    from tracking.database import Database
+    from tracking.engine import schema
+    from tracking.engine.database import Database
 
     context: Context = ctx.obj
     database = Database.open(context.settings().database_url())

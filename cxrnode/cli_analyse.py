@@ -15,7 +15,7 @@ from config.errors import PermanentError
 from cxrnode.command import Context, Json, err, out
 from cxrnode.free_path import free_path
 from cxrnode.progress import shown_progress
-from tracking.counted import count
+from tracking.lists.counted import count
 
 if TYPE_CHECKING:
     from inference.analyse import Analyser

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cxrnode.command import out
-from tracking.counted import count
+from tracking.lists.counted import count
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

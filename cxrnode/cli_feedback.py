@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from cxrnode.command import Context, Json, operator, out
-from tracking.counted import count
+from tracking.lists.counted import count
 
 if TYPE_CHECKING:
-    from tracking.feedback import FeedbackFilter
+    from tracking.answers.feedback import FeedbackFilter
 
 _DAY = "%Y-%m-%d"
 
@@ -39,7 +39,7 @@ def feedback_list(
 ) -> None:
     """List the answers that hold; comments are shown in --json only, as they may name a patient."""
     from cxrnode import show
-    from tracking import feedback
+    from tracking.answers import feedback
 
     context: Context = ctx.obj
     which = _filter(first, last, model)
@@ -74,8 +74,8 @@ def feedback_export(
     """Write a training set: images without the patient, labels, boxes, and a card that says what it is."""
     from cxrnode.feedback_card import Form
     from cxrnode.feedback_export import export
-    from tracking import feedback
-    from tracking.users import Actor
+    from tracking.answers import feedback
+    from tracking.people.users import Actor
 
     context: Context = ctx.obj
     which = _filter(first, last, model)
@@ -96,7 +96,7 @@ def feedback_export(
 
 
 def _filter(first: datetime | None, last: datetime | None, model: str | None) -> "FeedbackFilter":
-    from tracking.feedback import FeedbackFilter
+    from tracking.answers.feedback import FeedbackFilter
 
     before = None if last is None else (last + timedelta(days=1)).astimezone()
     return FeedbackFilter(None if first is None else first.astimezone(), before, model)

@@ -10,7 +10,7 @@ from cxrnode.command import Context, Json, operator, out
 if TYPE_CHECKING:
     from config.settings import InferenceSettings
     from inference.point_preview import SetPackage
-    from tracking.database import Database
+    from tracking.engine.database import Database
 
 points_app = typer.Typer(help="The site's operating points of the package in use.", no_args_is_help=True)
 Label = Annotated[str, typer.Argument(metavar="FINDING", help="As `cxrnode points list` names it.")]
@@ -54,8 +54,8 @@ def points_set(
     Only the package's own figures state a finding: moving a point never makes one stated.
     """
     from inference.point_preview import preview
-    from tracking import site_points
-    from tracking.users import Actor
+    from tracking.people.users import Actor
+    from tracking.results import site_points
 
     _, database, package = _open(ctx)
     wanted = (round(sensitive / 100, 6), round(specific / 100, 6))
@@ -77,8 +77,8 @@ def points_set(
 def points_reset(ctx: typer.Context, finding: Label) -> None:
     """Take back what was set on the page or by command: the settings file holds again, or the package."""
     from inference.point_preview import pair_of_settings
-    from tracking import site_points
-    from tracking.users import Actor
+    from tracking.people.users import Actor
+    from tracking.results import site_points
 
     settings, database, package = _open(ctx)
     package.finding(finding)

@@ -38,7 +38,7 @@ def backup(
     """Copy the database, then images and documents, into a folder, while the services run."""
     from cxrnode import show
     from cxrnode.backup import back_up
-    from tracking.database import Database
+    from tracking.engine.database import Database
 
     context: Context = ctx.obj
     settings = context.settings()
@@ -59,8 +59,8 @@ def restore(
     """Put a backup back: files that data_dir lacks, then the database, which must be empty. Stop the services first."""
     from cxrnode import show
     from cxrnode.backup import restore as put_back
-    from tracking import schema
-    from tracking.database import Database
+    from tracking.engine import schema
+    from tracking.engine.database import Database
 
     context: Context = ctx.obj
     settings = context.settings()

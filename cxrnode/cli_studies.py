@@ -12,17 +12,17 @@ from rich.table import Table
 
 from config.errors import ActionRefused, ConfirmationNeeded
 from cxrnode.command import Context, Json, WithDefault, err, operator, out
-from tracking.counted import count
-from tracking.study_filter import STATUSES, Order, StudyFilter
+from tracking.lists.counted import count
+from tracking.lists.study_filter import STATUSES, Order, StudyFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracking.corrections import Acceptance
-    from tracking.database import Database
-    from tracking.left_behind import LeftBehind
-    from tracking.rejections import Told
-    from tracking.summaries import StudySummary
+    from tracking.engine.database import Database
+    from tracking.lists.summaries import StudySummary
+    from tracking.outbox.left_behind import LeftBehind
+    from tracking.outbox.rejections import Told
+    from tracking.studies.corrections import Acceptance
 
 _DAY = "%Y-%m-%d"
 _CONFIRMATION = "other patient"
@@ -67,7 +67,7 @@ def studies(
 ) -> None:
     """List studies: what came in, what was found, where it stands."""
     from cxrnode import show
-    from tracking import worklist
+    from tracking.lists import worklist
 
     context: Context = ctx.obj
     which = StudyFilter(
@@ -95,8 +95,9 @@ def study(
 ) -> None:
     """Show what happened to one study, step by step."""
     from cxrnode import show
-    from tracking import audit, queries
-    from tracking.left_behind import left_behind
+    from tracking.audit_log import audit
+    from tracking.lists import queries
+    from tracking.outbox.left_behind import left_behind
 
     context: Context = ctx.obj
     with context.database().reading() as read:
@@ -173,9 +174,9 @@ def study_resolve(
 
     Images of others are kept on disk and never analysed.
     """
-    from tracking import corrections
-    from tracking.left_behind import left_behind
-    from tracking.rejections import told_by
+    from tracking.outbox.left_behind import left_behind
+    from tracking.outbox.rejections import told_by
+    from tracking.studies import corrections
 
     context: Context = ctx.obj
     told = told_by(context.settings())
@@ -203,8 +204,8 @@ def study_reject(
     ] = None,
 ) -> None:
     """Take one image out of a study: kept on disk, never analysed, in no document."""
-    from tracking import corrections
-    from tracking.rejections import told_by
+    from tracking.outbox.rejections import told_by
+    from tracking.studies import corrections
 
     if sha256 is not None and not kept_aside:
         msg = "it says which of the files kept aside is meant; give --kept-aside, too"
@@ -239,8 +240,8 @@ def study_accept(
     The study is analysed again, and its new documents supersede what was said before. A file that names another
     patient or another study is taken only with --yes-other-patient, or after a word typed on a terminal.
     """
-    from tracking.left_behind import left_behind
-    from tracking.rejections import told_by
+    from tracking.outbox.left_behind import left_behind
+    from tracking.outbox.rejections import told_by
 
     context: Context = ctx.obj
     database, told = context.database(), told_by(context.settings())
@@ -262,7 +263,7 @@ def study_accept(
 def _accept(
     database: "Database", uid: str, instance: str, sha256: str | None, *, other_patient: bool, told: "Told"
 ) -> "Acceptance":
-    from tracking import corrections
+    from tracking.studies import corrections
 
     with database.transaction() as tx:
         return corrections.accept_instance(
@@ -291,7 +292,8 @@ def retry(
     destination: Annotated[str | None, typer.Option(help="Everything bound for this destination.")] = None,
 ) -> None:
     """Start again what stopped or waits, for a study or a destination, now."""
-    from tracking import deliveries, maintenance
+    from tracking.outbox import deliveries
+    from tracking.work import maintenance
 
     if (uid is None) == (destination is None):
         msg = "give a study UID or --destination NAME"
@@ -319,8 +321,8 @@ def audit_list(
 ) -> None:
     """Show the newest lines of the audit log."""
     from cxrnode import show
-    from tracking import audit
-    from tracking.audit import AuditEventType
+    from tracking.audit_log import audit
+    from tracking.audit_log.audit import AuditEventType
 
     context: Context = ctx.obj
     database = context.database()
@@ -370,7 +372,7 @@ def audit_anchor(
     to: Annotated[Path | None, typer.Argument(help="File to add to; else audit.anchor_file.")] = None,
 ) -> None:
     """Note the head of the log in a file outside the database, for `cxrnode audit verify` to find a shortened log."""
-    from tracking import anchor
+    from tracking.audit_log import anchor
 
     context: Context = ctx.obj
     file = to or context.settings().audit.anchor_file
@@ -398,8 +400,8 @@ def audit_export(
     after: Annotated[int, typer.Option(help="Only lines with a higher number.")] = 0,
 ) -> None:
     """Write the audit log to a file, whole or from a line on."""
-    from tracking import audit, export
-    from tracking.audit import AuditEventType
+    from tracking.audit_log import audit, export
+    from tracking.audit_log.audit import AuditEventType
 
     context: Context = ctx.obj
     database = context.database()

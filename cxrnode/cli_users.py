@@ -11,12 +11,12 @@ from rich.table import Table
 
 from config.errors import ActionRefused
 from cxrnode.command import Context, Json, operator, out
-from tracking.roles import Role, Scope
+from tracking.people.roles import Role, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tracking.users import Actor, UserSummary
+    from tracking.people.users import Actor, UserSummary
 
 user_app = typer.Typer(help="Who may use the console.", no_args_is_help=True)
 token_app = typer.Typer(help="API tokens: programs that act for a user.", no_args_is_help=True)
@@ -41,7 +41,7 @@ def user_add(
     one_time: OneTime = False,
 ) -> None:
     """Add a user; the password is asked for, or read from the first line of standard input."""
-    from tracking import passwords, users
+    from tracking.people import passwords, users
 
     kept = users.check_name(name)
     password = _password(kept, one_time)
@@ -55,7 +55,7 @@ def user_add(
 @user_app.command("passwd")
 def user_passwd(ctx: typer.Context, name: Name, one_time: OneTime = False) -> None:
     """Give a user a new password, from a prompt or standard input; ends the user's sessions and waiting time."""
-    from tracking import passwords, users
+    from tracking.people import passwords, users
 
     context: Context = ctx.obj
     with context.database().reading() as read:
@@ -71,7 +71,7 @@ def user_passwd(ctx: typer.Context, name: Name, one_time: OneTime = False) -> No
 @user_app.command("disable")
 def user_disable(ctx: typer.Context, name: Name) -> None:
     """Keep a user out; sessions end and tokens stop working at once."""
-    from tracking import users
+    from tracking.people import users
 
     with _changing(ctx) as (tx, actor):
         users.disable(tx, name, by=actor)
@@ -81,7 +81,7 @@ def user_disable(ctx: typer.Context, name: Name) -> None:
 @user_app.command("enable")
 def user_enable(ctx: typer.Context, name: Name) -> None:
     """Let a disabled user in again; also ends the wait after failed logins."""
-    from tracking import users
+    from tracking.people import users
 
     with _changing(ctx) as (tx, actor):
         users.enable(tx, name, by=actor)
@@ -91,7 +91,7 @@ def user_enable(ctx: typer.Context, name: Name) -> None:
 @user_app.command("role")
 def user_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument()]) -> None:
     """Change what a user may do, from the next request on."""
-    from tracking import users
+    from tracking.people import users
 
     with _changing(ctx) as (tx, actor):
         users.set_role(tx, name, role, by=actor)
@@ -105,7 +105,7 @@ def user_openid(
     subject: Annotated[str, typer.Argument(help="The claim `sub` that the provider has for this person.")],
 ) -> None:
     """Have a user log in with the OpenID provider of the settings, and with a password no more."""
-    from tracking import users
+    from tracking.people import users
 
     context: Context = ctx.obj
     openid = context.settings().console.openid
@@ -121,7 +121,7 @@ def user_openid(
 def user_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List all users."""
     from cxrnode import show
-    from tracking import users
+    from tracking.people import users
 
     context: Context = ctx.obj
     with context.database().reading() as read:
@@ -146,7 +146,7 @@ def token_add(
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="It expires after so many days.")] = None,
 ) -> None:
     """Make a token and print it, once: only its digest is kept."""
-    from tracking import api_tokens
+    from tracking.people import api_tokens
 
     with _changing(ctx) as (tx, actor):
         token = api_tokens.add(tx, user, set(scope), by=actor, purpose=purpose, days=days)
@@ -157,7 +157,7 @@ def token_add(
 def token_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List all tokens, without the secrets."""
     from cxrnode import show
-    from tracking import api_tokens
+    from tracking.people import api_tokens
 
     context: Context = ctx.obj
     with context.database().reading() as read:
@@ -177,7 +177,7 @@ def token_revoke(
     ctx: typer.Context, number: Annotated[int, typer.Argument(help="As `cxrnode token list` numbers it.")]
 ) -> None:
     """End a token."""
-    from tracking import api_tokens
+    from tracking.people import api_tokens
 
     with _changing(ctx) as (tx, actor):
         api_tokens.revoke(tx, number, by=actor)
@@ -186,7 +186,7 @@ def token_revoke(
 
 @contextmanager
 def _changing(ctx: typer.Context) -> "Iterator[tuple[Session, Actor]]":
-    from tracking.users import Actor
+    from tracking.people.users import Actor
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:
@@ -195,7 +195,7 @@ def _changing(ctx: typer.Context) -> "Iterator[tuple[Session, Actor]]":
 
 def _password(name: str, one_time: bool) -> str:
     """Return a new password: random, or as it is typed or piped in."""
-    from tracking import passwords
+    from tracking.people import passwords
 
     if one_time:
         return passwords.one_time_password()

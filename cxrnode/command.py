@@ -16,7 +16,7 @@ from config.errors import SettingsError
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from tracking.database import Database
+    from tracking.engine.database import Database
     from training.pipelines.ensemble import EnsembleResult
     from training.pipelines.train import TrainingResult
 
@@ -45,8 +45,8 @@ class Context:
 
     def database(self) -> "Database":
         """Return the tracking database, with its schema ready."""
-        from tracking import schema
-        from tracking.database import Database
+        from tracking.engine import schema
+        from tracking.engine.database import Database
 
         database = Database.open(self.settings().database_url(), service="cli")
         schema.ensure(database)

@@ -29,10 +29,12 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node.storage_scu import send
 from inference.findings import finding_from_json
 from reporting.claims import mapped_of
-from tracking import audit, passwords, queries, study_page, users, worklist
-from tracking.database import Database
-from tracking.roles import Role
-from tracking.summaries import DocumentSummary, StudySummary
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import queries, study_page, worklist
+from tracking.lists.summaries import DocumentSummary, StudySummary
+from tracking.people import passwords, users
+from tracking.people.roles import Role
 
 MARKER = ".cxrnode-demo"
 USER = "demo"

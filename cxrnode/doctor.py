@@ -20,14 +20,19 @@ from sqlalchemy.orm import Session
 from config.certificates import EXPIRES_SOON_DAYS, expiries
 from config.errors import CxrnodeError
 from config.settings import Settings
-from tracking import anchor, audit, documents, queries, queue, refusals, schema, standing, users
-from tracking.clock import now_ms, to_datetime
-from tracking.database import Database, in_words
-from tracking.left_behind import void_and_left
-from tracking.pauses import paused_destinations
-from tracking.refusals import RefusalCount, RefusalKind
-from tracking.roles import Role
-from tracking.taken_classes import TAKES_NONE, report_words, taken_classes
+from tracking.audit_log import anchor, audit, refusals
+from tracking.audit_log.refusals import RefusalCount, RefusalKind
+from tracking.engine import schema
+from tracking.engine.clock import now_ms, to_datetime
+from tracking.engine.database import Database, in_words
+from tracking.lists import queries, standing
+from tracking.outbox import documents
+from tracking.outbox.left_behind import void_and_left
+from tracking.outbox.pauses import paused_destinations
+from tracking.outbox.taken_classes import TAKES_NONE, report_words, taken_classes
+from tracking.people import users
+from tracking.people.roles import Role
+from tracking.work import queue
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""

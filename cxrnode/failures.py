@@ -27,7 +27,7 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure("error", str(error), RETRIABLE_EXIT_CODE if error.retriable else PERMANENT_EXIT_CODE)
     from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-    from tracking.database import in_words
+    from tracking.engine.database import in_words
 
     if isinstance(error, DBAPIError):
         away = isinstance(error, OperationalError | InterfaceError)

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tracking.feedback import FeedbackFilter
+from tracking.answers.feedback import FeedbackFilter
 from training.data.feedback import FeedbackImage, truth_word
 
 OLDEST = 90.0

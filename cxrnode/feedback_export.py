@@ -12,8 +12,8 @@ from config.errors import ActionRefused, DataError, PermanentError
 from config.settings import Settings
 from cxrnode.deidentify import deidentified, has_burned_in_text
 from cxrnode.feedback_card import OLDEST, Exported, Form, card
-from tracking.feedback import AnsweredImage, FeedbackFilter
-from tracking.reader_truth import ReaderTruth, truth_of
+from tracking.answers.feedback import AnsweredImage, FeedbackFilter
+from tracking.answers.reader_truth import ReaderTruth, truth_of
 from training.data import feedback as layout
 from training.data.examples import TruthBox
 from training.data.feedback import FeedbackImage

@@ -4,8 +4,8 @@ import sys
 
 from config.logs import get_logger
 from cxrnode.command import out
-from tracking import users
-from tracking.database import Database
+from tracking.engine.database import Database
+from tracking.people import users
 
 log = get_logger(__name__)
 CURE = "cxrnode user add NAME --role administrator"

@@ -4,10 +4,10 @@ from config.errors import SettingsError
 from config.logs import get_logger
 from config.settings import Settings
 from dicom_node.instance_store.stored_files import holds_any_file
-from tracking import anchor, audit
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.recorded_files import names_any_file, newest_files
+from tracking.audit_log import anchor, audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.studies.recorded_files import names_any_file, newest_files
 
 log = get_logger(__name__)
 _NEWEST = 100

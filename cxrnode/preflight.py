@@ -10,7 +10,7 @@ import psutil
 from config.errors import PackageError, SettingsError
 from config.settings import Settings
 from config.web_address import is_loopback
-from tracking.database import parse_url
+from tracking.engine.database import parse_url
 
 _EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
 

@@ -18,10 +18,12 @@ from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode.node_state import keep_anchor, require_consistent
 from cxrnode.upkeep import delete_old_uploads
-from tracking import audit, queue, schema
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.loop import Handler, Lane, WorkLoop
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.work import queue
+from tracking.work.loop import Handler, Lane, WorkLoop
 
 log = get_logger(__name__)
 PARENT_VARIABLE = "_CXRNODE_SUPERVISOR"

@@ -16,13 +16,10 @@ from rich.text import Text
 from config.errors import CxrnodeError
 from reporting.claims import Claim, ClaimedFinding, claims_of, percent, study_claims
 from reporting.words import NOTHING_STATED, SCORED_ONLY, claim_words
-from tracking.audit import Line
-from tracking.clock import to_datetime
-from tracking.conflicts import ways_out
-from tracking.corrections import BY_HAND, OTHER_PATIENT
-from tracking.counted import count
-from tracking.patient import PatientIdentity
-from tracking.summaries import (
+from tracking.audit_log.audit import Line
+from tracking.engine.clock import to_datetime
+from tracking.lists.counted import count
+from tracking.lists.summaries import (
     FindingSummary,
     InstanceSummary,
     KeptAside,
@@ -31,6 +28,9 @@ from tracking.summaries import (
     way_to_accept,
     way_to_decline,
 )
+from tracking.studies.conflicts import ways_out
+from tracking.studies.corrections import BY_HAND, OTHER_PATIENT
+from tracking.studies.patient import PatientIdentity
 
 COLOURS = {
     "conflict": "bold red", "rejected": "dim", "attention": "bold red", "delivered": "green", "reported": "yellow",

@@ -17,8 +17,8 @@ from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.node_state import require_consistent
 from cxrnode.preflight import require_runnable
 from cxrnode.service import PARENT_VARIABLE, wanted
-from tracking import schema
-from tracking.database import Database, in_words
+from tracking.engine import schema
+from tracking.engine.database import Database, in_words
 
 log = get_logger(__name__)
 _SHORT_LIFE_SECONDS = 10.0

@@ -4,9 +4,9 @@ from config.errors import ActionRefused
 from config.logs import get_logger
 from config.settings import Settings
 from dicom_node.storage_scp.upload_store import abandoned_files
-from tracking import uploads
-from tracking.database import Database
-from tracking.deletion import Stores
+from tracking.engine.database import Database
+from tracking.studies import uploads
+from tracking.studies.deletion import Stores
 
 log = get_logger(__name__)
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from config.settings import Settings
 from dicom_node.instance_store import store_check
 from dicom_node.instance_store.store_check import Difference, StoreVerdict
-from tracking import anchor, audit
-from tracking.anchor import Anchor
-from tracking.audit import Verdict
-from tracking.database import Database
+from tracking.audit_log import anchor, audit
+from tracking.audit_log.anchor import Anchor
+from tracking.audit_log.audit import Verdict
+from tracking.engine.database import Database
 
 _SHOWN = 20
 _AGAIN = "restore it from a backup, or have it sent again"

@@ -33,7 +33,7 @@ from inference.pixels import Picture, implausible, parse_dataset, render
 from inference.site_points import Points, known_points
 from inference.verdict.judge import judge
 from inference.verdict.network import VerdictNetwork
-from tracking.analyses import FindingRecord, OutcomeRecord
+from tracking.results.analyses import FindingRecord, OutcomeRecord
 
 Keep = Callable[[Path, Picture], None]
 """Takes the decoded image of a stored file."""

@@ -5,10 +5,10 @@ from sqlalchemy.orm import Session
 from config.logs import get_logger
 from config.settings import Settings
 from inference.same_image import compare
-from tracking.comparisons import Likeness, Pair, find_pair, record_comparison
-from tracking.database import Database
-from tracking.loop import Commit
-from tracking.queue import Job
+from tracking.engine.database import Database
+from tracking.studies.comparisons import Likeness, Pair, find_pair, record_comparison
+from tracking.work.loop import Commit
+from tracking.work.queue import Job
 
 log = get_logger(__name__)
 

@@ -17,7 +17,7 @@ from inference.findings import ImageAnalysis
 from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
-from tracking.patient import ELEMENTS
+from tracking.studies.patient import ELEMENTS
 
 NOT_AN_IMAGE = NotAnalysed(ReasonCode.NO_IMAGE_FILE)
 

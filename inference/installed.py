@@ -20,7 +20,7 @@ from inference.package import (
     with_site_points,
 )
 from inference.site_points import known_points, points_in_force
-from tracking.database import Database
+from tracking.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True)

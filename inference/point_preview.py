@@ -10,8 +10,8 @@ from inference.findings import OperatingPoints
 from inference.installed import InstalledFinding, InstalledPackage, installed_packages
 from inference.point_effect import PointEffect, point_effect
 from inference.site_points import settings_points
-from tracking.past_scores import past_scores
-from tracking.site_points import Pair, SitePoints, site_points
+from tracking.results.past_scores import past_scores
+from tracking.results.site_points import Pair, SitePoints, site_points
 
 
 @dataclass(frozen=True, slots=True)

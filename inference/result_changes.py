@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from inference.worker import Examiner
-from tracking.acting import holding_analysis
-from tracking.analyses import OutcomeRecord, StoredInstance, instances_of, load_analysis
-from tracking.database import Database
-from tracking.image_results import image_results
-from tracking.models import Study
+from tracking.engine.database import Database
+from tracking.results.analyses import OutcomeRecord, StoredInstance, instances_of, load_analysis
+from tracking.results.image_results import image_results
+from tracking.studies.acting import holding_analysis
+from tracking.tables.models import Study
 
 NOT_ANALYSED = "not analysed"
 SCORED_ONLY = "scored only"

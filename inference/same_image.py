@@ -23,7 +23,7 @@ from inference.pixels.grayscale import all_stored_values, read_grayscale
 from inference.pixels.grey import grey_levels
 from inference.pixels.layout import check_size, read_layout, transfer_syntax
 from inference.pixels.read import parse_dataset
-from tracking.comparisons import Likeness
+from tracking.studies.comparisons import Likeness
 
 _LOSSY = {
     "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91",

@@ -4,9 +4,9 @@ from sqlalchemy.orm import Session
 
 from config.settings import InferenceSettings, OperatingPointSettings
 from inference.package import AnyPackage, load_package
-from tracking import site_points
-from tracking.database import Database
-from tracking.site_points import Pair
+from tracking.engine.database import Database
+from tracking.results import site_points
+from tracking.results.site_points import Pair
 
 Points = dict[str, OperatingPointSettings]
 """By the label of the finding."""

@@ -18,9 +18,9 @@ from inference.analyse import STAGES, Analyser, Keep, StageTimes, outcome_record
 from inference.findings import ImageResult, ModelIdentity
 from inference.not_analysed import NotAnalysed
 from inference.site_points import Points, points_in_force
-from tracking.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
-from tracking.database import Database
-from tracking.image_results import (
+from tracking.engine.database import Database
+from tracking.results.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
+from tracking.results.image_results import (
     AnalyserIdentity,
     ImageRecord,
     image_results,
@@ -28,8 +28,8 @@ from tracking.image_results import (
     running_examinations,
     take_over_examinations,
 )
-from tracking.loop import Commit
-from tracking.queue import Job
+from tracking.work.loop import Commit
+from tracking.work.queue import Job
 
 log = get_logger(__name__)
 LONGEST_WAIT_SECONDS = 5.0

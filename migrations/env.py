@@ -1,13 +1,8 @@
-"""Alembic's entry: runs the migrations on the connection that :mod:`tracking.schema` hands over."""
+"""Alembic's entry: runs the migrations on the connection that :mod:`tracking.engine.schema` hands over."""
 
 from alembic import context
 
-from tracking import (  # noqa: F401 - these put their tables into the metadata
-    feedback_models,
-    standing_models,
-    user_models,
-)
-from tracking.models import Base
+from tracking.tables.models import Base
 
 
 def run() -> None:

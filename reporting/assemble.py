@@ -13,10 +13,10 @@ from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
 from reporting.zones import direction_to_left
-from tracking import conflicts
-from tracking.analyses import OutcomeRecord, StoredAnalysis, StoredInstance, load_analysis
-from tracking.document_kinds import REPORT
-from tracking.documents import documents_out
+from tracking.outbox.document_kinds import REPORT
+from tracking.outbox.documents import documents_out
+from tracking.results.analyses import OutcomeRecord, StoredAnalysis, StoredInstance, load_analysis
+from tracking.studies import conflicts
 
 _NOTHING_SAID = marked("the model had nothing to say about it")
 _UNREADABLE = marked("its header can no longer be read")

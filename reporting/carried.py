@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from inference.findings import ModelIdentity, RemarkKind
 from reporting.assemble import Subject, model_of
-from tracking.analyses import OutcomeRecord, StoredAnalysis
-from tracking.documents import documents_with
+from tracking.outbox.documents import documents_with
+from tracking.results.analyses import OutcomeRecord, StoredAnalysis
 
 OfAnalysis = tuple[tuple[str, ...], ModelIdentity, int]
 """What the UIDs of an analysis's documents derive from: source instances, model and revision."""

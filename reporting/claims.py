@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from inference.findings import Box, Finding, Level
-from tracking import worst_news
+from tracking.results import worst_news
 
 
 class Scored(worst_news.Scored, Protocol):

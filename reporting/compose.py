@@ -25,12 +25,12 @@ from reporting.capture.radiograph import Radiograph
 from reporting.document_store import StoredFile, write_document
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft
 from reporting.registry import ROOMS
-from tracking import conflicts
-from tracking.database import Database
-from tracking.documents import DocumentRecord, holders, note_left_out, record_documents
-from tracking.loop import Parts
-from tracking.queue import Job
-from tracking.rejections import Told, take_back, told_by
+from tracking.engine.database import Database
+from tracking.outbox.documents import DocumentRecord, holders, note_left_out, record_documents
+from tracking.outbox.rejections import Told, take_back, told_by
+from tracking.studies import conflicts
+from tracking.work.loop import Parts
+from tracking.work.queue import Job
 
 log = get_logger(__name__)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

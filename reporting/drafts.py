@@ -14,10 +14,10 @@ from reporting.account import Account, AnalysedImage
 from reporting.assemble import Subject
 from reporting.capture.radiograph import Radiograph
 from reporting.document_store import StoredFile
-from tracking.database import Database
-from tracking.document_kinds import DocumentKind
-from tracking.documents import DocumentRecord, earlier_documents
-from tracking.rejections import Note
+from tracking.engine.database import Database
+from tracking.outbox.document_kinds import DocumentKind
+from tracking.outbox.documents import DocumentRecord, earlier_documents
+from tracking.outbox.rejections import Note
 
 D = TypeVar("D", bound=Destination)
 

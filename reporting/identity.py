@@ -7,7 +7,7 @@ is a function of what the document says: the source instances, the model, the ki
 from collections.abc import Iterable
 
 from inference.findings import ModelIdentity
-from tracking.derived import CONTROL_ID_LENGTH, derived_control_id, derived_uid
+from tracking.engine.derived import CONTROL_ID_LENGTH, derived_control_id, derived_uid
 
 __all__ = [
     "CONTROL_ID_LENGTH", "capture_uid", "control_id", "derived_uid", "device_uid", "document_uid", "tracking_uid",

@@ -1,8 +1,8 @@
 """The last check before a document is built: every image in it is of one patient, and of whom the database says.
 
-Reception compares patients when an image joins its study (:mod:`tracking.conflicts`). This check reads what documents
-will repeat, the image's own file, so that nothing that two readers of one file understand differently can lead to a
-document of the wrong patient.
+Reception compares patients when an image joins its study (:mod:`tracking.studies.conflicts`). This check reads what
+documents will repeat, the image's own file, so that nothing that two readers of one file understand differently can
+lead to a document of the wrong patient.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from config.errors import DocumentRejected
 from reporting.source import SourceImage
-from tracking.patient import ELEMENTS, PatientIdentity, contradictions_among, date_text
+from tracking.studies.patient import ELEMENTS, PatientIdentity, contradictions_among, date_text
 
 _KEYWORDS = {
     "patient_id": "PatientID",

@@ -1,6 +1,6 @@
 """The registry of document rooms: a new kind of document is a folder with a ``Room``, and one line here.
 
-Destinations are registered in :mod:`reporting.delivery.destinations`, kinds in :mod:`tracking.document_kinds`.
+Destinations are registered in :mod:`reporting.delivery.destinations`, kinds in :mod:`tracking.outbox.document_kinds`.
 """
 
 from pathlib import Path
@@ -16,8 +16,8 @@ from reporting.hl7.message_drafts import MESSAGES
 from reporting.notes.build import NOTES
 from reporting.pr.presentation_drafts import PRESENTATION_STATES
 from reporting.sr.report_drafts import REPORTS
-from tracking.document_kinds import KINDS
-from tracking.rejections import Note
+from tracking.outbox.document_kinds import KINDS
+from tracking.outbox.rejections import Note
 
 ROOMS: tuple[Room, ...] = (REPORTS, CAPTURES, PRESENTATION_STATES, MESSAGES, BUNDLES, NOTES)
 """In the order in which documents are built: what refers to another document stands behind it."""

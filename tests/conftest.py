@@ -29,8 +29,9 @@ from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, text
 
 from config.settings import Settings
-from tracking import passwords, schema
-from tracking.database import Database
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.people import passwords
 
 pytest_plugins = ["tests.nodes"]
 ROOT = Path(__file__).parents[1]

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.models import AuditEvent
-from tracking.user_models import LoginFailures
-from tracking.user_sessions import Limits
-from tracking.users import Actor
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people.user_sessions import Limits
+from tracking.people.users import Actor
+from tracking.tables.models import AuditEvent
+from tracking.tables.user_models import LoginFailures
 
 LIMITS = Limits(600, 3600)
 OPERATOR = Actor("root")

@@ -20,9 +20,10 @@ from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
 from dicom_node.storage_scu import send
 from tests.phantoms import phantom_dataset
-from tracking import audit, worklist
-from tracking.database import Database
-from tracking.summaries import StudySummary
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import worklist
+from tracking.lists.summaries import StudySummary
 
 SERVICES = ("receive", "work", "deliver")
 SETTLED = {"delivered", "not-analysed"}

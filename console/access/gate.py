@@ -21,7 +21,7 @@ from console.access.sessions import Sessions
 from console.access.visitor import address_of, is_from_here
 from console.problems import is_for_programs, problem
 from console.refusal_log import refusal_log
-from tracking.users import Identity
+from tracking.people.users import Identity
 
 log = get_logger(__name__)
 LOGIN_PAGE = "/login"

@@ -7,7 +7,7 @@ from functools import cache
 
 from starlette.routing import compile_path
 
-from tracking.roles import Role, Scope
+from tracking.people.roles import Role, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from config.console_settings import ConsoleSettings
 from console.access.cookies import SessionCookie
-from tracking import api_tokens, user_sessions
-from tracking.api_tokens import TokenHolder
-from tracking.database import Database
-from tracking.user_sessions import Limits
-from tracking.users import Identity
+from tracking.engine.database import Database
+from tracking.people import api_tokens, user_sessions
+from tracking.people.api_tokens import TokenHolder
+from tracking.people.user_sessions import Limits
+from tracking.people.users import Identity
 
 
 class Sessions:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from console.site import Site
-from tracking import audit
-from tracking.users import Identity
+from tracking.audit_log import audit
+from tracking.people.users import Identity
 
 Fields = Mapping[str, str]
 

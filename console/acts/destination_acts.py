@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from config.language.translation import gettext as _
 from config.language.translation import marked, ngettext
 from console.acts.act import Act, ActRequest
-from tracking import deliveries, pauses
+from tracking.outbox import deliveries, pauses
 
 
 def _pause(tx: Session, act_request: ActRequest) -> str:

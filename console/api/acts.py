@@ -19,8 +19,8 @@ from console.api.bodies import Body, described, read_body
 from console.api.prefix import PREFIX
 from console.api.studies import Uid
 from console.site import Site
-from tracking import queries
-from tracking.reasons import Reason
+from tracking.lists import queries
+from tracking.outbox.reasons import Reason
 
 Handler = Callable[..., Awaitable[models.ActOutcome]]
 DestinationName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]

@@ -10,8 +10,8 @@ from console.upload import SentForm
 from inference.findings import ModelIdentity
 from reporting.image_answer import answer_to_json
 from reporting.words import DISCLAIMER
-from tracking import audit
-from tracking.audit import AuditEventType
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
 
 
 def routes(site: Site) -> APIRouter:

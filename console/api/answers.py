@@ -15,8 +15,8 @@ from console.api.prefix import PREFIX
 from console.api.studies import Uid
 from console.pages.answer import answered_analysis, record, study_answers
 from console.site import Site, actor_of
-from tracking import study_page
-from tracking.feedback import LONGEST_COMMENT, LONGEST_NAME, Answer, DrawnBox, RecordedAnswer
+from tracking.answers.feedback import LONGEST_COMMENT, LONGEST_NAME, Answer, DrawnBox, RecordedAnswer
+from tracking.lists import study_page
 
 _SIDES = ("x", "y", "width", "height")
 _Number = Annotated[float, Field(ge=-100_000, le=100_000)]

@@ -9,9 +9,11 @@ from console.api import models
 from console.api.prefix import PREFIX
 from console.api.studies import history_lines
 from console.site import Site, visitor
-from tracking import audit, pauses, queries, refusals
-from tracking.audit import AuditEventType
-from tracking.summaries import DestinationSummary
+from tracking.audit_log import audit, refusals
+from tracking.audit_log.audit import AuditEventType
+from tracking.lists import queries
+from tracking.lists.summaries import DestinationSummary
+from tracking.outbox import pauses
 
 if TYPE_CHECKING:
     from inference.installed import InstalledPackage

@@ -11,7 +11,7 @@ from console.api.prefix import PREFIX
 from console.site import Site, actor_of
 from inference.point_effect import CallValue, Proportion
 from inference.point_preview import SetFinding, SetPackage, package_in_use, pair_of_settings, preview
-from tracking import site_points
+from tracking.results import site_points
 
 Label = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$")]
 Share = Annotated[float, Query(ge=0, le=1)]

@@ -14,13 +14,15 @@ from console import stored_files, words
 from console.api import models
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
-from tracking import audit, sendings, stored_documents, study_page, worklist
-from tracking.audit import AuditEventType, Line
-from tracking.clock import to_datetime
-from tracking.stored_documents import StoredDocument
-from tracking.study_filter import STATUSES, Need, Order, StudyFilter
-from tracking.study_page import AnalysisDetail
-from tracking.worklist import Key, WorklistRow
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType, Line
+from tracking.engine.clock import to_datetime
+from tracking.lists import study_page, worklist
+from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
+from tracking.lists.study_page import AnalysisDetail
+from tracking.lists.worklist import Key, WorklistRow
+from tracking.outbox import sendings, stored_documents
+from tracking.outbox.stored_documents import StoredDocument
 
 log = get_logger(__name__)
 MOST_ROWS = 200

@@ -14,9 +14,10 @@ from config.logs import get_logger
 from console import pictures
 from console.site import Site
 from console.stored_files import read_stored
-from tracking import audit, holdings
-from tracking.holdings import HeldInstance, HeldStudy
-from tracking.study_page import StoredFile
+from tracking.audit_log import audit
+from tracking.lists import holdings
+from tracking.lists.holdings import HeldInstance, HeldStudy
+from tracking.lists.study_page import StoredFile
 
 log = get_logger(__name__)
 _CHUNK = 1 << 20

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pydicom.datadict import tag_for_keyword
 from starlette.exceptions import HTTPException
 
-from tracking.holdings import StudyMatch
+from tracking.lists.holdings import StudyMatch
 
 MOST_RESULTS = 200
 _HIGHEST_OFFSET = 1_000_000

@@ -19,7 +19,7 @@ from console.dicomweb.frames import OCTETS, choose_form, read_frame
 from console.dicomweb.held import Held
 from console.dicomweb.multipart import Part, multipart_response
 from console.site import READ, Site
-from tracking.holdings import HeldInstance
+from tracking.lists.holdings import HeldInstance
 
 log = get_logger(__name__)
 DICOM = "application/dicom"

@@ -15,9 +15,10 @@ from console.dicomweb.held import Held
 from console.dicomweb.json_model import element
 from console.dicomweb.query import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS, Search, read_search
 from console.site import READ, Site, visitor
-from tracking import audit, holdings
-from tracking.audit import AuditEventType
-from tracking.holdings import HeldInstance, HeldStudy
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.lists import holdings
+from tracking.lists.holdings import HeldInstance, HeldStudy
 
 _SERIES_FIELDS = ("SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime", "PerformedProcedureStepStartDate",
                   "PerformedProcedureStepStartTime")  # fmt: skip

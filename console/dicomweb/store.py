@@ -22,8 +22,8 @@ from console.dicomweb.json_model import element
 from console.dicomweb.parts import BrokenParts, PartReader, TooManyParts, boundary_of
 from console.problems import problem
 from console.site import Site, visitor
-from tracking import audit
-from tracking.audit import AuditEventType
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
 
 if TYPE_CHECKING:
     from dicom_node.storage_scp.deposit import Batch, Deposit, Deposited, Depository

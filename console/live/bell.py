@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from config.language.translation import gettext as _
 from config.language.translation import ngettext
 from console.access import roles
-from tracking.attention import COUNTED_UP_TO, Attention
-from tracking.roles import Role
+from tracking.lists.attention import COUNTED_UP_TO, Attention
+from tracking.people.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

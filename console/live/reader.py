@@ -21,12 +21,13 @@ from console.live.bell import bell_lines
 from console.live.stream import Stream
 from console.live.worklist_rows import find_rows, row_values
 from console.worklist_view import WorklistView
-from tracking import audit, user_sessions
-from tracking.attention import COUNTED_UP_TO, Attention, count_attention
-from tracking.database import Database
-from tracking.roles import Role
-from tracking.user_sessions import Limits
-from tracking.worklist import Worklist
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists.attention import COUNTED_UP_TO, Attention, count_attention
+from tracking.lists.worklist import Worklist
+from tracking.people import user_sessions
+from tracking.people.roles import Role
+from tracking.people.user_sessions import Limits
 
 log = get_logger(__name__)
 LOOK_SECONDS = 1.0

@@ -5,7 +5,7 @@ import json
 
 from config.language.translation import Language
 from console.worklist_view import WorklistView
-from tracking.roles import Role
+from tracking.people.roles import Role
 
 Data = dict[str, str]
 

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from console.worklist_view import WorklistView
-from tracking import worklist
-from tracking.worklist import Worklist
+from tracking.lists import worklist
+from tracking.lists.worklist import Worklist
 
 ROWS = 25
 

@@ -13,9 +13,9 @@ from console.acts.destination_acts import DESTINATION_ACTS
 from console.acts.study_acts import STUDY_ACTS
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site
-from tracking import queries
-from tracking.analyses import load_study
-from tracking.reasons import Reason
+from tracking.lists import queries
+from tracking.outbox.reasons import Reason
+from tracking.results.analyses import load_study
 
 
 def routes(site: Site) -> APIRouter:

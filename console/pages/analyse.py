@@ -18,8 +18,8 @@ from console.refusal_log import refusal_log
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of, visitor
 from console.upload import SentForm, UploadRefused, read_form
 from console.uploading import UploadAnswer
-from tracking import audit
-from tracking.audit import AuditEventType
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
 
 log = get_logger(__name__)
 RETRY_SECONDS = 5

@@ -15,9 +15,10 @@ from console.answering import AnswerForm, Panel
 from console.forms import read_fields
 from console.refusal_log import refusal_log
 from console.site import POST_PAGE, Site, actor_of
-from tracking import feedback, queries, study_page
-from tracking.analyses import StoredAnalysis
-from tracking.users import Actor, Identity
+from tracking.answers import feedback
+from tracking.lists import queries, study_page
+from tracking.people.users import Actor, Identity
+from tracking.results.analyses import StoredAnalysis
 
 ANSWERS = "/study/{uid}/answers"
 _FIELDS = 14

@@ -8,9 +8,9 @@ from fastapi.responses import HTMLResponse
 
 from console import words
 from console.site import READ_PAGE, Site, visitor
-from tracking import audit
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
 
 AUDIT_LINES = 100
 _HIGHEST_LINE = 2**62

@@ -16,11 +16,14 @@ from config.language.translation import gettext as _
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from reporting.delivery import destination_echo
-from tracking import audit, pauses, queries, queue
-from tracking.audit import AuditEventType
-from tracking.clock import now_ms, to_datetime
-from tracking.destination_answers import destination_answers
-from tracking.taken_classes import report_words, taken_classes
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.clock import now_ms, to_datetime
+from tracking.lists import queries
+from tracking.outbox import pauses
+from tracking.outbox.destination_answers import destination_answers
+from tracking.outbox.taken_classes import report_words, taken_classes
+from tracking.work import queue
 
 AT_ONCE = 2
 """Destinations that are asked at the same time: each may let its visitor wait for 20 seconds."""

@@ -15,9 +15,9 @@ from console.stored_files import UNBUILT, attachment, media_type, read_stored
 from reporting.fhir.bundle_text import bundle_text
 from reporting.hl7.message_text import message_text
 from reporting.sr.report_text import report_text
-from tracking import study_page
-from tracking.document_kinds import BUNDLES, IMAGES, KINDS, MESSAGES, TREES
-from tracking.study_page import StoredFile
+from tracking.lists import study_page
+from tracking.lists.study_page import StoredFile
+from tracking.outbox.document_kinds import BUNDLES, IMAGES, KINDS, MESSAGES, TREES
 
 log = get_logger(__name__)
 _READERS = {**dict.fromkeys(TREES, report_text), **dict.fromkeys(BUNDLES, bundle_text)}

@@ -12,7 +12,7 @@ from console import words
 from console.forms import read_fields
 from console.site import POST_PAGE, Site, actor_of
 from console.worklist_view import read_view
-from tracking import saved_filters
+from tracking.lists import saved_filters
 
 
 def routes(site: Site) -> APIRouter:

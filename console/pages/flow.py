@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from config.language.translation import marked
 from console import charts, spans
 from console.site import READ_PAGE, Site
-from tracking.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed, total
+from tracking.lists.flow import Flow, FlowCell, Span, count_flow, reasons_not_analysed, total
 
 Word = Annotated[str, Query(max_length=64)]
 GAPS = (

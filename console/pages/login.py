@@ -18,9 +18,9 @@ from console.access.visitor import address_of
 from console.forms import read_fields
 from console.refusal_log import refusal_log
 from console.site import POST_PAGE, READ_PAGE, Site
-from tracking import logins, passwords, users
-from tracking.logins import LoggedIn, LoginRefused
-from tracking.users import Identity
+from tracking.people import logins, passwords, users
+from tracking.people.logins import LoggedIn, LoginRefused
+from tracking.people.users import Identity
 
 log = get_logger(__name__)
 _COMPARED_AT_ONCE = 2

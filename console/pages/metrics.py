@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from config.certificates import expiries
 from console.measured import Measured
 from console.site import READ, Site
-from tracking.measures import Measures, measure
+from tracking.lists.measures import Measures, measure
 
 
 def routes(site: Site) -> APIRouter:

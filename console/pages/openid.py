@@ -18,8 +18,8 @@ from console.access.openid.provider import DONE, Provider
 from console.access.visitor import address_of
 from console.refusal_log import refusal_log
 from console.site import READ_PAGE, Site
-from tracking import logins
-from tracking.logins import LoggedIn
+from tracking.people import logins
+from tracking.people.logins import LoggedIn
 
 log = get_logger(__name__)
 BEGIN = f"{LOGIN_PAGE}/openid"
@@ -105,7 +105,7 @@ class _Pages:
             self._waiting -= 1
 
     async def _refused(self, request: Request, error: Exception) -> Response:
-        """Say why nobody is let in; what :mod:`tracking.logins` refused is audited there."""
+        """Say why nobody is let in; what :mod:`tracking.people.logins` refused is audited there."""
         words, address = str(error), address_of(request.scope)
         refusal_log.add("a login with the OpenID provider", address)
         if not isinstance(error, ActionRefused):

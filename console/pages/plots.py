@@ -13,8 +13,8 @@ from fastapi.responses import HTMLResponse
 from console import charts, spans, words
 from console.charts import Chart
 from console.site import READ_PAGE, Site
-from tracking.flow import Flow, Span, count_flow, reasons_not_analysed, total
-from tracking.trends import (
+from tracking.lists.flow import Flow, Span, count_flow, reasons_not_analysed, total
+from tracking.lists.trends import (
     BINS,
     NEWEST,
     ScoreDistribution,

@@ -13,8 +13,8 @@ from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
 from inference.point_effect import PointEffect
 from inference.point_preview import SetFinding, SetPackage, package_in_use, pair_of_settings, preview
-from tracking import site_points
-from tracking.site_points import Pair
+from tracking.results import site_points
+from tracking.results.site_points import Pair
 
 _NO_NUMBERS = "both points are numbers from 0 to 100"
 _LONGEST_NUMBER = 12

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from console.site import READ_PAGE, Site
-from tracking import refusals
+from tracking.audit_log import refusals
 
 REFUSALS = 200
 

@@ -10,11 +10,12 @@ from console import maps, pictures, radiographs, words
 from console.pages.answer import study_answers
 from console.prior import prior_beside
 from console.site import READ, READ_PAGE, Site, png_response
-from tracking import audit, study_page
-from tracking.audit import AuditEventType
-from tracking.documents import carried_captures
-from tracking.left_behind import left_behind
-from tracking.sendings import sent_documents
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.lists import study_page
+from tracking.outbox.documents import carried_captures
+from tracking.outbox.left_behind import left_behind
+from tracking.outbox.sendings import sent_documents
 
 log = get_logger(__name__)
 AUDIT_LINES = 100

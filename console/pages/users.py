@@ -13,9 +13,9 @@ from config.errors import ActionRefused
 from config.language.translation import gettext as _
 from console.forms import read_fields
 from console.site import POST_PAGE, READ_PAGE, Site, actor_of
-from tracking import api_tokens, passwords, users
-from tracking.roles import Role
-from tracking.users import Actor
+from tracking.people import api_tokens, passwords, users
+from tracking.people.roles import Role
+from tracking.people.users import Actor
 
 PLACE = "/users"
 

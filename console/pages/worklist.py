@@ -11,10 +11,11 @@ from console import words
 from console.live.worklist_rows import find_rows, row_values
 from console.site import READ_PAGE, Site, visitor
 from console.worklist_view import LONGEST_VALUE, WorklistView, read_view
-from tracking import audit, saved_filters
-from tracking.audit import AuditEventType
-from tracking.study_filter import STATUSES, Need, StudyFilter
-from tracking.worklist import Worklist
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.lists import saved_filters
+from tracking.lists.study_filter import STATUSES, Need, StudyFilter
+from tracking.lists.worklist import Worklist
 
 Word = Annotated[str, Query(max_length=LONGEST_VALUE)]
 

@@ -23,8 +23,8 @@ from pydicom.charset import decode_bytes, python_encoding
 
 from config.errors import UnreadableInstance
 from dicom_node.format.syntaxes import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE
-from tracking.instances import StudyHeader
-from tracking.patient import ELEMENTS
+from tracking.studies.instances import StudyHeader
+from tracking.studies.patient import ELEMENTS
 
 PREFIX_BYTES = 65536
 """How much of a data set is enough for nearly every header."""
@@ -107,7 +107,7 @@ class Header:
     study: StudyHeader
     repeated: Mapping[str, str] = field(default_factory=dict)
     """Identifying elements that the data set holds a second time with another value, with that value: patient elements
-    by the fields of :data:`tracking.patient.ELEMENTS`, others by their names."""
+    by the fields of :data:`tracking.studies.patient.ELEMENTS`, others by their names."""
 
 
 class UnusableUid(UnreadableInstance):

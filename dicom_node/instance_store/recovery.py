@@ -18,10 +18,10 @@ from dicom_node.format.header import is_usable_uid, parse_header
 from dicom_node.instance_store.store import CONFLICTS, UPLOADS, InstanceStore
 from dicom_node.instance_store.store_check import unnamed_files
 from dicom_node.instance_store.stored_files import StoredDataSet, is_as_named, read_data_set
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.deletion import was_deleted
-from tracking.instances import (
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.studies.deletion import was_deleted
+from tracking.studies.instances import (
     IncomingInstance,
     find_instance,
     recorded_path,

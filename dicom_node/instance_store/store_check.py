@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from config.errors import UnreadableInstance
 from dicom_node.format.file_meta import file_meta
 from dicom_node.instance_store.stored_files import StoredFile, data_set_size, read_data_set, stored_files
-from tracking.recorded_files import RecordedFile, recorded_files
+from tracking.studies.recorded_files import RecordedFile, recorded_files
 
 ARRIVAL_SECONDS = 60
 """A file that is on no record for so long is not being received any more: a receiver records it within a second."""

@@ -20,10 +20,10 @@ from dicom_node.storage_scp.reception import NO_SPACE, Reception
 from dicom_node.upper_layer.access import Caller
 from dicom_node.upper_layer.message import Answer, StoreRequest
 from dicom_node.upper_layer.refusal_causes import refused_instance, valid_uid
-from tracking import refusals
-from tracking.database import Database
-from tracking.instances import association_released
-from tracking.refusals import Refusal
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal
+from tracking.engine.database import Database
+from tracking.studies.instances import association_released
 
 CALLING_AE = "STOW-RS"
 """Stands for the calling AE title, which a request over HTTP does not have."""

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tracking.database import Database
+from tracking.engine.database import Database
 
 T = TypeVar("T")
 _LARGEST_BATCH = 64

@@ -36,7 +36,7 @@ from dicom_node.upper_layer.refusal_causes import broken_off, failed_handshake, 
 from dicom_node.upper_layer.slots import Slots
 from dicom_node.upper_layer.tls_transport import HandshakeFailed, TlsTransport
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, Transport
-from tracking.database import Database
+from tracking.engine.database import Database
 
 # pynetdicom's standard handlers put identifiers, and at debug level whole requests, into the log.
 _config.LOG_HANDLER_LEVEL = "none"

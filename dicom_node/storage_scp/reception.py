@@ -15,16 +15,16 @@ from dicom_node.storage_scp.group_commit import GroupCommit
 from dicom_node.upper_layer.access import Caller
 from dicom_node.upper_layer.message import Answer, StoreRequest
 from dicom_node.upper_layer.refusal_causes import refused_instance, valid_uid
-from tracking import audit
-from tracking.audit import AuditEventType
-from tracking.instances import (
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.audit_log.refusals import Refusal
+from tracking.studies.instances import (
     IncomingInstance,
     Registered,
     recorded_path,
     register_conflict,
     register_instance,
 )
-from tracking.refusals import Refusal
 
 _log = get_logger(__name__)
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from config.logs import get_logger
 from dicom_node.storage_scp.group_commit import GroupCommit
-from tracking import refusals
-from tracking.refusals import Refusal, RefusalKind
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
 
 _log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from config.logs import get_logger
 from dicom_node.storage_scp.group_commit import GroupCommit
-from tracking.instances import association_released
+from tracking.studies.instances import association_released
 
 _log = get_logger(__name__)
 _COLLECT_SECONDS = 0.1

@@ -9,7 +9,7 @@ from dicom_node.format.file_meta import file_meta
 from dicom_node.format.header import read_file_meta
 from dicom_node.instance_store.store import UPLOADS, InstanceStore
 from dicom_node.storage_scp.admission import admit_file
-from tracking.instances import IncomingInstance
+from tracking.studies.instances import IncomingInstance
 
 _ABANDONED_SECONDS = 3600.0
 """A file that no row names for so long is of an upload that came to no end."""

@@ -9,7 +9,7 @@ from dicom_node.format.syntaxes import CANDIDATES
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.presentation import ContextResult, RefusedContext
 from dicom_node.upper_layer.tls_transport import HandshakeFailed
-from tracking.refusals import Refusal, RefusalKind
+from tracking.audit_log.refusals import Refusal, RefusalKind
 
 MOST_NAMED = 8
 """Refused contexts of an association that are all named; toolkits propose every class they know, 128 at times."""

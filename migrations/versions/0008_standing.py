@@ -1,7 +1,7 @@
 """Keep where each study stands, with an index for each filter and order of the lists.
 
 The rows are derived from all other tables by the version in force, so they are not made here:
-:func:`tracking.schema.upgrade` fills them once the schema is this version's.
+:func:`tracking.engine.schema.upgrade` fills them once the schema is this version's.
 
 Revision ID: 0008
 Revises: 0007

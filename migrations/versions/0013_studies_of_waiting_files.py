@@ -1,7 +1,7 @@
 """Put the studies on record that only files kept aside name, and derive anew where studies stand.
 
 A file that waits under a known SOP Instance UID is found by its own study and patient, which needs a row of that study.
-The rows of where studies stand have one more fact; :func:`tracking.schema.upgrade` makes them.
+The rows of where studies stand have one more fact; :func:`tracking.engine.schema.upgrade` makes them.
 
 Revision ID: 0013
 Revises: 0012

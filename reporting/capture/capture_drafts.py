@@ -21,8 +21,8 @@ from reporting.carried import Names, carried_documents
 from reporting.claims import ClaimedFinding, mapped_of
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
 from reporting.identity import capture_uid
-from tracking.analyses import OutcomeRecord
-from tracking.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, DocumentKind
+from tracking.outbox.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, DocumentKind
+from tracking.results.analyses import OutcomeRecord
 
 _SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
 

@@ -13,9 +13,8 @@ from reporting.delivery.destinations import DESTINATIONS
 from reporting.registry import build_note
 from reporting.sr.report_classes import ReportClass
 from reporting.sr.report_drafts import rebuild_report
-from tracking import conflicts
-from tracking.database import Database
-from tracking.deliveries import (
+from tracking.engine.database import Database
+from tracking.outbox.deliveries import (
     StoredDelivery,
     is_overtaken,
     load_delivery,
@@ -23,11 +22,12 @@ from tracking.deliveries import (
     record_overtaken,
     record_withheld,
 )
-from tracking.document_kinds import KINDS
-from tracking.documents import DocumentRecord
-from tracking.loop import Commit, Parts, Work, describe
-from tracking.queue import Job
-from tracking.rejections import load_note, record_built, take_back, told_by
+from tracking.outbox.document_kinds import KINDS
+from tracking.outbox.documents import DocumentRecord
+from tracking.outbox.rejections import load_note, record_built, take_back, told_by
+from tracking.studies import conflicts
+from tracking.work.loop import Commit, Parts, Work, describe
+from tracking.work.queue import Job
 
 
 class DeliverHandler:

@@ -7,9 +7,9 @@ from config.settings import Settings
 from reporting.document_store import StoredFile, read_document, write_document
 from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.fhir.bundle_uid import bundle_uid
-from tracking.document_kinds import BUNDLE, BUNDLE_WITHDRAWAL
-from tracking.documents import earlier_documents
-from tracking.rejections import Note
+from tracking.outbox.document_kinds import BUNDLE, BUNDLE_WITHDRAWAL
+from tracking.outbox.documents import earlier_documents
+from tracking.outbox.rejections import Note
 
 
 def bundle_drafts(composition: Composition) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fhir.resources.R4B.coding import Coding
 from fhir.resources.R4B.identifier import Identifier
 
-from tracking.derived import derived_uid
+from tracking.engine.derived import derived_uid
 
 URI_SYSTEM = "urn:ietf:rfc:3986"
 """Of identifiers, and of tags, that are URIs themselves."""

@@ -20,8 +20,8 @@ from reporting.fhir.provenance import Activity, Origin
 from reporting.fhir.status import ENTERED_IN_ERROR
 from reporting.fhir.superseded import Entry, identifier_of, load_entries, observations, references, retire
 from reporting.fhir.text import clean
-from tracking.reasons import Reason
-from tracking.rejections import Note
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 _TITLES = {
     Reason.QUALITY: Code("113001", "DCM", "Rejected for Quality Reasons"),

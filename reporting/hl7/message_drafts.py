@@ -6,8 +6,8 @@ from config.destinations import Hl7Destination
 from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.hl7.message import ReportReference, build_message, message_id
 from reporting.hl7.message_gate import check_message, check_message_alone
-from tracking.document_kinds import MESSAGE, REPORT
-from tracking.taken_classes import taken_classes
+from tracking.outbox.document_kinds import MESSAGE, REPORT
+from tracking.outbox.taken_classes import taken_classes
 
 
 def message_drafts(composition: Composition) -> Iterator[Batch]:

@@ -17,8 +17,8 @@ from reporting.hl7.validation import require_valid
 from reporting.notes.correction import build_correction
 from reporting.notes.rejection import Sender, build_rejection_note, referenced_uids
 from reporting.source import SourceImage, read_source
-from tracking.document_kinds import CORRECTION, REJECTION_NOTE
-from tracking.rejections import Note
+from tracking.outbox.document_kinds import CORRECTION, REJECTION_NOTE
+from tracking.outbox.rejections import Note
 
 
 def build_message_correction(note: Note, settings: Settings) -> StoredFile:

@@ -11,8 +11,8 @@ from config.language.translation import gettext as _
 from config.language.translation import marked
 from reporting.hl7.er7 import FIELD, SEGMENT_END
 from reporting.hl7.message import BuiltMessage, encode_for
-from tracking.reasons import Reason
-from tracking.rejections import Note
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 _STATUSES = {Reason.QUALITY: b"D", Reason.SAFETY: b"W"}
 """OBX-11 (table 0085): D deletes the observation; W: it was wrong, such as transmitted for the wrong patient."""

@@ -20,9 +20,9 @@ from reporting.charset import quiet
 from reporting.dicom_object import BuiltObject
 from reporting.part10 import encode
 from reporting.source import SourceImage
-from tracking.document_kinds import KINDS
-from tracking.reasons import Reason
-from tracking.rejections import KEY_OBJECT_SELECTION, Note
+from tracking.outbox.document_kinds import KINDS
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import KEY_OBJECT_SELECTION, Note
 
 _TITLES = {
     Reason.QUALITY: Code("113001", "DCM", "Rejected for Quality Reasons"),

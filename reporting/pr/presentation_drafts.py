@@ -16,8 +16,8 @@ from reporting.pr.presentation_state import (
     presentation_uid,
     presentation_uids,
 )
-from tracking.analyses import OutcomeRecord
-from tracking.document_kinds import PRESENTATION_STATE
+from tracking.outbox.document_kinds import PRESENTATION_STATE
+from tracking.results.analyses import OutcomeRecord
 
 
 def presentation_drafts(composition: Composition) -> Iterator[Batch]:

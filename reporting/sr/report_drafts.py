@@ -13,10 +13,10 @@ from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.sr.report import build_report, report_uids
 from reporting.sr.report_classes import ORDER, ReportClass, expected_class
 from reporting.sr.report_gate import check_report, check_report_alone
-from tracking.analyses import StoredAnalysis
-from tracking.document_kinds import REPORT
-from tracking.documents import DocumentRecord
-from tracking.taken_classes import taken_classes
+from tracking.outbox.document_kinds import REPORT
+from tracking.outbox.documents import DocumentRecord
+from tracking.outbox.taken_classes import taken_classes
+from tracking.results.analyses import StoredAnalysis
 
 
 def report_drafts(composition: Composition) -> Iterator[Batch]:

@@ -18,13 +18,15 @@ from dicom_node.storage_scu import send
 from dicom_node.storage_scu.send import Target
 from tests.mixtures import SYNTAXES, mixtures
 from tests.phantoms import phantom_dataset
-from tracking import audit, corrections, queries, worklist
-from tracking.analyses import load_analysis
-from tracking.audit import Line
-from tracking.database import Database
-from tracking.loop import WorkLoop
-from tracking.models import Analysis, Document
-from tracking.summaries import StudySummary
+from tracking.audit_log import audit
+from tracking.audit_log.audit import Line
+from tracking.engine.database import Database
+from tracking.lists import queries, worklist
+from tracking.lists.summaries import StudySummary
+from tracking.results.analyses import load_analysis
+from tracking.studies import corrections
+from tracking.tables.models import Analysis, Document
+from tracking.work.loop import WorkLoop
 
 
 @dataclass
@@ -88,7 +90,7 @@ def patient_of(path: Path) -> str:
 @pytest.fixture
 def node(settings: Settings) -> Iterator[Node]:
     """A node on SQLite that keeps its documents, with a RIS that nobody delivers to."""
-    from tracking import schema
+    from tracking.engine import schema
 
     ris = Hl7Destination(kind="hl7", name="ris", host="127.0.0.1", port=1)
     settings = settings.model_copy(update={"destinations": (ris,)})

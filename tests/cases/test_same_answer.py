@@ -16,11 +16,12 @@ from inference.file_analysis import analyse_content
 from inference.findings import ImageResult
 from inference.not_analysed import NotAnalysed, Reason
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
-from tracking import queries, schema
-from tracking.analyses import OutcomeRecord, load_analysis
-from tracking.database import Database
-from tracking.loop import Handler, Lane, WorkLoop
-from tracking.models import Analysis, Instance
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.results.analyses import OutcomeRecord, load_analysis
+from tracking.tables.models import Analysis, Instance
+from tracking.work.loop import Handler, Lane, WorkLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME_UID = {"D33", "D89"}

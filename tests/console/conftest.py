@@ -17,12 +17,12 @@ from console.access.cookies import SessionCookie
 from console.app import make_app
 from inference.findings import Finding, finding_to_json
 from tests.console.visitors import begin_session
-from tracking import documents
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.outbox import documents
+from tracking.outbox.documents import DocumentRecord
+from tracking.people.roles import Role
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 
 with warnings.catch_warnings():
     # Starlette prefers httpx's successor for its test client; httpx itself still is what it is tested with.

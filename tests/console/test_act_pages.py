@@ -9,10 +9,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.console.visitors import SAME_SITE
-from tracking import audit, queries, queue
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.roles import Role
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.outbox.deliveries import record_delivered
+from tracking.people.roles import Role
+from tracking.work import queue
 
 Record = Callable[..., None]
 

@@ -30,11 +30,11 @@ from inference.analyse import Analyser
 from reporting.words import DISCLAIMER
 from tests.console.visitors import SAME_SITE
 from tests.phantoms import draw, phantom_dataset
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.models import AuditEvent
-from tracking.roles import Role
-from tracking.worklist import find_studies
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.lists.worklist import find_studies
+from tracking.people.roles import Role
+from tracking.tables.models import AuditEvent
 
 SEED = 9
 """A phantom that the package that ships finds an opacity in, and that is not unlike what it learnt from."""

@@ -13,10 +13,11 @@ from cxrnode.phantom import View
 from tests.accounts import mapped_findings
 from tests.console.visitors import SAME_SITE
 from tests.phantoms import phantom_dataset
-from tracking import audit, feedback
-from tracking.database import Database
-from tracking.feedback import RecordedAnswer
-from tracking.roles import Role
+from tracking.answers import feedback
+from tracking.answers.feedback import RecordedAnswer
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -11,9 +11,9 @@ from console.answering import AnswerForm, given_answer, panels_of, read_box
 from inference.findings import Finding, ModelIdentity, finding_to_json
 from reporting.identity import tracking_uid
 from tests.accounts import finding, findings
-from tracking.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
-from tracking.feedback import Answer, DrawnBox, GivenAnswer, RecordedAnswer, SubjectKind
-from tracking.instances import StudyHeader
+from tracking.answers.feedback import Answer, DrawnBox, GivenAnswer, RecordedAnswer, SubjectKind
+from tracking.results.analyses import FindingRecord, OutcomeRecord, StoredAnalysis
+from tracking.studies.instances import StudyHeader
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MODEL = ModelIdentity("opacity", "1.0", "d" * 64, "litert")

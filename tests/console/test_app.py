@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from console.access.headers import HEADERS, headers_of
-from tracking.database import Database
+from tracking.engine.database import Database
 
 Record = Callable[..., None]
 PAGES = ("/", "/study/1.9", "/audit", "/destinations", "/health", "/static/style.css", "/nothing")
@@ -84,7 +84,7 @@ def test_a_fault_of_ours_is_a_page_too_and_says_nothing_of_the_patient(
         msg = "Doe^Jane"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr("tracking.worklist.find_studies", fail)
+    monkeypatch.setattr("tracking.lists.worklist.find_studies", fail)
     answer = browse(raising=False).get("/")
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.text

@@ -8,10 +8,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking import api_tokens
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 Record = Callable[..., None]
 NO_FILES = (

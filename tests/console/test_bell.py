@@ -12,11 +12,11 @@ from console.app import make_app
 from console.live import reader as live
 from tests.authority import Authority
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking import refusals
-from tracking.attention import Attention
-from tracking.database import Database
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine.database import Database
+from tracking.lists.attention import Attention
+from tracking.people.roles import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Record = Callable[..., None]

@@ -9,12 +9,13 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from tests.console.visitors import SAME_SITE
-from tracking import audit, deliveries
-from tracking.audit import AuditEventType, Line
-from tracking.database import Database
-from tracking.pauses import pause_destination
-from tracking.roles import Role
-from tracking.taken_classes import record_taken
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType, Line
+from tracking.engine.database import Database
+from tracking.outbox import deliveries
+from tracking.outbox.pauses import pause_destination
+from tracking.outbox.taken_classes import record_taken
+from tracking.people.roles import Role
 
 Record = Callable[..., None]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -15,11 +15,11 @@ from reporting.source import read_source
 from reporting.sr.report import build_report
 from reporting.sr.report_classes import ReportClass
 from tests.accounts import account
-from tracking import audit
-from tracking.database import Database
-from tracking.reasons import Reason
-from tracking.rejections import Note, Rejected
-from tracking.roles import Role
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note, Rejected
+from tracking.people.roles import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SR, HL7, SC = "2.25.500", "CONTROL2ABCDEFGHIJKL", "2.25.77"

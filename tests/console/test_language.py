@@ -10,9 +10,9 @@ from config.settings import Settings
 from console.access.cookies import language_cookie
 from console.app import make_app
 from tests.console.visitors import begin_session
-from tracking import audit
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 PAGES = (
     "/", "/study/1.9", "/analyse", "/flow", "/plots", "/destinations", "/models", "/refusals", "/audit", "/users",

@@ -11,10 +11,10 @@ from console.access import csrf
 from console.pages import login
 from tests.console.visitors import PASSWORD, SAME_SITE, begin_session
 from tests.logins import noted, pass_time
-from tracking import users
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people import users
+from tracking.people.roles import Role
 
 
 @pytest.fixture

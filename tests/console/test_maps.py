@@ -14,9 +14,9 @@ from reporting.capture.layout import Layout
 from reporting.identity import capture_uid
 from tests.accounts import finding, mapped_findings
 from tests.phantoms import phantom_dataset
-from tracking import audit
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
 
 Record = Callable[..., None]
 MODEL = ModelIdentity("opacity", "1.0", "d" * 64, "litert")

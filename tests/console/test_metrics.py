@@ -11,12 +11,13 @@ from console.app import make_app
 from console.measured import Measured
 from tests.console.visitors import begin_session
 from tests.tracking.books import JANE, Books
-from tracking import api_tokens, refusals
-from tracking.database import Database
-from tracking.measures import Measures, measure
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine.database import Database
+from tracking.lists.measures import Measures, measure
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Samples = dict[tuple[str, ...], float]

@@ -15,8 +15,8 @@ from inference.installed import installed_packages
 from inference.package import BUILT_IN, MANIFEST, load_package
 from inference.site_points import take_settings
 from tests.console.visitors import begin_session
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -14,13 +14,16 @@ from starlette.testclient import TestClient
 from config.settings import Settings
 from console.app import make_app
 from tests.console.visitors import begin_session
-from tracking import audit, corrections, deliveries, instances, queue, refusals
-from tracking.audit import AuditEventType, Line
-from tracking.database import Database
-from tracking.queue import RetryPolicy
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role
-from tracking.taken_classes import record_taken
+from tracking.audit_log import audit, refusals
+from tracking.audit_log.audit import AuditEventType, Line
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine.database import Database
+from tracking.outbox import deliveries
+from tracking.outbox.taken_classes import record_taken
+from tracking.people.roles import Role
+from tracking.studies import corrections, instances
+from tracking.work import queue
+from tracking.work.queue import RetryPolicy
 
 Record = Callable[..., None]
 

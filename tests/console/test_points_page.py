@@ -11,11 +11,11 @@ from config.settings import OperatingPointSettings, Settings
 from inference.package import load_package
 from inference.site_points import points_in_force, take_settings
 from tests.console.visitors import SAME_SITE
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.models import AuditEvent
-from tracking.roles import Role
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people.roles import Role
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.tables.models import AuditEvent
 
 LABEL = "lung_opacity"
 PLACE = f"/models/points/{LABEL}"

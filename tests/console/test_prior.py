@@ -12,10 +12,10 @@ from cxrnode.phantom import View
 from inference.findings import Finding, finding_to_json
 from tests.accounts import finding
 from tests.phantoms import phantom_dataset
-from tracking import audit
-from tracking.database import Database
-from tracking.roles import Role
-from tracking.study_page import FindingDetail
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists.study_page import FindingDetail
+from tracking.people.roles import Role
 
 OPACITY = finding("lung_opacity", 0.9)
 MASS = finding("mass", 0.5)

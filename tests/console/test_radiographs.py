@@ -15,10 +15,10 @@ from cxrnode.phantom import View, phantom_dataset
 from inference.findings import Finding, finding_to_json
 from inference.pixels import display_size, read_picture, to_display
 from tests.accounts import finding, hot_map, mapped_findings
-from tracking import audit
-from tracking.analyses import FindingRecord
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.results.analyses import FindingRecord
 
 Record = Callable[..., None]
 IMAGE = "/study/1.9/images/1.1.png"

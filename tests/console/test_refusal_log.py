@@ -17,8 +17,8 @@ from console.answers import Answers, Busy
 from console.refusal_log import RefusalLog
 from console.server import Console
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 
 @pytest.fixture

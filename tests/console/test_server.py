@@ -10,7 +10,7 @@ import pytest
 from config.settings import Settings
 from console import connections
 from console.server import Console
-from tracking.database import Database
+from tracking.engine.database import Database
 
 REQUEST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 

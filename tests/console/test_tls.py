@@ -20,9 +20,9 @@ from console.tls import make_context
 from tests.authority import Authority
 from tests.console.visitors import PASSWORD, begin_session
 from tests.logins import noted
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,13 @@ from inference.analyse import Analyser, StageTimes, outcome_record
 from inference.findings import ImageResult
 from reporting.compose import ReportHandler
 from tests.phantoms import draw, phantom_dataset
-from tracking import queue, uploads
-from tracking.analyses import load_analysis
-from tracking.database import Database
-from tracking.models import Delivery, Document
-from tracking.roles import Role
-from tracking.users import Actor, Identity
+from tracking.engine.database import Database
+from tracking.people.roles import Role
+from tracking.people.users import Actor, Identity
+from tracking.results.analyses import load_analysis
+from tracking.studies import uploads
+from tracking.tables.models import Delivery, Document
+from tracking.work import queue
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OWNER = Identity("dr.viewer", Role.VIEWER)

@@ -7,13 +7,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking import api_tokens, audit, logins, users
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.logins import LoggedIn
-from tracking.roles import Role, Scope
-from tracking.user_sessions import Limits
-from tracking.users import Actor, UserSummary
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people import api_tokens, logins, users
+from tracking.people.logins import LoggedIn
+from tracking.people.roles import Role, Scope
+from tracking.people.user_sessions import Limits
+from tracking.people.users import Actor, UserSummary
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

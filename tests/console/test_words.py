@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from console import words
 from inference.findings import Finding, finding_to_json
 from tests.accounts import CHESTS
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
+from tracking.engine.database import Database
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 
 Receive = Callable[..., None]
 
@@ -92,7 +92,7 @@ def test_a_study_with_nothing_found_says_whether_it_is_normal(browser: TestClien
 
 
 def test_a_finding_recorded_without_meaning_or_note_still_reads() -> None:
-    from tracking.study_page import FindingDetail
+    from tracking.lists.study_page import FindingDetail
 
     old = FindingDetail("1.1", "lung_opacity", "", 0.9, "present", True, {"boxes": [{}, {}]})
     (entry,) = words.image_claims([old], "1.1")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from console import words
 from console.worklist_view import WorklistView, read_view
-from tracking.study_filter import STATUSES, Need, Order, StudyFilter
+from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
 
 _WORDS = st.text(max_size=64).map(words.printable)
 _DAYS = st.none() | st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31))

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from tracking import passwords, user_sessions, users
-from tracking.database import Database
-from tracking.roles import Role
-from tracking.user_models import User
+from tracking.engine.database import Database
+from tracking.people import passwords, user_sessions, users
+from tracking.people.roles import Role
+from tracking.tables.user_models import User
 
 PASSWORD = "a long enough secret"
 SAME_SITE = {"Origin": "http://127.0.0.1:8480"}

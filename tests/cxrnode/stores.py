@@ -15,9 +15,9 @@ from cxrnode.cli import main
 from dicom_node.format.file_meta import file_meta
 from dicom_node.format.header import parse_header
 from dicom_node.instance_store.store import InstanceStore
-from tracking import schema
-from tracking.database import Database
-from tracking.instances import IncomingInstance, register_instance
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.studies.instances import IncomingInstance, register_instance
 
 CR, EXPLICIT = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.1.2.1"
 

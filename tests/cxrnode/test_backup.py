@@ -22,8 +22,11 @@ from cxrnode.node_state import require_consistent
 from dicom_node.instance_store import store_check
 from dicom_node.instance_store.recovery import Recovery
 from tests.cxrnode.stores import Run, StoredNode, command_line
-from tracking import audit, queue, schema, standing
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.lists import standing
+from tracking.work import queue
 
 RESERVE = {"min_free_disk_bytes": 0}
 

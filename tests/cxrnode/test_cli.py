@@ -17,11 +17,12 @@ from dicom_node.storage_scp.receive import Receiver
 from tests.authority import Authority
 from tests.cxrnode.stores import Result, Run, command_line
 from tests.phantoms import phantom_dataset
-from tracking import audit, queue
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
-from tracking.standing_models import Standing
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.tables.standing_models import Standing
+from tracking.work import queue
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def node(tmp_path: Path) -> Settings:
     (tmp_path / "cxrnode.toml").write_text('[node]\ndata_dir = "data"\n[receive]\nmin_free_disk_bytes = 0\n')
     settings = Settings(node={"data_dir": tmp_path / "data"})
     database = Database.open(settings.database_url())
-    from tracking import schema
+    from tracking.engine import schema
 
     schema.ensure(database)
     with database.transaction() as tx:

@@ -11,9 +11,9 @@ from config.settings import Settings
 from inference.findings import ModelIdentity
 from tests.cxrnode.test_cli import Run, node, run  # noqa: F401 - fixtures
 from tests.tracking.books import JANE, Books, finding
-from tracking.analyses import OutcomeRecord, StoredInstance
-from tracking.database import Database
-from tracking.image_results import AnalyserIdentity, ImageRecord
+from tracking.engine.database import Database
+from tracking.results.analyses import OutcomeRecord, StoredInstance
+from tracking.results.image_results import AnalyserIdentity, ImageRecord
 
 
 @pytest.fixture

@@ -19,12 +19,13 @@ from cxrnode.phantom import View
 from inference.findings import finding_to_json
 from tests.accounts import finding
 from tests.phantoms import phantom_dataset
-from tracking import audit, feedback
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.feedback import Answer, AnsweredModel, DrawnBox, FeedbackFilter, GivenAnswer, Subject, SubjectKind
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.users import Actor
+from tracking.answers import feedback
+from tracking.answers.feedback import Answer, AnsweredModel, DrawnBox, FeedbackFilter, GivenAnswer, Subject, SubjectKind
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.people.users import Actor
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 from training.data import image_files
 from training.data.readers import open_data
 

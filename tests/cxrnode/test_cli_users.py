@@ -11,11 +11,11 @@ import pytest
 from config.settings import Settings
 from cxrnode import cli_users
 from cxrnode.cli import main
-from tracking import api_tokens, logins
-from tracking.database import Database
-from tracking.logins import LoggedIn, LoginRefused
-from tracking.roles import Role
-from tracking.user_sessions import Limits
+from tracking.engine.database import Database
+from tracking.people import api_tokens, logins
+from tracking.people.logins import LoggedIn, LoginRefused
+from tracking.people.roles import Role
+from tracking.people.user_sessions import Limits
 
 RIGHT = "a long enough secret"
 Run = Callable[..., tuple[int, str, str]]

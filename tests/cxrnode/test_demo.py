@@ -21,9 +21,9 @@ from cxrnode import demo, demo_phantoms
 from cxrnode.phantom import View
 from dicom_node.storage_scu.send import StoreOutcome
 from tests.phantoms import phantom_dataset
-from tracking import schema
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 
 
 def run(source: Path, folder: Path) -> demo.Outcome:

@@ -10,14 +10,18 @@ from config.settings import Settings
 from cxrnode import doctor
 from cxrnode.doctor import Check
 from tests.authority import Authority
-from tracking import deliveries, documents, maintenance, queue, refusals, schema, users
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role
-from tracking.taken_classes import record_taken
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.outbox import deliveries, documents
+from tracking.outbox.documents import DocumentRecord
+from tracking.outbox.taken_classes import record_taken
+from tracking.people import users
+from tracking.people.roles import Role
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.work import maintenance, queue
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"

@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from cxrnode import first_login
-from tracking import logins, users
-from tracking.database import Database
-from tracking.logins import LoggedIn
-from tracking.user_sessions import Limits
+from tracking.engine.database import Database
+from tracking.people import logins, users
+from tracking.people.logins import LoggedIn
+from tracking.people.user_sessions import Limits
 
 
 class Terminal(io.StringIO):

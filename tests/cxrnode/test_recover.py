@@ -14,8 +14,8 @@ from cxrnode import doctor, node_state
 from cxrnode.node_state import keep_anchor, require_consistent
 from dicom_node.instance_store import store_check
 from tests.cxrnode.stores import Run, StoredNode, command_line
-from tracking import anchor, audit
-from tracking.audit import AuditEventType
+from tracking.audit_log import anchor, audit
+from tracking.audit_log.audit import AuditEventType
 
 
 @pytest.fixture(autouse=True)

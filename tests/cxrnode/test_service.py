@@ -8,12 +8,14 @@ import pytest
 from config.settings import Settings
 from cxrnode.service import deliverer, wanted, worker
 from cxrnode.supervise import Supervisor
-from tracking import documents, queue, schema
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.loop import WorkLoop
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.outbox import documents
+from tracking.outbox.documents import DocumentRecord
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.work import queue
+from tracking.work.loop import WorkLoop
 
 
 def put_delivery(database: Database, destination: str) -> None:

@@ -11,8 +11,8 @@ from cxrnode import show
 from inference.findings import Finding
 from reporting.claims import study_claims
 from tests.accounts import CHESTS, chest
-from tracking.patient import PatientIdentity
-from tracking.summaries import FindingSummary, KeptAside, StudySummary
+from tracking.lists.summaries import FindingSummary, KeptAside, StudySummary
+from tracking.studies.patient import PatientIdentity
 
 
 def summaries(*images: tuple[Finding, ...]) -> list[FindingSummary]:

@@ -12,7 +12,7 @@ from config.settings import Settings
 from cxrnode import supervise
 from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.supervise import Supervisor
-from tracking import schema
+from tracking.engine import schema
 
 
 def refuse(supervisor: Supervisor) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import update
 from config.settings import Settings
 from cxrnode.upkeep import delete_old_uploads
 from tests.tracking.books import Books
-from tests.tracking.test_uploads import STUDY, upload
-from tracking.database import Database
-from tracking.models import Upload
+from tests.tracking.studies.test_uploads import STUDY, upload
+from tracking.engine.database import Database
+from tracking.tables.models import Upload
 
 
 def place(settings: Settings, name: str, *, hours: float = 0) -> Path:

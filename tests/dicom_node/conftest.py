@@ -17,11 +17,11 @@ from sqlalchemy import select
 from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu.send import Target
-from tracking import refusals
-from tracking.audit import Line, lines
-from tracking.database import Database
-from tracking.models import Instance
-from tracking.refusals import RefusalCount
+from tracking.audit_log import refusals
+from tracking.audit_log.audit import Line, lines
+from tracking.audit_log.refusals import RefusalCount
+from tracking.engine.database import Database
+from tracking.tables.models import Instance
 
 MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]

@@ -12,7 +12,7 @@ import pytest
 from pynetdicom import AE, evt
 
 from cxrnode.demo_peers import DemoRis
-from tracking.summaries import StudySummary
+from tracking.lists.summaries import StudySummary
 
 pytestmark = [pytest.mark.faults, pytest.mark.peers, pytest.mark.timeout(300)]
 SR, SC = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.7"

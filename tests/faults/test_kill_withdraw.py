@@ -51,8 +51,8 @@ def await_told(node: Node, archive: Archive, ris: DemoRis) -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        "withdraw tracking.withdrawal:take_back:before",
-        "withdraw tracking.withdrawal:take_back:after",
+        "withdraw tracking.outbox.withdrawal:take_back:before",
+        "withdraw tracking.outbox.withdrawal:take_back:after",
         "deliver reporting.delivery.deliver:record_built:after",
         "deliver reporting.delivery.dicom_carrier:record_delivered:before",
     ],

@@ -12,10 +12,11 @@ from config.settings import Settings
 from inference.findings import Finding
 from tests.reporting.conftest import Studies, opacity_findings
 from tests.reporting.way import USER, Way, open_way
-from tracking import queue, standing
-from tracking.database import Database
-from tracking.reasons import Reason
-from tracking.withdrawal import withdraw_study
+from tracking.engine.database import Database
+from tracking.lists import standing
+from tracking.outbox.reasons import Reason
+from tracking.outbox.withdrawal import withdraw_study
+from tracking.work import queue
 
 pytestmark = pytest.mark.faults
 
@@ -66,9 +67,9 @@ def restart(way: Way) -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param("tracking.withdrawal:drop_undelivered:before", marks=pytest.mark.long),
-        "tracking.withdrawal:take_back:before",
-        pytest.param("tracking.withdrawal:take_back:after", marks=pytest.mark.long),
+        pytest.param("tracking.outbox.withdrawal:drop_undelivered:before", marks=pytest.mark.long),
+        "tracking.outbox.withdrawal:take_back:before",
+        pytest.param("tracking.outbox.withdrawal:take_back:after", marks=pytest.mark.long),
         pytest.param("reporting.delivery.deliver:load_note:after", marks=pytest.mark.long),
         "reporting.delivery.deliver:build_note:after",
         pytest.param("reporting.delivery.deliver:record_built:before", marks=pytest.mark.long),

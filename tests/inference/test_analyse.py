@@ -30,11 +30,11 @@ from inference.pixels import Picture, read_picture
 from inference.worker import AnalyseHandler, Examiner
 from tests.codestreams import compress
 from tests.phantoms import draw
-from tracking.analyses import StoredAnalysis, load_analysis
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.loop import Lane, WorkLoop
-from tracking.models import Analysis, Job
+from tracking.engine.database import Database
+from tracking.results.analyses import StoredAnalysis, load_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.tables.models import Analysis, Job
+from tracking.work.loop import Lane, WorkLoop
 
 STUDY = "2.25.77"
 

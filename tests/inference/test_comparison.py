@@ -10,10 +10,11 @@ from config.settings import Settings
 from inference.comparison import CompareHandler
 from tests.inference.test_same_image import STANDING, encoded, native, recoded
 from tests.tracking.books import JANE, Books
-from tracking import audit, queries
-from tracking.database import Database
-from tracking.instances import Registered
-from tracking.loop import Lane, WorkLoop
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.studies.instances import Registered
+from tracking.work.loop import Lane, WorkLoop
 
 
 class Store:

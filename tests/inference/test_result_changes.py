@@ -1,7 +1,7 @@
 """What would change is told by class, of what may be stated."""
 
 from inference.result_changes import Change, changes_of, count_changes
-from tracking.analyses import FindingRecord, OutcomeRecord
+from tracking.results.analyses import FindingRecord, OutcomeRecord
 
 
 def outcome(**levels: str) -> OutcomeRecord:

@@ -24,7 +24,7 @@ from pydicom.uid import (
 from inference.same_image import compare
 from tests.codestreams import compress
 from tests.phantoms import phantom_dataset
-from tracking.comparisons import Likeness
+from tracking.studies.comparisons import Likeness
 
 MAX_PIXELS = 1_000_000
 

@@ -16,12 +16,13 @@ from inference.analyse import Analyser
 from inference.package import ModelPackage
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tests.inference.test_analyse import STUDY, SteadyEngine, receive
-from tracking import queue, site_points
-from tracking.analyses import StoredAnalysis, load_analysis
-from tracking.database import Database
-from tracking.loop import Lane, WorkLoop
-from tracking.models import Analysis, ImageResult, Instance, Job
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people.users import Actor
+from tracking.results import site_points
+from tracking.results.analyses import StoredAnalysis, load_analysis
+from tracking.tables.models import Analysis, ImageResult, Instance, Job
+from tracking.work import queue
+from tracking.work.loop import Lane, WorkLoop
 
 
 @pytest.fixture

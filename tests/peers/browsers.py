@@ -13,10 +13,10 @@ from cxrnode.phantom import View
 from inference.findings import Finding, finding_to_json
 from tests.console.visitors import PASSWORD, begin_session
 from tests.phantoms import phantom_dataset
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 
 SIDE = 512
 """Rows and columns of the phantoms."""

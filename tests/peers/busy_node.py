@@ -21,18 +21,23 @@ from inference.findings import Finding, Level, finding_to_json
 from tests.accounts import finding, mapped_findings
 from tests.console.visitors import PASSWORD, begin_session
 from tests.phantoms import phantom_dataset
-from tracking import api_tokens, deliveries, documents, queue, refusals, saved_filters, schema
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.changes import study_changed
-from tracking.database import Database
-from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.models import Analysis, Delivery, Document, Job, Study
-from tracking.queue import RetryPolicy
-from tracking.refusals import Refusal, RefusalKind
-from tracking.roles import Role, Scope
-from tracking.taken_classes import record_taken
-from tracking.users import Actor
+from tracking.audit_log import refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine import schema
+from tracking.engine.changes import study_changed
+from tracking.engine.database import Database
+from tracking.lists import saved_filters
+from tracking.outbox import deliveries, documents
+from tracking.outbox.documents import DocumentRecord
+from tracking.outbox.taken_classes import record_taken
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.tables.models import Analysis, Delivery, Document, Job, Study
+from tracking.work import queue
+from tracking.work.queue import RetryPolicy
 
 PEOPLE = (
     "Doe^Jane", "Roe^Richard", "Muster^Max", "Garcia^Lucia", "Yamada^Hanako", "Okafor^Ngozi", "Novak^Petr",

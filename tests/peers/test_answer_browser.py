@@ -10,11 +10,11 @@ from sqlalchemy import delete
 from config.settings import Settings
 from tests.accounts import finding, hot_map
 from tests.peers.browsers import BROWSER_TESTS, SIDE, WIDTHS, node, page_of, serving, store
-from tracking import feedback
-from tracking.database import Database
-from tracking.feedback import RecordedAnswer
-from tracking.feedback_models import Feedback
-from tracking.roles import Role
+from tracking.answers import feedback
+from tracking.answers.feedback import RecordedAnswer
+from tracking.engine.database import Database
+from tracking.people.roles import Role
+from tracking.tables.feedback_models import Feedback
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 

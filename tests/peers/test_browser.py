@@ -15,10 +15,10 @@ from tests.console.visitors import begin_session
 from tests.logins import noted
 from tests.peers.browsers import BROWSER_TESTS, WIDTHS, logged_in, node, page_of, serving, store
 from tests.phantoms import draw
-from tracking import feedback
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.answers import feedback
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 

@@ -11,11 +11,11 @@ from console.pages import live as live_page
 from console.server import Console
 from tests.peers.browsers import BROWSER_TESTS, WIDTHS, logged_in
 from tests.peers.busy_node import busy_settings, fill
-from tracking import schema
-from tracking.changes import study_changed
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.models import Study
+from tracking.engine import schema
+from tracking.engine.changes import study_changed
+from tracking.engine.database import Database
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.tables.models import Study
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 

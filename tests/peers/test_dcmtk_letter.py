@@ -12,8 +12,8 @@ from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.upper_layer import dimse, pdus
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, item, request
-from tracking import schema
-from tracking.database import Database
+from tracking.engine import schema
+from tracking.engine.database import Database
 
 pytestmark = pytest.mark.peers
 

@@ -17,9 +17,9 @@ from config.settings import Settings
 from dicom_node.format.syntaxes import decodable_syntaxes
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu.send import Target, store
-from tracking import schema
-from tracking.database import Database
-from tracking.models import Instance
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.tables.models import Instance
 
 pytestmark = pytest.mark.peers
 

@@ -17,8 +17,8 @@ from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu.send import Target, echo, store
 from tests.authority import Authority, Pair
 from tests.phantoms import phantom_dataset
-from tracking.database import Database
-from tracking.models import Instance
+from tracking.engine.database import Database
+from tracking.tables.models import Instance
 
 pytestmark = pytest.mark.peers
 

@@ -13,10 +13,10 @@ from config.settings import Settings
 from console.server import Console
 from tests.console.visitors import begin_session
 from tests.phantoms import phantom_dataset
-from tracking import api_tokens
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 api = pytest.importorskip("dicomweb_client.api", reason="dicomweb-client is not installed")
 pytestmark = [

@@ -21,8 +21,8 @@ from reporting.fhir.client import FhirClient
 from reporting.fhir.withdrawal import build_withdrawal
 from tests.accounts import CHESTS, FILED_WRONG, SLOPPY, account, good_header
 from tests.reporting.fhir.conftest import ISSUER, SYSTEM, destination
-from tracking.reasons import Reason
-from tracking.rejections import Note
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 pytestmark = pytest.mark.peers
 SCRIPT = Path(__file__).with_name("fhir_router.mjs")

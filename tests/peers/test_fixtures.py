@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracking import schema
+from tracking.engine import schema
 
 pytestmark = pytest.mark.peers
 

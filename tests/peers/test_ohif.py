@@ -16,10 +16,10 @@ from tests.console.visitors import begin_session
 from tests.peers.ohif import serve
 from tests.phantoms import phantom_dataset
 from tests.reporting.conftest import Studies, opacity_findings
-from tracking import api_tokens
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [

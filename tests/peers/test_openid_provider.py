@@ -21,8 +21,8 @@ from tests.console.conftest import TestClient
 from tests.console.visitors import SAME_SITE
 from tests.logins import noted
 from tests.peers.browsers import new_page, serving
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = "http://127.0.0.1:8480"

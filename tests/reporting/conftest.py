@@ -15,12 +15,12 @@ from inference.findings import Finding, finding_to_json
 from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding
 from tests.phantoms import phantom_dataset
-from tracking import queue
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.models import Analysis
-from tracking.queue import Job
+from tracking.engine.database import Database
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.tables.models import Analysis
+from tracking.work import queue
+from tracking.work.queue import Job
 
 
 def record_of(made: Finding) -> FindingRecord:

@@ -6,7 +6,7 @@ from config.errors import DocumentRejected
 from reporting.patients import identity_in, require_recorded
 from reporting.source import describe
 from tests.accounts import good_header
-from tracking.patient import PatientIdentity
+from tracking.studies.patient import PatientIdentity
 
 
 @pytest.mark.parametrize("stated", ["1960.01.31", "19600131", "1960.01.31 "])

@@ -26,14 +26,17 @@ from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding, picture
 from tests.mixtures import CR, encode
 from tests.reporting.conftest import record_of
-from tracking import corrections, queries, queue, schema
-from tracking.analyses import AnalysisRecord, OutcomeRecord, instances_of, record_analysis
-from tracking.database import Database
-from tracking.instances import IncomingInstance, Registered, register_conflict, register_instance
-from tracking.loop import Commit
-from tracking.models import Analysis, Document
-from tracking.models import Finding as FindingRow
-from tracking.queue import Job
+from tracking.engine import schema
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.results.analyses import AnalysisRecord, OutcomeRecord, instances_of, record_analysis
+from tracking.studies import corrections
+from tracking.studies.instances import IncomingInstance, Registered, register_conflict, register_instance
+from tracking.tables.models import Analysis, Document
+from tracking.tables.models import Finding as FindingRow
+from tracking.work import queue
+from tracking.work.loop import Commit
+from tracking.work.queue import Job
 
 PATIENTS = {
     "A": {"PatientID": b"PAT-A", "PatientName": b"Doe^Jane", "PatientBirthDate": b"19600101", "PatientSex": b"F"},

@@ -33,9 +33,9 @@ from reporting.sr.report import build_report
 from reporting.sr.report_gate import check_report
 from reporting.words import DISCLAIMER
 from tests.accounts import COLUMNS, EVIDENCE, LUNG, ROWS, account, told, walk
-from tracking.study_page import FindingDetail
-from tracking.summaries import FindingSummary
-from tracking.summarise import marks_of
+from tracking.lists.study_page import FindingDetail
+from tracking.lists.summaries import FindingSummary
+from tracking.lists.summarise import marks_of
 
 CAPTION = Caption("opacity 1.0.0", "2026-01-02 03:04:05 UTC", ())
 RIS = Hl7Destination(kind="hl7", name="ris", host="ris.example", port=2575)

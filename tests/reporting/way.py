@@ -17,14 +17,15 @@ from reporting.delivery.deliver import DeliverHandler
 from tests.accounts import MODEL
 from tests.archive import Archive, open_archive
 from tests.phantoms import phantom_dataset
-from tracking import audit, queries
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
-from tracking.database import Database
-from tracking.loop import Commit, Lane, WorkLoop
-from tracking.models import Delivery, Document
-from tracking.queue import Job
-from tracking.rejections import Told, told_by
-from tracking.summaries import StudySummary
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.lists.summaries import StudySummary
+from tracking.outbox.rejections import Told, told_by
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
+from tracking.tables.models import Delivery, Document
+from tracking.work.loop import Commit, Lane, WorkLoop
+from tracking.work.queue import Job
 
 USER = "operator"
 

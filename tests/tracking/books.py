@@ -5,15 +5,18 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tracking import audit, corrections, queries, queue, worklist
-from tracking.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
-from tracking.database import Database
-from tracking.deliveries import record_delivered
-from tracking.documents import DocumentRecord, record_documents
-from tracking.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
-from tracking.models import Delivery
-from tracking.patient import PatientIdentity
-from tracking.summaries import StudySummary
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.lists import queries, worklist
+from tracking.lists.summaries import StudySummary
+from tracking.outbox.deliveries import record_delivered
+from tracking.outbox.documents import DocumentRecord, record_documents
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
+from tracking.studies import corrections
+from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
+from tracking.studies.patient import PatientIdentity
+from tracking.tables.models import Delivery
+from tracking.work import queue
 
 JANE = PatientIdentity("PAT-A", "", "Doe^Jane", "19600101", "F")
 MARY = PatientIdentity("PAT-B", "", "Roe^Mary", "19700101", "F")

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from tracking.database import Database
+from tracking.engine.database import Database
 
 
 class FakeClock:

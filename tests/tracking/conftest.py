@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.tracking.books import Books, finding
-from tracking import documents
-from tracking.analyses import AnalysisRecord, OutcomeRecord, record_analysis
-from tracking.database import Database
-from tracking.documents import DocumentRecord
-from tracking.instances import IncomingInstance, Registered, StudyHeader, register_instance
+from tracking.engine.database import Database
+from tracking.outbox import documents
+from tracking.outbox.documents import DocumentRecord
+from tracking.results.analyses import AnalysisRecord, OutcomeRecord, record_analysis
+from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_instance
 
 Receive = Callable[..., Registered]
 

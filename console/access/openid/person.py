@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.console_settings import OpenIdSettings
-from tracking import users
-from tracking.logins import Person
-from tracking.roles import Role
+from tracking.people import users
+from tracking.people.logins import Person
+from tracking.people.roles import Role
 
 Claims = Mapping[str, Any]
 

@@ -21,11 +21,11 @@ from console.access.gate import Gate, return_address
 from console.access.roles import Rule
 from console.access.sessions import Sessions
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking import api_tokens, user_sessions, users
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.user_models import UserSession
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people import api_tokens, user_sessions, users
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
+from tracking.tables.user_models import UserSession
 
 OTHER_SITE = {"Origin": "http://evil.example"}
 

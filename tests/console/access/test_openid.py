@@ -19,13 +19,13 @@ from cxrnode import doctor
 from tests.console.access.openid_provider import CLIENT, SECRET, Provider, serving
 from tests.console.visitors import PASSWORD, SAME_SITE, begin_session
 from tests.logins import noted
-from tracking import user_sessions, users
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.logins import Person
-from tracking.roles import Role
-from tracking.user_sessions import Limits
-from tracking.users import Actor
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people import user_sessions, users
+from tracking.people.logins import Person
+from tracking.people.roles import Role
+from tracking.people.user_sessions import Limits
+from tracking.people.users import Actor
 
 DONE = "/login/openid/done"
 

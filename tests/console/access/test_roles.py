@@ -15,8 +15,8 @@ from console.access.gate import Gate
 from console.access.roles import ROUTES, Rule
 from console.app import make_app
 from tests.console.visitors import SAME_SITE, begin_session
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 NOBODY, VIEWER, RADIOLOGIST, ADMINISTRATOR = None, Role.VIEWER, Role.RADIOLOGIST, Role.ADMINISTRATOR
 LEAST = {

@@ -17,11 +17,13 @@ from tests.console.visitors import begin_session
 from tests.logins import noted
 from tests.phantoms import phantom_dataset
 from tests.tracking.books import JANE, MARY, Books
-from tracking import api_tokens, feedback, queries
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.answers import feedback
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.lists import queries
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 Record = Callable[..., None]
 STUDY, DESTINATION = "/api/v1/studies/1.9", "/api/v1/destinations/pacs"

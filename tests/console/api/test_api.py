@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 from config.settings import Settings
 from console.access.roles import ROUTES
 from tests.logins import noted
-from tracking import api_tokens
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 Record = Callable[..., None]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

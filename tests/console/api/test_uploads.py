@@ -13,10 +13,10 @@ from console import answers
 from inference.analyse import Analyser
 from tests.console.visitors import SAME_SITE
 from tests.phantoms import draw
-from tracking import api_tokens
-from tracking.database import Database
-from tracking.roles import Role, Scope
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.people import api_tokens
+from tracking.people.roles import Role, Scope
+from tracking.people.users import Actor
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 API = "/api/v1"

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 
 from config.settings import Settings
 from tests.phantoms import phantom_dataset
-from tracking.database import Database
-from tracking.instances import IncomingInstance, StudyHeader, register_instance
+from tracking.engine.database import Database
+from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 
 SERIES, IMAGE = "1.2.3.8", "1.2.3.1"
 STUDY = "1.2.3.9"
@@ -19,7 +19,7 @@ STUDY = "1.2.3.9"
 
 @pytest.fixture
 def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """One database: what is asked of both is tested in ``tests/tracking/test_holdings.py``."""
+    """One database: what is asked of both is tested in ``tests/tracking/lists/test_holdings.py``."""
     shutil.copyfile(sqlite_template, tmp_path / "cxrnode.db")
     return f"sqlite:///{tmp_path / 'cxrnode.db'}"
 

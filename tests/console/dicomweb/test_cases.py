@@ -6,8 +6,8 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from tests.console.dicomweb.test_store import failures, store
-from tracking.database import Database
-from tracking.models import Instance
+from tracking.engine.database import Database
+from tracking.tables.models import Instance
 
 LONG_STUDY_UID = 0x0117
 

@@ -17,8 +17,8 @@ from config.settings import Settings
 from console.dicomweb.accept import accepted, choose
 from tests.console.dicomweb.conftest import IMAGE, SERIES, STUDY
 from tests.logins import noted
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
 
 Hold = Callable[..., Dataset]
 Record = Callable[..., None]

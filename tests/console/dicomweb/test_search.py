@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from console.dicomweb.query import STUDY_KEYS, read_search
 from tests.console.dicomweb.conftest import IMAGE, SERIES, STUDY
 from tests.logins import noted
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
 
 Hold = Callable[..., Dataset]
 Record = Callable[..., None]
@@ -95,7 +95,7 @@ def test_a_study_says_what_its_documents_add(browser: TestClient, hold: Hold, an
 def test_rejected_void_and_conflicting_things_are_not_shown(
     browser: TestClient, hold: Hold, analyse: Record, build: Record, database: Database
 ) -> None:
-    from tracking import corrections
+    from tracking.studies import corrections
 
     hold()
     hold(instance="1.2.3.2")

@@ -18,11 +18,11 @@ from console.app import make_app
 from console.dicomweb.parts import BrokenParts, PartReader, boundary_of
 from tests.logins import noted
 from tests.phantoms import phantom_dataset
-from tracking import refusals
-from tracking.audit import AuditEventType
-from tracking.database import Database
-from tracking.models import Instance, Job
-from tracking.roles import Role
+from tracking.audit_log import refusals
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine.database import Database
+from tracking.people.roles import Role
+from tracking.tables.models import Instance, Job
 
 STUDY = "1.2.3.9"
 HERE = {"Origin": "http://127.0.0.1:8480"}

@@ -14,8 +14,8 @@ from console.live import reader as live
 from console.pages import live as page
 from console.server import Console
 from tests.console.visitors import begin_session
-from tracking.database import Database
-from tracking.roles import Role
+from tracking.engine.database import Database
+from tracking.people.roles import Role
 
 Record = Callable[..., None]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -16,11 +16,11 @@ from console.live.stream import Stream
 from console.site import Site
 from console.worklist_view import WorklistView
 from tests.console.visitors import begin_session
-from tracking import users
-from tracking.database import Database
-from tracking.roles import Role
-from tracking.study_filter import StudyFilter
-from tracking.users import Actor
+from tracking.engine.database import Database
+from tracking.lists.study_filter import StudyFilter
+from tracking.people import users
+from tracking.people.roles import Role
+from tracking.people.users import Actor
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Record = Callable[..., None]

@@ -3,7 +3,7 @@
 import asyncio
 
 from console.live.stream import Stream, encode
-from tracking.roles import Role
+from tracking.people.roles import Role
 
 
 def test_a_page_that_is_slow_keeps_the_latest_only() -> None:

@@ -14,9 +14,9 @@ from dicom_node.instance_store.recovery import CALLER, Outcome, RecoveredFile, R
 from dicom_node.instance_store.store_check import Difference, StoreVerdict
 from dicom_node.storage_scu import send
 from tests.dicom_node.conftest import MakeDataset, Node, SaveFile
-from tracking import audit
-from tracking.database import Database
-from tracking.models import Conflict, DeletedStudy, Instance, Job
+from tracking.audit_log import audit
+from tracking.engine.database import Database
+from tracking.tables.models import Conflict, DeletedStudy, Instance, Job
 
 
 @pytest.fixture(autouse=True)
@@ -251,7 +251,7 @@ def test_a_comparison_goes_on_after_a_path(node: Node, deliver: Any) -> None:
 
 def test_the_rows_come_in_the_order_of_the_bytes_on_both_databases(database: Database) -> None:
     from tests.tracking.books import JANE, Books
-    from tracking.recorded_files import names_any_file, newest_files, recorded_files
+    from tracking.studies.recorded_files import names_any_file, newest_files, recorded_files
 
     books = Books(database)
     paths = ["a/f/z.dcm", "conflicts/0.dcm", "c/f/1.dcm", "0/0/A.dcm", "d/0/_.dcm"]

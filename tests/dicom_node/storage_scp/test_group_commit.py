@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from dicom_node.storage_scp.group_commit import GroupCommit
-from tracking import audit, schema
-from tracking.audit import AuditEventType
-from tracking.database import Database
+from tracking.audit_log import audit
+from tracking.audit_log.audit import AuditEventType
+from tracking.engine import schema
+from tracking.engine.database import Database
 
 
 @pytest.fixture

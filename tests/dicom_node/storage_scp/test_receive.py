@@ -28,8 +28,8 @@ from dicom_node.format.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
 from dicom_node.storage_scu import send
 from dicom_node.storage_scu.send import Association, echo, store
 from dicom_node.upper_layer import association
-from tracking import corrections
-from tracking.models import Conflict, Job, Study
+from tracking.studies import corrections
+from tracking.tables.models import Conflict, Job, Study
 
 Node = Any
 MakeDataset = Callable[..., Dataset]

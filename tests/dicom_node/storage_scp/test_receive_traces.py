@@ -16,7 +16,7 @@ from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.access import CALLING_AE_UNKNOWN
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport
 from tests.dicom_node.requests import COMPUTED_RADIOGRAPHY, EXPLICIT, context, request
-from tracking.refusals import RefusalKind
+from tracking.audit_log.refusals import RefusalKind
 
 Node = Any
 MakeDataset = Callable[..., Dataset]

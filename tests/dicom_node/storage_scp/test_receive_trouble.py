@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from config.errors import PeerBusy, PeerUnavailable, SettingsError
 from dicom_node.storage_scu import send
 from dicom_node.storage_scu.send import Association, echo, store
-from tracking.database import Database
+from tracking.engine.database import Database
 
 Node = Any
 MakeDataset = Callable[..., Dataset]

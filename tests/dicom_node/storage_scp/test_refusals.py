@@ -11,9 +11,9 @@ from dicom_node.storage_scp import refusals as module
 from dicom_node.storage_scp.group_commit import GroupCommit
 from dicom_node.storage_scp.refusals import MOST_DIFFERENT, MOST_DIFFERENT_PER_ADDRESS, Refusals
 from dicom_node.upper_layer.refusal_causes import valid_uid
-from tracking import audit, refusals
-from tracking.database import Database
-from tracking.refusals import Refusal, RefusalKind
+from tracking.audit_log import audit, refusals
+from tracking.audit_log.refusals import Refusal, RefusalKind
+from tracking.engine.database import Database
 
 STRANGER = Refusal(RefusalKind.ASSOCIATION, "unknown", "add it", "1,1,3", "STRANGER", "CXRNODE", "10.0.0.9")
 

@@ -20,7 +20,7 @@ from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture
 from reporting.dicom_object import BuiltObject
 from tests.accounts import account, picture
-from tracking.models import Delivery, Document
+from tracking.tables.models import Delivery, Document
 
 
 def built(*, grey: bool) -> BuiltObject:

@@ -12,8 +12,8 @@ from reporting.fhir.coding import SYSTEMS
 from reporting.fhir.withdrawal import build_withdrawal
 from tests.accounts import account, good_header, not_analysed_account
 from tests.reporting.fhir.conftest import ISSUER, SYSTEM, destination
-from tracking.reasons import Reason
-from tracking.rejections import Note
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 TEXT = (Path(__file__).parents[3] / "docs" / "fhir.md").read_text(encoding="utf-8")
 

@@ -8,11 +8,11 @@ from reporting.registry import check_file
 from tests.accounts import finding
 from tests.fhir_server import LOST, Answer, FhirServer
 from tests.reporting.way import USER, Way, other_model
-from tracking.deliveries import retry_deliveries
-from tracking.reanalysis import reanalyse_study
-from tracking.reasons import Reason
-from tracking.resending import resend_study
-from tracking.withdrawal import withdraw_study
+from tracking.outbox.deliveries import retry_deliveries
+from tracking.outbox.reasons import Reason
+from tracking.outbox.resending import resend_study
+from tracking.outbox.withdrawal import withdraw_study
+from tracking.results.reanalysis import reanalyse_study
 
 OTHER = (finding("effusion", 0.8), finding("normal", 0.1, abnormal=False))
 

@@ -12,8 +12,8 @@ from reporting.fhir.bundle_gate import check_bundle_alone
 from reporting.fhir.withdrawal import build_withdrawal
 from tests.accounts import account, good_header
 from tests.reporting.fhir.conftest import destination
-from tracking.reasons import Reason
-from tracking.rejections import Note
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 NOTE = Note("2.25.77", None, Reason.SAFETY, (), 1_770_000_000_000)
 

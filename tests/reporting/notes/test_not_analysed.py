@@ -6,9 +6,9 @@ from config.language.translation import Language
 from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import USER, Way
-from tracking import standing
-from tracking.reasons import Reason
-from tracking.withdrawal import withdraw_study
+from tracking.lists import standing
+from tracking.outbox.reasons import Reason
+from tracking.outbox.withdrawal import withdraw_study
 
 WHY = "it is a lateral view; the model reads frontal views"
 

@@ -10,11 +10,11 @@ import pytest
 from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import USER, Way, other_model
-from tracking.deletion import Stores, delete_study
-from tracking.reanalysis import Reanalysis, reanalyse_study
-from tracking.reasons import Reason
-from tracking.resending import resend_study
-from tracking.withdrawal import withdraw_study
+from tracking.outbox.reasons import Reason
+from tracking.outbox.resending import resend_study
+from tracking.outbox.withdrawal import withdraw_study
+from tracking.results.reanalysis import Reanalysis, reanalyse_study
+from tracking.studies.deletion import Stores, delete_study
 
 
 def reanalyse(way: Way) -> Reanalysis:

@@ -8,8 +8,8 @@ import pytest
 from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import Way, other_model
-from tracking import corrections
-from tracking.left_behind import void_and_left
+from tracking.outbox.left_behind import void_and_left
+from tracking.studies import corrections
 
 
 def arrivals(way: Way) -> Counter[str]:

@@ -26,7 +26,7 @@ from reporting.sr.report import build_report
 from reporting.words import DISCLAIMER
 from tests.accounts import COLUMNS, ROWS, account, good_header, walk
 from tests.phantoms import phantom_dataset
-from tracking.models import Delivery, Document
+from tracking.tables.models import Delivery, Document
 
 PLAIN = Presentation(None, None, inverted=False)
 

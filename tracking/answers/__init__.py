@@ -1,0 +1,1 @@
+"""What readers answer to findings, and what is known by it."""

@@ -1,0 +1,1 @@
+"""The audit log, its anchors and export, and the counted refusals."""

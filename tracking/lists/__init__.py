@@ -1,0 +1,1 @@
+"""Read models: where each study stands, and what lists, pages, metrics and DICOMweb show of it."""

@@ -1,0 +1,1 @@
+"""What the models said, by image and by study, and the operating points that it is read by."""
