@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from config.section import AETitle, Host, Name, PeerPort, Seconds, Section, Timeout
+from config.section import AETitle, CodePart, Host, Name, PeerPort, Seconds, Section, Timeout
 from config.web_address import is_loopback
 
 
@@ -49,6 +49,7 @@ class DicomDestination(TlsDestination):
     confirm_attempts: int = Field(default=5, ge=1, le=100)
     commitment_wait_seconds: Seconds = 5
     commitment_timeout_seconds: Timeout = 900
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
     associations: int = Field(default=1, ge=1, le=16)
@@ -65,8 +66,11 @@ class Hl7Destination(TlsDestination):
     receiving_facility: str = Field(default="", max_length=180)
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
+    version: Literal["2.5.1", "2.3.1"] = "2.5.1"
+    codes: dict[Name, tuple[CodePart, CodePart, CodePart]] = Field(default_factory=dict)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
     scored_only: bool = False
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 30
 
@@ -87,6 +91,7 @@ class FhirDestination(Section):
     patient: Literal["reference", "create"] = "reference"
     patient_systems: dict[str, str] = Field(default_factory=dict)
     scored_only: bool = False
+    not_analysed: bool = False
     connect_seconds: Timeout = 10
     response_seconds: Timeout = 60
 

@@ -172,6 +172,7 @@ class ReportSettings(Section):
     presentation_series_number: int = Field(default=9005, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
     procedure_code: tuple[CodePart, CodePart, CodePart] = ("30745-4", "LN", "XR Chest Views")
+    critical_findings: tuple[Name, ...] = ()
 
 
 class DeliverySettings(Section):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from config.errors import PermanentError, RetriableError
 from config.logs import get_logger
 from config.settings import InferenceSettings, Settings
-from inference.findings import ImageAnalysis, ModelIdentity, NotAnalysed, Reason
+from inference.findings import ImageAnalysis, ModelIdentity
 from inference.installed import finding_packages, settings_for
+from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.site_points import Points
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Answers:
     def too_large(self) -> ImageAnalysis:
         """Return what is said of a file that is not even looked at."""
         most = self._settings.console.upload_bytes // 1_000_000
-        return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, f"the file is larger than {most} MB; export it smaller"))
+        return ImageAnalysis(NotAnalysed(ReasonCode.TOO_LARGE, {"megabytes": most}))
 
     def _opened(self, model: str) -> "Analyser":
         inference = self._settings_of(model)

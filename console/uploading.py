@@ -16,15 +16,8 @@ from config.settings import Settings
 from console.answers import Answers
 from console.upload import SentFile
 from dicom_node.storage_scp.upload_store import UploadStore
-from inference.findings import (
-    Finding,
-    ImageAnalysis,
-    ImageResult,
-    ModelIdentity,
-    NotAnalysed,
-    Reason,
-    finding_to_json,
-)
+from inference.findings import Finding, ImageAnalysis, ImageResult, ModelIdentity, finding_to_json
+from inference.not_analysed import NotAnalysed, Reason, ReasonCode
 from reporting.claims import ClaimedFinding, claims_of
 from tracking.engine.database import Database
 from tracking.lists.study_page import FindingDetail
@@ -57,9 +50,9 @@ class UploadAnswer:
 
     @property
     def because(self) -> str | None:
-        """Return why it was not analysed; None where it was."""
+        """Return why it was not analysed, in the language in force; None where it was."""
         outcome = self.analysis.outcome
-        return outcome.because if isinstance(outcome, NotAnalysed) else None
+        return outcome.words if isinstance(outcome, NotAnalysed) else None
 
     @property
     def claims(self) -> tuple[ClaimedFinding[FindingDetail], ...]:
@@ -128,9 +121,9 @@ class Uploads:
             version = importlib.metadata.version("cxrnode")
             return kind, upload_object.secondary_capture(grey, version, datetime.now().astimezone())
         except UndecodablePixels as error:
-            return kind, NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")
+            return kind, NotAnalysed(ReasonCode.UNDECODABLE, {"detail": str(error)})
         except (UnreadableInstance, ValueError) as error:
-            return kind, NotAnalysed(Reason.UNREADABLE, str(error))
+            return kind, NotAnalysed(ReasonCode.NO_OBJECT, {"detail": str(error)})
 
     def _keep(self, name: str, kind: str, encoded: bytes, analyser: "Analyser", by: Actor) -> UploadAnswer:
         from inference.analyse import StageTimes, outcome_record

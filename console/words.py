@@ -11,13 +11,22 @@ from pydicom.uid import UID
 from config.language.numbers import decimal
 from config.language.translation import gettext as _
 from config.language.translation import marked
+from inference.not_analysed import reason_words
 from reporting.claims import Claim, ClaimedFinding, claims_of, listed, percent, percentages, study_claims
 from reporting.words import DISCLAIMER, NOTHING_STATED, SCORED_ONLY, claim_words, right_calls
 from reporting.words import gist as _gist
 from tracking.answers.feedback import Subject
 from tracking.lists.study_filter import Need
 from tracking.lists.study_page import FindingDetail
-from tracking.lists.summaries import DeliverySummary, FindingSummary, StudySummary, way_to_accept, way_to_decline
+from tracking.lists.summaries import (
+    DeliverySummary,
+    FindingSummary,
+    OutcomeSummary,
+    StudySummary,
+    WhyNot,
+    way_to_accept,
+    way_to_decline,
+)
 from tracking.outbox.document_kinds import IMAGES
 from tracking.people.roles import Role
 from tracking.studies import conflicts
@@ -75,7 +84,7 @@ REASONS = {
     "view": marked("view"), "view-unknown": marked("view unknown"), "age": marked("age"), "pixels": marked("pixels"),
     "implausible": marked("implausible image"), "verdict": marked("no chest radiograph by its image"),
 }  # fmt: skip
-"""Why images were not analysed (:class:`inference.findings.Reason`)."""
+"""Why images were not analysed (:class:`inference.not_analysed.Reason`)."""
 REJECTED = {BY_HAND: marked("rejected by hand"), OTHER_PATIENT: marked("rejected: of another patient")}
 _SEXES = {"F": marked("female"), "M": marked("male"), "O": marked("other")}
 _SHOWN_OF_A_HASH = 12
@@ -182,9 +191,9 @@ def remarks(study: StudySummary, instance_uid: str) -> list[str]:
     return [remark.text for remark in study.remarks if remark.instance_uid == instance_uid]
 
 
-def reasons(study: StudySummary) -> list[str]:
-    """Return why images of a study were not analysed, each reason once."""
-    return sorted({outcome.because for outcome in study.not_analysed})
+def why_not(reason: WhyNot | OutcomeSummary) -> str:
+    """Return why an image was not analysed, in the language in force."""
+    return reason_words(reason.because, reason.code, reason.values)
 
 
 def bar(finding: FindingDetail) -> Bar:

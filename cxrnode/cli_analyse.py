@@ -185,7 +185,7 @@ def _print(answers: Sequence[Answer], model: "ModelIdentity") -> None:
 def _text(analysis: "ImageAnalysis") -> str:
     """Return an answer as Rich markup: what is stated in the colour of the worst claim, then the rest."""
     from cxrnode import show
-    from inference.findings import NotAnalysed
+    from inference.not_analysed import NotAnalysed
     from reporting.claims import claims_of
     from reporting.image_answer import answer_lines
 

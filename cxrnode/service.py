@@ -164,10 +164,13 @@ def worker(settings: Settings, database: Database) -> Service:
 
     cache = RadiographCache(settings.report.capture_longest_side)
     examiner = Examiner(settings, cache.put)
+    wanted = any(destination.not_analysed for destination in settings.destinations)
     handlers: dict[str, Handler] = {
         "examine": ExamineHandler(examiner, database),
         "compare": CompareHandler(settings, database),
-        "analyse": AnalyseHandler(examiner, database),
+        "analyse": AnalyseHandler(
+            examiner, database, say_not_analysed=wanted, critical=settings.report.critical_findings
+        ),
         "report": ReportHandler(settings, database, cache.take),
     }
     lanes = [Lane(("report", "analyse"), settings.work.threads), Lane(("examine", "compare"), settings.work.threads)]

@@ -15,15 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
-from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
     ImageAnalysis,
     ImageResult,
     ModelIdentity,
-    NotAnalysed,
-    Reason,
     finding_to_json,
     remarks_to_json,
 )
@@ -31,6 +28,7 @@ from inference.header import Header
 from inference.likeness.restriction import UNLIKE, restrict
 from inference.model import Model
 from inference.no_header import HEADER_ANSWER, with_remark
+from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.pixels import Picture, implausible, parse_dataset, render
 from inference.site_points import Points, known_points
 from inference.verdict.judge import judge
@@ -125,9 +123,9 @@ class Analyser:
             with times.stage("decode"):
                 picture = render(dataset, self._settings.max_pixels, self._at_least)
         except UnreadableInstance:
-            return ImageAnalysis(NotAnalysed(Reason.UNREADABLE, marked("its file cannot be parsed as DICOM"))), None
+            return ImageAnalysis(NotAnalysed(ReasonCode.NO_DICOM)), None
         except UndecodablePixels as error:
-            return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its picture cannot be decoded: {error}")), None
+            return ImageAnalysis(NotAnalysed(ReasonCode.UNDECODABLE, {"detail": str(error)})), None
         analysis = self.analyse_picture(picture, header, times)
         if not has_header:
             return with_remark(analysis), picture
@@ -189,6 +187,8 @@ def outcome_record(result: ImageResult) -> OutcomeRecord:
         instance_uid=result.sop_instance_uid,
         reason=None if refusal is None else refusal.reason.value,
         because=None if refusal is None else refusal.because,
+        code=None if refusal is None else refusal.code.value,
+        values=None if refusal is None else dict(refusal.values),
         findings=tuple(
             FindingRecord(
                 label=finding.label,

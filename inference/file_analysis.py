@@ -10,19 +10,16 @@ import time
 from dataclasses import dataclass
 
 from config.errors import UndecodablePixels
-from config.language.translation import marked
 from dicom_node.storage_scp.admission import NotAdmitted, admit_file
 from inference import no_header
 from inference.analyse import Analyser, StageTimes
-from inference.findings import ImageAnalysis, NotAnalysed, Reason
+from inference.findings import ImageAnalysis
+from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.pixels import Picture
 from inference.pixels.image_file import HEAD_BYTES, FileKind, file_kind, read_image_file
 from tracking.studies.patient import ELEMENTS
 
-NOT_AN_IMAGE = NotAnalysed(
-    Reason.UNREADABLE,
-    marked("the file is neither PNG nor JPEG nor DICOM (with the DICM prefix); export it as one of these"),
-)
+NOT_AN_IMAGE = NotAnalysed(ReasonCode.NO_IMAGE_FILE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +57,7 @@ def _analyse(
     try:
         image = read_image_file(io.BytesIO(content), max_pixels, (kind,))
     except UndecodablePixels as error:
-        return ImageAnalysis(NotAnalysed(Reason.PIXELS, f"its image cannot be decoded: {error}")), None
+        return ImageAnalysis(NotAnalysed(ReasonCode.UNDECODABLE, {"detail": str(error)})), None
     return no_header.with_remark(analyser.analyse_picture(image, no_header.HEADER_ANSWER, times)), image
 
 
@@ -69,13 +66,8 @@ def refusal_as_received(content: bytes) -> NotAnalysed | None:
     try:
         header = admit_file(content)
     except NotAdmitted as refused:
-        because = f"the node does not store such a file: {refused}; have it corrected where it was made"
-        return NotAnalysed(Reason.NOT_ADMITTED, because)
+        return NotAnalysed(ReasonCode.NOT_ADMITTED, {"detail": str(refused)})
     if not header.repeated:
         return None
-    names = ", ".join(ELEMENTS.get(name, name) for name in header.repeated)
-    because = (
-        f"it holds elements twice with different values ({names}), so that it may be of two patients; the node holds "
-        "such an image until an administrator decides: have it corrected where it was made"
-    )
-    return NotAnalysed(Reason.PATIENT, because)
+    names = [ELEMENTS.get(name, name) for name in header.repeated]
+    return NotAnalysed(ReasonCode.TWO_PATIENTS, {"elements": names})

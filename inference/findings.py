@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from inference.evidence import Evidence
+from inference.not_analysed import NotAnalysed
 
 
 class Level(StrEnum):
@@ -18,27 +19,6 @@ class Level(StrEnum):
     """At or above the sensitive point, below the specific one."""
     PRESENT = "present"
     """At or above the specific point."""
-
-
-class Reason(StrEnum):
-    """Why a picture was not analysed; the words are for people, see :class:`NotAnalysed`."""
-
-    UNREADABLE = "unreadable"
-    NOT_ADMITTED = "not-admitted"
-    """Of a file in hand: the node would not store it."""
-    PATIENT = "patient"
-    """Of a file in hand: it names two patients, and the node would hold it until somebody decides."""
-    SOP_CLASS = "sop-class"
-    MODALITY = "modality"
-    SUBJECT = "subject"
-    BODY_PART = "body-part"
-    VIEW = "view"
-    VIEW_UNKNOWN = "view-unknown"
-    AGE = "age"
-    PIXELS = "pixels"
-    IMPLAUSIBLE = "implausible"
-    VERDICT = "verdict"
-    """Its own image shows that it is no upright frontal chest radiograph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +137,6 @@ class ModelIdentity:
     """SHA-256 over the package's manifest, hexadecimal."""
     engine: str
     """Such as ``litert 2.3.0 cpu``."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotAnalysed:
-    """The first-class result of a picture that the model was not asked about."""
-
-    reason: Reason
-    because: str
-    """Completes the sentence "not analysed because …"; holds no patient data."""
 
 
 class RemarkKind(StrEnum):

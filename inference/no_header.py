@@ -4,15 +4,10 @@ from dataclasses import replace
 
 from config.language.translation import marked
 from inference.eligibility import HeaderAnswer, Region, View
-from inference.findings import ImageAnalysis, NotAnalysed, Reason, Remark, RemarkKind
+from inference.findings import ImageAnalysis, Remark, RemarkKind
+from inference.not_analysed import NotAnalysed, ReasonCode
 
-DOUBT = NotAnalysed(
-    Reason.VIEW_UNKNOWN,
-    marked(
-        "a PNG or JPEG does not say what it shows, and the image by itself is not surely a frontal chest radiograph; "
-        "analyse its DICOM file"
-    ),
-)
+DOUBT = NotAnalysed(ReasonCode.VIEW_NO_HEADER)
 HEADER_ANSWER = HeaderAnswer(None, DOUBT, View.UNKNOWN, Region.UNKNOWN, is_dicom=False)
 _NOT_CHECKED = Remark(
     RemarkKind.NO_HEADER,

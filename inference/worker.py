@@ -8,14 +8,15 @@ fails the analysis.
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.orm import Session
 
 from config.logs import get_logger
 from config.settings import Settings
 from inference.analyse import STAGES, Analyser, Keep, StageTimes, outcome_record
-from inference.findings import ImageResult, ModelIdentity, NotAnalysed
+from inference.findings import ImageResult, ModelIdentity
+from inference.not_analysed import NotAnalysed
 from inference.site_points import Points, points_in_force
 from tracking.engine.database import Database
 from tracking.results.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
@@ -118,11 +119,18 @@ class ExamineHandler:
 
 
 class AnalyseHandler:
-    """Serves the ``analyse`` queue: gathers what was said about the images of a study revision."""
+    """Serves the ``analyse`` queue: gathers what was said about the images of a study revision.
 
-    def __init__(self, examiner: Examiner, database: Database) -> None:
+    ``say_not_analysed`` says whether a destination wants to be told why no image of a study was analysed, ``critical``
+    are the labels of findings that make a study urgent.
+    """
+
+    def __init__(
+        self, examiner: Examiner, database: Database, *, say_not_analysed: bool = False, critical: Collection[str] = ()
+    ) -> None:
         self._current = CurrentExaminer(examiner, database)
         self._database = database
+        self._say_not_analysed, self._critical = say_not_analysed, critical
 
     def run(self, job: Job) -> Commit:
         """Gather a result for every instance of the study revision; return what records the analysis."""
@@ -150,7 +158,7 @@ class AnalyseHandler:
 
         def commit(tx: Session) -> None:
             record_image_results(tx, examined.values(), examiner.identity)
-            record_analysis(tx, analysis)
+            record_analysis(tx, analysis, say_not_analysed=self._say_not_analysed, critical=self._critical)
 
         return commit
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 from config.language.translation import gettext as _
 from inference.findings import Code, Finding, ModelIdentity, Remark
+from inference.not_analysed import reason_words
 from reporting.source import SourceImage
 
 MANUFACTURER = "cxrnode"
@@ -23,15 +25,27 @@ class AnalysedImage:
     source: SourceImage
     findings: tuple[Finding, ...]
     remarks: tuple[Remark, ...] = ()
+    to_left: Literal[1, -1] | None = None
+    """Whether the patient's left is towards greater columns (1) or smaller ones (-1); None where it is not sure."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedImage:
-    """A picture of the study that was not analysed. ``because`` completes "not analysed because …"."""
+    """An image of the study that was not analysed: ``words`` complete "not analysed because …"."""
 
     sop_instance_uid: str
     sop_class_uid: str
     because: str
+    """In English, as it is on record."""
+    code: str | None = None
+    values: dict[str, Any] | None = None
+    source: SourceImage | None = None
+    """Its header, where no image of the study was analysed; None where it cannot be read."""
+
+    @property
+    def words(self) -> str:
+        """Return the reason in the language in force."""
+        return reason_words(self.because, self.code, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Predecessor:
 @dataclass(frozen=True, slots=True)
 class Account:
     """One analysis of one revision of a study, ready to be written down.
+
+    Where no image was analysed it says why, and at least one skipped image has its ``source``.
 
     ``source_uids`` are the SOP Instance UIDs of every instance of the revision, analysed or not: the identity of
     every document derives from them. ``completed_at`` is aware; all times in documents come from it.
@@ -65,9 +81,16 @@ class Account:
     predecessor: Predecessor | None = None
 
     @property
+    def sources(self) -> tuple[SourceImage, ...]:
+        """Return the images that documents refer to: those analysed, or where none was, those that were not."""
+        if self.analysed:
+            return tuple(image.source for image in self.analysed)
+        return tuple(image.source for image in self.skipped if image.source is not None)
+
+    @property
     def lead(self) -> SourceImage:
         """Return the source whose patient and study attributes all documents of this analysis carry."""
-        return self.analysed[0].source
+        return self.sources[0]
 
     def series_number(self, base: int) -> int:
         """Return the Series Number of a document: that of the settings, ten more for each revision replaced."""

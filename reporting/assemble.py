@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from config.errors import DocumentRejected, UnreadableInstance
-from config.language.translation import Language
+from config.language.translation import Language, marked
 from config.settings import Settings
 from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_from_json, remarks_from_json
 from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
+from reporting.zones import direction_to_left
 from tracking.outbox.document_kinds import REPORT
 from tracking.outbox.documents import documents_out
-from tracking.results.analyses import OutcomeRecord, StoredAnalysis, load_analysis
+from tracking.results.analyses import OutcomeRecord, StoredAnalysis, StoredInstance, load_analysis
 from tracking.studies import conflicts
+
+_NOTHING_SAID = marked("the model had nothing to say about it")
+_UNREADABLE = marked("its header can no longer be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +65,31 @@ def _earlier(read: Session, analysis: StoredAnalysis) -> Iterator[StoredAnalysis
 def assemble_account(subject: Subject, settings: Settings) -> Account:
     """Return the account of an analysis, reading the headers of its images from the instance store.
 
-    An image whose header can no longer be read is listed as not analysed.
+    An image whose header can no longer be read is listed as not analysed. Where no image was analysed, the account says
+    why, from the headers that can be read.
 
     Raises
     ------
     DocumentRejected
-        No analysed image is left to report on, the images are of two patients, or one is not what was recorded.
+        No image is left to report on, the images are of two patients, or one is not what was recorded.
     """
     analysis = subject.analysis
     stored = {instance.instance_uid: instance for instance in analysis.instances}
+    none_analysed = not any(outcome.findings for outcome in analysis.outcomes)
     analysed: list[AnalysedImage] = []
     skipped: list[SkippedImage] = []
     for outcome in analysis.outcomes:
-        path = settings.instance_dir / stored[outcome.instance_uid].path
-        source = _source_of(outcome, path, settings.receive.default_charset)
-        if isinstance(source, SourceImage):
-            recorded = stored[outcome.instance_uid].patient
-            patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, recorded)
+        instance = stored[outcome.instance_uid]
+        source = _source_of(settings, instance) if outcome.findings or none_analysed else None
+        if source is not None:
+            patients.require_recorded(source, analysis.study_uid, outcome.instance_uid, instance.patient)
+        if source is not None and outcome.findings:
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
-            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome)))
+            to_left = direction_to_left(source, remarks_from_json(outcome.remarks), outcome.verdict)
+            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome), to_left))
         else:
-            sop_class = stored[outcome.instance_uid].sop_class_uid
-            skipped.append(SkippedImage(outcome.instance_uid, sop_class, source))
-    if not analysed:
-        msg = "none of the analysed images can be read again; restore the instance store from a backup"
-        raise DocumentRejected(msg)
-    patients.require_one_patient(image.source for image in analysed)
-    if settings.node.language is not Language.ENGLISH:
-        analysed = [replace(image, source=image.source.with_letters()) for image in analysed]
-    return Account(
+            skipped.append(_skipped(outcome, instance.sop_class_uid, source))
+    account = Account(
         model=model_of(analysis),
         revision=analysis.revision,
         completed_at=analysis.completed_at,
@@ -98,9 +97,13 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         skipped=tuple(skipped),
         source_uids=tuple(sorted(stored)),
         institution=settings.node.institution,
-        procedure=analysed[0].source.procedure or Code(*settings.report.procedure_code),
         corrects=subject.corrects,
     )
+    if not account.sources:
+        msg = "none of the images can be read again; restore the instance store from a backup"
+        raise DocumentRejected(msg)
+    patients.require_one_patient(account.sources)
+    return replace(account, procedure=account.lead.procedure or Code(*settings.report.procedure_code))
 
 
 def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
@@ -109,14 +112,21 @@ def _remarks_for_readers(outcome: OutcomeRecord) -> tuple[Remark, ...]:
     return tuple(remark for remark in remarks if remark.kind is not RemarkKind.ATTRIBUTE_LEFT_OUT)
 
 
-def _source_of(outcome: OutcomeRecord, path: Path, default_charset: str) -> SourceImage | str:
-    """Return an analysed image's header, or why it has no part in the documents."""
-    if not outcome.findings:
-        return outcome.because or "the model had nothing to say about it"
+def _source_of(settings: Settings, instance: StoredInstance) -> SourceImage | None:
+    """Return an image's header, in letters of the site's language; None where it can no longer be read."""
     try:
-        return read_source(path, default_charset)
+        source = read_source(settings.instance_dir / instance.path, settings.receive.default_charset)
     except UnreadableInstance:
-        return "its header can no longer be read"
+        return None
+    return source if settings.node.language is Language.ENGLISH else source.with_letters()
+
+
+def _skipped(outcome: OutcomeRecord, sop_class_uid: str, source: SourceImage | None) -> SkippedImage:
+    """Return an image that is not reported on, with the reason."""
+    if outcome.findings:
+        return SkippedImage(outcome.instance_uid, sop_class_uid, _UNREADABLE)
+    because = outcome.because or _NOTHING_SAID
+    return SkippedImage(outcome.instance_uid, sop_class_uid, because, outcome.code, outcome.values, source)
 
 
 def model_of(analysis: StoredAnalysis) -> ModelIdentity:

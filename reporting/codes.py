@@ -1,5 +1,8 @@
 """The coded concepts of the outputs, each with where the Standard defines it."""
 
+from functools import cache
+
+from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
 
 from config.language.translation import Language
@@ -39,6 +42,11 @@ PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source Image for Image Processing Operation")
 
+PROCEDURE_FINDINGS = Code("59776-5", "LN", "Procedure findings")
+PROCESSING_SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
+NOT_ANALYSED = Code("111245", "DCM", "No algorithms succeeded; without findings")
+"""CID 6047."""
+
 MODALITY = Code("121139", "DCM", "Modality")
 _RADIOGRAPHY = {
     "CR": Code("CR", "DCM", "Computed Radiography"),
@@ -67,6 +75,17 @@ def presence(claim: Claim) -> Code | None:
 def language_of(language: Language) -> Code:
     """Return the language of a document's texts, whose code meanings stay those of the Standard."""
     return _LANGUAGES[language]
+
+
+def modality(text: str) -> Code | None:
+    """Return a Modality (0008,0060) in CID 29, None where the context group does not have it."""
+    return _RADIOGRAPHY.get(text) or _modalities().get(text)
+
+
+@cache
+def _modalities() -> dict[str, Code]:
+    group = (getattr(known.cid29, name) for name in known.cid29.dir())
+    return {code.value: Code(code.value, code.scheme_designator, code.meaning) for code in group}
 
 
 def radiography(modality: str) -> Code:

@@ -26,7 +26,7 @@ from reporting.document_store import StoredFile, write_document
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft
 from reporting.registry import ROOMS
 from tracking.engine.database import Database
-from tracking.outbox.documents import DocumentRecord, note_left_out, record_documents
+from tracking.outbox.documents import DocumentRecord, holders, note_left_out, record_documents
 from tracking.outbox.rejections import Told, take_back, told_by
 from tracking.studies import conflicts
 from tracking.work.loop import Parts
@@ -77,11 +77,12 @@ class ReportHandler:
             subject = load_subject(read, job.payload["analysis_id"])
             analysis = subject.analysis
             withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
+            told_before = holders(read, analysis.study_uid)
         if withheld:
             yield lambda tx: record_documents(tx, analysis.id, (), ())
             return None
         try:
-            composition = self._composition(subject)
+            composition = self._composition(subject, told_before)
             for room in ROOMS:
                 for batch in room.drafts(composition):
                     documents = self._build(batch, composition)
@@ -96,7 +97,7 @@ class ReportHandler:
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
 
-    def _composition(self, subject: Subject) -> Composition:
+    def _composition(self, subject: Subject, told_before: frozenset[str]) -> Composition:
         paths = {
             stored.instance_uid: self._settings.instance_dir / stored.path for stored in subject.analysis.instances
         }
@@ -108,7 +109,9 @@ class ReportHandler:
             return self._at_hand(path_of(image)) or self._draw(path_of(image))
 
         account = assemble_account(subject, self._settings)
-        return Composition(subject, account, self._settings, self._database, path_of, radiograph_of)
+        return Composition(
+            subject, account, self._settings, self._database, path_of, radiograph_of, holders=told_before
+        )
 
     def _draw(self, path: Path) -> Radiograph:
         longest_side = self._settings.report.capture_longest_side

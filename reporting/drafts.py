@@ -4,7 +4,7 @@ A room turns a :class:`Composition` into drafts; :mod:`reporting.compose` builds
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from reporting.capture.radiograph import Radiograph
 from reporting.document_store import StoredFile
 from tracking.engine.database import Database
 from tracking.outbox.document_kinds import DocumentKind
-from tracking.outbox.documents import DocumentRecord
+from tracking.outbox.documents import DocumentRecord, earlier_documents
 from tracking.outbox.rejections import Note
 
 D = TypeVar("D", bound=Destination)
@@ -57,6 +57,7 @@ class Composition:
 
     ``path_of`` returns where an image's file is, ``radiograph_of`` the image as its captures show it. ``sent`` are the
     documents built so far that are due at a destination, by its name, in the order in which they were built.
+    ``holders`` are the destinations that have, or may have, an earlier result of the study.
     """
 
     subject: Subject
@@ -66,10 +67,25 @@ class Composition:
     path_of: Callable[[AnalysedImage], Path]
     radiograph_of: Callable[[AnalysedImage], Radiograph]
     sent: list[tuple[DocumentRecord, str]] = field(default_factory=list)
+    holders: frozenset[str] = frozenset()
 
     def destinations(self, of_class: type[D]) -> list[D]:
-        """Return the destinations of one kind, in the order of the settings."""
-        return [destination for destination in self.settings.destinations if isinstance(destination, of_class)]
+        """Return the destinations of one kind that are to get this result, in the order of the settings.
+
+        Where no image was analysed they are those that want to know, and those with an earlier result of the study.
+        """
+        return [
+            destination
+            for destination in self.settings.destinations
+            if isinstance(destination, of_class)
+            and (self.account.analysed or destination.not_analysed or destination.name in self.holders)
+        ]
+
+    def account_for(self, destination: str, kind: DocumentKind) -> Account:
+        """Return the account for a receiver that keeps what came last: it corrects what this receiver had before."""
+        with self.database.reading() as read:
+            before = earlier_documents(read, self.subject.analysis.id, kind.name, destination)
+        return replace(self.account, corrects=self.account.corrects and bool(before))
 
     def takers(self, kind: DocumentKind) -> tuple[str, ...]:
         """Return the names of the DICOM destinations whose settings list a kind of document."""

@@ -15,10 +15,10 @@ from inference.findings import (
     Finding,
     ImageAnalysis,
     ModelIdentity,
-    NotAnalysed,
     finding_to_json,
     remarks_to_json,
 )
+from inference.not_analysed import NotAnalysed
 from inference.pixels import Picture
 from reporting.capture.drawing import Caption
 from reporting.capture.map_overlay import draw_map
@@ -38,7 +38,7 @@ def answer_lines(analysis: ImageAnalysis) -> list[str]:
     """
     remarks = [_(remark.text).rstrip(".") for remark in analysis.remarks]
     if isinstance(analysis.outcome, NotAnalysed):
-        return [_("Not analysed because %(reason)s") % {"reason": _(analysis.outcome.because)}, *remarks]
+        return [_("Not analysed because %(reason)s") % {"reason": analysis.outcome.words}, *remarks]
     claims = claims_of(analysis.outcome)
     stated = gist(claims, [finding_name(entry.finding) for entry in claims])
     first = stated[0].upper() + stated[1:]
@@ -53,6 +53,8 @@ def answer_to_json(analysis: ImageAnalysis) -> dict[str, Any]:
         "analysed": refusal is None,
         "reason": None if refusal is None else refusal.reason.value,
         "because": None if refusal is None else refusal.because,
+        "code": None if refusal is None else refusal.code.value,
+        "values": None if refusal is None else dict(refusal.values),
         "lines": answer_lines(analysis),
         "findings": [{"claim": entry.claim.value, **finding_to_json(entry.finding)} for entry in claims_of(findings)],
         "remarks": remarks_to_json(analysis.remarks),

@@ -4,7 +4,8 @@ They are written by rule from :mod:`reporting.claims`: the same findings give th
 language in force (:mod:`config.language.translation`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from config.language.numbers import decimal
 from config.language.translation import gettext as _
@@ -26,6 +27,8 @@ _MOST_NAMED = 3
 
 DISCLAIMER = marked("AI result, not verified by a radiologist, research use only")
 """How every headline begins: what it is."""
+NOT_ANALYSED = marked("no image was analysed")
+"""Of a study of which every image was refused."""
 NOTHING_STATED = marked("no finding is stated")
 """Of an image on which the package scores findings but may state none."""
 SCORED_ONLY = marked("Nothing is said of any other finding")
@@ -111,14 +114,26 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= _MOST_NAMED else _("%(count)s findings") % {"count": len(names)}
 
 
-def headline(claims: Sequence[ClaimedFinding[Finding]]) -> str:
-    """Return the one headline of a study: what it is, then what is stated, without a full stop."""
-    stated = gist(claims, [finding_name(entry.finding) for entry in claims])
+def headline(claims: Sequence[ClaimedFinding[Finding]], places: Sequence[str] = ()) -> str:
+    """Return the one headline of a study: what it is, then what is stated, without a full stop.
+
+    ``places`` say of each finding where it lies (:func:`reporting.zones.finding_place`), empty where nothing is said.
+    """
+    names = [finding_name(entry.finding) for entry in claims]
+    stated = gist(claims, [f"{name} ({place})" if place else name for name, place in zip_longest(names, places)])
     return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": stated}
 
 
-def sentence(entry: ClaimedFinding[Finding]) -> str:
-    """Return one stated finding in words: claim, number, regions, how often such calls were right, and its note."""
+def headline_not_analysed() -> str:
+    """Return the headline of a study of which no image was analysed, without a full stop."""
+    return _("%(disclaimer)s: %(findings)s") % {"disclaimer": _(DISCLAIMER), "findings": _(NOT_ANALYSED)}
+
+
+def sentence(entry: ClaimedFinding[Finding], place: str = "") -> str:
+    """Return one stated finding in words: claim, number, regions, how often such calls were right, and its note.
+
+    ``place`` says where its regions lie (:func:`reporting.zones.finding_place`).
+    """
     finding = entry.finding
     words = claim_words(entry.claim, abnormal=finding.abnormal)
     name = finding_name(finding)
@@ -131,6 +146,7 @@ def sentence(entry: ClaimedFinding[Finding]) -> str:
     regions = len(shown_regions(entry))
     if regions:
         text += ", " + ngettext("%(num)s region marked", "%(num)s regions marked", regions) % {"num": regions}
+        text += f" ({place})" if place else ""
     if right_words(entry):
         text += f"; {right_words(entry)}"
     return f"{text}. {note(entry)}" if note(entry) else text
@@ -141,14 +157,16 @@ def note(entry: ClaimedFinding[Finding]) -> str:
     return _(entry.finding.note).strip().rstrip(".") if entry.claimed else ""
 
 
-def summary(findings: Sequence[Finding]) -> list[str]:
+def summary(
+    findings: Sequence[Finding], place_of: Callable[[ClaimedFinding[Finding]], str] = lambda _: ""
+) -> list[str]:
     """Return one image's findings in as few lines as can be read in seconds, without full stops.
 
     First each finding that is claimed, a line each; then good news; then all that was not found, in one line; last,
     that nothing is said of what is scored only.
     """
     claims = claims_of(findings)
-    lines = [sentence(entry) for entry in claims if entry.stated and not entry.absent]
+    lines = [sentence(entry, place_of(entry)) for entry in claims if entry.stated and not entry.absent]
     absent = [finding_name(entry.finding) for entry in claims if entry.absent]
     lines += [_("Not found: %(findings)s") % {"findings": ", ".join(absent)}] if absent else []
     if all(entry.stated for entry in claims):

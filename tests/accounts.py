@@ -181,6 +181,19 @@ def account(*headers: Dataset, **changes: Any) -> Account:
     return replace(made, **changes)
 
 
+def not_analysed_account(*headers: Dataset, **changes: Any) -> Account:
+    """Return an account of a study of which none of these images was analysed."""
+    made = account(*headers)
+    skipped = tuple(
+        SkippedImage(
+            image.source.sop_instance_uid, image.source.sop_class_uid,
+            "it holds 3 frames, and a radiograph has one", "frames", {"frames": 3}, image.source,
+        )
+        for image in made.analysed
+    )  # fmt: skip
+    return replace(made, analysed=(), skipped=skipped, **changes)
+
+
 def walk(item: Dataset) -> Iterator[Dataset]:
     """Yield an SR content item and all beneath it, in document order."""
     if "ValueType" in item:

@@ -122,7 +122,13 @@ class NotAnalysed(Answer):
 
     instance_uid: str
     reason: str
+    """The kind of reason."""
     because: str
+    """The reason in English words."""
+    code: str | None = None
+    """The reason by code; null where an earlier version kept none."""
+    values: dict[str, Any] | None = None
+    """What the words name, such as numbers."""
 
 
 class Remark(Answer):
@@ -403,6 +409,8 @@ class AnsweredFile(Answer):
     analysed: bool
     reason: str | None
     because: str | None
+    code: str | None
+    values: dict[str, Any] | None
     lines: tuple[str, ...]
     findings: tuple[AnsweredFinding, ...]
     remarks: tuple[dict[str, Any], ...]

@@ -178,7 +178,7 @@ def _listed(row: WorklistRow) -> models.ListedStudy:
         urgent=row.urgent, calling_ae=row.calling_ae, model=row.model, images=row.images, rejected=row.rejected,
         deliveries=row.deliveries, delivered=row.delivered, retrying=row.retrying,
         findings=tuple(map(models.Finding.model_validate, row.shown.findings)),
-        not_analysed=row.shown.not_analysed, problems=row.shown.problems,
+        not_analysed=tuple(entry.because for entry in row.shown.not_analysed), problems=row.shown.problems,
         kind="received" if row.uploaded_by is None else "upload", uploaded_by=row.uploaded_by,
     )  # fmt: skip
 

@@ -4,8 +4,9 @@ import re
 from datetime import date
 
 from config.settings import InferenceSettings
-from inference.findings import NotAnalysed, Reason, Remark, RemarkKind
+from inference.findings import Remark, RemarkKind
 from inference.header import Header
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 _OLDEST = 130
 """Years; an age beyond it is a mistake."""
@@ -20,15 +21,10 @@ def refusal_of(header: Header, settings: InferenceSettings) -> NotAnalysed | Non
     limit = settings.min_age_years
     age = patient_age_years(header)
     if age is not None and age < limit:
-        because = f"the patient is younger than {limit} years, and the model was made for older ones"
-        return NotAnalysed(Reason.AGE, because)
+        return NotAnalysed(ReasonCode.TOO_YOUNG, {"years": limit})
     by_dates = _age_by_dates(header)
     if age is not None and by_dates is not None and by_dates < limit:
-        because = (
-            f"its Patient's Age says that the patient is at least {limit} years old, and the birth date says younger; "
-            "correct one of them and send it as a new image"
-        )
-        return NotAnalysed(Reason.AGE, because)
+        return NotAnalysed(ReasonCode.AGE_CONTRADICTION, {"years": limit})
     return None
 
 

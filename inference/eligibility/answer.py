@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from config.language.translation import marked
-from inference.findings import NotAnalysed, Remark
+from inference.findings import Remark
+from inference.not_analysed import NotAnalysed
 
 
 class View(StrEnum):

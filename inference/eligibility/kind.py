@@ -11,8 +11,8 @@ from pydicom.uid import (
 )
 
 from config.language.translation import marked
-from inference.findings import NotAnalysed, Reason
 from inference.header import Header
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 _RADIOGRAPHS = {ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation}
 _CAPTURES = {
@@ -22,27 +22,27 @@ _CAPTURES = {
 }
 _RADIOGRAPH_MODALITIES = {"CR", "DX", "DR", "RG"}
 _MODALITY_WORDS = {
-    "CT": "a CT image",
-    "DOC": "a document",
-    "ECG": "an electrocardiogram",
-    "ES": "an endoscopic image",
-    "IO": "a dental radiograph",
-    "KO": "a key object selection",
-    "MG": "a mammogram",
-    "MR": "an MR image",
-    "NM": "a nuclear medicine image",
-    "OPT": "an ophthalmic tomogram",
-    "PR": "a presentation state",
-    "PT": "a PET image",
-    "PX": "a panoramic dental radiograph",
-    "RF": "a fluoroscopic image",
-    "SC": "a secondary capture",
-    "SEG": "a segmentation",
-    "SM": "a microscopic slide",
-    "SR": "a structured report",
-    "US": "an ultrasound image",
-    "XA": "an angiogram",
-    "XC": "a photograph",
+    "CT": marked("a CT image"),
+    "DOC": marked("a document"),
+    "ECG": marked("an electrocardiogram"),
+    "ES": marked("an endoscopic image"),
+    "IO": marked("a dental radiograph"),
+    "KO": marked("a key object selection"),
+    "MG": marked("a mammogram"),
+    "MR": marked("an MR image"),
+    "NM": marked("a nuclear medicine image"),
+    "OPT": marked("an ophthalmic tomogram"),
+    "PR": marked("a presentation state"),
+    "PT": marked("a PET image"),
+    "PX": marked("a panoramic dental radiograph"),
+    "RF": marked("a fluoroscopic image"),
+    "SC": marked("a secondary capture"),
+    "SEG": marked("a segmentation"),
+    "SM": marked("a microscopic slide"),
+    "SR": marked("a structured report"),
+    "US": marked("an ultrasound image"),
+    "XA": marked("an angiogram"),
+    "XC": marked("a photograph"),
 }  # PS3.3 C.7.3.1.1.1
 
 
@@ -51,16 +51,13 @@ def refusal_of(header: Header) -> NotAnalysed | None:
     uid = UID(header.sop_class_uid)
     words = _MODALITY_WORDS.get(header.modality)
     if words is not None and not (header.modality == "SC" and uid in _RADIOGRAPHS):
-        return NotAnalysed(Reason.MODALITY, f"it is {words}, not a radiograph")
+        return NotAnalysed(ReasonCode.MODALITY, {"kind": words})
     if uid == DigitalXRayImageStorageForProcessing or header.presentation_intent == "FOR PROCESSING":
-        because = marked("it is the raw image for processing; the processed image for presentation is needed")
-        return NotAnalysed(Reason.SOP_CLASS, because)
+        return NotAnalysed(ReasonCode.FOR_PROCESSING)
     if uid in _RADIOGRAPHS or (uid in _CAPTURES and header.modality in _RADIOGRAPH_MODALITIES):
         return None
     if uid in _CAPTURES:
-        because = marked("it is a secondary capture that no radiography device made")
-    elif uid.name != uid and uid.name.endswith("Storage"):
-        because = f"it is a DICOM object of another kind ({uid.name.removesuffix(' Storage')}), not a radiograph"
-    else:
-        because = marked("it is a DICOM object of a kind that is not known here")
-    return NotAnalysed(Reason.SOP_CLASS, because)
+        return NotAnalysed(ReasonCode.CAPTURE)
+    if uid.name != uid and uid.name.endswith("Storage"):
+        return NotAnalysed(ReasonCode.OTHER_OBJECT, {"kind": uid.name.removesuffix(" Storage")})
+    return NotAnalysed(ReasonCode.UNKNOWN_OBJECT)

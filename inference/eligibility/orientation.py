@@ -4,13 +4,10 @@ Values that the Standard does not have say nothing.
 """
 
 from inference.eligibility.answer import View
-from inference.findings import NotAnalysed, Reason
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 _AXES = {"L": "x", "R": "x", "A": "y", "P": "y", "F": "z", "H": "z"}
 """What the letters run along: left and right, anterior and posterior, feet and head."""
-_WHAT_TO_DO = "turn it upright, or correct that value, and send it as a new image"
-_ON_ITS_SIDE = NotAnalysed(Reason.VIEW, f"its Patient Orientation says that it lies on its side; {_WHAT_TO_DO}")
-_UPSIDE_DOWN = NotAnalysed(Reason.VIEW, f"its Patient Orientation says that it stands upside down; {_WHAT_TO_DO}")
 
 
 def view_of(orientation: tuple[str, ...]) -> View | None:
@@ -26,8 +23,8 @@ def not_upright(orientation: tuple[str, ...]) -> NotAnalysed | None:
     """Return how a frontal image lies where it is not upright; mirrored ones (R and F) are upright."""
     along, down = _directions(orientation) or ("", "")
     if along in {"F", "H"} and down in {"L", "R"}:
-        return _ON_ITS_SIDE
-    return _UPSIDE_DOWN if along in {"L", "R"} and down == "H" else None
+        return NotAnalysed(ReasonCode.ON_ITS_SIDE)
+    return NotAnalysed(ReasonCode.UPSIDE_DOWN) if along in {"L", "R"} and down == "H" else None
 
 
 def mirrored(orientation: tuple[str, ...]) -> bool:

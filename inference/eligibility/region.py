@@ -5,18 +5,17 @@ from functools import cache
 
 from pydicom.sr.codedict import codes
 
-from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility.answer import Doubt, Region, Sources, Statement, nearest
 from inference.eligibility.region_terms import CHEST, CHEST_CODES, REGION_TERMS, UNKNOWN
 from inference.eligibility.terms import is_placeholder
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 _DOUBTS = {
-    Doubt.SILENT: marked("nothing in its header says that it shows the chest (see inference.assume_chest)"),
-    Doubt.UNRECOGNISED: marked("its Body Part Examined is no part that is known here, so it may not be the chest"),
-    Doubt.CONTRADICTION: marked("its header contradicts itself on whether it shows the chest"),
+    Doubt.SILENT: ReasonCode.BODY_PART_SILENT,
+    Doubt.UNRECOGNISED: ReasonCode.BODY_PART_UNRECOGNISED,
+    Doubt.CONTRADICTION: ReasonCode.BODY_PART_CONTRADICTION,
 }
 _BODY_PART = "body part examined"
 
@@ -41,14 +40,14 @@ def refusal_of(part: Statement[str]) -> NotAnalysed | None:
     """Return why a part is not analysed, None for the chest and for what is unknown. Names terms of our tables only."""
     if part.doubt or part.value == CHEST:
         return None
-    verb = "is" if part.source == _BODY_PART else "says"
-    subject = "the" if part.source == _BODY_PART else "its"
-    return NotAnalysed(Reason.BODY_PART, f"{subject} {part.source} {verb} {part.value}, not the chest")
+    if part.source == _BODY_PART:
+        return NotAnalysed(ReasonCode.BODY_PART, {"part": part.value})
+    return NotAnalysed(ReasonCode.BODY_PART_SAID, {"source": part.source, "part": part.value})
 
 
 def doubt_of(part: Statement[str]) -> NotAnalysed | None:
     """Return why an unknown part is not analysed where nothing but the header tells; None for a known one."""
-    return NotAnalysed(Reason.BODY_PART, _DOUBTS[part.doubt]) if part.doubt else None
+    return NotAnalysed(_DOUBTS[part.doubt]) if part.doubt else None
 
 
 def _by_codes_and_body_part(header: Header) -> Statement[str] | None:

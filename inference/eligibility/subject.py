@@ -7,11 +7,10 @@ C.7.1.1 and CID 7454; Patient Breed Description (0010,2292).
 from collections.abc import Iterable
 from functools import lru_cache
 
-from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility.terms import is_placeholder, words
-from inference.findings import NotAnalysed, Reason
 from inference.header import Header
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 OWN_PHANTOMS = "CXRNODE-PHANTOM"
 """Issuer of Patient ID of the phantoms that this project draws; they are analysed, so that a node can be tried."""
@@ -28,25 +27,18 @@ _HUMAN = {
 _PHANTOM_CODE = "706342009"
 _PHANTOM_WORDS = ("PHANTOM",)
 
-_QUALITY_CONTROL = NotAnalysed(Reason.SUBJECT, marked("it is a quality control image (Quality Control Image is YES)"))
-_PHANTOM = NotAnalysed(Reason.SUBJECT, marked("it shows a phantom, not a patient"))
-_ANIMAL = NotAnalysed(
-    Reason.SUBJECT, marked("its Patient Species or Breed names an animal, and the model was made for humans")
-)
-_TEST_PATIENT = NotAnalysed(
-    Reason.SUBJECT, marked("its Patient's Name or ID is that of a test patient (see inference.refuse_test_patients)")
-)
-
 
 def refusal_of(header: Header, settings: InferenceSettings) -> NotAnalysed | None:
     """Return why this subject is not analysed, None for a human patient."""
     if header.quality_control_image == "YES":
-        return _QUALITY_CONTROL
+        return NotAnalysed(ReasonCode.QUALITY_CONTROL)
     if words(header.body_part) == _PHANTOM_WORDS or any(term.value == _PHANTOM_CODE for term in header.regions):
-        return _PHANTOM
+        return NotAnalysed(ReasonCode.PHANTOM)
     if _is_animal(header):
-        return _ANIMAL
-    return _TEST_PATIENT if _is_test_patient(header, settings.refuse_test_patients) else None
+        return NotAnalysed(ReasonCode.ANIMAL)
+    if _is_test_patient(header, settings.refuse_test_patients):
+        return NotAnalysed(ReasonCode.TEST_PATIENT)
+    return None
 
 
 def _is_animal(header: Header) -> bool:

@@ -5,14 +5,13 @@ Codes and View Position describe the same image, so they count together: a later
 
 from collections.abc import Collection
 
-from config.language.translation import marked
 from config.settings import InferenceSettings
 from inference.eligibility import orientation
 from inference.eligibility.answer import Doubt, Sources, Statement, View, nearest
 from inference.eligibility.terms import is_placeholder, words
 from inference.eligibility.view_terms import DESCRIPTION_TERMS, LATERAL_ALONE, POSITION_TERMS, VIEW_CODES
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
+from inference.not_analysed import NotAnalysed, ReasonCode
 
 _MOST_SPECIFIC_FIRST = (View.SWIMMERS, View.DECUBITUS, View.LORDOTIC, View.OBLIQUE, View.LATERAL, View.FRONTAL)
 """An AP oblique is an oblique view, and a left lateral decubitus a decubitus view."""
@@ -20,16 +19,16 @@ _MOST_SPECIFIC_FIRST = (View.SWIMMERS, View.DECUBITUS, View.LORDOTIC, View.OBLIQ
 _KINDS_OF_FRONTAL = (View.SWIMMERS, View.DECUBITUS, View.LORDOTIC, View.OBLIQUE)
 """Views that an AP or PA view may be when a second source looks closer; a lateral one contradicts it."""
 _REFUSALS = {
-    View.LATERAL: marked("it is a lateral view; the model reads frontal views"),
-    View.OBLIQUE: marked("it is an oblique view; the model reads frontal views"),
-    View.DECUBITUS: marked("it is a decubitus view; the model reads upright and supine frontal views"),
-    View.LORDOTIC: marked("it is a lordotic or axial view of the apices; the model reads plain frontal views"),
-    View.SWIMMERS: marked("it is a swimmer's view; the model reads frontal views"),
+    View.LATERAL: ReasonCode.LATERAL,
+    View.OBLIQUE: ReasonCode.OBLIQUE,
+    View.DECUBITUS: ReasonCode.DECUBITUS,
+    View.LORDOTIC: ReasonCode.LORDOTIC,
+    View.SWIMMERS: ReasonCode.SWIMMERS,
 }
 _DOUBTS = {
-    Doubt.SILENT: marked("nothing in its header says whether it is a frontal view (see inference.assume_frontal)"),
-    Doubt.UNRECOGNISED: marked("its View Position is no view that is known here, so it may not be a frontal one"),
-    Doubt.CONTRADICTION: marked("its header contradicts itself on whether it is a frontal view"),
+    Doubt.SILENT: ReasonCode.VIEW_SILENT,
+    Doubt.UNRECOGNISED: ReasonCode.VIEW_UNRECOGNISED,
+    Doubt.CONTRADICTION: ReasonCode.VIEW_CONTRADICTION,
 }
 
 
@@ -48,13 +47,13 @@ def view_of(header: Header, settings: InferenceSettings) -> Statement[View]:
 
 def refusal_of(view: Statement[View]) -> NotAnalysed | None:
     """Return why a view is not analysed, None for one that is frontal or unknown."""
-    because = _REFUSALS.get(view.value)
-    return NotAnalysed(Reason.VIEW, because) if because else None
+    code = _REFUSALS.get(view.value)
+    return NotAnalysed(code) if code else None
 
 
 def doubt_of(view: Statement[View]) -> NotAnalysed | None:
     """Return why an unknown view is not analysed where nothing but the header tells; None for a known one."""
-    return NotAnalysed(Reason.VIEW_UNKNOWN, _DOUBTS[view.doubt]) if view.doubt else None
+    return NotAnalysed(_DOUBTS[view.doubt]) if view.doubt else None
 
 
 def _by_codes_and_position(header: Header) -> Statement[View] | None:

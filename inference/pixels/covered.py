@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from inference.not_analysed import ReasonCode
 from inference.pixels.picture import Gray
 
 _BLOCKS = 48
@@ -29,11 +30,6 @@ _STRIP = 10
 """Blocks: the depth of a strip along one edge, where the opposite edge has none of half that depth."""
 _LEFT, _RIGHT, _UPPER = 0, 2, 3
 """Edges by the quarter turns that make each the left one. A whole chest often ends high above the lower edge."""
-_BOX = "a box of one tone covers a part of its image; send the image without it"
-_SIDE = (
-    "an even strip along one edge takes up more than a fifth of its image, so that a part of the chest may be missing; "
-    "send the whole image"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +67,20 @@ class _Even:
         return len(self.edges) == 1 and shorter >= _AT_EDGE and longer <= _LONGEST_AT_EDGE
 
 
-def covered(gray: Gray) -> str:
-    """Return what covers a part of an image (rows, columns), 0 to 1, as the reason for a refusal; empty for nothing."""
+def covered(gray: Gray) -> ReasonCode | None:
+    """Return what covers a part of an image (rows, columns), 0 to 1, as the reason for a refusal; None for nothing."""
     step = max(1, max(gray.shape) // _SAMPLES_A_SIDE)
     values = gray[::step, ::step]
     if min(values.shape) < _BLOCKS:
-        return ""
+        return None
     starts = [np.linspace(0, side, _BLOCKS, endpoint=False).astype(int) for side in values.shape]
     highest = np.maximum.reduceat(np.maximum.reduceat(values, starts[0], 0), starts[1], 1)
     lowest = np.minimum.reduceat(np.minimum.reduceat(values, starts[0], 0), starts[1], 1)
     if any(rectangle.is_box for rectangle in _even_rectangles(lowest, highest)):
-        return _BOX
+        return ReasonCode.BOX
     depths = [_strip(np.rot90(lowest, -turns), np.rot90(highest, -turns)) for turns in range(4)]
     deep = any(depths[edge] >= _STRIP and depths[(edge + 2) % 4] < _STRIP // 2 for edge in (_LEFT, _RIGHT, _UPPER))
-    return _SIDE if deep else ""
+    return ReasonCode.STRIP if deep else None
 
 
 def _even_rectangles(lowest: Gray, highest: Gray) -> Iterator[_Even]:

@@ -1,10 +1,11 @@
-"""From a verdict network's probabilities to the verdict on one image, and the words for a refusal; pure functions."""
+"""From a verdict network's probabilities to the verdict on one image, and why it is refused; pure functions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from config.language.translation import marked
+from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.verdict.heads import CONTENTS, MISSING, TURNS, Content
 
 Turn = Literal[0, 90, 180, 270]
@@ -124,39 +125,34 @@ def accepted(verdict: Verdict, *, header_agrees: bool) -> bool:
     return verdict.frontal_upright and (header_agrees or verdict.sure)
 
 
-def refusal(verdict: Verdict, *, is_dicom: bool = True) -> str:
-    """Return the words that complete "not analysed because …"; empty for an upright frontal chest.
+def refusal(verdict: Verdict, *, is_dicom: bool = True) -> NotAnalysed | None:
+    """Return why an image is not analysed; None for an upright frontal chest.
 
     ``is_dicom`` is False for an image without a DICOM header, which is cured by other means.
     """
+    turned = {"degrees": verdict.turned}
     match verdict.kind:
         case Kind.FRONTAL:
-            return ""
-        case Kind.LATERAL:
-            return marked("its image shows a lateral view; the model reads frontal views")
+            return None
+        case Kind.NEGATIVE if verdict.turned:
+            return NotAnalysed(ReasonCode.NEGATIVE_TURNED if is_dicom else ReasonCode.NEGATIVE_TURNED_FILE, turned)
         case Kind.NEGATIVE:
-            also = f", turned by {verdict.turned} degrees clockwise" if verdict.turned else ""
-            cure = "mend its photometric interpretation and send it as a new image" if is_dicom else "invert it"
-            return f"its image is a negative{also}; {cure}"
+            return NotAnalysed(ReasonCode.NEGATIVE if is_dicom else ReasonCode.NEGATIVE_FILE)
         case Kind.TURNED:
-            again = " and send it as a new image" if is_dicom else ""
-            return f"its image is turned by {verdict.turned} degrees clockwise; turn it upright{again}"
+            return NotAnalysed(ReasonCode.TURNED if is_dicom else ReasonCode.TURNED_FILE, turned)
         case Kind.CUT:
-            return f"its image does not show the whole chest: {_absent(verdict.missing)} missing"
+            return NotAnalysed(ReasonCode.CUT, {"parts": [_PARTS[name] for name in verdict.missing]})
+        case Kind.LATERAL:
+            return NotAnalysed(ReasonCode.SEEN_LATERAL)
         case Kind.EMPTY:
-            return marked("its image is nearly empty")
+            return NotAnalysed(ReasonCode.EMPTY)
         case Kind.OTHER:
-            return marked("its image does not show a chest radiograph")
+            return NotAnalysed(ReasonCode.NO_CHEST)
         case Kind.UNCLEAR:
-            return marked(
-                "its image is not surely an upright frontal chest radiograph (see inference.verdict_threshold)"
-            )
+            return NotAnalysed(ReasonCode.UNCLEAR)
 
 
-def _absent(missing: tuple[str, ...]) -> str:
-    words = {"side": "one side", "upper": "the upper part", "lower": "the lower part"}
-    names = [words[name] for name in missing]
-    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'}"
+_PARTS = {"side": marked("one side"), "upper": marked("the upper part"), "lower": marked("the lower part")}
 
 
 def _mirrored(probability: float) -> bool | None:

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from config.language.translation import marked
 from inference.eligibility import HeaderAnswer
-from inference.findings import Finding, NotAnalysed, Reason, Remark, RemarkKind
+from inference.findings import Finding, Remark, RemarkKind
+from inference.not_analysed import NotAnalysed
 from inference.pixels import Picture
 from inference.verdict.decide import Verdict, accepted, refusal
 from inference.verdict.mend import Mending
@@ -74,8 +75,7 @@ def judge(network: SeesImages, picture: Picture, header: HeaderAnswer, *, mend: 
         return Judgement(verdict, picture, remarks=(*settled, *_sides(verdict, stated=header.mirrored)))
     if verdict.frontal_upright and header.doubt is not None:
         return Judgement(verdict, picture, refusal=header.doubt)
-    because = refusal(verdict, is_dicom=header.is_dicom)
-    return Judgement(verdict, picture, refusal=NotAnalysed(Reason.VERDICT, because))
+    return Judgement(verdict, picture, refusal=refusal(verdict, is_dicom=header.is_dicom))
 
 
 def _settled(header: HeaderAnswer) -> tuple[Remark, ...]:

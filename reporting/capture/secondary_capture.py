@@ -200,7 +200,7 @@ def caption_of(account: Account, image: AnalysedImage) -> Caption:
         )
     if account.skipped:
         count = len(account.skipped)
-        reasons = "; ".join(sorted({_(skipped.because) for skipped in account.skipped}))
+        reasons = "; ".join(sorted({skipped.words for skipped in account.skipped}))
         words = ngettext(
             "%(num)s image of this study not analysed: %(reasons)s",
             "%(num)s images of this study not analysed: %(reasons)s", count,

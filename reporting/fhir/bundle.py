@@ -20,7 +20,7 @@ from reporting.fhir.diagnostic_report import build_diagnostic_report, report_url
 from reporting.fhir.entries import created, is_update, updated
 from reporting.fhir.identifiers import by_identifier, by_tag, dicom_identifier, document_tag, full_url, own_identifier
 from reporting.fhir.imaging_study import build_imaging_study, study_url
-from reporting.fhir.observation import build_observation, observed_findings
+from reporting.fhir.observation import build_missing_observation, build_observation, missing_url, observed_findings
 from reporting.fhir.patient import build_patient, is_created, patient_identifier, patient_url, subject
 from reporting.fhir.provenance import Activity, Origin, build_provenance
 from reporting.fhir.superseded import identifier_of, superseded_entries
@@ -41,7 +41,7 @@ def build_bundle(account: Account, destination: FhirDestination, earlier: Sequen
     Parameters
     ----------
     account
-        What to say; patient and study are those of its first analysed image.
+        What to say; patient and study are those of its first image.
     destination
         How the patient is named, and whether findings that are scored only are sent.
     earlier
@@ -59,7 +59,7 @@ def build_bundle(account: Account, destination: FhirDestination, earlier: Sequen
         recorded=account.local_time(),
         agent=Reference(reference=device_url(account.model)),
         institution=clean(account.institution),
-        images=[dicom_identifier(image.source.sop_instance_uid) for image in account.analysed],
+        images=[dicom_identifier(source.sop_instance_uid) for source in account.sources],
         former=[identifier_of(content) for content in earlier[-1:]],
     )
     entries.append(provenance_entry(origin, targets))
@@ -96,7 +96,12 @@ def _result_entries(account: Account, destination: FhirDestination) -> Iterator[
     for entry in observed:
         observation = build_observation(account, entry, patient, scored_only=destination.scored_only)
         yield updated(entry.url, observation, _criteria(observation))
-    report = build_diagnostic_report(account, observed, patient)
+    missing = () if account.analysed else account.skipped
+    for skipped in missing:
+        absent = build_missing_observation(account, skipped, patient)
+        yield updated(missing_url(account, skipped), absent, _criteria(absent))
+    results = [entry.url for entry in observed] + [missing_url(account, skipped) for skipped in missing]
+    report = build_diagnostic_report(account, results, patient)
     yield updated(report_url(account.lead.study_uid), report, _criteria(report))
 
 

@@ -20,7 +20,7 @@ def bundle_drafts(composition: Composition) -> Iterator[Batch]:
 
 
 def _draft(composition: Composition, destination: FhirDestination) -> Draft:
-    account = composition.account
+    account = composition.account_for(destination.name, BUNDLE)
     uid = bundle_uid(account, destination.name)
 
     def build() -> bytes:

@@ -17,13 +17,13 @@ from reporting.account import Account
 from reporting.claims import Claim, study_claims
 from reporting.fhir.bundle import BuiltBundle
 from reporting.fhir.identifiers import urn
-from reporting.fhir.observation import observed_findings
-from reporting.fhir.status import AMENDED, ENTERED_IN_ERROR, PRELIMINARY, status_of
+from reporting.fhir.observation import missing_uid, observed_findings
+from reporting.fhir.status import AMENDED, CANCELLED, ENTERED_IN_ERROR, PRELIMINARY, status_of
 from reporting.fhir.superseded import Entry, linked_urls, load_entries
 from reporting.gate import demand
 from reporting.words import DISCLAIMER
 
-_STATUSES = {PRELIMINARY, AMENDED, ENTERED_IN_ERROR}
+_STATUSES = {PRELIMINARY, AMENDED, CANCELLED, ENTERED_IN_ERROR}
 
 
 def check_bundle(built: BuiltBundle, account: Account, destination: FhirDestination) -> None:
@@ -34,7 +34,9 @@ def check_bundle(built: BuiltBundle, account: Account, destination: FhirDestinat
     standing = [entry for entry in _resources(entries, "Observation") if entry["status"] != ENTERED_IN_ERROR]
     demand({entry["status"] for entry in (report, *standing)} == {status_of(account)}, "a status is wrong")
     demand(str(report["conclusion"]).startswith(_(DISCLAIMER)), "the conclusion does not begin with what it is")
-    expected = {
+    missing = () if account.analysed else account.skipped
+    expected: dict[str, str | None] = {urn(missing_uid(account, skipped)): None for skipped in missing}
+    expected |= {
         urn(observed.tracking_uid): code.value if (code := codes.presence(observed.entry.claim)) else None
         for observed in observed_findings(account, scored_only=destination.scored_only)
     }

@@ -14,7 +14,6 @@ from reporting.fhir.coding import DIAGNOSTIC_SERVICE, IDENTIFIER_TYPE, concept, 
 from reporting.fhir.identifiers import full_url, report_identifier
 from reporting.fhir.imaging_study import study_url
 from reporting.fhir.narrative import narrative
-from reporting.fhir.observation import ObservedFinding
 from reporting.fhir.status import status_of
 from reporting.fhir.text import clean, study_time
 from reporting.impression import summarise
@@ -35,10 +34,8 @@ def report_url(study_uid: str) -> str:
     return full_url("DiagnosticReport", study_uid)
 
 
-def build_diagnostic_report(
-    account: Account, observed: Sequence[ObservedFinding], subject: Reference
-) -> DiagnosticReport:
-    """Return the DiagnosticReport.
+def build_diagnostic_report(account: Account, results: Sequence[str], subject: Reference) -> DiagnosticReport:
+    """Return the DiagnosticReport; ``results`` are the fullUrls of its Observations.
 
     Its conclusion is the impression of all documents, which begins with what it is: AI, not verified. Only a stated
     finding that is present in the study is a conclusion code.
@@ -57,7 +54,7 @@ def build_diagnostic_report(
         effectiveDateTime=study_time(lead),
         issued=account.local_time(),
         performer=[Reference(display=account.institution)] if clean(account.institution) else None,
-        result=[Reference(reference=entry.url) for entry in observed] or None,
+        result=[Reference(reference=url) for url in results] or None,
         imagingStudy=[Reference(reference=study_url(lead.study_uid))],
         conclusion="\n".join(lines),
         conclusionCode=_conclusions(account) or None,

@@ -24,9 +24,9 @@ def study_url(study_uid: str) -> str:
 
 
 def build_imaging_study(account: Account, subject: Reference) -> ImagingStudy:
-    """Return the study with the images that were analysed; it may have others, so that nothing is counted."""
+    """Return the study with the images that are reported on; it may have others, so that nothing is counted."""
     lead = account.lead
-    sources = sorted((image.source for image in account.analysed), key=lambda source: source.series_uid)
+    sources = sorted(account.sources, key=lambda source: source.series_uid)
     named = [
         source for source in sources if _ID.fullmatch(source.series_uid) and _ID.fullmatch(source.sop_instance_uid)
     ]
@@ -44,7 +44,7 @@ def build_imaging_study(account: Account, subject: Reference) -> ImagingStudy:
 def _series(uid: str, images: list[SourceImage]) -> ImagingStudySeries:
     return ImagingStudySeries(
         uid=uid,
-        modality=coding(codes.radiography(images[0].modality)),
+        modality=coding(codes.modality(images[0].modality) or codes.radiography(images[0].modality)),
         instance=[
             ImagingStudySeriesInstance(
                 uid=image.sop_instance_uid, sopClass=Coding(system=URI_SYSTEM, code=urn(image.sop_class_uid))

@@ -11,9 +11,16 @@ from config.language.translation import gettext as _
 from config.language.translation import language
 from inference.findings import Finding
 from reporting import codes
-from reporting.account import Account, AnalysedImage
+from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.claims import Claim, ClaimedFinding, claims_of, number
-from reporting.fhir.coding import INTERPRETATION, OBSERVATION_CATEGORY, SYSTEMS, concept, term
+from reporting.fhir.coding import (
+    DATA_ABSENT_REASON,
+    INTERPRETATION,
+    OBSERVATION_CATEGORY,
+    SYSTEMS,
+    concept,
+    term,
+)
 from reporting.fhir.device import device_url
 from reporting.fhir.identifiers import dicom_identifier, full_url
 from reporting.fhir.imaging_study import study_url
@@ -91,6 +98,43 @@ def build_observation(
         ],
         component=[_certainty(entry)] if scored else None,
     )
+
+
+def build_missing_observation(account: Account, skipped: SkippedImage, subject: Reference) -> Observation:
+    """Return the Observation that no finding could be looked for on an image, where none of a study was analysed.
+
+    It is cancelled, has no value, and its note says why.
+    """
+    because = _("Image %(uid)s was not analysed because %(reason)s")
+    words = because % {"uid": skipped.sop_instance_uid, "reason": skipped.words}
+    return Observation(
+        language=language().value,
+        identifier=[dicom_identifier(missing_uid(account, skipped))],
+        status=status_of(account),
+        category=[IMAGING],
+        code=concept(codes.PROCEDURE_FINDINGS),
+        subject=subject,
+        effectiveDateTime=study_time(account.lead),
+        issued=account.local_time(),
+        dataAbsentReason=term(DATA_ABSENT_REASON, "not-performed", "Not Performed"),
+        note=[Annotation(text=f"{_(DISCLAIMER)}: {words}.")],
+        method=concept(codes.ARTIFICIAL_INTELLIGENCE),
+        device=Reference(reference=device_url(account.model)),
+        derivedFrom=[
+            Reference(reference=study_url(account.lead.study_uid)),
+            Reference(identifier=dicom_identifier(skipped.sop_instance_uid), display="Image that was not analysed"),
+        ],
+    )
+
+
+def missing_uid(account: Account, skipped: SkippedImage) -> str:
+    """Return the UID of what could not be looked for on an image."""
+    return tracking_uid(account.model, skipped.sop_instance_uid, "not-analysed", 0)
+
+
+def missing_url(account: Account, skipped: SkippedImage) -> str:
+    """Return the fullUrl of that Observation's entry."""
+    return full_url("Observation", missing_uid(account, skipped))
 
 
 def _interpretation(entry: ClaimedFinding[Finding]) -> list[object] | None:

@@ -1,10 +1,11 @@
-"""The HL7 v2.5.1 message ORU^R01: the findings for the system that ordered the study, one message a destination.
+"""The HL7 v2 message ORU^R01, of version 2.5.1 or 2.3.1: the findings for the system that ordered the study.
 
 Built as text with every value escaped, because hl7apy takes assigned strings for structure and escapes escape
 sequences again; hl7apy then judges the result, strictly, in :mod:`reporting.conformance`.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from config.destinations import Hl7Destination
@@ -60,17 +61,22 @@ def message_id(account: Account, destination: str) -> str:
     return control_id(account.source_uids, account.model, account.revision, destination, account.lead.study_uid)
 
 
-def build_message(account: Account, destination: Hl7Destination, report: ReportReference | None) -> BuiltMessage:
+def build_message(
+    account: Account, destination: Hl7Destination, report: ReportReference | None, critical: Collection[str] = ()
+) -> BuiltMessage:
     """Return the message for one destination.
 
     Parameters
     ----------
     account
-        What to say; patient and study are those of its first analysed image.
+        What to say; patient and study are those of its first image.
     destination
-        Routing fields and character set. Characters that the set lacks lose their accents or become ``?``.
+        Routing fields, version, codes and character set. Characters that the set lacks lose their accents or become
+        ``?``.
     report
         The structured report to point to; None when it was not sent anywhere.
+    critical
+        Labels of the findings that the site calls critical.
     """
     identity = message_id(account, destination.name)
     segments = [
@@ -79,7 +85,7 @@ def build_message(account: Account, destination: Hl7Destination, report: ReportR
         segment("PV1", {1: "1", 2: "U"}),
         segment("ORC", {1: "RE", 2: _placer(account), 3: _filler(account, destination)}),
         _obr(account, destination),
-        *Observations(account, destination).segments(report),
+        *Observations(account, destination, critical).segments(report),
     ]
     text = SEGMENT_END.join(segments) + SEGMENT_END
     return BuiltMessage(identity, encode_for(text, destination.character_set))
@@ -122,7 +128,7 @@ def _msh(account: Account, destination: Hl7Destination, identity: str) -> str:
             9: components("ORU", "R01", "ORU_R01"),
             10: identity,
             11: "P",
-            12: "2.5.1",
+            12: destination.version,
             15: "NE",
             16: "AL",
             18: destination.character_set,
@@ -193,7 +199,7 @@ def _obr(account: Account, destination: Hl7Destination) -> str:
             18: escape(account.lead.text("AccessionNumber")),
             22: _timestamp(account),
             24: "RAD",
-            25: _status(account),
+            25: result_status(account),
         },
     )
 
@@ -208,9 +214,20 @@ def _study_time(account: Account) -> str:
     return day + clock if len(clock) >= 4 else day
 
 
-def _status(account: Account) -> str:
-    """Return OBR-25 and OBX-11: preliminary until a person signs, corrected when it replaces an earlier one."""
-    return "C" if account.corrects else "P"
+def result_status(account: Account) -> str:
+    """Return OBR-25 (HL7 table 0123): preliminary until a person signs, corrected when it replaces an earlier one.
+
+    Where no image was analysed it is I, no results available, procedure incomplete. X would say so, too, but also that
+    the order is cancelled, and the order is not ours.
+    """
+    if account.corrects:
+        return "C"
+    return "P" if account.analysed else "I"
+
+
+def _observation_status(account: Account) -> str:
+    """Return OBX-11 (HL7 table 0085): as OBR-25, or X, results cannot be obtained, where no image was analysed."""
+    return result_status(account) if account.analysed else "X"
 
 
 def _timestamp(account: Account) -> str:
@@ -218,13 +235,22 @@ def _timestamp(account: Account) -> str:
 
 
 class Observations:
-    """The OBX segments of a message, numbered as they come."""
+    """The OBX segments of a message, numbered as they come.
 
-    def __init__(self, account: Account, destination: Hl7Destination) -> None:
+    Version 2.3.1 has neither CWE (CE has the same components) nor OBX-18; OBX-17 then names the model, too. hl7apy
+    wants OBX-4 in every line of it: 0 stands where a line belongs to no finding.
+    """
+
+    def __init__(self, account: Account, destination: Hl7Destination, critical: Collection[str]) -> None:
         self._account = account
+        self._critical = critical
+        self._codes = destination.codes
+        self._is_old = destination.version == "2.3.1"
+        self._coded, self._no_group = ("CE", "0") if self._is_old else ("CWE", "")
         self._character_set = destination.character_set
         self._scored_only = destination.scored_only
         self._segments: list[str] = []
+        self._model = (account.model.name, account.model.version, LOCAL_SCHEME) if self._is_old else ()
         self._equipment = components(
             f"{account.model.name} {account.model.version}", MANUFACTURER, device_uid(account.model), "ISO"
         )
@@ -255,16 +281,18 @@ class Observations:
         """
         finding = entry.finding
         flag = "A" if entry.found else "N"
+        if entry.claim is Claim.PRESENT and finding.label in self._critical:
+            flag = "HH"
         if entry.claim in {Claim.WITHHELD, Claim.SCORED_ONLY}:
             flag = ""
-        code = components(finding.code.value, finding.code.meaning, finding.code.scheme)
+        code = self._code(finding)
         presence = codes.presence(entry.claim)
         instance = image.source.sop_instance_uid
         self._add("ST", components("IMAGE-UID", "Analysed image", LOCAL_SCHEME), escape(instance), group=group)
-        self._add("CWE", components("121071", "Finding", "DCM"), code, group=group, flag=flag)
+        self._add(self._coded, components("121071", "Finding", "DCM"), code, group=group, flag=flag)
         if presence is not None:
             self._add(
-                "CWE",
+                self._coded,
                 components(codes.PRESENCE.value, codes.PRESENCE.meaning, "DCM"),
                 components(presence.value, presence.meaning, presence.scheme_designator),
                 group=group,
@@ -283,6 +311,14 @@ class Observations:
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
             self._add("TX", comment, self._text(f"{note(entry)}."), group=group, flag=flag)
 
+    def _code(self, finding: Finding) -> str:
+        """Return a finding's code: that of the receiver with the package's as the alternate one, else the package's."""
+        own = (finding.code.value, finding.code.meaning, finding.code.scheme)
+        if finding.label not in self._codes:
+            return components(*own)
+        value, scheme, meaning = self._codes[finding.label]
+        return components(value, meaning, scheme, *own)
+
     def _impression(self) -> None:
         """Add the impression: the headline, then each image's lines, as one value of several repetitions."""
         lines = [f"{line}." for line in summarise(self._account)]
@@ -295,7 +331,17 @@ class Observations:
     def _context(self, identifier: str, value: str) -> None:
         """Add what the result refers to: not a result itself (OBX-11 O), so no method and no device."""
         self._segments.append(
-            segment("OBX", {1: str(len(self._segments) + 1), 2: "ST", 3: identifier, 5: escape(value), 11: "O"})
+            segment(
+                "OBX",
+                {
+                    1: str(len(self._segments) + 1),
+                    2: "ST",
+                    3: identifier,
+                    4: self._no_group,
+                    5: escape(value),
+                    11: "O",
+                },
+            )
         )
 
     def _add(self, kind: str, identifier: str, value: str, *, group: str = "", units: str = "", flag: str = "") -> None:
@@ -306,14 +352,14 @@ class Observations:
                     1: str(len(self._segments) + 1),
                     2: kind,
                     3: identifier,
-                    4: group,
+                    4: group or self._no_group,
                     5: value,
                     6: units,
                     8: flag,
-                    11: _status(self._account),
+                    11: _observation_status(self._account),
                     14: _timestamp(self._account),
-                    17: components("123110", "Artificial Intelligence", "DCM"),
-                    18: self._equipment,
+                    17: components("123110", "Artificial Intelligence", "DCM", *self._model),
+                    18: "" if self._is_old else self._equipment,
                 },
             )
         )

@@ -19,12 +19,14 @@ def message_drafts(composition: Composition) -> Iterator[Batch]:
 
 
 def _draft(composition: Composition, destination: Hl7Destination, reference: ReportReference | None) -> Draft:
+    account = composition.account_for(destination.name, MESSAGE)
+
     def build() -> bytes:
-        built = build_message(composition.account, destination, reference)
-        check_message(built, composition.account, destination.character_set)
+        built = build_message(account, destination, reference, composition.settings.report.critical_findings)
+        check_message(built, account, destination.character_set)
         return built.content
 
-    return Draft(MESSAGE, message_id(composition.account, destination.name), build, (destination.name,))
+    return Draft(MESSAGE, message_id(account, destination.name), build, (destination.name,))
 
 
 def _reference(composition: Composition) -> ReportReference | None:

@@ -4,7 +4,7 @@ from config.errors import DocumentRejected
 from reporting.account import Account
 from reporting.gate import demand
 from reporting.hl7.er7 import FIELD, SEGMENT_END
-from reporting.hl7.message import CODECS, BuiltMessage
+from reporting.hl7.message import CODECS, BuiltMessage, result_status
 from reporting.hl7.validation import require_valid
 from reporting.identity import CONTROL_ID_LENGTH
 
@@ -15,7 +15,9 @@ def check_message(built: BuiltMessage, account: Account, character_set: str) -> 
     """Check an HL7 message against its account. Raises DocumentRejected with the first thing wrong."""
     lines = _segments_of(built.content, character_set)
     demand(lines[0].split(FIELD)[9] == built.control_id, "MSH-10 is not the derived control ID")
-    demand(lines[4].split(FIELD)[25] == ("C" if account.corrects else "P"), "OBR-25 has the wrong status")
+    demand(lines[4].split(FIELD)[25] == result_status(account), "OBR-25 has the wrong status")
+    said = {line.split(FIELD)[11] for line in lines[len(_BEFORE_OBSERVATIONS) :]}
+    demand(("X" in said) is not bool(account.analysed), "OBX-11 is wrong on whether an image was analysed")
 
 
 def _segments_of(content: bytes, character_set: str) -> list[str]:

@@ -6,6 +6,7 @@ from hl7apy.parser import parse_message
 
 from config.errors import DocumentRejected
 from reporting.charset import quiet
+from reporting.hl7.er7 import SEGMENT_END
 
 
 def require_valid(text: str, name: str = "message") -> None:
@@ -27,5 +28,6 @@ def require_valid(text: str, name: str = "message") -> None:
         with quiet():
             parse_message(text, validation_level=VALIDATION_LEVEL.STRICT, find_groups=True).validate()
     except (HL7apyException, ValueError) as error:  # ValueError: no date
-        msg = f"the {name} does not validate as HL7 v2.5.1 ({type(error).__name__})"
+        version = "2.3.1" if "|2.3.1|" in text.split(SEGMENT_END, 1)[0] else "2.5.1"
+        msg = f"the {name} does not validate as HL7 v{version} ({type(error).__name__})"
         raise DocumentRejected(msg) from None

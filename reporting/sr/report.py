@@ -48,7 +48,7 @@ def build_report(
     Parameters
     ----------
     account
-        What to say; at least one analysed image.
+        What to say.
     series_number
         Series Number (0020,0011) of the report's own series.
     report_class
@@ -59,7 +59,7 @@ def build_report(
     fit = account.lead.character_set.fit
     with quiet():
         document = _CONSTRUCTORS[report_class](
-            evidence=[image.source.evidence() for image in account.analysed],
+            evidence=[source.evidence() for source in account.sources],
             content=report_root(),
             series_instance_uid=series_uid,
             series_number=account.series_number(series_number),

@@ -27,7 +27,10 @@ def report_drafts(composition: Composition) -> Iterator[Batch]:
     for destination in composition.destinations(DicomDestination):
         if REPORT.name in destination.documents:
             takers.setdefault(expected_class(destination, taken), []).append(destination.name)
-    yield [_draft(composition, report_class, names) for report_class, names in (takers or {ORDER[0]: []}).items()]
+    if not takers and composition.account.analysed:
+        takers = {ORDER[0]: []}
+    if takers:
+        yield [_draft(composition, report_class, names) for report_class, names in takers.items()]
 
 
 def _draft(composition: Composition, report_class: ReportClass, names: list[str]) -> Draft:

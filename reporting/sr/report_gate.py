@@ -34,10 +34,11 @@ def check_report(built: BuiltObject, account: Account) -> None:
     nodes = _content_of(document)
     uids = report_uids(account.source_uids, account.model, account.revision, ReportClass(document.SOPClassUID))
     check_identity(document, built, account.lead, uids)
-    sources = {image.source.sop_instance_uid: image.source for image in account.analysed}
+    sources = {source.sop_instance_uid: source for source in account.sources}
     for node in nodes:
         _check_references(node, sources)
     _check_claims(nodes, account)
+    demand(_says_not_analysed(nodes) is not bool(account.analysed), "it is wrong whether an image was analysed")
     _check_evidence(document, sources)
 
 
@@ -53,7 +54,8 @@ def _content_of(document: Dataset) -> list[ContentItem]:
     for node in nodes:
         _check_item(node)
     groups = _groups(nodes)
-    demand(bool(groups) or bool(_evaluations(nodes)), "there is no measurement group and no evaluation")
+    said = bool(groups) or bool(_evaluations(nodes))
+    demand(said is not _says_not_analysed(nodes), "there is no measurement group and no evaluation")
     seen: set[str] = set()
     for group in groups:
         children = {child.concept: child.item for child in group.children}
@@ -109,7 +111,7 @@ def _referenced(item: Dataset, sources: dict[str, SourceImage]) -> SourceImage:
     reference = item.ReferencedSOPSequence[0]
     source = sources.get(str(reference.ReferencedSOPInstanceUID))
     if source is None or source.sop_class_uid != reference.ReferencedSOPClassUID:
-        msg = "an image is referenced that was not analysed"
+        msg = "an image is referenced that is not reported on"
         raise DocumentRejected(msg)
     return source
 
@@ -127,6 +129,11 @@ def _evaluations(nodes: Iterable[ContentItem]) -> list[ContentItem]:
         for child in node.children
         if child.kind == "CODE" and child.concept == codes.FINDING.value
     ]
+
+
+def _says_not_analysed(nodes: Iterable[ContentItem]) -> bool:
+    """Tell whether a report says that no image was analysed."""
+    return any(node.kind == "CODE" and node.concept == codes.PROCESSING_SUMMARY.value for node in nodes)
 
 
 def _check_claims(nodes: list[ContentItem], account: Account) -> None:
@@ -161,7 +168,7 @@ def _check_evidence(document: Dataset, sources: Iterable[str]) -> None:
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     }
-    demand(listed == set(sources), "the evidence is not the analysed images")
+    demand(listed == set(sources), "the evidence is not the images that are reported on")
 
 
 @quiet()

@@ -38,6 +38,7 @@ from reporting.impression import summarise
 from reporting.outline import outline
 from reporting.source import SourceImage
 from reporting.words import claim_words, finding_name
+from reporting.zones import finding_place, region_place
 
 _CONTAINS = Relationship.CONTAINS
 _ACQUIRED = Relationship.HAS_ACQ_CONTEXT
@@ -60,7 +61,7 @@ def report_items(account: Account) -> sr.ContentSequence:
             *sr.LanguageOfContentItemAndDescendants(sr.CodedConcept.from_code(codes.language_of(language()))),
             *_observer(account),
             _coded(codes.PROCEDURE_REPORTED, codes.IMAGING_PROCEDURE, _MODIFIER),
-            _library(account),
+            *_library(account),
             *([_container(codes.IMAGING_MEASUREMENTS, groups, _CONTAINS)] if groups else []),
             _evaluated(account),
         ]
@@ -84,32 +85,38 @@ def _observer(account: Account) -> sr.ObservationContext:
     )
 
 
-def _library(account: Account) -> sr.ContainerContentItem:
-    """TID 1600: what the analysed images are, a group for each kind of them."""
-    sources = [image.source for image in account.analysed]
+def _library(account: Account) -> Iterator[sr.ContainerContentItem]:
+    """TID 1600: what the images are, a group for each kind of them; none of a study without images.
+
+    Only images that were not analysed may be of another kind than radiographs.
+    """
+    sources = [source for source in account.sources if account.analysed or (source.rows and source.columns)]
     kinds = dict.fromkeys(source.projection for source in sources)
     groups = [
         _container(
             known.DCM.ImageLibraryGroup,
-            [_entry(source) for source in sources if source.projection == kind],
+            [_entry(source, analysed=bool(account.analysed)) for source in sources if source.projection == kind],
             _CONTAINS,
         )
         for kind in kinds
     ]
-    return _container(codes.IMAGE_LIBRARY, groups, _CONTAINS)
+    if groups:
+        yield _container(codes.IMAGE_LIBRARY, groups, _CONTAINS)
 
 
-def _entry(source: SourceImage) -> sr.ImageContentItem:
-    return _image(codes.SOURCE, source, _CONTAINS, _described(source))
+def _entry(source: SourceImage, *, analysed: bool) -> sr.ImageContentItem:
+    return _image(codes.SOURCE, source, _CONTAINS, _described(source, analysed=analysed))
 
 
-def _described(source: SourceImage) -> Iterator[sr.ContentItem]:
+def _described(source: SourceImage, *, analysed: bool) -> Iterator[sr.ContentItem]:
     """TID 1602 and, of a radiograph that says how it lies and how large it is, TID 1603.
 
     A radiograph that was sent as a secondary capture is a CR or DX all the same: "other" is in no context group here.
     """
-    modality = codes.radiography(source.projection or source.modality)
-    yield _coded(codes.MODALITY, modality, _ACQUIRED)
+    modality = source.projection or source.modality
+    code = codes.radiography(modality) if analysed else codes.modality(modality)
+    if code is not None:
+        yield _coded(codes.MODALITY, code, _ACQUIRED)
     yield _number(known.DCM.PixelDataRows, source.rows, codes.PIXELS, _ACQUIRED)
     yield _number(known.DCM.PixelDataColumns, source.columns, codes.PIXELS, _ACQUIRED)
     if source.projection and source.orientation and source.spacing:
@@ -181,7 +188,7 @@ def _group(
             sr.GraphicTypeValues.POLYLINE, polyline, _selected(source), purpose=codes.SOURCE_OF_MEASUREMENT
         )
     ]
-    group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, finding, position, claim), _CONTAINS))
+    group.ContentSequence.append(_text(codes.COMMENT, _comment(account, image, entry, position, claim), _CONTAINS))
     return group
 
 
@@ -195,22 +202,31 @@ def _tracked(account: Account, image: AnalysedImage, finding: Finding, position:
     )
 
 
-def _comment(account: Account, image: AnalysedImage, finding: Finding, position: int, claim: Claim) -> str:
-    """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present``."""
+def _comment(
+    account: Account, image: AnalysedImage, entry: ClaimedFinding[Finding], position: int, claim: Claim
+) -> str:
+    """Return what a viewer lists a group by, such as ``Lung opacity, region 1: present, left lower zone``."""
+    finding = entry.finding
+    place = region_place(finding, regions_of(entry)[position - 1], image) if position else finding_place(entry, image)
     parts = [finding_name(finding)]
     if len(account.analysed) > 1:
         parts.append(_("image %(number)s") % {"number": account.analysed.index(image) + 1})
     parts += [_("region %(number)s") % {"number": position}] if position else []
-    words = claim_words(claim, abnormal=finding.abnormal)
+    words = ", ".join(filter(None, (claim_words(claim, abnormal=finding.abnormal), place)))
     said = _("%(finding)s: %(words)s") % {"finding": ", ".join(parts), "words": words}
     return account.lead.character_set.fit(said, 1024)
 
 
 def _evaluated(account: Account) -> sr.ContainerContentItem:
-    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group."""
+    """Return the container of evaluations (TID 1500): the impression, a line each, then findings without a group.
+
+    Where no image was analysed a code says so, too.
+    """
     fit = account.lead.character_set.fit
     comments = [_text(codes.COMMENT, fit(line, 1024), _CONTAINS) for line in summarise(account)]
     findings = [item for image in account.analysed for item in _evaluations(account, image)]
+    if not account.analysed:
+        findings.append(_coded(codes.PROCESSING_SUMMARY, codes.NOT_ANALYSED, _CONTAINS))
     return _container(codes.QUALITATIVE_EVALUATIONS, [*comments, *findings], _CONTAINS)
 
 

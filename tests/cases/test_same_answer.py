@@ -13,7 +13,8 @@ from dicom_node.storage_scu import send
 from dicom_node.storage_scu.send import Target
 from inference.analyse import Analyser, outcome_record
 from inference.file_analysis import analyse_content
-from inference.findings import ImageResult, NotAnalysed, Reason
+from inference.findings import ImageResult
+from inference.not_analysed import NotAnalysed, Reason
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tracking.engine import schema
 from tracking.engine.database import Database

@@ -6,7 +6,7 @@ import pytest
 
 from config.settings import Settings
 from inference.analyse import Analyser, StageTimes
-from inference.findings import NotAnalysed, Reason
+from inference.not_analysed import NotAnalysed, Reason
 
 
 @pytest.fixture(scope="module")

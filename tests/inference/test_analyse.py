@@ -19,13 +19,12 @@ from inference.findings import (
     ImageAnalysis,
     ImageResult,
     Level,
-    NotAnalysed,
-    Reason,
     Remark,
     RemarkKind,
     finding_from_json,
     remarks_from_json,
 )
+from inference.not_analysed import NotAnalysed, Reason, ReasonCode
 from inference.package import ModelPackage
 from inference.pixels import Picture, read_picture
 from inference.worker import AnalyseHandler, Examiner
@@ -242,7 +241,7 @@ def test_remarks_verdict_and_distance_are_kept_with_the_outcome(
     node: Settings, database: Database, radiograph: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remark = Remark(RemarkKind.AUTOMATIC_WINDOW, "The stored window was not believed")
-    analysis = ImageAnalysis(NotAnalysed(Reason.VIEW, "it is a lateral view"), (remark,), {"kind": "lateral"}, 0.5)
+    analysis = ImageAnalysis(NotAnalysed(ReasonCode.LATERAL), (remark,), {"kind": "lateral"}, 0.5)
     monkeypatch.setattr(Analyser, "analyse_file", lambda *_, **__: analysis)
     receive(node, database, radiograph(), 1)
     stored = work(node, database)

@@ -12,8 +12,9 @@ from config.settings import InferenceSettings
 from cxrnode.phantom import View
 from inference.analyse import Analyser, StageTimes
 from inference.file_analysis import NOT_AN_IMAGE, FileAnalysis, analyse_content
-from inference.findings import NotAnalysed, Reason, RemarkKind
+from inference.findings import RemarkKind
 from inference.no_header import DOUBT
+from inference.not_analysed import NotAnalysed, Reason
 from inference.pixels.image_file import FileKind
 from inference.verdict.decide import Kind, Verdict
 from inference.verdict.network import VerdictNetwork

@@ -23,7 +23,17 @@ from reporting.source import describe, read_source
 from reporting.sr.report import build_report
 from reporting.sr.report_classes import ReportClass
 from reporting.sr.report_gate import check_report
-from tests.accounts import CHESTS, SLOPPY, account, finding, good_header, lateral, mapped_account, picture
+from tests.accounts import (
+    CHESTS,
+    SLOPPY,
+    account,
+    finding,
+    good_header,
+    lateral,
+    mapped_account,
+    not_analysed_account,
+    picture,
+)
 
 pytestmark = pytest.mark.peers
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
@@ -95,6 +105,23 @@ def test_every_class_of_report_is_valid(
     )  # fmt: skip
     path = tmp_path / "sr.dcm"
     path.write_bytes(build_report(made, 9001, kind).content)
+    assert dciodvfy(path) == []
+    assert sr_validators([path]) == []
+
+
+NOT_ANALYSED = {"radiograph": {}, "another modality": {"SOPClassUID": b"1.2.840.10008.5.1.4.1.1.4", "Modality": b"MR"}}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("changes", NOT_ANALYSED.values(), ids=NOT_ANALYSED)
+def test_a_report_that_no_image_was_analysed_is_valid(
+    changes: dict[str, bytes],
+    tmp_path: Path,
+    dciodvfy: Callable[[Path], list[str]],
+    sr_validators: Callable[[Sequence[Path]], list[str]],
+) -> None:
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(build_report(not_analysed_account(good_header(**changes)), 9001, ReportClass.ENHANCED).content)
     assert dciodvfy(path) == []
     assert sr_validators([path]) == []
 

@@ -13,12 +13,11 @@ from inference.findings import (
     Finding,
     ImageAnalysis,
     ModelIdentity,
-    NotAnalysed,
     OperatingPoints,
-    Reason,
     Remark,
     RemarkKind,
 )
+from inference.not_analysed import NotAnalysed, ReasonCode
 from inference.pixels import Picture
 from reporting.image_answer import answer_lines, draw_map_overlay, draw_overlay, mapped
 from reporting.words import NOTHING_STATED, SCORED_ONLY
@@ -49,8 +48,9 @@ def test_where_nothing_is_stated_that_is_said_once() -> None:
 
 
 def test_a_refusal_is_a_sentence() -> None:
-    refused = ImageAnalysis(NotAnalysed(Reason.VIEW, "it is a lateral view"), (REMARK,))
-    assert answer_lines(refused) == ["Not analysed because it is a lateral view", REMARK.text[:-1]]
+    refused = ImageAnalysis(NotAnalysed(ReasonCode.LATERAL), (REMARK,))
+    why = "Not analysed because it is a lateral view; the model reads frontal views"
+    assert answer_lines(refused) == [why, REMARK.text[:-1]]
 
 
 def test_an_overlay_is_a_png_of_bounded_size_on_which_something_is_drawn() -> None:
@@ -76,10 +76,10 @@ def test_a_map_overlay_is_laid_out_as_the_overlay_and_is_made_smaller_where_it_i
             sizes.append(png.size)
     assert sizes[0] == sizes[1]
     assert max(sizes[2]) == 300
-    assert mapped(ImageAnalysis(NotAnalysed(Reason.VIEW, "…"))) == []
+    assert mapped(ImageAnalysis(NotAnalysed(ReasonCode.LATERAL))) == []
 
 
 def test_there_is_no_overlay_of_a_refusal() -> None:
     image = Picture(np.full((300, 200), 0.5, np.float32))
     with pytest.raises(ValueError, match="not analysed"):
-        draw_overlay(image, ImageAnalysis(NotAnalysed(Reason.VIEW, "…")), MODEL, WHEN, 600)
+        draw_overlay(image, ImageAnalysis(NotAnalysed(ReasonCode.LATERAL)), MODEL, WHEN, 600)

@@ -36,19 +36,21 @@ class Model:
 
     database: Database
     identity: ModelIdentity = MODEL
-    findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+    findings: dict[str, tuple[Finding, ...] | str] = field(default_factory=dict)
+    """By image; words for one that is not analysed."""
+    say_not_analysed: bool = False
 
     def run(self, job: Job) -> Commit:
         """Record what is said of the images of a study revision."""
         study, revision = job.payload["study_uid"], job.payload["revision"]
         with self.database.reading() as read:
             images = [image.instance_uid for image in instances_of(read, study, revision)]
-        outcomes = tuple(OutcomeRecord(uid, None, None, tuple(map(_record, self.findings[uid]))) for uid in images)
+        outcomes = tuple(_outcome(uid, self.findings[uid]) for uid in images)
         model = self.identity
         record = AnalysisRecord(
             study, revision, model.name, model.version, model.digest, model.engine, 0.1, outcomes, {"decode": 0.1}
         )
-        return lambda tx: record_analysis(tx, record)
+        return lambda tx: record_analysis(tx, record, say_not_analysed=self.say_not_analysed)
 
     def failed(self, tx: Any, job: Job, error: Exception, stopped: bool) -> None:
         """Write nothing."""
@@ -86,7 +88,7 @@ class Way:
         """Whom the settings have told what does not hold any more."""
         return told_by(self.settings)
 
-    def receive(self, number: int, findings: tuple[Finding, ...]) -> str:
+    def receive(self, number: int, findings: tuple[Finding, ...] | str) -> str:
         """Take the image of that number of the one study there is; return its UID."""
         more = {"study_uid": self.study, "instance_number": number} if self.study else {}
         image: Dataset = phantom_dataset(1, size=256, opacity=True, **more)
@@ -141,6 +143,12 @@ class Way:
         assert len(self.archive.shown("SR")) == 1
         assert len(self.archive.shown("OT")) == images
         assert self.archive.refused == []
+
+
+def _outcome(uid: str, said: tuple[Finding, ...] | str) -> OutcomeRecord:
+    if isinstance(said, str):
+        return OutcomeRecord(uid, "view", said, (), code="lateral", values={})
+    return OutcomeRecord(uid, None, None, tuple(map(_record, said)))
 
 
 def _record(made: Finding) -> FindingRecord:

@@ -46,13 +46,15 @@ def books(database: Database) -> Books:
 def analyse(database: Database) -> Callable[..., None]:
     """Return a function that records an analysis of instances of a study revision."""
 
-    def record(study: str, revision: int, *instance_uids: str, because: str | None = None) -> None:
+    def record(study: str, revision: int, *instance_uids: str, because: str | None = None, **more: Any) -> None:
         found = () if because else (finding(),)
         reason = "view" if because else None
         outcomes = tuple(OutcomeRecord(uid, reason, because, found) for uid in instance_uids)
         with database.transaction() as tx:
             record_analysis(
-                tx, AnalysisRecord(study, revision, "m", "1.0", "d" * 64, "litert", 0.1, outcomes, {"read": 0.01})
+                tx,
+                AnalysisRecord(study, revision, "m", "1.0", "d" * 64, "litert", 0.1, outcomes, {"read": 0.01}),
+                **more,
             )
 
     return record

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from tracking.engine.clock import to_datetime
 from tracking.engine.prepared import Prepared
 from tracking.lists import search_forms
-from tracking.lists.summaries import FindingSummary, StudySummary
+from tracking.lists.summaries import FindingSummary, OutcomeSummary, StudySummary, WhyNot
 from tracking.lists.summarise import AT_ONCE, StudyRecord, study_records
 from tracking.outbox.documents import LEFT_OUT
 from tracking.results.worst_news import worst_news
@@ -58,7 +58,7 @@ class Shown:
     patients: tuple[tuple[str, str], ...] = ()
     findings: tuple[FindingSummary, ...] = ()
     scored: bool = False
-    not_analysed: tuple[str, ...] = ()
+    not_analysed: tuple[WhyNot, ...] = ()
     problems: tuple[str, ...] = ()
     corrected: tuple[bool, ...] = ()
     elsewhere: int = 0
@@ -132,7 +132,7 @@ def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
         patients=tuple((who.identity.patient_name, who.identity.patient_id) for who in summary.patients),
         findings=tuple(stated),
         scored=len(stated) < len(findings),
-        not_analysed=tuple(sorted({outcome.because for outcome in summary.not_analysed})),
+        not_analysed=_reasons(summary.not_analysed),
         problems=summary.problems,
         corrected=tuple(bool(kept.differing) for kept in summary.kept_aside if kept.stands_in == header.study_uid),
         elsewhere=sum(kept.stands_in != header.study_uid for kept in summary.kept_aside),
@@ -158,7 +158,7 @@ def columns_of(record: StudyRecord) -> tuple[Columns, list[Columns]]:
         "left_out": sum(remark.kind == LEFT_OUT for remark in summary.remarks),
         "deliveries": len(summary.deliveries),
         "delivered": sum(delivery.state == "delivered" for delivery in summary.deliveries),
-        "shown": json.dumps(_named(shown), default=_named, ensure_ascii=False) if shown != NOTHING else "{}",
+        "shown": _write_shown(shown),
     }
     copied = {name: row[name] for name in ("study_uid", "received_at", "study_date", "status", "calling_ae", "urgent")}
     findings_found = sorted(found, key=lambda finding: finding.label)
@@ -172,17 +172,34 @@ def _named(record: Any) -> Columns:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
+def _reasons(outcomes: Sequence[OutcomeSummary]) -> tuple[WhyNot, ...]:
+    """Return why images were not analysed, each reason once."""
+    reasons = {outcome.because: WhyNot(outcome.because, outcome.code, outcome.values) for outcome in outcomes}
+    return tuple(reasons[because] for because in sorted(reasons))
+
+
+def _write_shown(shown: Shown) -> str:
+    """Return JSON; a reason without a code stands as its words, as in the rows of earlier versions."""
+    if shown == NOTHING:
+        return "{}"
+    reasons = [entry.because if entry.code is None else entry for entry in shown.not_analysed]
+    return json.dumps(_named(shown) | {"not_analysed": reasons}, default=_named, ensure_ascii=False)
+
+
 def read_shown(text: str) -> Shown:
     """Return what :func:`columns_of` wrote as ``shown``."""
     values: dict[str, Any] = json.loads(text)
     if not values:
         return NOTHING
-    lists = {name: tuple(values[name]) for name in ("not_analysed", "problems", "corrected")}
+    lists = {name: tuple(values[name]) for name in ("problems", "corrected")}
     findings = (finding | {"marks": tuple(finding["marks"])} for finding in values["findings"])
     return Shown(
         patients=tuple((name, patient_id) for name, patient_id in values["patients"]),
         findings=tuple(FindingSummary(**finding) for finding in findings),
         scored=values["scored"],
+        not_analysed=tuple(
+            WhyNot(entry) if isinstance(entry, str) else WhyNot(**entry) for entry in values["not_analysed"]
+        ),
         elsewhere=values["elsewhere"],
         **lists,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tracking.studies.conflicts import StatedPatient
 from tracking.studies.patient import PatientIdentity
@@ -55,12 +56,23 @@ class RemarkSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why an image was not analysed: in English words, and by code and values, None where none were kept."""
+
+    because: str
+    code: str | None = None
+    values: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeSummary:
-    """Why one image was not analysed."""
+    """Why one image was not analysed; ``reason`` is the kind of reason, the rest as :class:`WhyNot` has it."""
 
     instance_uid: str
     reason: str
     because: str
+    code: str | None = None
+    values: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

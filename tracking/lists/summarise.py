@@ -282,7 +282,7 @@ def _outcomes(
     """Return by analysis why images were not analysed, and the remarks on how images were read."""
     columns = (
         ImageOutcome.analysis_id, ImageOutcome.instance_uid, ImageOutcome.reason, ImageOutcome.because,
-        ImageOutcome.remarks,
+        ImageOutcome.remarks, ImageOutcome.code, ImageOutcome.code_values,
     )  # fmt: skip
     rows = _by_first(
         (row.analysis_id, row)
@@ -293,7 +293,7 @@ def _outcomes(
     return {
         analysis_id: (
             tuple(
-                OutcomeSummary(row.instance_uid, row.reason, row.because or "")
+                OutcomeSummary(row.instance_uid, row.reason, row.because or "", row.code, row.code_values)
                 for row in outcomes
                 if row.reason is not None
             ),

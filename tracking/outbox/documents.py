@@ -26,7 +26,7 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
-from tracking.outbox.document_kinds import CAPTURE, REPORT
+from tracking.outbox.document_kinds import CAPTURE, NOTES, REPORT
 from tracking.studies import conflicts
 from tracking.studies.upload_hold import is_held
 from tracking.tables.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
@@ -280,6 +280,22 @@ def earlier_documents(read: Session, analysis_id: int, kind: str, destination: s
         .order_by(Analysis.revision, Analysis.id, Document.id)
     )
     return [(row.path, row.sha256) for row in rows]
+
+
+def holders(read: Session, study_uid: str) -> frozenset[str]:
+    """Return the destinations that have, may have, or are to get a result of a study that no note takes back."""
+    names = read.scalars(
+        select(Delivery.destination)
+        .join(Document, Delivery.document_id == Document.id)
+        .join(Analysis, Document.analysis_id == Analysis.id)
+        .where(
+            Analysis.study_uid == study_uid,
+            Document.kind.not_in(NOTES),
+            Delivery.taken_back_by.is_(None),
+            or_(Delivery.state.in_(("delivered", "waiting")), Delivery.attempts > 0),
+        )
+    )
+    return frozenset(names)
 
 
 def documents_with(read: Session, uids: Sequence[str]) -> set[str]:

@@ -90,6 +90,8 @@ def _require_result(tx: Session, study: Study) -> None:
     analysis = holding_analysis(tx, study)
     if analysis is not None and tx.scalar(select(exists().where(Finding.analysis_id == analysis.id))):
         return
+    if analysis is not None and tx.scalar(select(exists().where(Document.analysis_id == analysis.id))):
+        return  # it says why no image was analysed
     anywhere = (
         select(Delivery.id)
         .join(Document, Delivery.document_id == Document.id)

@@ -1,5 +1,6 @@
 """What the models said: one analysis a study revision and model, its outcomes and findings."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,16 +12,19 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import to_datetime
+from tracking.outbox.documents import holders
 from tracking.studies import conflicts
 from tracking.studies.instances import StudyHeader, header_of
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Analysis, Finding, ImageOutcome, Instance, Study, Upload
 from tracking.work import queue
 from tracking.work.keys import report_key
-from tracking.work.priorities import priority_of
+from tracking.work.priorities import mark_urgent, priority_of
 
 _WITHOUT_HEADER = frozenset({"PNG", "JPEG"})
 """Kinds of files that say nothing of their image."""
+CRITICAL_FINDING = "critical finding"
+"""Whom the audit log names for a study that became urgent by what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class OutcomeRecord:
     """What the image itself says it is, as plain JSON values."""
     distance: float | None = None
     """How far the image lies from what the model learnt, 0 to 1."""
+    code: str | None = None
+    """Which reason exactly, with ``values``; ``because`` has it in English words. None where none was kept."""
+    values: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +149,13 @@ def stored_instance(read: Session, instance_uid: str) -> StoredInstance | None:
     return next(iter(_stored_instances(read, Instance.instance_uid == instance_uid)), None)
 
 
-def record_analysis(tx: Session, record: AnalysisRecord) -> None:
+def record_analysis(
+    tx: Session, record: AnalysisRecord, *, say_not_analysed: bool = False, critical: Collection[str] = ()
+) -> None:
     """Record an analysis with its audit line; a report is due unless there is nothing to say or it is overtaken.
 
+    That no image was analysed is said where ``say_not_analysed``, or where destinations have or may have an earlier
+    result of the study. A finding of the labels in ``critical`` that is stated and present makes the study urgent.
     Nothing is recorded of a study that is in conflict by now, or of instances that were rejected or replaced since.
     """
     if not conflicts.may_speak(tx, record.study_uid, record.revision):
@@ -197,9 +208,15 @@ def record_analysis(tx: Session, record: AnalysisRecord) -> None:
             "overtaken": overtaken,
         },
     )
-    if analysed and not overtaken:
+    if not overtaken and any(_is_critical(finding, critical) for outcome in analysed for finding in outcome.findings):
+        mark_urgent(tx, record.study_uid, user=CRITICAL_FINDING)
+    if not overtaken and (analysed or say_not_analysed or holders(tx, record.study_uid)):
         priority = priority_of(tx, record.study_uid, record.revision)
         queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id}, priority=priority)
+
+
+def _is_critical(finding: FindingRecord, critical: Collection[str]) -> bool:
+    return finding.label in critical and finding.level == "present" and finding.detail.get("stated") is True
 
 
 def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecord, ...]) -> None:
@@ -209,6 +226,8 @@ def _insert_outcomes(tx: Session, analysis_id: int, outcomes: tuple[OutcomeRecor
             "instance_uid": outcome.instance_uid,
             "reason": outcome.reason,
             "because": outcome.because,
+            "code": outcome.code,
+            "code_values": outcome.values,
             "remarks": outcome.remarks,
             "verdict": outcome.verdict,
             "distance": outcome.distance,
@@ -309,6 +328,8 @@ def _load_outcomes(read: Session, analysis_id: int) -> tuple[OutcomeRecord, ...]
             row.remarks,
             row.verdict,
             row.distance,
+            row.code,
+            row.code_values,
         )
         for row in outcomes
     )

@@ -223,7 +223,11 @@ class Analysis(Base):
 
 
 class ImageOutcome(Base):
-    """What came of one instance in one analysis: findings, or the reason why it was not analysed."""
+    """What came of one instance in one analysis: findings, or the reason why it was not analysed.
+
+    ``reason`` is its kind, ``code`` and ``code_values`` say it exactly, and ``because`` in English words. An earlier
+    version kept no code.
+    """
 
     __tablename__ = "image_outcome"
     __table_args__ = (UniqueConstraint("analysis_id", "instance_uid"), Index(None, "instance_uid"))
@@ -233,6 +237,8 @@ class ImageOutcome(Base):
     instance_uid: Mapped[str] = mapped_column(ForeignKey(Instance.instance_uid))
     reason: Mapped[str | None] = mapped_column(String(40))
     because: Mapped[str | None] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(String(40))
+    code_values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     remarks: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=text("'[]'"))
     verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     distance: Mapped[float | None] = mapped_column(Float)

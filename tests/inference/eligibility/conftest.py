@@ -8,8 +8,8 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, eligibility
-from inference.findings import NotAnalysed
 from inference.header import Description, Header, Source
+from inference.not_analysed import NotAnalysed
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 GOOD = Header(

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from config.settings import InferenceSettings
 from inference.eligibility import eligibility, patient_age_years
-from inference.findings import NotAnalysed, Reason, RemarkKind
+from inference.findings import RemarkKind
 from inference.header import Header
+from inference.not_analysed import NotAnalysed, Reason
 
 Outcome = Callable[..., NotAnalysed | None]
 

@@ -13,8 +13,8 @@ from pydicom.sequence import Sequence
 
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, Region, View, eligibility
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Description, Header, Source
+from inference.not_analysed import NotAnalysed, Reason
 from inference.pixels import read_dataset
 
 Ask = Callable[..., HeaderAnswer]

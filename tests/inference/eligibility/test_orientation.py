@@ -7,8 +7,8 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.eligibility import eligibility
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
+from inference.not_analysed import NotAnalysed, Reason
 
 Outcome = Callable[..., NotAnalysed | None]
 PA = CodedTerm("272479007", "postero-anterior")

@@ -7,8 +7,8 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.eligibility import HeaderAnswer, Region
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm
+from inference.not_analysed import NotAnalysed, Reason
 
 Ask = Callable[..., HeaderAnswer]
 Outcome = Callable[..., NotAnalysed | None]
@@ -103,7 +103,8 @@ def test_the_reason_names_the_part_and_where_it_stands(outcome: Outcome) -> None
         ({"body_part": ""}, "nothing in its header says that it shows the chest (see inference.assume_chest)"),
     ):
         refusal = outcome(**changes)
-        assert refusal == NotAnalysed(Reason.BODY_PART, because)
+        assert isinstance(refusal, NotAnalysed)
+        assert (refusal.reason, refusal.because) == (Reason.BODY_PART, because)
 
 
 def test_a_site_may_assume_the_chest_where_the_header_is_silent(outcome: Outcome) -> None:

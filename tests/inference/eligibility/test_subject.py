@@ -6,8 +6,8 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.eligibility import eligibility
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Header
+from inference.not_analysed import NotAnalysed, Reason
 from tests.phantoms import phantom_dataset
 
 Outcome = Callable[..., NotAnalysed | None]

@@ -11,8 +11,8 @@ from config.settings import InferenceSettings
 from inference.eligibility import Doubt, HeaderAnswer, View
 from inference.eligibility.answer import Sources, Statement, nearest
 from inference.eligibility.view import view_of
-from inference.findings import NotAnalysed, Reason
 from inference.header import CodedTerm, Description, Header, Source
+from inference.not_analysed import NotAnalysed, Reason
 
 Ask = Callable[..., HeaderAnswer]
 Outcome = Callable[..., NotAnalysed | None]

@@ -12,8 +12,9 @@ from config.errors import PackageError
 from config.settings import InferenceSettings
 from inference import ensemble, model
 from inference.analyse import Analyser, StageTimes
-from inference.findings import ImageAnalysis, NotAnalysed, RemarkKind
+from inference.findings import ImageAnalysis, RemarkKind
 from inference.manifest import LikenessScale, LikenessSpec, Manifest
+from inference.not_analysed import NotAnalysed
 from inference.package import ModelPackage, load_package, write_ensemble, write_package
 
 

@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from config.errors import UndecodablePixels, UnreadableInstance
-from inference.findings import Reason
+from inference.not_analysed import Reason
 from inference.pixels import Picture, implausible, read, read_dataset, read_picture, render, to_model_input
 from tests.codestreams import compress
 

@@ -15,12 +15,11 @@ from inference.findings import (
     Finding,
     Level,
     MapKind,
-    NotAnalysed,
     OperatingPoints,
-    Reason,
     RemarkKind,
     ScoreMap,
 )
+from inference.not_analysed import NotAnalysed, Reason, ReasonCode
 from inference.pixels import Picture
 from inference.verdict.decide import Kind, Turn, Verdict
 from inference.verdict.judge import judge
@@ -184,7 +183,7 @@ def test_a_mirrored_heart_is_noted_and_analysed() -> None:
 
 
 def test_only_a_sure_verdict_settles_what_the_header_leaves_open() -> None:
-    doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
+    doubt = NotAnalysed(ReasonCode.VIEW_SILENT)
     unsure, lateral = replace(FRONTAL, sure=False), Verdict(Kind.LATERAL, 0.01, sure=False)
     assert judge(Steady(FRONTAL), stored(), header(doubt), mend=False).refusal is None
     assert judge(Steady(unsure), stored(), header(doubt), mend=False).refusal is doubt
@@ -249,7 +248,7 @@ def test_a_heart_on_the_right_after_the_image_was_put_right_is_said() -> None:
 
 
 def test_a_doubt_that_the_image_settles_is_said() -> None:
-    doubt = NotAnalysed(Reason.VIEW_UNKNOWN, "nothing in its header says whether it is a frontal view")
+    doubt = NotAnalysed(ReasonCode.VIEW_SILENT)
     words = "View is taken from the image: the header states none"
     judgement = judge(Steady(FRONTAL), stored(), header(doubt, from_image=words), mend=False)
     assert [(remark.kind, remark.text) for remark in judgement.remarks] == [(RemarkKind.FROM_IMAGE, words)]

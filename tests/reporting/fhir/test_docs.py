@@ -10,7 +10,7 @@ from reporting.fhir.answer import HttpAnswer, judge
 from reporting.fhir.bundle import build_bundle
 from reporting.fhir.coding import SYSTEMS
 from reporting.fhir.withdrawal import build_withdrawal
-from tests.accounts import account, good_header
+from tests.accounts import account, good_header, not_analysed_account
 from tests.reporting.fhir.conftest import ISSUER, SYSTEM, destination
 from tracking.outbox.reasons import Reason
 from tracking.outbox.rejections import Note
@@ -30,7 +30,8 @@ def elements() -> set[tuple[str, str]]:
     first = build_bundle(account(*headers), to).content
     second = build_bundle(replace(account(headers[1]), revision=2, corrects=True), to, [first]).content
     note = Note("2.25.77", None, Reason.QUALITY, (), 0)
-    bundles = (first, second, build_withdrawal(note, [first, second]).content)
+    none = build_bundle(not_analysed_account(), to).content
+    bundles = (first, second, none, build_withdrawal(note, [first, second]).content)
     resources = [entry["resource"] for content in bundles for entry in json.loads(content)["entry"]]
     return {(resource["resourceType"], key) for resource in resources for key in resource if key != "resourceType"}
 

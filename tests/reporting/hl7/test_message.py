@@ -15,7 +15,7 @@ from reporting.account import AnalysedImage
 from reporting.hl7.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
 from reporting.hl7.message import ReportReference, build_message, encode_for
 from reporting.hl7.message_gate import check_message
-from tests.accounts import CHESTS, SLOPPY, account, chest, good_header, lateral, raw
+from tests.accounts import CHESTS, SLOPPY, account, chest, finding, good_header, lateral, not_analysed_account, raw
 
 NASTY = st.text(st.one_of(st.sampled_from("|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028｜＾～"), st.characters()), max_size=60)
 EXPECTED_NAMES = ["MSH", "PID", "PV1", "ORC", "OBR"]
@@ -38,6 +38,44 @@ def message(**changes: Any) -> bytes:
     built = build_message(made, destination(), ReportReference("1.5", "1.6"))
     check_message(built, made, "UNICODE UTF-8")
     return built.content
+
+
+@pytest.mark.parametrize("skipped", [False, True])
+def test_an_older_receiver_gets_version_2_3_1(skipped: bool) -> None:
+    made = not_analysed_account() if skipped else account(good_header(1), good_header(2))
+    built = build_message(made, destination(version="2.3.1"), ReportReference("1.5", "1.6"))
+    check_message(built, made, "UNICODE UTF-8")
+    lines = segments(built.content)
+    assert lines[0][11] == "2.3.1"
+    assert {fields[2] for fields in observations(built.content)} <= {"ST", "CE", "NM", "TX"}
+    said = [fields for fields in observations(built.content) if fields[11] != "O"]
+    assert all(len(fields) == 18 and fields[17].split("^")[3:5] == ["opacity", "1.0.0"] for fields in said)
+
+
+def test_a_receiver_gets_its_own_codes_with_the_packages_beside_them() -> None:
+    made = account()
+    to = destination(codes={"lung_opacity": ("RID1", "RADLEX", "opacity of the lung")})
+    built = build_message(made, to, None)
+    check_message(built, made, "UNICODE UTF-8")
+    named = [fields[5] for fields in observations(built.content) if fields[3].startswith("121071^")]
+    assert named[0] == "RID1^opacity of the lung^RADLEX^95436008^Lung opacity^SCT"
+    assert all("RADLEX" not in code for code in named[1:])
+
+
+def test_only_a_critical_finding_that_is_stated_and_present_is_flagged_so() -> None:
+    def flags(score: float, *, stated: bool = True) -> set[str]:
+        found = (finding("pneumothorax", score, stated=stated), finding("lung_opacity", 0.9))
+        made = account(analysed=(AnalysedImage(account().lead, found),))
+        built = build_message(made, destination(scored_only=True), None, ("pneumothorax",))
+        check_message(built, made, "UNICODE UTF-8")
+        group = [list(lines) for _, lines in groupby(observations(built.content), key=lambda fields: fields[4])]
+        (own,) = (lines for lines in group if any("Pneumothorax" in fields[5] for fields in lines if fields[4]))
+        return {fields[8] for fields in own[1:]}
+
+    assert flags(0.9) == {"HH"}
+    assert flags(0.5) == {"A"}
+    assert flags(0.1) == {"N"}
+    assert flags(0.9, stated=False) == {""}
 
 
 @given(NASTY)

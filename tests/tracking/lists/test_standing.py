@@ -346,6 +346,14 @@ def test_two_deliveries_that_end_at_the_same_moment_leave_a_delivered_study(deli
     assert rows_that_differ(delivered, "1.9") == []
 
 
+def test_a_row_has_each_reason_once_with_its_code_and_an_old_one_as_it_stood() -> None:
+    frames = standing.WhyNot("it holds 3 frames", "frames", {"frames": 3})
+    shown = standing.Shown(not_analysed=(frames, standing.WhyNot("it is a hand")))
+    written = standing._write_shown(shown)
+    assert standing.read_shown(written) == shown
+    assert '"it is a hand"]' in written, "a row of an earlier version is the same to the letter"
+
+
 def test_an_old_database_gets_its_rows_with_the_upgrade(empty_database: Database) -> None:
     books = Books(empty_database)
     schema.upgrade(empty_database)

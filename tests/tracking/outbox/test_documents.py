@@ -1,6 +1,7 @@
 """From findings to delivered documents, as the database sees it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from tracking.engine.database import Database
 from tracking.lists import queries
 from tracking.outbox import deliveries
 from tracking.outbox.deliveries import load_delivery, record_attempt_failed, record_delivered
+from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import Registered
 from tracking.work import maintenance, queue
 
@@ -173,3 +175,48 @@ def test_what_waits_for_a_destination_is_counted(
 def test_a_delivery_that_does_not_exist_is_named(database: Database) -> None:
     with database.reading() as read, pytest.raises(LookupError, match="99"):
         load_delivery(read, 99)
+
+
+@pytest.mark.parametrize(
+    ("critical", "changes", "urgent"),
+    [
+        ((), {}, False),
+        (("lung_opacity",), {}, True),
+        (("pneumothorax",), {}, False),
+        (("lung_opacity",), {"level": "possible"}, False),
+        (("lung_opacity",), {"detail": {"stated": False}}, False),
+    ],
+)
+def test_a_critical_finding_raises_a_study_and_nothing_lowers_it(
+    database: Database,
+    receive: Callable[..., Registered],
+    critical: tuple[str, ...],
+    changes: dict[str, Any],
+    urgent: bool,
+) -> None:
+    def analyse(revision: int, *uids: str, **found: Any) -> None:
+        made = FindingRecord(
+            **{
+                "label": "lung_opacity", "code_value": "1", "code_scheme": "99T", "code_meaning": "O", "score": 0.9,
+                "level": "present", "abnormal": True, "detail": {"stated": True}, **found,
+            }
+        )  # fmt: skip
+        outcomes = tuple(OutcomeRecord(uid, None, None, (made,)) for uid in uids)
+        record = AnalysisRecord("1.9", revision, "m", "1.0", "d" * 64, "litert", 0.1, outcomes, {})
+        with database.transaction() as tx:
+            record_analysis(tx, record, critical=critical)
+
+    def report_priority() -> int:
+        job = queue.claim(database, ["report"], "here/1/1/1.0", 60_000)
+        assert job is not None
+        return job.priority
+
+    receive("1.1")
+    analyse(1, "1.1", **changes)
+    assert report_priority() == (queue.URGENT if urgent else queue.USUAL)
+    receive("1.2")
+    analyse(2, "1.1", "1.2", level="absent")
+    assert report_priority() == (queue.URGENT if urgent else queue.USUAL)
+    with database.reading() as read:
+        lines = [line.detail for line in audit.lines(read, study_uid="1.9") if line.type == "study-urgent"]
+    assert lines == ([{"user": "critical finding"}] if urgent else [])
