@@ -27,6 +27,7 @@ AREAS = {
     "confirmed": "Delivered means confirmed",
     "stranger": "Strangers and silent peers",
     "content": "What is sent or set is wrong",
+    "secret": "What nobody else is to read or change",
 }
 """Headings of the table by area, in the order of the page."""
 

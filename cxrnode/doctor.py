@@ -426,7 +426,9 @@ def _canary(settings: Settings) -> Iterator[Check]:
         yield Check("canary", "ok", "none was sent yet")
         return
     wrong = canary.trouble(last, settings.canary, now)
-    good = f"the last came round {to_datetime(last.good_at):%Y-%m-%d %H:%M} UTC" if last.good_at else "none came round"
+    good = (
+        f"the last came round {to_datetime(last.good_at):%Y-%m-%d %H:%M} UTC" if last.good_at else "none came round yet"
+    )
     cure = f"`cxrnode study {last.study_uid}` shows how far it came; `cxrnode work` sends it" if wrong else ""
     yield Check("canary", "failed" if wrong else "ok", f"{wrong}; {good}" if wrong else good, cure)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -77,6 +78,7 @@ def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings
             if hangup.is_set():
                 hangup.clear()
                 settings, service = _go_on(name, settings, service, build, read, database)
+                gc.collect()  # of the service that ended: its networks are in cycles, and large
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
                 if name == "work":

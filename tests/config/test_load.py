@@ -131,6 +131,11 @@ def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
         load_settings(tmp_path / "nowhere.toml")
 
 
+@pytest.mark.fault(
+    "a setting that holds a secret is wrong",
+    promise="the error names the key and never repeats the value",
+    area="secret",
+)
 def test_a_secret_is_read_from_its_file_and_never_repeated(tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("postgresql://me:hidden@db/cxr\n")

@@ -23,6 +23,11 @@ def test_a_line_is_json_with_service_level_and_time(capsys: pytest.CaptureFixtur
     assert "timestamp" in line
 
 
+@pytest.mark.fault(
+    "code logs a value that could be patient data",
+    promise="its key is not among those allowed, and is dropped",
+    area="secret",
+)
 def test_keys_that_could_hold_patient_data_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(LogSettings(format="json"), "receive")
     get_logger("tests").info("instance-stored", patient_name="Doe^Jane", instance_uid="1.2.3")
@@ -30,6 +35,11 @@ def test_keys_that_could_hold_patient_data_are_dropped(capsys: pytest.CaptureFix
     assert "Doe" not in json.dumps(line)
 
 
+@pytest.mark.fault(
+    "a library logs values of a data set",
+    promise="its message is withheld",
+    area="secret",
+)
 def test_messages_of_libraries_that_echo_values_are_withheld(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(LogSettings(format="json"), "receive")
     for name in ("pydicom", "pynetdicom.events", "highdicom.sr", "hl7apy", "py.warnings"):
@@ -60,6 +70,11 @@ def test_a_withheld_message_says_what_kind_of_problem_it_was_and_about_which_att
     ]  # fmt: skip
 
 
+@pytest.mark.fault(
+    "an exception quotes a data set",
+    promise="logged by type and place, not by its words",
+    area="secret",
+)
 def test_an_exception_is_logged_by_type_and_place_not_by_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(LogSettings(format="json"), "work")
     try:

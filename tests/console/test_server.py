@@ -35,6 +35,11 @@ def health(console: Console) -> bytes:
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", REQUEST])
+@pytest.mark.fault(
+    "hundreds of connections to the web pages idle",
+    promise="others get their page",
+    area="stranger",
+)
 def test_idle_connections_keep_nobody_out(console: Console, said: bytes) -> None:
     with ExitStack() as idle:
         for _ in range(connections.MOST_CONNECTIONS + 44):
@@ -74,6 +79,11 @@ def test_a_connection_may_be_used_again(console: Console) -> None:
             assert answer.startswith(b"HTTP/1.1 200 OK")
 
 
+@pytest.mark.fault(
+    "nobody takes the answer of the web pages",
+    promise="the connection ends in time",
+    area="stranger",
+)
 def test_an_answer_that_nobody_takes_ends(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
     with connect(console) as connection:

@@ -261,6 +261,11 @@ def test_a_backup_beside_its_original_is_refused(node: StoredNode) -> None:
         save(node, node.settings.node.data_dir / "backup")
 
 
+@pytest.mark.fault(
+    "others have logins on the machine of a backup",
+    promise="folders are 0700 and files 0600, whatever the umask",
+    area="secret",
+)
 def test_nobody_else_reads_a_backup(node: StoredNode, tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from sqlalchemy import update
 
 from config.errors import PeerUnavailable
 from config.settings import Settings
-from cxrnode import canary, doctor
+from cxrnode import canary, doctor, phantom
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.preflight import require_runnable
 from dicom_node.storage_scu import send
@@ -52,6 +53,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[pydicom.Dataset]:
         return [send.StoreOutcome(files[0], str(found[-1].SOPInstanceUID), 0, "stored")]
 
     monkeypatch.setattr(send, "store", store)
+    monkeypatch.setattr(phantom, "draw", lambda *_, **__: np.full((64, 64), 100, np.uint16))
     return found
 
 

@@ -48,6 +48,7 @@ def studies(database: Database) -> list[str]:
         return sorted(read.scalars(select(Study.study_uid)))
 
 
+@sqlite
 def test_by_age_what_is_over_goes_and_a_dry_run_says_how_much(settings: Settings, database: Database) -> None:
     books, rule = Books(database), with_rule(settings, study_days=30)
     for study, days in (("1.1", 31), ("1.2", 400), ("1.3", 1)):
@@ -91,7 +92,7 @@ def test_for_room_the_oldest_go_until_there_is_some(
     promise="the study is on record or gone, never half; the next run goes on",
     area="killed",
 )
-@pytest.mark.parametrize("point", ["_remove before", "_remove after"])
+@pytest.mark.parametrize("point", [pytest.param("_remove before", marks=pytest.mark.long), "_remove after"])
 def test_a_death_at_any_step_leaves_no_half(
     point: str, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +151,31 @@ def test_what_came_meanwhile_is_left_and_a_stop_ends_it(
     done = prune(rule, database, stopping=stopping)
     assert (done.studies, done.left) == (1, 1)
     assert studies(database) == ["1.2", "1.3"]
+
+
+@sqlite
+@pytest.mark.fault(
+    "a file of a study that retention deletes cannot be removed",
+    promise="that study stays on record and is logged; the others go",
+    area="disk",
+)
+def test_a_file_that_cannot_be_removed_keeps_no_other_study(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, rule = Books(database), with_rule(settings, study_days=30)
+    for study, days in (("1.1", 40), ("1.2", 31)):
+        finish(books, study, days=days)
+    original = deletion._remove
+
+    def failing(folder: Path, paths: list[str]) -> None:
+        if any("1.1" in path for path in paths):
+            raise PermissionError(1, "Operation not permitted")
+        original(folder, paths)
+
+    monkeypatch.setattr(deletion, "_remove", failing)
+    done = prune(rule, database)
+    assert (done.studies, done.left) == (1, 1)
+    assert studies(database) == ["1.1"]
 
 
 @sqlite

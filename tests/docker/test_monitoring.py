@@ -74,10 +74,7 @@ def test_every_metric_that_alerts_and_dashboard_name_is_exposed(exposed: dict[st
     used = {found["metric"] for expression in expressions for found in _SELECTOR.finditer(expression)}
     assert used >= set(exposed), "each metric is shown or watched"
     assert list(unknown('sum by (x) (cxrnode_gone{y="1"})', exposed)) == ["cxrnode_gone", "cxrnode_gone{y}", "x"]
-
-
-@sqlite
-def test_what_an_alert_or_a_legend_says_names_labels_that_there_are(exposed: dict[str, set[str]]) -> None:
+    # What an alert or a legend says, too.
     for rule in rules():
         labels = {label for found in _SELECTOR.finditer(rule["expr"]) for label in exposed.get(found["metric"], ())}
         assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) <= labels | TARGET_LABELS

@@ -200,6 +200,11 @@ def private_files(folder: Path) -> int:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.fault(
+    "a radiograph goes all the way round",
+    promise="no line of log or audit log holds patient data",
+    area="secret",
+)
 def test_no_log_line_and_no_audit_line_holds_patient_data(
     tmp_path: Path, dcmtk: Callable[[str], str], start_node: Callable[..., Any], orthanc: Any
 ) -> None:

@@ -131,6 +131,11 @@ def test_many_senders_at_once_lose_nothing(node: Node, make_dataset: MakeDataset
     assert len(node.instances()) == len(node.files()) == 40
 
 
+@pytest.mark.fault(
+    "a sender sends an image again, as it heard no answer",
+    promise="success, and nothing changes",
+    area="killed",
+)
 def test_a_duplicate_is_a_success_and_changes_nothing(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:

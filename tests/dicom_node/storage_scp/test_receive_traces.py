@@ -88,6 +88,11 @@ def test_an_accepted_image_and_an_echo_leave_no_refusal(
     assert node.refusals(0) == []
 
 
+@pytest.mark.fault(
+    "a name stands where a UID belongs",
+    promise="refused, and written down nowhere",
+    area="secret",
+)
 def test_no_free_text_in_place_of_a_uid_is_written_down(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     answer(node, request(context(1, b"SECRET^NAME", EXPLICIT), context(3, COMPUTED_RADIOGRAPHY, b"SECRET^NAME")))
     command = dimse.encode_command(

@@ -59,6 +59,11 @@ def test_what_pynetdicom_proposes_is_read() -> None:
     assert found.max_pdu_bytes == 32768
 
 
+@pytest.mark.fault(
+    "a request has items that the Standard does not know",
+    promise="ignored, as PS3.8 wants it",
+    area="content",
+)
 def test_unknown_items_are_ignored_wherever_they_stand() -> None:
     odd = item(0x99, b"whatever")
     proposed = item(0x20, b"\x05\0\0\0" + odd + item(0x30, COMPUTED_RADIOGRAPHY) + odd + item(0x40, EXPLICIT) + odd)
@@ -77,12 +82,22 @@ def test_unknown_items_are_ignored_wherever_they_stand() -> None:
         ((item(0x99, b""),) * MAX_ITEMS, "too many"),
     ],
 )
+@pytest.mark.fault(
+    "lengths within a request do not add up",
+    promise="refused",
+    area="content",
+)
 def test_what_does_not_add_up_is_invalid(items: tuple[bytes, ...], words: str) -> None:
     with pytest.raises(ProtocolError, match=words) as caught:
         parse_request(body(*items))
     assert caught.value.reason == 6
 
 
+@pytest.mark.fault(
+    "a request lists hundreds of thousands of transfer syntaxes",
+    promise="no more are looked at than DICOM has",
+    area="stranger",
+)
 def test_more_syntaxes_than_there_are_in_dicom_are_not_looked_at() -> None:
     syntaxes = [b"1.2.%d" % number for number in range(MAX_SYNTAXES + 100)]
     [found] = parse_request(body(context(1, COMPUTED_RADIOGRAPHY, *syntaxes))).contexts

@@ -12,6 +12,11 @@ def command(field: int) -> dict[int, bytes]:
 
 
 @pytest.mark.parametrize("field", sorted(dimse.OTHER_REQUESTS))
+@pytest.mark.fault(
+    "a DIMSE service is asked for that is not offered",
+    promise="answered 0211 (unrecognized operation)",
+    area="content",
+)
 def test_a_service_that_is_not_offered_is_an_unrecognized_operation(field: int) -> None:
     response = respond(command(field))
     assert response is not None

@@ -65,6 +65,11 @@ def test_a_peer_slightly_beyond_the_agreed_length_is_forgiven(pair: Pair) -> Non
     assert len(PduReader(PlainTransport(ours, 5), 16384).read(5).body) == 16384 + 18
 
 
+@pytest.mark.fault(
+    "a PDU comes one byte at a time",
+    promise="timed out",
+    area="stranger",
+)
 def test_silence_and_dripping_time_out(pair: Pair) -> None:
     ours, theirs = pair
     with pytest.raises(TimedOut):
@@ -103,6 +108,11 @@ def test_any_pdu_body_is_cut_into_fragments_or_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 7, 8, 20, 100, 131072])
+@pytest.mark.fault(
+    "a peer takes only short PDUs",
+    promise="every response is cut to its maximum length",
+    area="peer",
+)
 def test_a_command_is_cut_to_the_longest_pdu_that_the_peer_takes(limit: int) -> None:
     command = bytes(range(90))
     encoded = memoryview(pdus.command_pdus(5, command, limit))

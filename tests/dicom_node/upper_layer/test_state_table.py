@@ -153,6 +153,11 @@ def acceptor() -> Iterator[Peer]:
 
 
 @pytest.mark.parametrize(("state", "event", "action"), cells(ACCEPTOR))
+@pytest.mark.fault(
+    "any PDU comes in any state of an association",
+    promise="answered as PS3.8 Table 9-10 says",
+    area="content",
+)
 def test_the_acceptor_does_what_the_table_says(state: int, event: str, action: str) -> None:
     with acceptor() as peer:
         if state == 6:

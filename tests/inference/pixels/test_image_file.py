@@ -65,6 +65,11 @@ def test_colours_and_transparency_become_grey_levels() -> None:
 
 
 @pytest.mark.parametrize("side", [40, 9_600, 40_000])
+@pytest.mark.fault(
+    "rows and columns ask for more memory than there is",
+    promise="refused before anything is decoded",
+    area="content",
+)
 def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
     with pytest.raises(UndecodablePixels, match=r"more than 1,000 pixels; export it smaller"):
         read_image_file(io.BytesIO(bomb(side)), 1000)

@@ -126,6 +126,11 @@ def test_a_whole_log_written_anew_is_found_by_a_head_noted_outside(database: Dat
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_event SET detail = '{}'", "DELETE FROM audit_event"])
+@pytest.mark.fault(
+    "somebody with the node's login to the database edits the audit log",
+    promise="the database refuses",
+    area="secret",
+)
 def test_the_database_itself_refuses_to_change_the_log(database: Database, statement: str) -> None:
     write(database, 1)
     with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:

@@ -28,6 +28,11 @@ def careless_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("careless_umask")
+@pytest.mark.fault(
+    "others have logins on the machine of the node",
+    promise="the database and its write-ahead log are readable by the node's user alone",
+    area="secret",
+)
 def test_others_on_the_machine_cannot_read_the_database(tmp_path: Path) -> None:
     database = Database.open(f"sqlite:///{tmp_path / 'data' / 'cxrnode.db'}")
     schema.upgrade(database)

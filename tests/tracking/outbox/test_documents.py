@@ -115,6 +115,11 @@ def test_a_score_map_is_overtaken_by_a_later_revision_that_has_none(
         assert not deliveries.is_overtaken(read, stored["sc"])
 
 
+@pytest.mark.fault(
+    "a document does not pass its own conformance check",
+    promise="quarantined; it goes nowhere and asks for attention",
+    area="content",
+)
 def test_a_quarantined_document_goes_nowhere_and_asks_for_attention(
     database: Database, receive: Callable[..., Registered], analyse: Build, build: Build
 ) -> None:

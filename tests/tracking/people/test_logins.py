@@ -55,6 +55,11 @@ def test_a_right_login_yields_an_identity_and_a_session(database: Database, jane
     ]
 
 
+@pytest.mark.fault(
+    "somebody reads the database",
+    promise="it holds no password, session or token, but digests",
+    area="secret",
+)
 def test_the_database_holds_no_token_and_no_password(database: Database, jane: str) -> None:
     token = token_of(log_in(database))
     with database.reading() as read:

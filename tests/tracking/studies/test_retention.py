@@ -21,6 +21,7 @@ from tracking.tables.models import Delivery, Instance, Job, Study
 from tracking.work.priorities import mark_urgent
 
 DAY_MS = 86_400_000
+sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 AGES = {"delivered": 30.0, "not-analysed": 10.0}
 
 
@@ -77,6 +78,7 @@ def test_the_oldest_come_first_and_young_ones_not_at_all(books: Books, monkeypat
     assert {entry.size for entry in first} == {7 + 9}
 
 
+@sqlite
 def test_what_waits_is_urgent_or_needs_somebody_stays(books: Books) -> None:
     finish(books, "1.2", days=400)
     with books.database.transaction() as tx:
@@ -91,6 +93,7 @@ def test_what_waits_is_urgent_or_needs_somebody_stays(books: Books) -> None:
     assert found(books, dict.fromkeys(("delivered", "not-analysed", "rejected", "withdrawn"), 1.0)) == []
 
 
+@sqlite
 def test_a_result_that_nobody_has_is_not_confirmed(books: Books) -> None:
     finish(books, days=400)
     assert found(books) == ["1.9"]
@@ -110,6 +113,7 @@ def test_what_is_still_asked_about_is_not_confirmed(books: Books) -> None:
         assert not is_confirmed(read, "1.9")
 
 
+@sqlite
 def test_what_readers_answered_stays_unless_the_rule_says_otherwise(books: Books) -> None:
     finish(books, days=400)
     about = Subject("2.25.1", SubjectKind.IMAGE, "1.9.1")
@@ -147,6 +151,7 @@ def test_the_settings_say_how_old() -> None:
     assert set(retention.ages_for_room(RetentionSettings(keep_free_bytes=1)).values()) == {7}
 
 
+@sqlite
 def test_jobs_of_others_are_left(books: Books, tmp_path: Path) -> None:
     finish(books, "1.1", days=400)
     finish(books, "1.2")

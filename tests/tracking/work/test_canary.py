@@ -11,6 +11,7 @@ from tracking.work import canary
 from tracking.work.canary import Canary, State
 
 MINUTE = 60_000
+sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SETTINGS = CanarySettings(every_minutes=60, late_minutes=4)
 
 
@@ -23,6 +24,7 @@ def delivered(books: Books) -> None:
     books.end_delivery(job)
 
 
+@sqlite
 def test_one_that_is_delivered_in_time_is_good_and_the_next_is_compared_with_it(database: Database) -> None:
     books = Books(database)
     sent = Canary("1.9", sent_at=MINUTE)
@@ -40,7 +42,7 @@ def test_one_that_is_delivered_in_time_is_good_and_the_next_is_compared_with_it(
     assert canary.judge(of_another_model, books.study(), SETTINGS, 3 * MINUTE).state is State.GOOD
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@sqlite
 def test_one_that_is_late_is_an_alarm_until_it_comes(database: Database) -> None:
     books = Books(database)
     sent = Canary("1.9", sent_at=MINUTE)

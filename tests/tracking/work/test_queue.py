@@ -50,6 +50,11 @@ def test_a_job_is_not_claimed_before_it_is_due(database: Database) -> None:
     assert take(database) is not None
 
 
+@pytest.mark.fault(
+    "many workers ask for work at the same moment",
+    promise="none gets the job of another",
+    area="killed",
+)
 def test_many_claimers_never_get_the_same_job(database: Database) -> None:
     put(database, *(f"j{number}" for number in range(30)))
 
