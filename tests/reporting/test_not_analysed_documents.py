@@ -13,15 +13,21 @@ from pydicom import Dataset
 from config.destinations import Hl7Destination
 from config.errors import DocumentRejected
 from config.language.translation import Language, speaking
+from reporting.account import Account
 from reporting.fhir.bundle import build_bundle
-from reporting.fhir.bundle_gate import check_bundle
+from reporting.fhir.bundle_gate import check_bundle, check_bundle_alone
+from reporting.fhir.withdrawal import build_withdrawal
 from reporting.hl7.message import build_message
 from reporting.hl7.message_gate import check_message
+from reporting.notes.build import check_correction
+from reporting.notes.correction import build_correction
 from reporting.sr.report import build_report
 from reporting.sr.report_classes import ReportClass
 from reporting.sr.report_gate import check_report, check_report_alone
 from tests.accounts import FILED_WRONG, SLOPPY, account, good_header, not_analysed_account, walk
 from tests.reporting.fhir.conftest import destination
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 RIS = Hl7Destination(kind="hl7", name="ris", host="127.0.0.1", port=1)
 EHR = destination(patient="create")
@@ -96,6 +102,26 @@ def test_a_code_says_it_to_machines_and_nothing_is_outlined() -> None:
     }
     assert coded["111017"] == "111245"
     assert not [item for item in walk(document) if item.ValueType == "SCOORD"]
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.3.1"])
+@pytest.mark.parametrize("make", [account, not_analysed_account])
+def test_a_message_of_either_version_can_be_taken_back(make: Callable[[], Account], version: str) -> None:
+    message = build_message(make(), RIS.model_copy(update={"version": version}), None)
+    correction = build_correction(Note("N1", None, Reason.QUALITY, (), 1_770_000_000_000), message.content)
+    check_correction(correction)
+    lines = [line.split("|") for line in correction.content.decode().split("\r")]
+    assert {fields[11] for fields in lines if fields[0] == "OBX"} == {"O", "D"}
+
+
+def test_a_bundle_can_be_taken_back_and_followed_by_a_result() -> None:
+    before = build_bundle(not_analysed_account(), EHR).content
+    check_bundle_alone(build_withdrawal(Note("2.25.7", None, Reason.SAFETY, (), 1_770_000_000_000), [before]).content)
+    late = account(revision=2, corrects=True)
+    built = build_bundle(late, EHR, [before])
+    check_bundle(built, late, EHR)
+    (error,) = [entry for entry in bundle_of(built.content, "Observation") if entry["status"] == "entered-in-error"]
+    assert "dataAbsentReason" not in error
 
 
 def test_no_gate_takes_one_for_the_other() -> None:

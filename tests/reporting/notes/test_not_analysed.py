@@ -4,11 +4,13 @@ import pytest
 
 from config.language.translation import Language
 from inference.findings import Finding
+from reporting.compose import ReportHandler
 from tests.archive import named_by
 from tests.reporting.way import USER, Way
 from tracking.lists import standing
 from tracking.outbox.reasons import Reason
 from tracking.outbox.withdrawal import withdraw_study
+from tracking.work import queue
 
 WHY = "it is a lateral view; the model reads frontal views"
 
@@ -129,6 +131,20 @@ def test_built_again_after_a_crash_it_is_the_same_to_the_byte(telling: Way) -> N
     after = [(document.uid, document.sha256) for kind in ("sr", "hl7") for document in telling.documents(kind)]
     assert len(before) == 2
     assert after == before
+
+
+def test_a_death_between_report_and_message_loses_and_doubles_nothing(telling: Way) -> None:
+    telling.receive(1, WHY)
+    telling.work("examine", "analyse")
+    job = queue.claim(telling.database, ("report",), "test/1/1", 0)
+    assert job is not None
+    parts = ReportHandler(telling.settings, telling.database).run(job)
+    with telling.database.transaction() as tx:
+        next(parts)(tx)
+    telling.work()  # the lease is over: another process begins anew
+    assert [len(telling.documents(kind)) for kind in ("sr", "hl7")] == [1, 1]
+    assert len(telling.archive.shown()) == len(telling.messages()) == 1
+    assert set(telling.ris.times_received.values()) == {1}
 
 
 @pytest.mark.parametrize("language", [Language.GERMAN, Language.FRENCH])
