@@ -35,6 +35,7 @@ class DicomDestination(TlsDestination):
 
     kind: Literal["dicom"]
     name: Name
+    formerly: tuple[Name, ...] = ()
     host: Host
     port: PeerPort
     ae_title: AETitle
@@ -60,6 +61,7 @@ class Hl7Destination(TlsDestination):
 
     kind: Literal["hl7"]
     name: Name
+    formerly: tuple[Name, ...] = ()
     host: Host
     port: PeerPort
     receiving_application: str = Field(default="RIS", max_length=180)
@@ -80,6 +82,7 @@ class FhirDestination(Section):
 
     kind: Literal["fhir"]
     name: Name
+    formerly: tuple[Name, ...] = ()
     url: str = Field(max_length=2000)
     allow_http: bool = False
     ca_file: Path | None = None

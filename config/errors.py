@@ -15,6 +15,7 @@
     │   └── RefusedByPeer           a peer answered that it will never take this
     └── RetriableError              the same thing may succeed later
         ├── PeerUnavailable         no connection, time-out, abort: the peer's whole queue waits
+        ├── ServiceUnavailable      no connection to one service of a peer: only what asks for it waits
         ├── PeerBusy                the peer is there but cannot take this now
         └── StorageFull             our own disk is too full to keep a promise
 
@@ -91,6 +92,10 @@ class RefusedByPeer(PermanentError):
 
 class PeerUnavailable(RetriableError):
     """No usable connection to a peer; everything bound for it should wait together."""
+
+
+class ServiceUnavailable(RetriableError):
+    """No usable connection to the place where a peer answers questions; what is stored to it may go on."""
 
 
 class PeerBusy(RetriableError):

@@ -267,6 +267,11 @@ class Settings(BaseSettings):
                 "taken any more"
             )
             raise ValueError(msg)
+        names = [name for entry in self.destinations for name in (entry.name, *entry.formerly)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"destinations: formerly: the name {twice[0]!r} is that of another destination, or given twice"
+            raise ValueError(msg)
         if self.receive.known_peers_only and not self.peers:
             msg = "receive.known_peers_only is true but there is no [[peers]] entry, so nobody could send"
             raise ValueError(msg)

@@ -26,7 +26,7 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine import schema
 from tracking.engine.database import Database
-from tracking.outbox import confirmations
+from tracking.outbox import confirmations, renaming
 from tracking.work import queue
 from tracking.work.loop import Handler, Lane, WorkLoop
 
@@ -189,6 +189,11 @@ def deliverer(settings: Settings, database: Database) -> Service:
     from reporting.delivery.deliver import DeliverHandler
 
     known = {destination.name for destination in settings.destinations}
+    for destination in settings.destinations:
+        with database.transaction() as tx:
+            for name in destination.formerly:
+                renaming.rename_destination(tx, name, destination.name)
+            renaming.restart_without_destination(tx, destination.name)
     with database.reading() as read:
         unconfirmed = set(queue.destinations(read, confirmations.QUEUE))
         bound = unconfirmed.union(queue.destinations(read, "deliver"))

@@ -7,13 +7,15 @@
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydicom.uid import generate_uid
 from sqlalchemy.orm import Session
 
 from config.certificates import client_tls
 from config.destinations import DicomDestination
-from config.errors import RefusedByPeer, SettingsError
+from config.errors import PeerUnavailable, RefusedByPeer, ServiceUnavailable, SettingsError
 from config.logs import get_logger
 from config.settings import Settings
 from dicom_node.storage_commitment.instance_query import has_instance
@@ -23,11 +25,23 @@ from dicom_node.storage_scu.send import Target
 from tracking.engine.database import Database
 from tracking.outbox import confirmations
 from tracking.outbox.confirmations import Awaited, CommitmentAnswer, Confirmation
+from tracking.outbox.states import NO_DESTINATION
 from tracking.work.loop import Commit, Parts, Work, describe
 from tracking.work.queue import Job
 
 _log = get_logger(__name__)
 _NOT_FOUND = "the destination took the document, and does not find it when asked"
+
+
+@contextmanager
+def _asking(destination: DicomDestination) -> Iterator[None]:
+    """Keep a peer that does not answer questions, where they go elsewhere than documents, from holding those up."""
+    try:
+        yield
+    except PeerUnavailable as error:
+        if destination.confirm_port is None and destination.confirm_ae_title is None:
+            raise
+        raise ServiceUnavailable(str(error)) from error
 
 
 class ConfirmHandler:
@@ -42,7 +56,7 @@ class ConfirmHandler:
 
         Raises
         ------
-        PeerUnavailable, PeerBusy
+        PeerUnavailable, ServiceUnavailable, PeerBusy
             It may work later.
         RefusedByPeer, SettingsError
             It will not.
@@ -54,8 +68,8 @@ class ConfirmHandler:
         destination = self._settings.destination(awaited.destination)
         if destination is None:
             msg = (
-                f"there is no destination {awaited.destination!r} in the settings any more; "
-                "add it again, or leave this delivery stopped"
+                f"{NO_DESTINATION} {awaited.destination!r} in the settings any more; add it again, name it in "
+                "formerly of the one that took its place, or leave this delivery stopped"
             )
             raise SettingsError(msg)
         if not isinstance(destination, DicomDestination) or destination.confirm == "stored":
@@ -86,10 +100,11 @@ class ConfirmHandler:
             confirmations.record_request, delivery_id=awaited.delivery_id, transaction_uid=transaction_uid
         )
         try:
-            answer = request_commitment(
-                self._target(destination), awaited.sop_class_uid, awaited.instance_uid, transaction_uid,
-                destination.commitment_wait_seconds,
-            )  # fmt: skip
+            with _asking(destination):
+                answer = request_commitment(
+                    self._target(destination), awaited.sop_class_uid, awaited.instance_uid, transaction_uid,
+                    destination.commitment_wait_seconds,
+                )  # fmt: skip
         except RefusedByPeer as error:
             _log.warning("commitment refused", destination=destination.name, error=str(error),
                          cure='set confirm = "query" or "stored" for this destination')  # fmt: skip
@@ -107,7 +122,10 @@ class ConfirmHandler:
 
     def _query(self, awaited: Awaited, destination: DicomDestination) -> Commit:
         """Ask by C-FIND."""
-        found = has_instance(self._target(destination), awaited.study_uid, awaited.series_uid, awaited.instance_uid)
+        with _asking(destination):
+            found = has_instance(
+                self._target(destination), awaited.study_uid, awaited.series_uid, awaited.instance_uid
+            )  # fmt: skip
         resends = resends_of(destination, self._settings)
 
         def commit(tx: Session) -> None:

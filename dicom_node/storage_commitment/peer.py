@@ -45,14 +45,17 @@ def associate(target: Target, sop_class_uid: str, handlers: Sequence[tuple[Any, 
     association = ae.associate(
         target.host, target.port, ae_title=target.called_ae, tls_args=tls, evt_handlers=list(handlers)
     )
-    if not association.is_established:
-        raise _not_established(association, target)
     try:
-        yield association
-    except BaseException:
-        association.abort()
-        raise
-    association.release()
+        if not association.is_established:
+            raise _not_established(association, target)
+        try:
+            yield association
+        except BaseException:
+            association.abort()
+            raise
+        association.release()
+    finally:
+        _hang_up(association)
 
 
 def check_status(target: Target, service: str, status: Dataset) -> None:
@@ -65,6 +68,13 @@ def check_status(target: Target, service: str, status: Dataset) -> None:
         return
     msg = f"{target.name} answered {service} with status {code:04X}"
     raise PeerBusy(msg) if code in _BUSY else RefusedByPeer(msg)
+
+
+def _hang_up(association: Association) -> None:
+    """Close the connection: after an abort pynetdicom leaves that to the garbage collector."""
+    connection = association.dul.socket
+    if connection is not None:
+        connection.close()
 
 
 def _not_established(association: Association, target: Target) -> Exception:

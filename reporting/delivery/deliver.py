@@ -25,6 +25,7 @@ from tracking.outbox.deliveries import (
 from tracking.outbox.document_kinds import KINDS
 from tracking.outbox.documents import DocumentRecord
 from tracking.outbox.rejections import load_note, record_built, take_back, told_by
+from tracking.outbox.states import NO_DESTINATION
 from tracking.studies import conflicts
 from tracking.work.loop import Commit, Parts, Work, describe
 from tracking.work.queue import Job
@@ -86,8 +87,8 @@ class DeliverHandler:
         destination = self._settings.destination(name)
         if destination is None:
             msg = (
-                f"there is no destination {name!r} in the settings any more; "
-                "add it again, or leave this delivery stopped"
+                f"{NO_DESTINATION} {name!r} in the settings any more; add it again, name it in formerly of the one "
+                "that took its place, or leave this delivery stopped"
             )
             raise SettingsError(msg)
         carriers: dict[str, Carrier] = self._kept.__dict__.setdefault("carriers", {})

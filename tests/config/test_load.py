@@ -241,3 +241,10 @@ def test_a_destination_s_secret_that_is_not_there_is_an_error(tmp_path: Path) ->
     text = '[[destinations]]\nkind = "fhir"\nname = "ehr"\nurl = "https://fhir.example"\ntoken_file = "/nowhere/token"'
     with pytest.raises(SettingsError, match=r"destinations\[1\]\.token_file: .*write the bearer token"):
         load_settings(write(tmp_path, text))
+
+
+def test_a_former_name_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    pacs = {"kind": "dicom", "name": "pacs", "formerly": ["ris"], "host": "h", "port": 104, "ae_title": "A"}
+    ris = {"kind": "hl7", "name": "ris", "host": "h", "port": 2575}
+    with pytest.raises(ValueError, match="formerly: the name 'ris'"):
+        Settings(node={"data_dir": tmp_path}, destinations=[pacs, ris])

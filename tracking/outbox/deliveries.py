@@ -186,7 +186,7 @@ def retry_deliveries(
     if study_uid is not None:
         due = due.where(Analysis.study_uid == study_uid)
     started = 0
-    for delivery_id, name, state, study in tx.execute(due).all():
+    for delivery_id, name, state, study in tx.execute(due.order_by(Delivery.id)).all():  # in the order of arrival
         if queue.retry(tx, key=delivery_key(delivery_id), done=state == NOT_TAKEN):
             started += 1
             again = {"state": "waiting", "finished_at": None, "unconfirmed": 0}

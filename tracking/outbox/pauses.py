@@ -60,11 +60,12 @@ def resume_destination(tx: Session, name: str, *, configured: Configured, user: 
     )
     if resumed is None:
         return False
-    # What waited while nobody tried has not failed for as long.
+    # What waited while nobody tried has not failed for as long. One time for all of it: their numbers keep the order.
+    now = select(now_ms()).scalar_subquery()
     tx.execute(
         update(Job)
         .where(Job.destination == name, Job.state == "open", Job.worker.is_(None))
-        .values(created_at=now_ms(), give_up_at=now_ms() + (Job.give_up_at - Job.created_at), visible_at=now_ms())
+        .values(created_at=now, give_up_at=now + (Job.give_up_at - Job.created_at), visible_at=now)
         .execution_options(synchronize_session=False)
     )
     audit.append(tx, AuditEventType.DESTINATION_RESUMED, detail={"user": user, "destination": name})

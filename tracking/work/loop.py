@@ -21,7 +21,7 @@ import psutil
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from config.errors import CxrnodeError, PeerUnavailable, PermanentError, RetriableError
+from config.errors import CxrnodeError, PeerUnavailable, PermanentError, RetriableError, ServiceUnavailable
 from config.logs import get_logger
 from config.settings import DeliverySettings, WorkSettings
 from tracking.audit_log import audit
@@ -42,6 +42,8 @@ Work = Commit | Parts | None
 log = get_logger(__name__)
 _LOOK_SECONDS = 0.02
 """How often to ask whether the database has changed: 60 µs of processor time each, 0.3 % of a core."""
+_LONG = 30
+"""Failures after which every policy waits its longest."""
 _SHORTEST_WAIT_SECONDS = 0.002
 _LONGER_POLLS = 10
 """Where changes are seen, polls are left with what comes due by time alone (retries, pauses), and may be rarer."""
@@ -321,9 +323,15 @@ class WorkLoop:
         after_seconds = error.after_seconds if isinstance(error, RetriableError) else 0.0
         policy = replace(self._retry, at_least=after_seconds)
         with self.database.transaction() as tx:
+            stopped = permanent
             if permanent:
                 queue.stop(tx, job, text)
-            stopped = permanent or queue.postpone(tx, job, text, policy, foreseen=foreseen)
+            elif isinstance(error, PeerUnavailable) and job.destination is not None:
+                queue.wait_for_peer(tx, job, text)
+            elif isinstance(error, ServiceUnavailable):
+                queue.wait_for_peer(tx, job, text, delay_ms=policy.delay_ms(_LONG))
+            else:
+                stopped = queue.postpone(tx, job, text, policy, foreseen=foreseen)
             if job.destination is not None and isinstance(error, PeerUnavailable):
                 queue.open_breaker(tx, job.destination, text, policy)
             if stopped:

@@ -254,16 +254,34 @@ def finish(tx: Session, job: Job) -> None:
 
 
 def postpone(tx: Session, job: Job, error: str, policy: RetryPolicy, *, foreseen: bool = True) -> bool:
-    """Give the job back for a later try; return True when its time is up and it stopped instead."""
-    if tx.scalar(select(now_ms() > JobRow.give_up_at).where(JobRow.id == job.id)):
+    """Give the job back for a later try; return True when its time is up and it stopped instead.
+
+    Its time begins with its first failure: before that it may have waited long for a peer that was away.
+    """
+    time_is_up = tx.scalar(select(now_ms() > JobRow.give_up_at).where(JobRow.id == job.id))
+    if time_is_up and job.attempts:
         stop(tx, job, error)
         return True
     _fenced(
         tx, job, worker=None, attempts=JobRow.attempts + 1, error=error,
         unforeseen=JobRow.unforeseen + int(not foreseen),
         visible_at=now_ms() + policy.delay_ms(job.attempts),
+        **({} if job.attempts else _renewed_patience()),
     )  # fmt: skip
     return False
+
+
+def wait_for_peer(tx: Session, job: Job, error: str, *, delay_ms: int | None = None) -> None:
+    """Give a job back whose peer is away, which is no failure of its own: it waits as long as that takes.
+
+    Without ``delay_ms`` it keeps its place in the order of arrival, behind the destination's circuit breaker.
+    """
+    visible_at = JobRow.created_at if delay_ms is None else now_ms() + delay_ms
+    _fenced(tx, job, worker=None, error=error, visible_at=visible_at)
+
+
+def _renewed_patience() -> dict[str, Any]:
+    return {"created_at": now_ms(), "give_up_at": now_ms() + (JobRow.give_up_at - JobRow.created_at)}
 
 
 def stop(tx: Session, job: Job, error: str) -> None:
@@ -320,8 +338,7 @@ def retry(tx: Session, *, key: str, done: bool = False, delay_ms: int = 0) -> bo
             crashes=0,
             unforeseen=0,
             finished_at=None,
-            created_at=now_ms(),
-            give_up_at=now_ms() + (JobRow.give_up_at - JobRow.created_at),
+            **_renewed_patience(),
         )
         .returning(JobRow.id)
         .execution_options(synchronize_session=False)

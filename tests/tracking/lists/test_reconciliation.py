@@ -16,6 +16,9 @@ from tracking.outbox import confirmations, deliveries, pauses
 from tracking.tables.models import Delivery, Job
 from tracking.work import queue
 
+pytestmark = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 Record = Callable[..., None]
 NOW = datetime.now(UTC)
 TODAY = Span(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
@@ -55,7 +58,6 @@ def delivered(books: Books, *, awaited: bool = False) -> int:
     return number
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_is_not_confirmed_is_a_gap_at_its_destination(
     database: Database, books: Books, receive: Record, analyse: Record, build: Record
 ) -> None:
@@ -88,7 +90,6 @@ def ask(read: object, destination: str) -> Reconciliation:
     return reconcile(read, TODAY, destination=destination)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_paused_destination_is_named_with_what_resumes_it(database: Database, books: Books) -> None:
     books.receive("1.1", JANE)
     books.analyse()

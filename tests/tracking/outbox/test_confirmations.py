@@ -22,6 +22,9 @@ from tracking.tables.models import CarriedDocument, Commitment, Delivery, Docume
 from tracking.work import queue
 from tracking.work.queue import RetryPolicy
 
+BOTH = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 RESENDS = Resends(3, RetryPolicy(0.001, 0.001))
 
 
@@ -67,6 +70,7 @@ def row(books: Books) -> Delivery:
     promise="it counts once",
     area="confirmed",
 )
+@BOTH
 def test_answers_are_taken_once_and_from_who_was_asked_alone(books: Books) -> None:
     number = delivered(books)
     ask(books, number, "2.25.1")
@@ -81,6 +85,7 @@ def test_answers_are_taken_once_and_from_who_was_asked_alone(books: Books) -> No
     assert books.events().count("delivery-confirmed") == 1
 
 
+@BOTH
 def test_an_answer_that_does_not_name_the_document_is_none(books: Books) -> None:
     number = delivered(books)
     ask(books, number, "2.25.1")
@@ -93,6 +98,7 @@ def test_an_answer_that_does_not_name_the_document_is_none(books: Books) -> None
     assert row(books).state == "waiting"
 
 
+@BOTH
 def test_the_answer_to_an_earlier_sending_sends_nothing_again(books: Books) -> None:
     number = delivered(books)
     ask(books, number, "2.25.1")
@@ -102,6 +108,7 @@ def test_the_answer_to_an_earlier_sending_sends_nothing_again(books: Books) -> N
     assert answer(books, "2.25.2") is Reception.CONFIRMED
 
 
+@BOTH
 def test_what_stopped_is_sent_and_asked_about_anew_when_a_person_starts_it_again(books: Books) -> None:
     number = delivered(books)
     with books.database.transaction() as tx:
@@ -117,6 +124,7 @@ def test_what_stopped_is_sent_and_asked_about_anew_when_a_person_starts_it_again
     assert books.study().status == "delivered"
 
 
+@BOTH
 def test_a_deleted_study_takes_its_requests_along(books: Books, tmp_path: Path) -> None:
     number = delivered(books)
     ask(books, number, "2.25.1")
