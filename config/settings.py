@@ -142,6 +142,7 @@ class InferenceSettings(Section):
     assume_frontal: bool = False
     verdict_package: str = "verdict"
     verdict_threshold: float | None = Field(default=None, ge=0, le=1)
+    anatomy_package: str = "anatomy"
     mend_orientation: bool = False
     refuse_test_patients: tuple[str, ...] = (
         "PHANTOM", "TEST PATIENT", "PATIENT TEST", "TESTPATIENT", "TEST TEST", "ZZTEST", "ZZZTEST", "DUMMY PATIENT",

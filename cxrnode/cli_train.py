@@ -44,18 +44,25 @@ def train(
     from config.settings import LogSettings
 
     with train_extra():
+        from training.anatomy.anatomy_recipe import find_recipe as find_anatomy_recipe
         from training.pipelines.production import produce
         from training.recipe.shipped_recipes import load_recipe, with_by, with_reader
         from training.verdict.verdict_recipe import find_recipe
 
     configure_logs(LogSettings(level="warning"), "train")
-    verdict = find_recipe(recipe)
+    verdict, anatomy = find_recipe(recipe), find_anatomy_recipe(recipe)
+    if (verdict is not None or anatomy is not None) and (experiment or reader or by or weights or runs):
+        kind = "a verdict" if verdict is not None else "an anatomy"
+        raise SettingsError(f"{kind} recipe takes --data, --out, --quick and --json only")
     if verdict is not None:
-        if experiment or reader or by or weights or runs:
-            raise SettingsError("a verdict recipe takes --data, --out, --quick and --json only")
         from cxrnode.train_verdict import train_verdict
 
         train_verdict(verdict, data, to, quick=quick, as_json=as_json)
+        return
+    if anatomy is not None:
+        from cxrnode.train_anatomy import train_anatomy
+
+        train_anatomy(anatomy, data, to, quick=quick, as_json=as_json)
         return
     chosen = load_recipe(recipe)
     if experiment is not None:

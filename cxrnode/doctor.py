@@ -241,7 +241,7 @@ def _model(settings: Settings) -> Iterator[Check]:
     import numpy as np
 
     from inference.model import Model
-    from inference.package import load_package, load_verdict, with_site_points
+    from inference.package import load_anatomy, load_package, load_verdict, with_site_points
 
     package = with_site_points(load_package(settings.inference.package), settings.inference.operating_points)
     manifest, members = package.manifest, len(package.members)
@@ -249,6 +249,9 @@ def _model(settings: Settings) -> Iterator[Check]:
     yield Check("model package", "ok", f"{manifest.name} {manifest.version}{kind}, every file as it was made")
     verdict = load_verdict(settings.inference.verdict_package).manifest
     yield Check("verdict package", "ok", f"{verdict.name} {verdict.version}, every file as it was made")
+    if settings.inference.anatomy_package:
+        anatomy = load_anatomy(settings.inference.anatomy_package).manifest
+        yield Check("anatomy package", "ok", f"{anatomy.name} {anatomy.version}, every file as it was made")
     model = Model.open(package, settings.inference)
     inputs = model.inputs(np.zeros((512, 512), np.float32))
     start = time.perf_counter()

@@ -80,7 +80,7 @@ def _own_destinations(settings: Settings) -> Iterator[str]:
 
 
 def _packages(settings: Settings) -> Iterator[str]:
-    from inference.package import load_package, load_verdict, with_site_points
+    from inference.package import load_anatomy, load_package, load_verdict, with_site_points
 
     inference = settings.inference
     try:
@@ -93,6 +93,11 @@ def _packages(settings: Settings) -> Iterator[str]:
         load_verdict(inference.verdict_package)
     except PackageError as error:
         yield f"inference.verdict_package: {error}"
+    try:
+        if inference.anatomy_package:
+            load_anatomy(inference.anatomy_package)
+    except PackageError as error:
+        yield f"inference.anatomy_package: {error}"
 
 
 def _tls(settings: Settings) -> Iterator[str]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
 from config.settings import InferenceSettings
+from inference.anatomy.assess import assess, with_places
+from inference.anatomy.network import AnatomyNetwork
 from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
     ImageAnalysis,
@@ -37,7 +39,7 @@ from tracking.results.analyses import FindingRecord, OutcomeRecord
 
 Keep = Callable[[Path, Picture], None]
 """Takes the decoded image of a stored file."""
-STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret")
+STAGES = ("read", "decode", "verdict", "resize", "forward", "interpret", "anatomy")
 
 OVERSAMPLING = 2
 """Pixels that are decoded for one of the model's input: at 2 the input differs by 0.0003 to 0.0005 of the range from
@@ -72,7 +74,8 @@ class Analyser:
         self._model = Model.open(settings.package, settings)
         self._verdict = VerdictNetwork.open(settings.verdict_package, settings)
         self.identity: ModelIdentity = self._model.identity
-        self.digest = _digest(self.identity, self._verdict.package.digest, settings)
+        self._anatomy = AnatomyNetwork.open(settings.anatomy_package, settings) if settings.anatomy_package else None
+        self.digest = self._digest()
         """SHA-256, hexadecimal, of all that a result follows from beside the image: analysers that share it agree."""
         specs = [member.manifest.input for member in self._model.package.members]
         self._at_least = OVERSAMPLING * max(max(spec.rows, spec.columns) for spec in specs)
@@ -88,8 +91,21 @@ class Analyser:
         other = copy.copy(self)
         other._settings = self._settings.model_copy(update={"operating_points": known})
         other._model = self._model.with_points(known)
-        other.digest = _digest(self.identity, self._verdict.package.digest, other._settings)
+        other.digest = other._digest()
         return other
+
+    def _digest(self) -> str:
+        """Return the digest of an analyser: packages, engine, settings that change results, version of the program."""
+        names = {"package", "verdict_package", "anatomy_package", "engine", "threads"}
+        parts = {
+            "package": self.identity.digest,
+            "verdict": self._verdict.package.digest,
+            "anatomy": None if self._anatomy is None else self._anatomy.package.digest,
+            "engine": self.identity.engine,
+            "settings": self._settings.model_dump(mode="json", exclude=names),
+            "version": importlib.metadata.version("cxrnode"),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def analyse_file(self, path: Path, times: StageTimes, *, has_header: bool = True) -> ImageAnalysis:
         """Return what comes of one stored file: findings, or why there are none.
@@ -161,21 +177,15 @@ class Analyser:
             distance = self._model.distance(answers)
             unlike = self._model.unlike(distance)
             findings = restrict(findings, unlike=unlike, holds=self._model.holds_when_unlike)
-            findings = judgement.on_stored(findings)
+        image = judgement.verdict.as_json()
+        if self._anatomy is not None:
+            with times.stage("anatomy"):
+                outlines = self._anatomy.outlines(judgement.picture)
+                findings = with_places(findings, outlines)
+                image["anatomy"] = judgement.on_stored_anatomy(assess(outlines)).as_json()
+        findings = judgement.on_stored(findings)
         remarks = (*picture.remarks, *judgement.remarks, *((UNLIKE,) if unlike else ()))
-        return ImageAnalysis(findings, remarks, judgement.verdict.as_json(), distance)
-
-
-def _digest(model: ModelIdentity, verdict: str, settings: InferenceSettings) -> str:
-    """Return the digest of an analyser: packages, engine, settings that change results, version of the program."""
-    parts = {
-        "package": model.digest,
-        "verdict": verdict,
-        "engine": model.engine,
-        "settings": settings.model_dump(mode="json", exclude={"package", "verdict_package", "engine", "threads"}),
-        "version": importlib.metadata.version("cxrnode"),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return ImageAnalysis(findings, remarks, image, distance)
 
 
 def outcome_record(result: ImageResult) -> OutcomeRecord:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from config.errors import PackageError, SettingsError
 from config.settings import InferenceSettings
 from inference.interpret import RawOutputs
-from inference.package import KERAS_MODEL, LITERT_MODEL, ModelPackage, VerdictPackage
+from inference.package import KERAS_MODEL, LITERT_MODEL, AnatomyManifest, AnatomyPackage, ModelPackage, VerdictPackage
 
-Runnable = ModelPackage | VerdictPackage
+Runnable = ModelPackage | VerdictPackage | AnatomyPackage
 """A package of one network."""
 
 
@@ -191,6 +191,8 @@ def _warm_up(engine: Engine, package: Runnable) -> None:
         wanted[maps.box] = ("maps.box", (1, *cells, 4))
     if manifest.likeness is not None:
         wanted[manifest.likeness.features] = ("likeness.features", (1, None))
+    if isinstance(manifest, AnatomyManifest):
+        wanted[0] = ("structures", (1, None, None, len(manifest.structures)))
     for index, (what, shape) in sorted(wanted.items()):
         found = shapes[index] if index < len(shapes) else None
         if found is None or len(found) != len(shape) or any(

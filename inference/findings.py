@@ -44,6 +44,30 @@ class OperatingPoints:
         return Level.POSSIBLE if score >= self.sensitive else Level.ABSENT
 
 
+class Side(StrEnum):
+    """The patient's side."""
+
+    RIGHT = "right"
+    LEFT = "left"
+    BOTH = "both"
+
+
+class Zone(StrEnum):
+    """A third of a lung's height on the image, from its apex to its lowest point."""
+
+    UPPER = "upper"
+    MIDDLE = "middle"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Side and zones of a region; the zones from above, those that hold at least a quarter of what is in lungs."""
+
+    side: Side
+    zones: tuple[Zone, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle on the stored picture, in its pixels: 0-based, x is the column, y the row.
@@ -58,6 +82,8 @@ class Box:
     y1: float
     score: float
     level: Level
+    place: Place | None = None
+    """Where in the lungs it lies; None where it hardly touches them, or nobody looked."""
 
 
 class MapKind(StrEnum):
@@ -180,7 +206,8 @@ class ImageAnalysis:
     outcome: tuple[Finding, ...] | NotAnalysed
     remarks: tuple[Remark, ...] = ()
     verdict: dict[str, Any] | None = None
-    """What the image itself says it is, as plain JSON values; None where nobody looked."""
+    """What the image itself says it is, as plain JSON values; None where nobody looked. Under ``anatomy`` it holds what
+    was measured of lungs and heart (:class:`inference.anatomy.assess.Anatomy`)."""
     distance: float | None = None
     """How far the image lies from what the model learnt, as the share of held-out images that lie nearer, 0 to 1."""
 

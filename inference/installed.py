@@ -1,5 +1,6 @@
 """The model packages of a node: those that came with it and those that its settings name, each checked as a whole."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,14 +14,19 @@ from inference.package import (
     BUILT_IN,
     CARD,
     MANIFEST,
+    AnatomyPackage,
+    AnyKindOfPackage,
     AnyPackage,
     VerdictPackage,
+    load_anatomy,
     load_package,
     load_verdict,
     with_site_points,
 )
 from inference.site_points import known_points, points_in_force
 from tracking.engine.database import Database
+
+_WITHOUT_FINDINGS = (VerdictPackage, AnatomyPackage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class InstalledPackage:
     """A package that is there; ``problem`` says why it does not load, and ``package`` is None then."""
 
     name: str
-    package: AnyPackage | VerdictPackage | None
+    package: AnyKindOfPackage | None
     in_use: bool
     findings: tuple[InstalledFinding, ...] = ()
     card: str = ""
@@ -54,7 +60,7 @@ class InstalledPackage:
 
 def installed_packages(settings: InferenceSettings) -> list[InstalledPackage]:
     """Return the packages, those in use first."""
-    in_use = (settings.package, settings.verdict_package)
+    in_use = tuple(filter(None, (settings.package, settings.verdict_package, settings.anatomy_package)))
     built_in = sorted(entry.name for entry in BUILT_IN.glob("*") if (entry / MANIFEST).is_file())
     return [_installed(name, settings, in_use=name in in_use) for name in (*in_use, *(set(built_in) - set(in_use)))]
 
@@ -62,7 +68,9 @@ def installed_packages(settings: InferenceSettings) -> list[InstalledPackage]:
 def finding_packages(settings: InferenceSettings) -> list[str]:
     """Return the names of the packages that load and find something, the one in use first."""
     entries = installed_packages(settings)
-    found = [entry for entry in entries if entry.package is not None and not isinstance(entry.package, VerdictPackage)]
+    found = [
+        entry for entry in entries if entry.package is not None and not isinstance(entry.package, _WITHOUT_FINDINGS)
+    ]
     own = Path(settings.package).name
     return [own, *(entry.name for entry in found if entry.name != own)]
 
@@ -73,7 +81,7 @@ def with_points_in_force(settings: InferenceSettings, database: Database) -> Inf
         package = _load(settings.package, _changed_at(settings.package))
     except PackageError:
         return settings
-    if isinstance(package, VerdictPackage):
+    if isinstance(package, _WITHOUT_FINDINGS):
         return settings
     with database.reading() as read:
         points = known_points(package, points_in_force(read, package.manifest.name))
@@ -94,7 +102,7 @@ def _installed(name: str, settings: InferenceSettings, *, in_use: bool) -> Insta
         card = (package.folder / CARD).read_text(encoding="utf-8", errors="replace")
     except (PackageError, OSError) as error:
         return InstalledPackage(shown, None, in_use, problem=str(error))
-    if isinstance(package, VerdictPackage):
+    if isinstance(package, _WITHOUT_FINDINGS):
         return InstalledPackage(shown, package, in_use, card=card)
     if name == settings.package:
         package = with_site_points(package, settings.operating_points)
@@ -117,12 +125,12 @@ def _changed_at(name: str) -> float:
 
 
 @lru_cache(maxsize=16)
-def _load(name: str, _changed_at: float) -> AnyPackage | VerdictPackage:
+def _load(name: str, _changed_at: float) -> AnyKindOfPackage:
     """Load a package and check every file of it, which takes a tenth of a second."""
     try:
         return load_package(name)
     except PackageError as error:
-        try:
-            return load_verdict(name)
-        except PackageError:
-            raise error from None
+        for load in (load_verdict, load_anatomy):
+            with suppress(PackageError):
+                return load(name)
+        raise error from None

@@ -1,13 +1,15 @@
 """Model packages: one folder with the weights, what they mean, and the hashes that hold it together.
 
 A package holds ``package.toml`` (its manifest), which lists the SHA-256 of every other file, so the digest of the
-manifest's bytes identifies the whole package; :func:`load_package` refuses an altered file. There are three kinds:
+manifest's bytes identifies the whole package; :func:`load_package` refuses an altered file. There are four kinds:
 
 - a network: ``model.tflite``, ``model.keras``, ``card.md`` and ``figures.json``;
 - an ensemble: ``members/1/``, ``members/2/`` …, each a whole network package;
-- a verdict network: the files of a network; it says what an image shows and reports no findings.
+- a verdict network: the files of a network; it says what an image shows and reports no findings;
+- an anatomy network: the files of a network; it outlines lungs and heart.
 
-:mod:`inference.manifest` and :mod:`inference.verdict.manifest` say what a manifest says.
+:mod:`inference.manifest`, :mod:`inference.verdict.manifest` and :mod:`inference.anatomy.manifest` say what a manifest
+says.
 """
 
 import hashlib
@@ -27,6 +29,7 @@ from pydantic import ValidationError
 
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings
+from inference.anatomy.manifest import AnatomyManifest
 from inference.ensemble import member_problem
 from inference.evidence import may_be_stated
 from inference.findings import OperatingPoints
@@ -53,10 +56,12 @@ from inference.verdict.manifest import VerdictManifest
 
 __all__ = [
     "BUILT_IN", "CARD", "FIGURES", "KERAS_MODEL", "LIKENESS", "LITERT_MODEL", "MANIFEST", "REQUIRED_FILES",
-    "AnyManifest", "AnyPackage", "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest",
-    "EnsemblePackage", "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec",
-    "MemberSpec", "ModelPackage", "PointsSpec", "ReportedFinding", "VerdictManifest", "VerdictPackage", "load_network",
-    "load_package", "load_verdict", "with_site_points", "write_ensemble", "write_package", "write_verdict",
+    "AnatomyManifest", "AnatomyPackage", "AnyKindOfManifest", "AnyKindOfPackage", "AnyManifest", "AnyPackage",
+    "BoxCalibration", "CodeSpec", "DetectorSpec", "EnsembleDetector", "EnsembleManifest", "EnsemblePackage",
+    "FindingCalibration", "FindingSpec", "HeadSpec", "InputSpec", "Manifest", "MapsSpec", "MemberSpec",
+    "ModelPackage", "PointsSpec", "ReportedFinding", "VerdictManifest", "VerdictPackage", "load_anatomy",
+    "load_network", "load_package", "load_verdict", "with_site_points", "write_anatomy", "write_ensemble",
+    "write_package", "write_verdict",
 ]  # fmt: skip
 
 MANIFEST = "package.toml"
@@ -71,9 +76,14 @@ REQUIRED_FILES = (LITERT_MODEL, KERAS_MODEL, CARD, FIGURES)
 BUILT_IN = Path(__file__).parent / "packages"
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_KINDS: dict[str, type[AnyManifest | VerdictManifest]] = {"ensemble": EnsembleManifest, "verdict": VerdictManifest}
+AnyKindOfManifest = AnyManifest | VerdictManifest | AnatomyManifest
+_KINDS: dict[str, type[AnyKindOfManifest]] = {
+    "ensemble": EnsembleManifest,
+    "verdict": VerdictManifest,
+    "anatomy": AnatomyManifest,
+}
 """By ``kind`` in the manifest; any other one is read as a network's, which says what is wrong with it."""
-_M = TypeVar("_M", Manifest, EnsembleManifest, VerdictManifest)
+_M = TypeVar("_M", Manifest, EnsembleManifest, VerdictManifest, AnatomyManifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +143,13 @@ class VerdictPackage(_Package[VerdictManifest]):
     """A package of a network that says what an image shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnatomyPackage(_Package[AnatomyManifest]):
+    """A package of a network that outlines lungs and heart."""
+
+
 AnyPackage = ModelPackage | EnsemblePackage
+AnyKindOfPackage = AnyPackage | VerdictPackage | AnatomyPackage
 
 
 def load_package(package: str | Path) -> AnyPackage:
@@ -145,6 +161,9 @@ def load_package(package: str | Path) -> AnyPackage:
     if isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives a verdict, no findings: name it as inference.verdict_package"
         raise PackageError(msg)
+    if isinstance(loaded, AnatomyPackage):
+        msg = f"model package {loaded.manifest.name} outlines anatomy: name it as inference.anatomy_package"
+        raise PackageError(msg)
     return loaded
 
 
@@ -153,6 +172,15 @@ def load_verdict(package: str | Path) -> VerdictPackage:
     loaded = _load_named(package)
     if not isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives no verdict; inference.verdict_package needs one that does"
+        raise PackageError(msg)
+    return loaded
+
+
+def load_anatomy(package: str | Path) -> AnatomyPackage:
+    """Load an anatomy network's package as :func:`load_package` does others; :class:`PackageError` for another kind."""
+    loaded = _load_named(package)
+    if not isinstance(loaded, AnatomyPackage):
+        msg = f"model package {loaded.manifest.name} outlines no anatomy; inference.anatomy_package needs one that does"
         raise PackageError(msg)
     return loaded
 
@@ -186,6 +214,12 @@ def write_verdict(folder: Path, manifest: VerdictManifest, files: Mapping[str, b
     """Write a verdict network's package as :func:`write_package` writes that of any other network."""
     _write_network(folder, manifest, files)
     return load_verdict(folder)
+
+
+def write_anatomy(folder: Path, manifest: AnatomyManifest, files: Mapping[str, bytes | Path]) -> AnatomyPackage:
+    """Write an anatomy network's package as :func:`write_package` writes that of any other network."""
+    _write_network(folder, manifest, files)
+    return load_anatomy(folder)
 
 
 def write_ensemble(
@@ -277,12 +311,12 @@ def _folder_of(package: str | Path) -> Path:
     raise PackageError(msg)
 
 
-def _load_named(package: str | Path) -> AnyPackage | VerdictPackage:
+def _load_named(package: str | Path) -> AnyKindOfPackage:
     folder = _folder_of(package)
     return _load(folder, folder.name)
 
 
-def _load(folder: Path, name: str) -> AnyPackage | VerdictPackage:
+def _load(folder: Path, name: str) -> AnyKindOfPackage:
     """Load and check a folder; ``name`` is what messages call it."""
     try:
         text = (folder / MANIFEST).read_bytes()
@@ -296,6 +330,9 @@ def _load(folder: Path, name: str) -> AnyPackage | VerdictPackage:
     if isinstance(manifest, VerdictManifest):
         _check_files(folder, name, manifest, REQUIRED_FILES)
         return VerdictPackage(folder, manifest, digest)
+    if isinstance(manifest, AnatomyManifest):
+        _check_files(folder, name, manifest, REQUIRED_FILES)
+        return AnatomyPackage(folder, manifest, digest)
     folders = [member_folder(number) for number in range(1, len(manifest.members) + 1)]
     _check_files(folder, name, manifest, [f"{within}/{MANIFEST}" for within in folders])
     members = tuple(_load_member(folder, name, within, manifest) for within in folders)
@@ -310,7 +347,12 @@ def _load_member(folder: Path, name: str, within: str, ensemble: EnsembleManifes
     """Load one member, which must be a network whose every file the ensemble lists too."""
     member = _load(folder / within, f"{name}/{within}")
     if not isinstance(member, ModelPackage):
-        kind = "an ensemble" if isinstance(member, EnsemblePackage) else "a verdict network"
+        kinds = {
+            EnsemblePackage: "an ensemble",
+            VerdictPackage: "a verdict network",
+            AnatomyPackage: "an anatomy network",
+        }
+        kind = kinds[type(member)]
         msg = f"model package {name}/{within}: a member of an ensemble must be a network, and this is {kind}"
         raise PackageError(msg)
     unlisted = [file for file in member.manifest.files if f"{within}/{file}" not in ensemble.files]
@@ -320,7 +362,7 @@ def _load_member(folder: Path, name: str, within: str, ensemble: EnsembleManifes
     return member
 
 
-def _check_files(folder: Path, package: str, manifest: AnyManifest | VerdictManifest, required: Sequence[str]) -> None:
+def _check_files(folder: Path, package: str, manifest: AnyKindOfManifest, required: Sequence[str]) -> None:
     """Raise where a required file is not listed, or a listed one is missing or not what it was."""
     missing = [name for name in required if name not in manifest.files]
     if missing:
@@ -337,7 +379,7 @@ def _check_files(folder: Path, package: str, manifest: AnyManifest | VerdictMani
             raise PackageError(msg)
 
 
-def _parse(text: bytes, name: str) -> AnyManifest | VerdictManifest:
+def _parse(text: bytes, name: str) -> AnyKindOfManifest:
     """Parse and check the manifest; strict through JSON, whose arrays pydantic takes as tuples."""
     try:
         document: dict[str, Any] = tomllib.loads(text.decode("utf-8"))

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.models_page import anatomy_section as anatomy
 from benchmarks.models_page import verdict_section as verdict
 from benchmarks.models_page.attempts import read_tried, tried, tried_section
 from benchmarks.models_page.fold_tables import folds_section, read_folds
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read_curves(options.runs / CURVES.name),
         read_tried(options.runs / TRIED.name),
         verdict.read_results(verdict.RESULTS),
+        anatomy.read_results(anatomy.RESULTS),
     )
     options.page.write_text(text, encoding="utf-8")
     return 0
@@ -91,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def built_in() -> list[Path]:
     """Return the folders of the packages of findings that come with the program."""
     folders = sorted(folder for folder in BUILT_IN.glob("*") if (folder / FIGURES).is_file())
-    return [folder for folder in folders if 'kind = "verdict"' not in (folder / MANIFEST).read_text(encoding="utf-8")]
+    others = ('kind = "verdict"', 'kind = "anatomy"')
+    texts = {folder: (folder / MANIFEST).read_text(encoding="utf-8") for folder in folders}
+    return [folder for folder, text in texts.items() if not any(kind in text for kind in others)]
 
 
 def page(
@@ -101,13 +105,15 @@ def page(
     curves: Sequence[Mapping[str, Any]] = (),
     others: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     judged: Mapping[str, Any] | None = None,
+    outlined: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page for these packages, runs, cross-validations, curves, what was tried, and the verdict."""
+    """Return the page for these packages, runs, cross-validations, curves, what was tried, verdict and anatomy."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
     sections.append(folds_section(folds, {entry.name: entry.figures for entry in reported()}))
     sections += [_package(package, others) for package in packages]
     sections += [verdict.section(judged)] if judged is not None else []
+    sections += [anatomy.section(outlined)] if outlined is not None else []
     return "\n".join(section for section in (*sections, *(_curve(one) for one in curves)) if section)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from config.language.translation import marked
+from inference.anatomy.assess import Anatomy
 from inference.eligibility import HeaderAnswer
 from inference.findings import Finding, Remark, RemarkKind
 from inference.not_analysed import NotAnalysed
@@ -40,6 +41,10 @@ class Judgement:
     def on_stored(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Return findings on :attr:`picture` with their boxes on the stored image."""
         return findings if self.mending is None else self.mending.stored_findings(findings)
+
+    def on_stored_anatomy(self, anatomy: Anatomy) -> Anatomy:
+        """Return what was measured on :attr:`picture` with its lines on the stored image."""
+        return anatomy if self.mending is None else anatomy.moved(self.mending.to_stored)
 
 
 def judge(network: SeesImages, picture: Picture, header: HeaderAnswer, *, mend: bool) -> Judgement:

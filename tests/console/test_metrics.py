@@ -61,7 +61,7 @@ def test_prometheus_reads_them_and_no_patient_is_in_them(browser: TestClient, da
     samples = read(answer.text)
     assert samples["cxrnode_studies", "received"] == 1
     assert samples["cxrnode_waiting", "", "examine"] == 1
-    assert {key[3] for key in samples if key[0] == "cxrnode_model_info"} == {"chest-default", "verdict"}
+    assert {key[3] for key in samples if key[0] == "cxrnode_model_info"} == {"chest-default", "verdict", "anatomy"}
     for word in ("PAT", "Doe", "1.9", "MODALITY"):
         assert word not in answer.text
 

@@ -43,6 +43,7 @@ TLS = '[node.tls]\ncertificate = "node.crt"\nkey = "node.key"\nrequire_client_ce
         ('[inference]\npackage = "nothing"', ["inference.package", "nothing"]),
         ('[inference]\npackage = "verdict"', ["inference.package", "name it as inference.verdict_package"]),
         ('[inference]\nverdict_package = "chest-default"', ["inference.verdict_package", "gives no verdict"]),
+        ('[inference]\nanatomy_package = "verdict"', ["inference.anatomy_package", "outlines no anatomy"]),
         (
             "[inference.operating_points.broken_leg]\nsensitive = 0.1\nspecific = 0.2",
             ["broken_leg", "lung_opacity"],

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from config.errors import PackageError, SettingsError
 from config.settings import OperatingPointSettings, Settings
 from inference import model
-from inference.analyse import Analyser, StageTimes, outcome_record
+from inference.analyse import STAGES, Analyser, StageTimes, outcome_record
 from inference.findings import (
     ImageAnalysis,
     ImageResult,
@@ -107,7 +107,7 @@ def test_every_instance_gets_findings_or_a_reason(node: Settings, database: Data
     ]  # fmt: skip
     assert all(bool(outcome.findings) == (outcome.because is None) for outcome in outcomes.values())
     assert (analysis.model_name, analysis.model_version, analysis.engine) == ("tiny", "1.0.0", "steady 1 cpu")
-    assert set(analysis.timings) == {"read", "decode", "verdict", "resize", "forward", "interpret"}
+    assert set(analysis.timings) == set(STAGES)
     assert 0 < sum(analysis.timings.values()) <= analysis.seconds
 
 
@@ -140,9 +140,25 @@ def test_a_phantom_stored_turned_is_put_right_where_the_site_says_so(
     assert [remark.kind for remark in analysis.remarks] == [RemarkKind.ORIENTATION_MENDED]
     assert analysis.verdict is not None
     assert analysis.verdict["turned"] == 90
+    anatomy = analysis.verdict["anatomy"]
+    x0, y0, x1, y1 = anatomy["heart_line"]
+    assert x0 == x1, "a line across the upright image runs down the stored one"
+    assert 0.3 < anatomy["cardiothoracic_ratio"] < 0.7
+    assert 512 * 0.1 < abs(y1 - y0) < 512 * 0.7
     (box,) = analysis.outcome[0].boxes
+    assert box.place is not None
     assert 0 <= box.x0 < box.x1 <= 512
     assert 0 <= box.y0 < box.y1 <= 512
+
+
+def test_without_an_anatomy_package_nothing_is_measured(node: Settings, radiograph: Any, tmp_path: Path) -> None:
+    dcmwrite(tmp_path / "phantom.dcm", radiograph(draw(7, size=512)), enforce_file_format=True)
+    settings = node.inference.model_copy(update={"anatomy_package": ""})
+    analyser = Analyser(settings)
+    analysis = analyser.analyse_file(tmp_path / "phantom.dcm", StageTimes())
+    assert analysis.verdict is not None
+    assert "anatomy" not in analysis.verdict
+    assert analyser.digest != Analyser(node.inference).digest
 
 
 def test_findings_are_kept_whole(node: Settings, database: Database, radiograph: Any) -> None:

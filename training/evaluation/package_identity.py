@@ -8,17 +8,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from inference.package import CARD, FIGURES, AnyPackage, VerdictPackage
+from inference.package import CARD, FIGURES, AnatomyPackage, AnyKindOfPackage, VerdictPackage
 
 _DESCRIPTIONS = frozenset({CARD, FIGURES})
 
 
-def networks_digest(package: AnyPackage | VerdictPackage) -> str:
+def networks_digest(package: AnyKindOfPackage) -> str:
     """Return a SHA-256, hexadecimal, over the files of a package's networks: weights, and what they learnt from lies.
 
     Cards, figures and manifests do not change it.
     """
-    if isinstance(package, VerdictPackage):
+    if isinstance(package, VerdictPackage | AnatomyPackage):
         files = [package.manifest.files]
     else:
         files = [member.manifest.files for member in package.members]
@@ -30,13 +30,13 @@ def networks_digest(package: AnyPackage | VerdictPackage) -> str:
     return sums.hexdigest()
 
 
-def package_identity(package: AnyPackage | VerdictPackage) -> dict[str, str]:
+def package_identity(package: AnyKindOfPackage) -> dict[str, str]:
     """Return name, version and :func:`networks_digest` of a package, as results of benchmarks hold them."""
     manifest = package.manifest
     return {"name": manifest.name, "version": manifest.version, "networks": networks_digest(package)}
 
 
-def is_measured_on(package: AnyPackage | VerdictPackage, results: Mapping[str, Any]) -> bool:
+def is_measured_on(package: AnyKindOfPackage, results: Mapping[str, Any]) -> bool:
     """Say whether a benchmark's results, which hold a :func:`package_identity`, are of these very networks."""
     identity = results.get("package")
     return isinstance(identity, Mapping) and identity.get("networks") == networks_digest(package)

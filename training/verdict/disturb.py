@@ -15,8 +15,11 @@ Gray = NDArray[np.float32]
 _FONTS: dict[int, ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}
 
 
-def disturb(gray: Gray, rng: np.random.Generator) -> Gray:
-    """Return the image as another machine, archive or viewer might have stored it."""
+def disturb(gray: Gray, rng: np.random.Generator, *, margins: bool = True) -> Gray:
+    """Return the image as another machine, archive or viewer might have stored it.
+
+    Without ``margins`` it is never laid on a larger field, so that it keeps its size and its place.
+    """
     for chance, change in (
         (0.5, _processed),
         (0.8, _exposed),
@@ -28,7 +31,7 @@ def disturb(gray: Gray, rng: np.random.Generator) -> Gray:
         (0.55, _lettered),
         (0.12, _covered),
     ):
-        if rng.random() < chance:
+        if rng.random() < chance and (margins or change is not _bordered):
             gray = change(gray, rng)
     return np.clip(gray, 0.0, 1.0)
 

@@ -1,0 +1,96 @@
+"""The recipe of an anatomy network: one TOML file that says what it learns from, and how."""
+
+import tomllib
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from config.errors import SettingsError
+from training.recipe.recipe import PackageSettings
+
+SHIPPED = ("anatomy",)
+"""The recipe of the package that ships."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AnatomyData(_Part):
+    """Which outlined films are used for what."""
+
+    sources: tuple[str, ...] = Field(min_length=1)
+    """Collections whose outlines of lungs and heart are learnt from."""
+    fold_left_out: int | None = None
+    """This fold of them is not learnt from."""
+    measured_sources: tuple[str, ...] = ()
+    """Collections whose outlines of lungs the network is measured on and never learns from."""
+
+
+class AnatomyNetworkSettings(_Part):
+    """The network's shape."""
+
+    side: Annotated[int, Field(ge=64, le=512, multiple_of=32)] = 128
+    widths: tuple[Annotated[int, Field(ge=4, le=512)], ...] = Field(
+        default=(16, 32, 48, 64, 96), min_length=2, max_length=5
+    )
+    """Channels at a quarter of the resolution and after each further halving; ``side`` can be halved so often."""
+
+
+class FitSettings(_Part):
+    """How long and how fast it learns."""
+
+    changes: Annotated[int, Field(ge=1)] = 16
+    """How many changed images are drawn of each film."""
+    drawn_side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 192
+    """In which size they are drawn before they are shrunk to the network's input."""
+    epochs: Annotated[int, Field(ge=1)] = 1
+    batch: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+
+
+class AnatomyRecipe(_Part):
+    """All of it."""
+
+    kind: Literal["anatomy"]
+    seed: int = 1
+    package: PackageSettings
+    data: AnatomyData
+    network: AnatomyNetworkSettings = AnatomyNetworkSettings()
+    fit: FitSettings = FitSettings()
+
+    def quick(self) -> "AnatomyRecipe":
+        """Return the recipe with so little to learn that a run only shows that all works."""
+        fit = self.fit.model_copy(update={"changes": 2, "epochs": 1, "batch": 4})
+        return self.model_copy(update={"fit": fit})
+
+    def without_fold(self, fold: int) -> "AnatomyRecipe":
+        """Return the recipe that leaves a fold out, to be measured on it."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"fold_left_out": fold})})
+
+
+def find_recipe(name_or_path: str) -> AnatomyRecipe | None:
+    """Return an anatomy recipe by a shipped one's name or by a file's path; None for a recipe of another kind.
+
+    Raises :class:`SettingsError` naming the file, the key and what is wrong with it.
+    """
+    source: Traversable = Path(name_or_path)
+    if name_or_path in SHIPPED:
+        source = resources.files("training.anatomy") / f"{name_or_path}.toml"
+    if not source.is_file():
+        return None
+    try:
+        document: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source.name} is no valid TOML: {error}") from None
+    if document.get("kind") != "anatomy":
+        return None
+    try:
+        return AnatomyRecipe.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{source.name}: {key}: {first['msg']}") from None
