@@ -76,7 +76,7 @@ def arrive(books: Books, number: int, *, urgent: bool = False) -> str:
 
 @pytest.mark.fault(
     "every peer is away for 14 days",
-    promise="everything is delivered afterwards, once, the urgent first then in order of arrival; nothing stops meanwhile",
+    promise="everything is delivered afterwards, once, the urgent first then as they came; nothing stops meanwhile",
     area="peer",
 )
 def test_fourteen_days_without_peers_lose_and_double_nothing_and_keep_the_order(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Fitting a segmentation network to changed films."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import keras
 import numpy as np
@@ -51,9 +52,13 @@ def fit(
             rng.permutation(len(films.images)),
             batch=batch,
             learning_rate=learning_rate,
-            told=lambda done, epoch=epoch: progress("steps", epoch * steps + done, epochs * steps),
+            told=partial(_tell, progress, epoch * steps, epochs * steps),
         )
     return network
+
+
+def _tell(progress: Progress, before: int, of: int, done: int) -> None:
+    progress("steps", before + done, of)
 
 
 def one_epoch(
