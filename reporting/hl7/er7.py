@@ -42,9 +42,9 @@ def escape(value: str, limit: int = LONGEST_STRING) -> str:
 
 
 def wrapped(text: str, limit: int = LONGEST_STRING) -> list[str]:
-    """Return ``text`` escaped and broken at spaces into pieces of at most ``limit`` characters, to be repetitions.
+    """Return ``text`` escaped and broken at spaces into pieces of at most ``limit`` characters, a TX each.
 
-    Validators hold each repetition of a TX to the length of an ST. A word longer than that is cut.
+    Validators hold a TX to the length of an ST. A word longer than that is cut.
     """
     pieces: list[str] = []
     for word in escape(text, len(text) * _LONGEST_SEQUENCE).split(" "):

@@ -21,7 +21,6 @@ from reporting.hl7.er7 import (
     SUBCOMPONENT,
     components,
     escape,
-    repeated,
     segment,
     wrapped,
     xpn,
@@ -256,11 +255,12 @@ class Observations:
         )
 
     def segments(self, report: ReportReference | None) -> list[str]:
-        """Return all of them: what was analysed, each finding that is stated, and the impression in words.
+        """Return all of them: the impression in words, what was analysed, and each finding that is stated.
 
         What is scored only follows the stated findings of its image where the destination asks for it.
         """
         account = self._account
+        self._impression()
         self._context(components("113014", "DICOM Study", "DCM"), account.lead.study_uid)
         if report is not None:
             self._context(components("112002", "Series Instance UID", "DCM"), report.series_uid)
@@ -271,7 +271,6 @@ class Observations:
                 if entry.stated or self._scored_only:
                     self._finding(image, entry, str(before + entry.position + 1))
             before += len(image.findings)
-        self._impression()
         return self._segments
 
     def _finding(self, image: AnalysedImage, entry: ClaimedFinding[Finding], group: str) -> None:
@@ -309,7 +308,8 @@ class Observations:
             )
         if note(entry):
             comment = components(codes.COMMENT.value, codes.COMMENT.meaning, "DCM")
-            self._add("TX", comment, self._text(f"{note(entry)}."), group=group, flag=flag)
+            for piece in self._pieces(f"{note(entry)}."):
+                self._add("TX", comment, piece, group=group, flag=flag)
 
     def _code(self, finding: Finding) -> str:
         """Return a finding's code: that of the receiver with the package's as the alternate one, else the package's."""
@@ -320,13 +320,15 @@ class Observations:
         return components(value, meaning, scheme, *own)
 
     def _impression(self) -> None:
-        """Add the impression: the headline, then each image's lines, as one value of several repetitions."""
-        lines = [f"{line}." for line in summarise(self._account)]
-        self._add("TX", components("59776-5", "Procedure findings", "LN"), self._text(*lines))
+        """Add the impression, a line of text in each OBX: the headline, then each image's lines."""
+        findings = components("59776-5", "Procedure findings", "LN")
+        pieces = (piece for line in summarise(self._account) for piece in self._pieces(f"{line}."))
+        for number_of_line, piece in enumerate(pieces, start=1):
+            self._add("TX", findings, piece, group=f"T{number_of_line}")
 
-    def _text(self, *lines: str) -> str:
-        """Return lines as a TX, which holds each in as many repetitions as it needs."""
-        return repeated(*(piece for line in lines for piece in wrapped(spell(line, self._character_set))))
+    def _pieces(self, line: str) -> list[str]:
+        """Return a line as values of a TX: validators hold each to the length of an ST."""
+        return wrapped(spell(line, self._character_set))
 
     def _context(self, identifier: str, value: str) -> None:
         """Add what the result refers to: not a result itself (OBX-11 O), so no method and no device."""

@@ -17,6 +17,7 @@ from reporting.hl7.message import ReportReference, build_message, encode_for
 from reporting.hl7.message_gate import check_message
 from tests.accounts import CHESTS, SLOPPY, account, chest, finding, good_header, lateral, not_analysed_account, raw
 
+IMPRESSION = "59776-5^Procedure findings^LN"
 NASTY = st.text(st.one_of(st.sampled_from("|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028｜＾～"), st.characters()), max_size=60)
 EXPECTED_NAMES = ["MSH", "PID", "PV1", "ORC", "OBR"]
 
@@ -68,7 +69,8 @@ def test_only_a_critical_finding_that_is_stated_and_present_is_flagged_so() -> N
         made = account(analysed=(AnalysedImage(account().lead, found),))
         built = build_message(made, destination(scored_only=True), None, ("pneumothorax",))
         check_message(built, made, "UNICODE UTF-8")
-        group = [list(lines) for _, lines in groupby(observations(built.content), key=lambda fields: fields[4])]
+        coded = (fields for fields in observations(built.content) if fields[3] != IMPRESSION)
+        group = [list(lines) for _, lines in groupby(coded, key=lambda fields: fields[4])]
         (own,) = (lines for lines in group if any("Pneumothorax" in fields[5] for fields in lines if fields[4]))
         return {fields[8] for fields in own[1:]}
 
@@ -262,15 +264,20 @@ def test_what_is_scored_only_is_a_number_and_nothing_else_and_only_where_it_is_a
         ("IMAGE-UID", ""), ("121071", ""), ("111012", ""),
     ]  # fmt: skip
     for lines in (silent, whole):
-        assert "effusion" not in lines[-1][5]
-        assert "Nothing is said of any other finding" in lines[-1][5]
+        assert "effusion" not in impression(lines)
+        assert "Nothing is said of any other finding" in impression(lines)
+
+
+def impression(lines: list[list[str]]) -> str:
+    """Return the impression as one text."""
+    return " ".join(fields[5] for fields in lines if fields[3] == IMPRESSION)
 
 
 def test_how_an_image_was_read_is_said_in_the_impression() -> None:
     remark = Remark(RemarkKind.AUTOMATIC_WINDOW, "The stored window was not believed")
     lead = account().lead
     lines = observations(message(analysed=(AnalysedImage(lead, chest(), (remark,)),)))
-    assert "The stored window was not believed." in lines[-1][5].split("~")
+    assert "The stored window was not believed." in [fields[5] for fields in lines]
 
 
 def test_findings_come_in_the_order_of_the_reading_and_numbers_stay_together() -> None:
@@ -279,7 +286,7 @@ def test_findings_come_in_the_order_of_the_reading_and_numbers_stay_together() -
     names = [fields[5].split("^")[1] for fields in lines if fields[3].startswith("121071^")]
     assert names[:3] == ["Opacity", "Pleural effusion", "Cardiomegaly"]
     assert names[-3:] == ["Normal", "Mass", "Pneumothorax"]
-    groups = [fields[4] for fields in lines if fields[4]]
+    groups = [fields[4] for fields in lines if fields[4] and fields[3] != IMPRESSION]
     assert len({group for group, _ in groupby(groups)}) == len(list(groupby(groups))) == 11
     assert [int(fields[1]) for fields in lines] == list(range(1, len(lines) + 1))
 
@@ -291,7 +298,7 @@ def test_normal_is_not_stated_beside_a_finding_that_is_present() -> None:
     flags = {fields[8] for fields in lines if fields[4] == normal and fields[2] != "ST"}
     presence = next(fields[5] for fields in lines if fields[4] == normal and fields[3].startswith("121052"))
     assert (flags, presence) == ({""}, "373068000^Undetermined^SCT")
-    assert "Normal: not stated beside a finding that is present" in lines[-1][5]
+    assert "Normal: not stated beside a finding that is present" in impression(lines)
 
 
 def test_a_note_stands_with_its_finding_and_in_the_impression() -> None:
@@ -300,16 +307,18 @@ def test_a_note_stands_with_its_finding_and_in_the_impression() -> None:
     assert note[5] == "Only a pattern on top of an opacity, not a test for infection."
     covid = next(fields for fields in lines if "^Pattern of COVID-19 pneumonia^99CXRNODE" in fields[5])
     assert note[4] == covid[4]
-    assert note[5] in lines[-1][5]
-    assert lines[-1][5].endswith("~Not found: Mass, Pneumothorax.")
+    assert note[5] in impression(lines)
+    assert impression(lines).endswith(" Not found: Mass, Pneumothorax.")
 
 
-def test_a_long_note_is_whole_in_repetitions() -> None:
+def test_a_long_note_is_whole_in_several_lines() -> None:
     long = " ".join(["No test for infection & no other."] * 6)[:200]
     found = tuple(replace(one, note=long) for one in chest())
     lines = observations(message(analysed=(AnalysedImage(account().lead, found),)))
-    note = next(fields[5] for fields in lines if fields[3] == "121106^Comment^DCM")
-    assert unescape(" ".join(note.split("~"))) == f"{long.rstrip('.')}."
+    group = next(fields[4] for fields in lines if fields[3] == "121106^Comment^DCM")
+    notes = [fields[5] for fields in lines if fields[3:5] == ["121106^Comment^DCM", group]]
+    assert len(notes) > 1
+    assert unescape(" ".join(notes)) == f"{long.rstrip('.')}."
 
 
 def test_observations_name_method_device_and_time() -> None:
@@ -321,22 +330,25 @@ def test_observations_name_method_device_and_time() -> None:
 
 
 def test_study_and_report_are_referred_to_but_are_no_results() -> None:
-    context = observations(message())[:3]
+    context = [fields for fields in observations(message()) if fields[11] == "O"]
     assert [fields[5] for fields in context] == ["1.2.3", "1.5", "1.6"]
     assert {fields[11] for fields in context} == {"O"}
     assert all(len(fields) == 12 for fields in context)
     without = observations(build_message(account(), destination(), None).content)
-    assert [fields[11] for fields in without[:2]] == ["O", "P"]
+    assert [fields[5] for fields in without if fields[11] == "O"] == ["1.2.3"]
 
 
-def test_the_impression_is_in_words_and_says_what_was_not_analysed() -> None:
-    tx = observations(message(skipped=(lateral(),)))[-1]
-    assert (tx[2], tx[3]) == ("TX", "59776-5^Procedure findings^LN")
-    lines = tx[5].split("~")
-    whole = " ".join(lines)
+def test_the_impression_comes_first_a_line_of_text_in_each_segment() -> None:
+    lines = observations(message(skipped=(lateral(),)))
+    words = [fields for fields in lines if fields[3] == IMPRESSION]
+    assert lines[: len(words)] == words
+    assert {fields[2] for fields in words} == {"TX"}
+    assert [fields[4] for fields in words] == [f"T{number}" for number in range(1, len(words) + 1)]
+    assert not any("~" in fields[5] for fields in lines)
+    whole = impression(lines)
     assert whole.startswith("AI result, not verified by a radiologist, research use only: Lung opacity present;")
     assert "Lung opacity: present (91 %), 2 regions marked; 7 of 10 such calls were right." in whole
-    assert lines[-1] == "Image 1.2.3.4.99 was not analysed because it is a lateral view."
+    assert words[-1][5] == "Image 1.2.3.4.99 was not analysed because it is a lateral view."
 
 
 def test_a_correction_says_so_in_every_status() -> None:

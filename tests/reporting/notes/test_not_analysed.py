@@ -34,7 +34,8 @@ def observations(message: list[list[str]]) -> list[list[str]]:
 
 
 def narrative(message: list[list[str]]) -> str:
-    return observations(message)[-1][5]
+    """Return the impression as one text."""
+    return " ".join(fields[5] for fields in observations(message) if fields[2] == "TX")
 
 
 def test_who_wants_to_know_is_told_and_nobody_else(way: Way) -> None:
@@ -53,7 +54,7 @@ def test_a_report_and_a_message_say_why(telling: Way) -> None:
     assert message[4][25] == "I"
     assert {segment[11] for segment in observations(message)} == {"O", "X"}
     assert narrative(message).startswith("AI result, not verified by a radiologist, research use only: no image was")
-    assert f"Image {uid} was not analysed because {WHY}." in narrative(message).replace("~", " ")
+    assert f"Image {uid} was not analysed because {WHY}." in narrative(message)
     assert "AI package: opacity 1.0.0." in narrative(message)
     with telling.database.reading() as read:
         assert list(standing.drift(read)) == []
@@ -153,6 +154,6 @@ def test_it_speaks_the_sites_language(telling: Way, language: Language) -> None:
     telling.settings = telling.settings.model_copy(update={"node": node})
     telling.receive(1, WHY)
     telling.work()
-    words = narrative(telling.messages()[0]).replace("~", " ")
+    words = narrative(telling.messages()[0])
     assert {"de": "es ist eine Seitenaufnahme", "fr": "incidence de profil"}[language] in words
     assert all(document.quarantined is None for document in telling.summary().documents)
