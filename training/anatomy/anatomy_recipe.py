@@ -63,9 +63,10 @@ class AnatomyRecipe(_Part):
     fit: FitSettings = FitSettings()
 
     def quick(self) -> "AnatomyRecipe":
-        """Return the recipe with so little to learn that a run only shows that all works."""
-        fit = self.fit.model_copy(update={"changes": 2, "epochs": 1, "batch": 4})
-        return self.model_copy(update={"fit": fit})
+        """Return the recipe with so little to learn, by so small a network, that a run only shows that all works."""
+        fit = self.fit.model_copy(update={"changes": 2, "drawn_side": 64, "epochs": 1, "batch": 4})
+        network = self.network.model_copy(update={"side": 64, "widths": (8, 8)})
+        return self.model_copy(update={"fit": fit, "network": network})
 
     def without_fold(self, fold: int) -> "AnatomyRecipe":
         """Return the recipe that leaves a fold out, to be measured on it."""

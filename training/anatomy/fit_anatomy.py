@@ -1,7 +1,6 @@
 """Fitting a segmentation network to changed films."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import keras
 import numpy as np
@@ -52,13 +51,9 @@ def fit(
             rng.permutation(len(films.images)),
             batch=batch,
             learning_rate=learning_rate,
-            told=partial(_tell, progress, epoch * steps, epochs * steps),
+            told=_counted(progress, epoch * steps, epochs * steps),
         )
     return network
-
-
-def _tell(progress: Progress, before: int, of: int, done: int) -> None:
-    progress("steps", before + done, of)
 
 
 def one_epoch(
@@ -84,3 +79,8 @@ def one_epoch(
         network.train_on_batch(images, shares)
         if (step + 1) % _REPORT == 0 or step + 1 == steps:
             told(step + 1)
+
+
+def _counted(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    """Return what tells the steps of one epoch as steps of the whole run."""
+    return lambda done: progress("steps", before + done, total)
