@@ -244,49 +244,49 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[list[ColumnElement[b
             return column.like(re.sub(r"([\\%_])", r"\\\1", prefix) + "%")
         return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
 
-    def among(few: Select[Any]) -> ColumnElement[bool]:
+    def among(few: Any) -> ColumnElement[bool]:
         """Choose among few studies; PostgreSQL uses no index for an alternative that asks another table."""
         if dialect == "postgresql":
             return Standing.study_uid == any_(func.array(few.scalar_subquery()))
         return Standing.study_uid.in_(few)
 
-    def named_by_waiting(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Choose the studies that files kept aside name, as long as those wait for a decision."""
+    def few(waiting: ColumnElement[bool], in_conflict: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+        """Choose the studies that files kept aside name, or whose images name two patients: there are few of either."""
         undecided = Conflict.state == literal("waiting", literal_execute=True)  # so that the partial index serves
-        return among(select(Conflict.study_uid).where(undecided, condition))
-
-    def patient(text: str) -> list[ColumnElement[bool]]:
-        name, patient_id = search_forms.person(text), search_forms.identifier(text)
-        named = or_(
-            Instance.patient_id.istartswith(patient_id, autoescape=True),
-            func.replace(Instance.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
-        )
-        waiting = or_(
-            Conflict.patient_id.istartswith(patient_id, autoescape=True),
-            func.replace(Conflict.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
-        )
+        named = select(Conflict.study_uid).where(undecided, waiting)
+        if in_conflict is None:
+            return among(named)
         conflicts = select(Study.study_uid).where(Study.conflict_since.is_not(None))
-        in_conflict = select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), named)
-        return [
-            begins(Standing.patient_id, patient_id),
-            *([begins(Standing.patient_name, name)] if name else []),
-            and_(Standing.status == "conflict", among(in_conflict)),
-            named_by_waiting(waiting),
-        ]
+        return among(named.union(select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), in_conflict)))
 
-    def accession(text: str) -> list[ColumnElement[bool]]:
+    def patient(text: str) -> tuple[list[ColumnElement[bool]], ColumnElement[bool], ColumnElement[bool]]:
+        name, patient_id = search_forms.person(text), search_forms.identifier(text)
+        stands = [begins(Standing.patient_id, patient_id), *([begins(Standing.patient_name, name)] if name else [])]
+        waiting, named = (
+            or_(
+                of.patient_id.istartswith(patient_id, autoescape=True),
+                func.replace(of.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
+            )
+            for of in (Conflict, Instance)
+        )
+        return stands, waiting, named
+
+    def accession(text: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         number = search_forms.identifier(text)
-        waiting = Conflict.accession_number.istartswith(number, autoescape=True)
-        return [begins(Standing.accession_number, number), named_by_waiting(waiting)]
+        return begins(Standing.accession_number, number), Conflict.accession_number.istartswith(number, autoescape=True)
 
     if which.search:
         number = search_forms.identifier(which.search)
-        arms = [*patient(which.search), *accession(which.search)]
-        yield [*arms, *([begins(Standing.study_uid, number)] if _UID.fullmatch(number) else [])]
+        stands, waiting, named = patient(which.search)
+        numbered, waiting_by_number = accession(which.search)
+        uid = [begins(Standing.study_uid, number)] if _UID.fullmatch(number) else []
+        yield [*stands, numbered, *uid, few(or_(waiting, waiting_by_number), named)]
     if which.patient:
-        yield patient(which.patient)
+        stands, waiting, named = patient(which.patient)
+        yield [*stands, few(waiting, named)]
     if which.accession:
-        yield accession(which.accession)
+        numbered, waiting = accession(which.accession)
+        yield [numbered, few(waiting)]
 
 
 def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:
