@@ -2,13 +2,20 @@
 
 import json
 
+import pytest
+
 from config.settings import Settings
 from tests.cxrnode.test_cli import Run, node, run  # noqa: F401 - fixtures
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database
 
 
-def test_a_day_is_reconciled_and_its_gaps_are_named(run: Run, node: Settings) -> None:  # noqa: F811
+def test_a_day_is_reconciled_and_its_gaps_are_named(
+    run: Run,  # noqa: F811
+    node: Settings,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert (run("reconcile").returncode, "no gap" in run("reconcile").stdout) == (0, True)
     database = Database.open(node.database_url())
     books = Books(database)

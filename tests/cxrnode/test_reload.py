@@ -1,8 +1,8 @@
 """SIGHUP: services go on with new settings, wrong ones change nothing, and what needs a restart is said."""
 
+import functools
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,9 +93,14 @@ def test_a_service_goes_on_with_new_settings_or_with_those_it_had(settings: Sett
 
 def test_the_supervisor_starts_and_ends_what_is_wanted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor = Supervisor(settings, None)
-    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    def sleeping() -> subprocess.Popen[bytes]:
+        """Return a process that SIGHUP ends, also where these tests run under nohup."""
+        set_default = functools.partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+        return subprocess.Popen(["sleep", "60"], preexec_fn=set_default)  # noqa: PLW1509 - no thread runs here
+
     for child in supervisor.children:
-        child.process = subprocess.Popen(sleeping)
+        child.process = sleeping()
     try:
         monkeypatch.setattr(supervise, "load_settings", lambda _: changed(settings, console={"enabled": True}))
         supervisor._reload()
@@ -103,7 +108,7 @@ def test_the_supervisor_starts_and_ends_what_is_wanted(settings: Settings, monke
         received = [child.process.wait(20) for child in supervisor.children if child.process is not None]
         assert received == [-signal.SIGHUP] * 3, "each is told"
         console = supervisor.children[-1]
-        console.process = subprocess.Popen(sleeping)
+        console.process = sleeping()
         monkeypatch.setattr(supervise, "load_settings", lambda _: settings)
         supervisor._reload()
         assert console.leaving
