@@ -111,17 +111,19 @@ def message_of(found: tuple[Finding, ...]) -> tuple[dict[str, Said], str]:
     built = build_message(made, RIS, None)
     check_message(built, made, "UNICODE UTF-8")
     groups: dict[str, dict[str, str]] = {}
-    text = ""
+    words: list[str] = []
     for line in built.content.decode().split("\r"):
         fields = line.split("|")
-        if fields[0] == "OBX" and fields[4]:
+        if fields[0] != "OBX":
+            continue
+        if fields[3].startswith("59776-5^"):
+            words.append(fields[5])
+        elif fields[4]:
             groups.setdefault(fields[4], {})[fields[3].split("^")[0]] = fields[5]
-        elif fields[0] == "OBX" and fields[2] == "TX":
-            text = fields[5].replace("~", " ")
     return {
         group["121071"].split("^")[1]: Said(group["121052"].split("^")[1], group.get("111012", ""))
         for group in groups.values()
-    }, text
+    }, " ".join(words)
 
 
 def capture_of(found: tuple[Finding, ...]) -> list[str]:
