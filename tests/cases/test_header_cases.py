@@ -6,8 +6,8 @@ import pytest
 
 from config.settings import InferenceSettings
 from inference.eligibility import Region, View, eligibility
-from inference.findings import Reason
 from inference.header import Header
+from inference.not_analysed import Reason
 from inference.pixels import read_dataset
 
 

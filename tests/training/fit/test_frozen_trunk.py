@@ -129,6 +129,7 @@ def test_a_stopped_run_goes_on_and_ends_where_an_undisturbed_one_does(write_data
     assert not list((tmp_path / "two").glob("run-*"))
 
 
+@pytest.mark.long  # a fit for one warning
 def test_a_fit_that_runs_away_is_said_to_have(write_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     fast = RECIPE.fit.model_copy(update={"head_learning_rate": 1e30, "learning_rate": 1e30, "epochs": 2})
     with pytest.raises(SettingsError, match="lower the learning rates"):

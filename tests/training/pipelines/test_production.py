@@ -31,6 +31,7 @@ RECIPE = Recipe.model_validate(
 )
 
 
+@pytest.mark.long  # six fits; the tests of the fits show at every run that one goes on
 def test_a_stopped_run_keeps_the_networks_that_are_done(
     write_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_kept_networks_of_other_labels_weights_or_another_program_are_not_taken(
     assert folder() != first
 
 
+@pytest.mark.long  # three fits
 def test_what_was_kept_and_damaged_is_not_taken(write_data: Callable[..., Path], tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     train(RECIPE.member(1), write_data(per_class=4), kept, work=tmp_path / "work")
