@@ -43,6 +43,7 @@ from dicom_node.instance_store.store import FOLDERS
 from tracking.audit_log import audit
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import attention, flow, queries, study_page, trends, worklist
 from tracking.lists.flow import Span
 from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
@@ -50,7 +51,6 @@ from tracking.outbox import destination_answers, documents
 from tracking.people import user_sessions
 from tracking.people.roles import Role
 from tracking.tables.user_models import User
-from tracking.work import queue
 
 RESULTS = Path(__file__).parent / "results" / "console.json"
 GOAL_MS = 200.0

@@ -45,7 +45,7 @@ from tests.accounts import chest, hot_map
 from tests.reporting.conftest import Studies
 from tracking.engine import schema
 from tracking.engine.database import Database
-from tracking.work.queue import Job
+from tracking.jobs.queue import Job
 
 RESULTS = Path(__file__).parent / "results" / "documents.json"
 SIZE = 2048

@@ -14,10 +14,10 @@ from config.logs import get_logger
 from config.settings import Settings
 from tracking.engine.clock import now_ms
 from tracking.engine.database import Database
+from tracking.jobs import canary
+from tracking.jobs.canary import Canary, State
 from tracking.lists import queries
 from tracking.studies.deletion import Stores, delete_study
-from tracking.work import canary
-from tracking.work.canary import Canary, State
 
 log = get_logger(__name__)
 _SEED, _DENSITY, _SIZE = 10, 1.5, 1024

@@ -164,7 +164,7 @@ def _say_what_would_change(
 
 def urgent(ctx: typer.Context, uid: StudyUid) -> None:
     """Let the work on a study come before all other: analysis, documents and deliveries."""
-    from tracking.work import priorities
+    from tracking.jobs import priorities
 
     context: Context = ctx.obj
     with context.database().transaction() as tx:

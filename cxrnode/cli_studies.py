@@ -292,8 +292,8 @@ def retry(
     destination: Annotated[str | None, typer.Option(help="Everything bound for this destination.")] = None,
 ) -> None:
     """Start again what stopped or waits, for a study or a destination, now."""
+    from tracking.jobs import maintenance
     from tracking.outbox import deliveries
-    from tracking.work import maintenance
 
     if (uid is None) == (destination is None):
         msg = "give a study UID or --destination NAME"

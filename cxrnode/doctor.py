@@ -26,6 +26,7 @@ from tracking.audit_log.refusals import RefusalCount, RefusalKind
 from tracking.engine import schema
 from tracking.engine.clock import now_ms, to_datetime
 from tracking.engine.database import Database, in_words
+from tracking.jobs import canary, queue, schedules
 from tracking.lists import queries, standing
 from tracking.outbox import documents
 from tracking.outbox.left_behind import void_and_left
@@ -33,7 +34,6 @@ from tracking.outbox.pauses import paused_destinations
 from tracking.outbox.taken_classes import TAKES_NONE, report_words, taken_classes
 from tracking.people import users
 from tracking.people.roles import Role
-from tracking.work import canary, queue, schedules
 
 DECODER = "decode "
 """How the name of every check of a decoder begins."""

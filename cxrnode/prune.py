@@ -9,11 +9,11 @@ from config.errors import ActionRefused
 from config.logs import get_logger
 from config.settings import Settings
 from tracking.engine.database import Database
+from tracking.jobs import schedules
 from tracking.outbox.confirmed import is_confirmed
 from tracking.studies import retention
 from tracking.studies.deletion import Stores
 from tracking.studies.retention import Ages, Expired, delete_by_rule
-from tracking.work import schedules
 
 log = get_logger(__name__)
 SCHEDULE, EVERY = "retention", timedelta(hours=1)

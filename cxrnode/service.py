@@ -26,9 +26,9 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Handler, Lane, WorkLoop
 from tracking.outbox import confirmations, renaming
-from tracking.work import queue
-from tracking.work.loop import Handler, Lane, WorkLoop
 
 log = get_logger(__name__)
 PARENT_VARIABLE = "_CXRNODE_SUPERVISOR"

@@ -6,9 +6,9 @@ from config.logs import get_logger
 from config.settings import Settings
 from inference.same_image import compare
 from tracking.engine.database import Database
+from tracking.jobs.loop import Commit
+from tracking.jobs.queue import Job
 from tracking.studies.comparisons import Likeness, Pair, find_pair, record_comparison
-from tracking.work.loop import Commit
-from tracking.work.queue import Job
 
 log = get_logger(__name__)
 

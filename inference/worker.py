@@ -19,6 +19,8 @@ from inference.findings import ImageResult, ModelIdentity
 from inference.not_analysed import NotAnalysed
 from inference.site_points import Points, points_in_force
 from tracking.engine.database import Database
+from tracking.jobs.loop import Commit
+from tracking.jobs.queue import Job
 from tracking.results.analyses import AnalysisRecord, StoredInstance, instances_of, record_analysis, stored_instance
 from tracking.results.image_results import (
     AnalyserIdentity,
@@ -28,8 +30,6 @@ from tracking.results.image_results import (
     running_examinations,
     take_over_examinations,
 )
-from tracking.work.loop import Commit
-from tracking.work.queue import Job
 
 log = get_logger(__name__)
 LONGEST_WAIT_SECONDS = 5.0

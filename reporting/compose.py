@@ -26,11 +26,11 @@ from reporting.document_store import StoredFile, write_document
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft
 from reporting.registry import ROOMS
 from tracking.engine.database import Database
+from tracking.jobs.loop import Parts
+from tracking.jobs.queue import Job
 from tracking.outbox.documents import DocumentRecord, holders, note_left_out, record_documents
 from tracking.outbox.rejections import Told, take_back, told_by
 from tracking.studies import conflicts
-from tracking.work.loop import Parts
-from tracking.work.queue import Job
 
 log = get_logger(__name__)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

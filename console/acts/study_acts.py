@@ -6,12 +6,12 @@ from config.errors import ActionRefused
 from config.language.translation import gettext as _
 from config.language.translation import marked, ngettext
 from console.acts.act import Act, ActRequest
+from tracking.jobs import maintenance, priorities
 from tracking.lists import act_words
 from tracking.outbox import deliveries, rejections, resending, withdrawal
 from tracking.outbox.reasons import Reason
 from tracking.results import reanalysis
 from tracking.studies import corrections, deletion, uploads
-from tracking.work import maintenance, priorities
 
 
 def _resend(tx: Session, act_request: ActRequest) -> str:

@@ -19,11 +19,11 @@ from reporting.delivery import destination_echo
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs import queue
 from tracking.lists import queries
 from tracking.outbox import pauses
 from tracking.outbox.destination_answers import destination_answers
 from tracking.outbox.taken_classes import report_words, taken_classes
-from tracking.work import queue
 
 AT_ONCE = 2
 """Destinations that are asked at the same time: each may let its visitor wait for 20 seconds."""

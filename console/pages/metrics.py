@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from config.certificates import expiries
 from console.measured import Measured
 from console.site import READ, Site
+from tracking.jobs.canary import trouble
 from tracking.lists.measures import Measures, measure
-from tracking.work.canary import trouble
 
 
 def routes(site: Site) -> APIRouter:

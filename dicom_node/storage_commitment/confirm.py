@@ -23,11 +23,11 @@ from dicom_node.storage_commitment.request import request_commitment
 from dicom_node.storage_commitment.resends import resends_of
 from dicom_node.storage_scu.send import Target
 from tracking.engine.database import Database
+from tracking.jobs.loop import Commit, Parts, Work, describe
+from tracking.jobs.queue import Job
 from tracking.outbox import confirmations
 from tracking.outbox.confirmations import Awaited, CommitmentAnswer, Confirmation
 from tracking.outbox.states import NO_DESTINATION
-from tracking.work.loop import Commit, Parts, Work, describe
-from tracking.work.queue import Job
 
 _log = get_logger(__name__)
 _NOT_FOUND = "the destination took the document, and does not find it when asked"

@@ -2,8 +2,8 @@
 
 from config.destinations import DicomDestination
 from config.settings import Settings
+from tracking.jobs.queue import RetryPolicy
 from tracking.outbox.confirmations import Resends
-from tracking.work.queue import RetryPolicy
 
 
 def resends_of(destination: DicomDestination, settings: Settings) -> Resends:

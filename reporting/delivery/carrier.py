@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from config.settings import Settings
+from tracking.jobs.loop import Commit
 from tracking.outbox.deliveries import StoredDelivery
 from tracking.outbox.documents import DocumentRecord
-from tracking.work.loop import Commit
 
 LONGEST_WAIT_SECONDS = 10.0
 """For a connection, and for the answer to the question whether a destination is there: whoever asks is waiting."""

@@ -14,6 +14,8 @@ from reporting.registry import build_note
 from reporting.sr.report_classes import ReportClass
 from reporting.sr.report_drafts import rebuild_report
 from tracking.engine.database import Database
+from tracking.jobs.loop import Commit, Parts, Work, describe
+from tracking.jobs.queue import Job
 from tracking.outbox.deliveries import (
     StoredDelivery,
     is_overtaken,
@@ -27,8 +29,6 @@ from tracking.outbox.documents import DocumentRecord
 from tracking.outbox.rejections import load_note, record_built, take_back, told_by
 from tracking.outbox.states import NO_DESTINATION
 from tracking.studies import conflicts
-from tracking.work.loop import Commit, Parts, Work, describe
-from tracking.work.queue import Job
 
 
 class DeliverHandler:

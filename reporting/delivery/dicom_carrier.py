@@ -17,12 +17,12 @@ from dicom_node.storage_scu.send import Offer, StoreOutcome, Target, echo, offer
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.sr.report_classes import ORDER, offered_classes
+from tracking.jobs.loop import Commit
 from tracking.outbox.confirmations import await_confirmation
 from tracking.outbox.deliveries import StoredDelivery, record_delivered, record_not_taken, replace_document
 from tracking.outbox.document_kinds import REJECTION_NOTE, REPORT
 from tracking.outbox.rejections import KEY_OBJECT_SELECTION
 from tracking.outbox.taken_classes import record_taken
-from tracking.work.loop import Commit
 
 _MILLISECONDS_AN_HOUR = 3_600_000
 

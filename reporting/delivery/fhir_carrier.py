@@ -6,8 +6,8 @@ from config.destinations import FhirDestination
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.fhir.client import FhirClient
+from tracking.jobs.loop import Commit
 from tracking.outbox.deliveries import StoredDelivery, record_delivered
-from tracking.work.loop import Commit
 
 
 class FhirCarrier:

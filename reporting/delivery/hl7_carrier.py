@@ -7,8 +7,8 @@ from config.destinations import Hl7Destination
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.hl7.mllp import MllpConnection, MllpPeer, probe
+from tracking.jobs.loop import Commit
 from tracking.outbox.deliveries import StoredDelivery, record_delivered
-from tracking.work.loop import Commit
 
 
 class Hl7Carrier:

@@ -21,12 +21,12 @@ from tests.phantoms import phantom_dataset
 from tracking.audit_log import audit
 from tracking.audit_log.audit import Line
 from tracking.engine.database import Database
+from tracking.jobs.loop import WorkLoop
 from tracking.lists import queries, worklist
 from tracking.lists.summaries import StudySummary
 from tracking.results.analyses import load_analysis
 from tracking.studies import corrections
 from tracking.tables.models import Analysis, Document
-from tracking.work.loop import WorkLoop
 
 
 @dataclass

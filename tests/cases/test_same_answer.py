@@ -18,10 +18,10 @@ from inference.not_analysed import NotAnalysed, Reason
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs.loop import Handler, Lane, WorkLoop
 from tracking.lists import queries
 from tracking.results.analyses import OutcomeRecord, load_analysis
 from tracking.tables.models import Analysis, Instance
-from tracking.work.loop import Handler, Lane, WorkLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME_UID = {"D33", "D89"}

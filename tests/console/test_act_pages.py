@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from tests.console.visitors import SAME_SITE
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import queries
 from tracking.outbox.deliveries import record_delivered
 from tracking.people.roles import Role
-from tracking.work import queue
 
 Record = Callable[..., None]
 

@@ -18,12 +18,12 @@ from tracking.audit_log import audit, refusals
 from tracking.audit_log.audit import AuditEventType, Line
 from tracking.audit_log.refusals import Refusal, RefusalKind
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.queue import RetryPolicy
 from tracking.outbox import deliveries
 from tracking.outbox.taken_classes import record_taken
 from tracking.people.roles import Role
 from tracking.studies import corrections, instances
-from tracking.work import queue
-from tracking.work.queue import RetryPolicy
 
 Record = Callable[..., None]
 

@@ -22,12 +22,12 @@ from inference.findings import ImageResult
 from reporting.compose import ReportHandler
 from tests.phantoms import draw, phantom_dataset
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.people.roles import Role
 from tracking.people.users import Actor, Identity
 from tracking.results.analyses import load_analysis
 from tracking.studies import uploads
 from tracking.tables.models import Delivery, Document
-from tracking.work import queue
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OWNER = Identity("dr.viewer", Role.VIEWER)

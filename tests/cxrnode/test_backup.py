@@ -25,8 +25,8 @@ from tests.cxrnode.stores import Run, StoredNode, command_line
 from tracking.audit_log import audit
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import standing
-from tracking.work import queue
 
 RESERVE = {"min_free_disk_bytes": 0}
 

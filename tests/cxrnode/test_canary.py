@@ -18,9 +18,9 @@ from dicom_node.storage_scu import send
 from tests.nodes import Node
 from tests.tracking.books import Books
 from tracking.engine.database import Database
+from tracking.jobs.canary import PATIENT_ID, Canary, State, last_canary
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Job, ScheduledRun
-from tracking.work.canary import PATIENT_ID, Canary, State, last_canary
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NOBODY = PatientIdentity(PATIENT_ID, "", "CANARY^CXRNODE", "19660101", "O")

@@ -20,9 +20,9 @@ from tests.phantoms import phantom_dataset
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.tables.standing_models import Standing
-from tracking.work import queue
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tracking.audit_log import refusals
 from tracking.audit_log.refusals import Refusal, RefusalKind
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import maintenance, queue
 from tracking.outbox import deliveries, documents
 from tracking.outbox.documents import DocumentRecord
 from tracking.outbox.taken_classes import record_taken
@@ -21,7 +22,6 @@ from tracking.people import users
 from tracking.people.roles import Role
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
-from tracking.work import maintenance, queue
 
 FINDING = FindingRecord("lung_opacity", "112001", "DCM", "Opacity", 0.8, "present", True, {})
 REFUSAL = "PACS refuses SR: SOP class not supported"

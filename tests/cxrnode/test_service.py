@@ -10,12 +10,12 @@ from cxrnode.service import deliverer, wanted, worker
 from cxrnode.supervise import Supervisor
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import WorkLoop
 from tracking.outbox import documents
 from tracking.outbox.documents import DocumentRecord
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
-from tracking.work import queue
-from tracking.work.loop import WorkLoop
 
 
 def put_delivery(database: Database, destination: str) -> None:

@@ -12,10 +12,10 @@ from tests.committing_archive import Way, open_committing_archive
 from tests.tracking.books import JANE, Books
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.outbox import confirmations
 from tracking.outbox.deliveries import record_delivered
 from tracking.tables.models import Delivery
-from tracking.work import queue
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
 CONFIRM, SINK = "dicom_node.storage_commitment.confirm", "dicom_node.storage_commitment.report_sink"

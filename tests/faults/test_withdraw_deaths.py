@@ -13,10 +13,10 @@ from inference.findings import Finding
 from tests.reporting.conftest import Studies, opacity_findings
 from tests.reporting.way import USER, Way, open_way
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import standing
 from tracking.outbox.reasons import Reason
 from tracking.outbox.withdrawal import withdraw_study
-from tracking.work import queue
 
 pytestmark = pytest.mark.faults
 

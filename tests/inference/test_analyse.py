@@ -31,10 +31,10 @@ from inference.worker import AnalyseHandler, Examiner
 from tests.codestreams import compress
 from tests.phantoms import draw
 from tracking.engine.database import Database
+from tracking.jobs.loop import Lane, WorkLoop
 from tracking.results.analyses import StoredAnalysis, load_analysis
 from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.tables.models import Analysis, Job
-from tracking.work.loop import Lane, WorkLoop
 
 STUDY = "2.25.77"
 

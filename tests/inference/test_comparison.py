@@ -12,9 +12,9 @@ from tests.inference.test_same_image import STANDING, encoded, native, recoded
 from tests.tracking.books import JANE, Books
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs.loop import Lane, WorkLoop
 from tracking.lists import queries
 from tracking.studies.instances import Registered
-from tracking.work.loop import Lane, WorkLoop
 
 
 class Store:

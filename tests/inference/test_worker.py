@@ -17,12 +17,12 @@ from inference.package import ModelPackage
 from inference.worker import AnalyseHandler, ExamineHandler, Examiner
 from tests.inference.test_analyse import STUDY, SteadyEngine, receive
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Lane, WorkLoop
 from tracking.people.users import Actor
 from tracking.results import site_points
 from tracking.results.analyses import StoredAnalysis, load_analysis
 from tracking.tables.models import Analysis, ImageResult, Instance, Job
-from tracking.work import queue
-from tracking.work.loop import Lane, WorkLoop
 
 
 @pytest.fixture

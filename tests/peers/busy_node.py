@@ -26,6 +26,8 @@ from tracking.audit_log.refusals import Refusal, RefusalKind
 from tracking.engine import schema
 from tracking.engine.changes import study_changed
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.queue import RetryPolicy
 from tracking.lists import saved_filters
 from tracking.outbox import deliveries, documents
 from tracking.outbox.documents import DocumentRecord
@@ -36,8 +38,6 @@ from tracking.people.users import Actor
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.tables.models import Analysis, Delivery, Document, Job, Study
-from tracking.work import queue
-from tracking.work.queue import RetryPolicy
 
 PEOPLE = (
     "Doe^Jane", "Roe^Richard", "Muster^Max", "Garcia^Lucia", "Yamada^Hanako", "Okafor^Ngozi", "Novak^Petr",

@@ -18,12 +18,12 @@ from dicom_node.storage_scu.send import Target, store
 from tests.phantoms import phantom_dataset
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Lane, WorkLoop
 from tracking.outbox import confirmations
 from tracking.outbox.deliveries import record_delivered
 from tracking.outbox.documents import DocumentRecord, record_documents
 from tracking.tables.models import Delivery
-from tracking.work import queue
-from tracking.work.loop import Lane, WorkLoop
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 

@@ -16,11 +16,11 @@ from reporting.compose import ReportHandler
 from tests.accounts import MODEL, finding
 from tests.phantoms import phantom_dataset
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.queue import Job
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import IncomingInstance, StudyHeader, register_instance
 from tracking.tables.models import Analysis
-from tracking.work import queue
-from tracking.work.queue import Job
 
 
 def record_of(made: Finding) -> FindingRecord:

@@ -22,12 +22,12 @@ from reporting.capture.radiograph_cache import RadiographCache
 from reporting.compose import ReportHandler
 from tests.accounts import mapped_findings
 from tracking.audit_log import audit
+from tracking.jobs import maintenance, queue
 from tracking.lists import queries
 from tracking.lists.queries import left_out_by_study
 from tracking.outbox import deliveries
 from tracking.studies import corrections
 from tracking.tables.models import Delivery, Document
-from tracking.work import maintenance, queue
 
 
 def rows(database: Any) -> tuple[list[Document], list[tuple[str, str]]]:

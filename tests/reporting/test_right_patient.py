@@ -28,15 +28,15 @@ from tests.mixtures import CR, encode
 from tests.reporting.conftest import record_of
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Commit
+from tracking.jobs.queue import Job
 from tracking.lists import queries
 from tracking.results.analyses import AnalysisRecord, OutcomeRecord, instances_of, record_analysis
 from tracking.studies import corrections
 from tracking.studies.instances import IncomingInstance, Registered, register_conflict, register_instance
 from tracking.tables.models import Analysis, Document
 from tracking.tables.models import Finding as FindingRow
-from tracking.work import queue
-from tracking.work.loop import Commit
-from tracking.work.queue import Job
 
 PATIENTS = {
     "A": {"PatientID": b"PAT-A", "PatientName": b"Doe^Jane", "PatientBirthDate": b"19600101", "PatientSex": b"F"},

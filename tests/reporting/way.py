@@ -19,13 +19,13 @@ from tests.archive import Archive, open_archive
 from tests.phantoms import phantom_dataset
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs.loop import Commit, Lane, WorkLoop
+from tracking.jobs.queue import Job
 from tracking.lists import queries
 from tracking.lists.summaries import StudySummary
 from tracking.outbox.rejections import Told, told_by
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, instances_of, record_analysis
 from tracking.tables.models import Delivery, Document
-from tracking.work.loop import Commit, Lane, WorkLoop
-from tracking.work.queue import Job
 
 USER = "operator"
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import queries, worklist
 from tracking.lists.summaries import StudySummary
 from tracking.outbox.deliveries import record_delivered
@@ -16,7 +17,6 @@ from tracking.studies import corrections
 from tracking.studies.instances import IncomingInstance, Registered, StudyHeader, register_conflict, register_instance
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Delivery
-from tracking.work import queue
 
 JANE = PatientIdentity("PAT-A", "", "Doe^Jane", "19600101", "F")
 MARY = PatientIdentity("PAT-B", "", "Roe^Mary", "19700101", "F")

@@ -12,13 +12,13 @@ from tests.tracking.books import JANE, Books
 from tests.tracking.clocks import FakeClock
 from tracking.engine.clock_steps import move_due_times
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Commit, Lane, WorkLoop, describe
+from tracking.jobs.priorities import mark_urgent
 from tracking.lists import queries
 from tracking.outbox.deliveries import load_delivery, record_attempt_failed, record_delivered
 from tracking.outbox.documents import make_delivery
 from tracking.tables.models import Delivery, Document, Job
-from tracking.work import queue
-from tracking.work.loop import Commit, Lane, WorkLoop, describe
-from tracking.work.priorities import mark_urgent
 
 pytestmark = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True

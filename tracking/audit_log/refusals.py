@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import now_ms, to_datetime, to_milliseconds
+from tracking.jobs import queue
 from tracking.tables.models import Refusal as Row
-from tracking.work import queue
 
 MOST_ROWS = 2000
 """Rows that are kept, the latest: a stranger who changes names does not fill the database."""

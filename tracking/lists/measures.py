@@ -7,12 +7,12 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs.canary import Canary, last_canary
 from tracking.lists.flow import Span
 from tracking.lists.trends import quantiles, turnarounds
 from tracking.outbox.pauses import paused_destinations
 from tracking.tables.models import Delivery, Job, Refusal
 from tracking.tables.standing_models import Standing
-from tracking.work.canary import Canary, last_canary
 
 TURNAROUND_SHARES = (0.5, 0.95)
 """Shares of the last hour's studies whose turnaround is measured."""

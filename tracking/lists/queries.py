@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_datetime
 from tracking.engine.distinct import distinct_values
+from tracking.jobs.keys import study_keys
 from tracking.lists.summaries import DestinationSummary, InstanceSummary, StudySummary
 from tracking.lists.summarise import kept_aside, study_records
 from tracking.outbox.states import NOT_TAKEN
@@ -16,7 +17,6 @@ from tracking.studies import conflicts
 from tracking.studies.comparisons import Likeness
 from tracking.tables.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Study
 from tracking.tables.standing_models import Standing
-from tracking.work.keys import study_keys
 
 COUNTED_UP_TO = 10_000
 """What a destination has is counted no further than this."""

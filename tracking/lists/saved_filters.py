@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from config.errors import ActionRefused
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
+from tracking.jobs import queue
 from tracking.people import users
 from tracking.people.users import Actor
 from tracking.tables.user_models import SavedFilter as Row
 from tracking.tables.user_models import User
-from tracking.work import queue
 
 MOST = 30
 """Filters of one user."""

@@ -27,6 +27,8 @@ from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_datetime
 from tracking.engine.prepared import Prepared
+from tracking.jobs import queue
+from tracking.jobs.keys import analysis_key
 from tracking.lists import search_forms
 from tracking.lists.summaries import FindingSummary, OutcomeSummary, StudySummary, WhyNot
 from tracking.lists.summarise import AT_ONCE, StudyRecord, study_records
@@ -36,8 +38,6 @@ from tracking.studies.instances import HEADER_COLUMNS, StudyHeader
 from tracking.studies.upload_hold import RECEIVED, UPLOAD
 from tracking.tables.models import Analysis, Conflict, Instance, Job, Study
 from tracking.tables.standing_models import Standing, StatedFinding
-from tracking.work import queue
-from tracking.work.keys import analysis_key
 
 Columns = dict[str, Any]
 ABSENT = "absent"

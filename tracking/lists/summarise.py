@@ -9,6 +9,7 @@ from sqlalchemy import String, cast, literal, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_datetime
+from tracking.jobs.keys import analysis_key, report_key
 from tracking.lists.summaries import (
     DeliverySummary,
     DocumentSummary,
@@ -37,7 +38,6 @@ from tracking.tables.models import (
     Job,
     Study,
 )
-from tracking.work.keys import analysis_key, report_key
 
 AT_ONCE = 200
 """Studies a statement is asked about at most: databases bound the number of its parameters."""

@@ -15,10 +15,10 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import confirmation_key, delivery_key
+from tracking.jobs.queue import RetryPolicy
 from tracking.tables.models import Analysis, Commitment, Delivery, Document
-from tracking.work import queue
-from tracking.work.keys import confirmation_key, delivery_key
-from tracking.work.queue import RetryPolicy
 
 QUEUE = "confirm"
 """The queue of the questions whether a destination has what was delivered."""

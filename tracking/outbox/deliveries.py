@@ -9,13 +9,13 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import delivery_key
 from tracking.outbox.document_kinds import KINDS
 from tracking.outbox.documents import DocumentRecord, keep_document
 from tracking.outbox.states import NOT_TAKEN, OVERTAKEN, WITHHELD
 from tracking.studies import conflicts
 from tracking.tables.models import Analysis, Delivery, Document
-from tracking.work import queue
-from tracking.work.keys import delivery_key
 
 
 @dataclass(frozen=True, slots=True)

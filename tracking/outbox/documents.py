@@ -26,13 +26,13 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import delivery_key
+from tracking.jobs.priorities import priority_of
 from tracking.outbox.document_kinds import CAPTURE, NOTES, REPORT
 from tracking.studies import conflicts
 from tracking.studies.upload_hold import is_held
 from tracking.tables.models import Analysis, CarriedDocument, Delivery, Document, ImageOutcome, Job, Study
-from tracking.work import queue
-from tracking.work.keys import delivery_key
-from tracking.work.priorities import priority_of
 
 LEFT_OUT = "attribute-left-out"
 """Kind of the remark that the documents leave an attribute of the source empty."""

@@ -10,8 +10,8 @@ from config.errors import ActionRefused
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs import queue
 from tracking.tables.models import Breaker, Delivery, Job
-from tracking.work import queue
 
 Configured = Collection[str]
 """Names of the destinations in the settings."""

@@ -21,6 +21,8 @@ from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
 from tracking.engine.derived import derived_control_id, derived_uid
+from tracking.jobs import queue
+from tracking.jobs.keys import report_key
 from tracking.outbox.document_kinds import (
     BUNDLE,
     BUNDLE_WITHDRAWAL,
@@ -35,8 +37,6 @@ from tracking.outbox.reasons import Reason
 from tracking.outbox.states import NOT_TAKEN, SETTLED, WITHHELD
 from tracking.studies.acting import latest_analysis
 from tracking.tables.models import Analysis, Delivery, Document, Instance, Job, Study
-from tracking.work import queue
-from tracking.work.keys import report_key
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 _ANSWERED = (MESSAGE.name, BUNDLE.name)

@@ -10,10 +10,10 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import confirmation_key, delivery_key
 from tracking.outbox.states import NO_DESTINATION, OVERTAKEN
 from tracking.tables.models import Analysis, Breaker, Delivery, Document, Job, TakenReportClass
-from tracking.work import queue
-from tracking.work.keys import confirmation_key, delivery_key
 
 
 def rename_destination(tx: Session, old: str, new: str) -> int:

@@ -11,12 +11,12 @@ from config.errors import ActionRefused
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
+from tracking.jobs.keys import delivery_key
 from tracking.outbox.documents import documents_of
 from tracking.outbox.states import NOT_TAKEN
 from tracking.studies.acting import holding_analysis, lock_study
 from tracking.tables.models import Analysis, Delivery, Document, Study
-from tracking.work import queue
-from tracking.work.keys import delivery_key
 
 _AGAIN = ("delivered", "stopped", NOT_TAKEN)
 """States of a delivery that may be made once more; one that waits is made anyway."""

@@ -9,9 +9,9 @@ from config.destinations import Destination, DicomDestination
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
 from tracking.outbox.document_kinds import REPORT
 from tracking.tables.models import TakenReportClass
-from tracking.work import queue
 
 NONE = "none"
 """Stands in the audit log for no class at all."""

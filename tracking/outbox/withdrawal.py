@@ -10,14 +10,14 @@ from config.errors import ActionRefused
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
+from tracking.jobs.keys import study_keys
 from tracking.outbox.document_kinds import LAST_COUNTS, NOTES
 from tracking.outbox.left_behind import arrived
 from tracking.outbox.reasons import Reason
 from tracking.outbox.rejections import Told, drop_undelivered, take_back
 from tracking.studies.acting import holding_analysis, lock_study
 from tracking.tables.models import Analysis, Delivery, Document, Finding, Study
-from tracking.work import queue
-from tracking.work.keys import study_keys
 
 _WITHDRAWN = "the result was withdrawn"
 

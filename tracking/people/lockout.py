@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import now_ms
+from tracking.jobs.queue import upsert
 from tracking.tables.user_models import LoginFailures
-from tracking.work.queue import upsert
 
 LONGEST_WAIT_SECONDS = 900
 FREE_ATTEMPTS = {"user": 2, "address": 9}

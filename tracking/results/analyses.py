@@ -12,14 +12,14 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import to_datetime
+from tracking.jobs import queue
+from tracking.jobs.keys import report_key
+from tracking.jobs.priorities import mark_urgent, priority_of
 from tracking.outbox.documents import holders
 from tracking.studies import conflicts
 from tracking.studies.instances import StudyHeader, header_of
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Analysis, Finding, ImageOutcome, Instance, Study, Upload
-from tracking.work import queue
-from tracking.work.keys import report_key
-from tracking.work.priorities import mark_urgent, priority_of
 
 _WITHOUT_HEADER = frozenset({"PNG", "JPEG"})
 """Kinds of files that say nothing of their image."""

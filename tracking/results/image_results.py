@@ -12,10 +12,10 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import examination_key
 from tracking.results.analyses import OutcomeRecord, StoredInstance
 from tracking.tables.models import ImageResult, Job
-from tracking.work import queue
-from tracking.work.keys import examination_key
 
 _OUTCOME = TypeAdapter(OutcomeRecord)
 

@@ -13,6 +13,8 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import to_milliseconds
+from tracking.jobs import queue
+from tracking.jobs.keys import analysis_key
 from tracking.lists import search_forms
 from tracking.results.analyses import instances_of
 from tracking.results.image_results import AnalyserIdentity, image_results
@@ -20,8 +22,6 @@ from tracking.studies.acting import holding_analysis, lock_study
 from tracking.studies.instances import make_due
 from tracking.tables.models import Instance, Job, Study
 from tracking.tables.standing_models import Standing
-from tracking.work import queue
-from tracking.work.keys import analysis_key
 
 
 class Reanalysis(StrEnum):

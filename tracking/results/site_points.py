@@ -16,9 +16,9 @@ from config.errors import ActionRefused
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs import queue
 from tracking.people.users import Actor
 from tracking.tables.models import SitePoint
-from tracking.work import queue
 
 Pair = tuple[float, float]
 """The sensitive and the specific point, 0 to 1."""

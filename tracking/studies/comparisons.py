@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
+from tracking.jobs.keys import comparison_key
 from tracking.tables.models import Conflict, Described, Instance
-from tracking.work import queue
-from tracking.work.keys import comparison_key
 
 COMPARING = "comparing"
 """State of bytes kept aside that are to be compared with those that stand."""

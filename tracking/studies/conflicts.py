@@ -18,6 +18,8 @@ from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
 from tracking.engine.prepared import Prepared
+from tracking.jobs import queue
+from tracking.jobs.keys import study_keys
 from tracking.studies.patient import (
     ELEMENTS,
     PatientIdentity,
@@ -27,8 +29,6 @@ from tracking.studies.patient import (
     plain,
 )
 from tracking.tables.models import Analysis, Conflict, Delivery, Document, ImageOutcome, Instance, Study
-from tracking.work import queue
-from tracking.work.keys import study_keys
 
 WITHHELD = (
     "withheld: the instances of the study name two patients, or one of them was rejected or replaced since, or its "

@@ -17,13 +17,13 @@ from config.errors import ActionRefused, ConfirmationNeeded
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
+from tracking.jobs.keys import study_keys
 from tracking.outbox.rejections import NOBODY, Told, drop_undelivered, take_back
 from tracking.studies import conflicts
 from tracking.studies.instances import HEADER_COLUMNS, StudyHeader, describe_study, make_due, make_study
 from tracking.studies.patient import ELEMENTS, contradictions_among, names_patient, plain
 from tracking.tables.models import Conflict, DeletedStudy, Instance, Study
-from tracking.work import queue
-from tracking.work.keys import study_keys
 
 OTHER_PATIENT = "other-patient"
 BY_HAND = "by-hand"

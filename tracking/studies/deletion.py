@@ -12,6 +12,8 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
+from tracking.jobs import queue
+from tracking.jobs.keys import comparison_key, confirmation_key, delivery_key, examination_key, study_keys
 from tracking.lists import queries
 from tracking.studies import comparisons
 from tracking.studies.acting import lock_study
@@ -33,8 +35,6 @@ from tracking.tables.models import (
     Upload,
 )
 from tracking.tables.standing_models import Standing, StatedFinding
-from tracking.work import queue
-from tracking.work.keys import comparison_key, confirmation_key, delivery_key, examination_key, study_keys
 
 DELETABLE = ("delivered", "withdrawn", "not-analysed", "rejected")
 """Where a study may stand that is deleted: nothing of it waits for anything."""

@@ -17,11 +17,11 @@ from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms, to_milliseconds
 from tracking.engine.prepared import Prepared
+from tracking.jobs import queue
+from tracking.jobs.keys import analysis_key, examination_key
 from tracking.studies import comparisons, conflicts
 from tracking.studies.upload_hold import RECEIVED
 from tracking.tables.models import Conflict, DeletedStudy, Instance, Job, Study
-from tracking.work import queue
-from tracking.work.keys import analysis_key, examination_key
 
 LONGEST_SETTLE_MS = 60_000
 """A study that never falls quiet is analysed after this long all the same, or after the quiet it needs if longer."""

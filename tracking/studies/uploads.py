@@ -17,6 +17,8 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs import queue
+from tracking.jobs.keys import report_key
 from tracking.people.roles import Role
 from tracking.people.users import Actor, Identity
 from tracking.results.analyses import AnalysisRecord, record_analysis
@@ -26,8 +28,6 @@ from tracking.studies.deletion import Deletion, Stores, delete_study
 from tracking.studies.instances import IncomingInstance
 from tracking.studies.upload_hold import UPLOAD
 from tracking.tables.models import Instance, Job, Study, Upload
-from tracking.work import queue
-from tracking.work.keys import report_key
 
 CALLING_AE = "UPLOAD"
 """Stands for the calling AE title, which an upload does not have."""

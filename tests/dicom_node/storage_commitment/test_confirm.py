@@ -16,12 +16,12 @@ from dicom_node.storage_scp.receive import Receiver
 from tests.committing_archive import CommittingArchive, Way, open_committing_archive
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Lane, WorkLoop
+from tracking.jobs.queue import Job as ClaimedJob
 from tracking.outbox import confirmations
 from tracking.outbox.deliveries import record_delivered
 from tracking.tables.models import Commitment, Delivery, Job
-from tracking.work import queue
-from tracking.work.loop import Lane, WorkLoop
-from tracking.work.queue import Job as ClaimedJob
 
 
 class Node:

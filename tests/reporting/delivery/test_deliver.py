@@ -21,9 +21,9 @@ from config.errors import (
 from config.settings import Settings
 from inference.findings import Finding
 from reporting.delivery.deliver import DeliverHandler
+from tracking.jobs.queue import Job
 from tracking.outbox.deliveries import load_delivery
 from tracking.tables.models import Delivery, Document
-from tracking.work.queue import Job
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from inference.findings import Finding
 from reporting.compose import ReportHandler
 from tests.archive import named_by
 from tests.reporting.way import USER, Way
+from tracking.jobs import queue
 from tracking.lists import standing
 from tracking.outbox.reasons import Reason
 from tracking.outbox.withdrawal import withdraw_study
-from tracking.work import queue
 
 WHY = "it is a lateral view; the model reads frontal views"
 

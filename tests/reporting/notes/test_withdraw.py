@@ -11,12 +11,12 @@ from config.settings import Settings
 from inference.findings import Finding
 from tests.archive import named_by
 from tests.reporting.way import USER, Way, open_way
+from tracking.jobs import queue
 from tracking.lists import standing
 from tracking.outbox.left_behind import left_behind, void_and_left
 from tracking.outbox.reasons import Reason
 from tracking.outbox.withdrawal import Withdrawal, withdraw_study
 from tracking.tables.models import Delivery, Study
-from tracking.work import queue
 
 
 def withdraw(way: Way, reason: Reason = Reason.QUALITY, why: str = "wrong side") -> Withdrawal:
@@ -142,8 +142,8 @@ def test_a_correction_that_a_later_result_overtook_is_not_sent(way: Way, opacity
     way.receive(2, opacity_findings)
     way.work("analyse", "report")
     with way.database.transaction() as tx:  # the correction is held up
+        from tracking.jobs.keys import delivery_key
         from tracking.tables.models import Document, Job
-        from tracking.work.keys import delivery_key
 
         held = tx.scalars(select(Delivery.id).join(Document).where(Document.kind == "hl7-note")).one()
         tx.query(Job).where(Job.key == delivery_key(held)).update({"priority": 99})

@@ -16,12 +16,12 @@ from inference.findings import Finding
 from reporting.compose import ReportHandler
 from reporting.delivery.deliver import DeliverHandler
 from reporting.sr.report_classes import ReportClass
+from tracking.jobs.loop import Lane, WorkLoop
+from tracking.jobs.queue import Job
 from tracking.lists import queries
 from tracking.outbox.deliveries import retry_deliveries
 from tracking.outbox.taken_classes import taken_classes
 from tracking.tables.models import AuditEvent, Delivery, Document
-from tracking.work.loop import Lane, WorkLoop
-from tracking.work.queue import Job
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 THREE_D, COMPREHENSIVE, ENHANCED = (

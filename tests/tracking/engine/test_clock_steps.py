@@ -17,10 +17,10 @@ from tracking.engine import clock_steps
 from tracking.engine.clock import now_ms
 from tracking.engine.clock_steps import ClockWatch
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.loop import Lane, WorkLoop
+from tracking.jobs.queue import RetryPolicy
 from tracking.tables.models import Breaker, Clock, Job
-from tracking.work import queue
-from tracking.work.loop import Lane, WorkLoop
-from tracking.work.queue import RetryPolicy
 
 HOUR = 3_600_000
 LEASE = 60_000

@@ -16,8 +16,8 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.tables.models import Breaker, Job
-from tracking.work import queue
 
 
 @pytest.fixture

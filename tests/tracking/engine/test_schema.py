@@ -15,13 +15,13 @@ from tests.tracking.books import JANE, MARY, Books
 from tracking.audit_log import audit
 from tracking.engine import schema
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import queries, standing
 from tracking.people import api_tokens, users
 from tracking.people.roles import Role, Scope
 from tracking.people.users import Actor
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Base
-from tracking.work import queue
 
 
 def downgrade(connection: Connection, revision: str) -> None:

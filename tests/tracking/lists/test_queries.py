@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from tracking.engine.database import Database
+from tracking.jobs import maintenance, queue
+from tracking.jobs.queue import Job, RetryPolicy
 from tracking.lists import queries
 from tracking.lists.summaries import RetrySummary, StudySummary
 from tracking.outbox import deliveries, documents
 from tracking.studies import corrections
 from tracking.studies.instances import Registered
-from tracking.work import maintenance, queue
-from tracking.work.queue import Job, RetryPolicy
 
 Receive = Callable[..., Registered]
 Build = Callable[..., None]

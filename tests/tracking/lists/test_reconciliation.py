@@ -9,12 +9,12 @@ from sqlalchemy import select, update
 from tests.tracking.books import JANE, Books
 from tests.tracking.lists.test_worklist import listed, make_every_status
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists.flow import Span, count_flow, total, with_confirmations
 from tracking.lists.reconciliation import Reconciliation, reconcile
 from tracking.lists.study_filter import STATUSES
 from tracking.outbox import confirmations, deliveries, pauses
 from tracking.tables.models import Delivery, Job
-from tracking.work import queue
 
 pytestmark = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True

@@ -19,6 +19,9 @@ from tests.tracking.engine.test_schema import downgrade
 from tracking.engine import schema
 from tracking.engine.changes import study_changed
 from tracking.engine.database import Database
+from tracking.jobs import maintenance, queue
+from tracking.jobs.loop import Commit, Lane, WorkLoop
+from tracking.jobs.priorities import mark_urgent
 from tracking.lists import standing, worklist
 from tracking.outbox import deliveries, documents
 from tracking.outbox.documents import LEFT_OUT, DocumentRecord
@@ -32,9 +35,6 @@ from tracking.studies import corrections
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Analysis, Delivery, Document, ImageOutcome, Job, Study
 from tracking.tables.standing_models import Standing, StatedFinding
-from tracking.work import maintenance, queue
-from tracking.work.loop import Commit, Lane, WorkLoop
-from tracking.work.priorities import mark_urgent
 
 PATIENTS = {"A": JANE, "B": MARY}
 TOLD = Told(frozenset({"pacs"}), frozenset({"pacs"}))

@@ -10,6 +10,7 @@ from sqlalchemy import event, select, update
 from tests.tracking.books import JANE, MARY, Books
 from tracking.engine.changes import study_changed
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import worklist
 from tracking.lists.attention import count_attention
 from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
@@ -21,7 +22,6 @@ from tracking.outbox.withdrawal import withdraw_study
 from tracking.studies import corrections
 from tracking.studies.instances import register_instance
 from tracking.tables.models import CarriedDocument, Delivery, Document, Job, Study
-from tracking.work import queue
 
 Record = Callable[..., None]
 

@@ -12,6 +12,8 @@ from sqlalchemy import delete, select, update
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, USER, Books
 from tracking.engine.database import Database
+from tracking.jobs import queue
+from tracking.jobs.queue import RetryPolicy
 from tracking.lists import standing
 from tracking.outbox import confirmations
 from tracking.outbox.confirmations import CommitmentAnswer, Confirmation, Reception, Resends
@@ -19,8 +21,6 @@ from tracking.outbox.deliveries import record_delivered, retry_deliveries
 from tracking.outbox.documents import make_delivery
 from tracking.studies.deletion import Stores, delete_study
 from tracking.tables.models import CarriedDocument, Commitment, Delivery, Document, Job
-from tracking.work import queue
-from tracking.work.queue import RetryPolicy
 
 BOTH = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True

@@ -7,12 +7,12 @@ import pytest
 
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs import maintenance, queue
 from tracking.lists import queries
 from tracking.outbox import deliveries
 from tracking.outbox.deliveries import load_delivery, record_attempt_failed, record_delivered
 from tracking.results.analyses import AnalysisRecord, FindingRecord, OutcomeRecord, record_analysis
 from tracking.studies.instances import Registered
-from tracking.work import maintenance, queue
 
 Build = Callable[..., None]
 

@@ -5,10 +5,10 @@ from sqlalchemy import select, update
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, USER, Books
+from tracking.jobs import queue
 from tracking.lists import queries
 from tracking.outbox.pauses import pause_destination, paused_destinations, resume_destination
 from tracking.tables.models import Job
-from tracking.work import queue
 
 
 def act(books: Books, what: str, name: str = "pacs") -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from config.settings import Settings
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists import standing
 from tracking.outbox import confirmations
 from tracking.outbox.deliveries import record_attempt_failed, record_delivered
@@ -15,7 +16,6 @@ from tracking.outbox.documents import DocumentRecord, make_delivery, record_docu
 from tracking.outbox.renaming import rename_destination, restart_without_destination
 from tracking.outbox.states import NO_DESTINATION
 from tracking.tables.models import Delivery, Document, Job
-from tracking.work import queue
 
 pytestmark = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True

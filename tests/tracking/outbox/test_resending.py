@@ -5,9 +5,9 @@ from sqlalchemy import select
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, USER, Books
+from tracking.jobs import queue
 from tracking.outbox.resending import Resending, resend_study
 from tracking.tables.models import Delivery, Document
-from tracking.work import queue
 
 
 def resend(books: Books, destination: str | None = None) -> Resending:

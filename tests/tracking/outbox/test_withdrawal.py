@@ -8,13 +8,13 @@ from sqlalchemy import select
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, USER, Books
+from tracking.jobs import queue
 from tracking.lists import standing
 from tracking.outbox.deliveries import record_attempt_failed
 from tracking.outbox.reasons import Reason
 from tracking.outbox.rejections import Told, load_note, take_back
 from tracking.outbox.withdrawal import Withdrawal, withdraw_study
 from tracking.tables.models import Delivery, Document, Job
-from tracking.work import queue
 
 TOLD = Told(frozenset({"pacs"}), frozenset({"ris"}))
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 
 from tests.tracking.books import finding
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.results.analyses import OutcomeRecord, stored_instance
 from tracking.results.image_results import (
     AnalyserIdentity,
@@ -20,7 +21,6 @@ from tracking.results.image_results import (
 )
 from tracking.studies.instances import Registered
 from tracking.tables.models import AuditEvent, ImageResult, Instance, Job
-from tracking.work import queue
 
 ANALYSER = AnalyserIdentity("1" * 64, "d" * 64)
 Receive = Callable[..., Registered]

@@ -6,10 +6,10 @@ import pytest
 
 from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, USER, Books
+from tracking.jobs import queue
+from tracking.jobs.priorities import mark_urgent
 from tracking.results.image_results import AnalyserIdentity, ImageRecord, record_image_results
 from tracking.results.reanalysis import Choice, Reanalysis, choose_studies, reanalyse_study
-from tracking.work import queue
-from tracking.work.priorities import mark_urgent
 
 TODAY = AnalyserIdentity("t" * 64, "d" * 64)
 

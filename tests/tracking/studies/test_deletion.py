@@ -10,6 +10,7 @@ from config.errors import ActionRefused
 from tests.tracking.books import JANE, MARY, USER, Books
 from tracking.answers.feedback import Answer, AnsweredModel, GivenAnswer, Subject, SubjectKind, record_answer
 from tracking.audit_log import audit
+from tracking.jobs import queue
 from tracking.lists import queries, standing
 from tracking.outbox.reasons import Reason
 from tracking.outbox.rejections import Told
@@ -19,7 +20,6 @@ from tracking.studies import comparisons
 from tracking.studies.deletion import Deletion, Stores, delete_study
 from tracking.tables.feedback_models import Feedback
 from tracking.tables.models import Analysis, Base, Delivery, Document, Instance, Job, Study
-from tracking.work import queue
 
 KEPT = {"clock", "audit_event", "audit_head", "deleted_study", "alembic_version"}
 

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.results.analyses import instances_of
 from tracking.studies.instances import Registered, association_released
 from tracking.tables.models import Conflict, Instance, Job, Study
-from tracking.work import queue
 
 
 def analyses_due(database: Database) -> list[str]:

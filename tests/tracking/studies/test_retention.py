@@ -11,6 +11,7 @@ from tests.tracking.books import JANE, MARY, USER, Books
 from tracking.answers.feedback import Answer, AnsweredModel, GivenAnswer, Subject, SubjectKind, record_answer
 from tracking.audit_log import audit
 from tracking.audit_log.export import MEANINGS
+from tracking.jobs.priorities import mark_urgent
 from tracking.lists import queries, standing
 from tracking.outbox.confirmations import await_confirmation
 from tracking.outbox.confirmed import is_confirmed
@@ -18,7 +19,6 @@ from tracking.people.users import Actor
 from tracking.studies import retention
 from tracking.studies.deletion import Stores
 from tracking.tables.models import Delivery, Instance, Job, Study
-from tracking.work.priorities import mark_urgent
 
 DAY_MS = 86_400_000
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

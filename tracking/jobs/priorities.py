@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
+from tracking.jobs.keys import analysis_key, delivery_key, examination_key, study_keys
 from tracking.studies.acting import lock_study
 from tracking.tables.models import Analysis, Delivery, Document, Instance, Job, Study
-from tracking.work import queue
-from tracking.work.keys import analysis_key, delivery_key, examination_key, study_keys
 
 
 def priority_of(read: Session, study_uid: str, revision: int) -> int:

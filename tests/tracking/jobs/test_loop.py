@@ -17,9 +17,9 @@ from config.errors import PeerBusy, PeerUnavailable, RefusedByPeer
 from config.settings import DeliverySettings, WorkSettings
 from tracking.audit_log import audit
 from tracking.engine.database import Database
-from tracking.work import queue
-from tracking.work.loop import Commit, Lane, WorkLoop, describe, is_dead, worker_name
-from tracking.work.queue import Job
+from tracking.jobs import queue
+from tracking.jobs.loop import Commit, Lane, WorkLoop, describe, is_dead, worker_name
+from tracking.jobs.queue import Job
 
 WORK = WorkSettings(poll_seconds=0.02, drain_seconds=5, max_crashes=2)
 DELIVERY = DeliverySettings(first_retry_seconds=0.05, longest_retry_seconds=0.1)
@@ -233,7 +233,7 @@ def test_finished_work_survives_a_database_that_is_away_for_a_moment(
             raise OperationalError("x", {}, Exception())
         finish(tx, job)
 
-    monkeypatch.setattr("tracking.work.loop.queue.finish", flaky)
+    monkeypatch.setattr("tracking.jobs.loop.queue.finish", flaky)
     loop_of(database, handler).run_until_idle()
     assert handler.ran == ["a"]
     assert depth(database) == {}
@@ -341,7 +341,7 @@ def test_a_failure_that_cannot_be_written_down_at_once_counts_as_no_crash(
             raise OperationalError("x", {}, Exception())
         return postpone(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tracking.work.loop.queue.postpone", flaky)
+    monkeypatch.setattr("tracking.jobs.loop.queue.postpone", flaky)
     loop_of(database, Recorder(raising(PeerBusy("busy")))).run_until_idle()
     with database.reading() as read:
         assert queue.leases(read) == []

@@ -31,10 +31,10 @@ from tracking.engine.changes import study_changed
 from tracking.engine.clock import to_milliseconds
 from tracking.engine.clock_steps import ClockWatch
 from tracking.engine.database import Database
-from tracking.work import queue
-from tracking.work.keys import study_of_work
-from tracking.work.queue import Job, LeaseLost, RetryPolicy
-from tracking.work.wake import Wake
+from tracking.jobs import queue
+from tracking.jobs.keys import study_of_work
+from tracking.jobs.queue import Job, LeaseLost, RetryPolicy
+from tracking.jobs.wake import Wake
 
 Commit = Callable[[Session], None]
 Parts = Generator[Commit, None, Commit | None]

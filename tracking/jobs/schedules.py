@@ -7,8 +7,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import now_ms, to_datetime
+from tracking.jobs import queue
 from tracking.tables.models import ScheduledRun
-from tracking.work import queue
 
 
 @dataclass(frozen=True, slots=True)

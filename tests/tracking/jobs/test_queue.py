@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tracking.engine.database import Database
-from tracking.work import queue
-from tracking.work.queue import Job, LeaseLost, RetryPolicy
+from tracking.jobs import queue
+from tracking.jobs.queue import Job, LeaseLost, RetryPolicy
 
 QUICK = RetryPolicy(0.05, 0.2)
 

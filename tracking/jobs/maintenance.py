@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
+from tracking.jobs import queue
 from tracking.lists.queries import work_on
 from tracking.tables.models import Analysis, Document, Job
-from tracking.work import queue
 
 
 def retry_study(tx: Session, study_uid: str, *, user: str | None = None) -> int:

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from config.settings import CanarySettings
 from tracking.engine.clock import now_ms
+from tracking.jobs import schedules
 from tracking.lists import search_forms
 from tracking.lists.summaries import StudySummary
 from tracking.tables.models import ScheduledRun
 from tracking.tables.standing_models import Standing
-from tracking.work import schedules
 
 SCHEDULE = "canary"
 PATIENT_ID, PATIENT_NAME = "CXRNODE-CANARY", "CANARY^CXRNODE"

@@ -7,8 +7,8 @@ import pytest
 from config.settings import CanarySettings
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database
-from tracking.work import canary
-from tracking.work.canary import Canary, State
+from tracking.jobs import canary
+from tracking.jobs.canary import Canary, State
 
 MINUTE = 60_000
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from config.settings import DeliverySettings, WorkSettings
 from tracking.engine.database import Database
-from tracking.work import queue
-from tracking.work.loop import Commit, Lane, WorkLoop
-from tracking.work.queue import Job
-from tracking.work.wake import Wake
+from tracking.jobs import queue
+from tracking.jobs.loop import Commit, Lane, WorkLoop
+from tracking.jobs.queue import Job
+from tracking.jobs.wake import Wake
 
 SELDOM = WorkSettings(poll_seconds=60, drain_seconds=5)
 

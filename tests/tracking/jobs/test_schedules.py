@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from tracking.engine.database import Database
+from tracking.jobs import schedules
 from tracking.tables.models import ScheduledRun
-from tracking.work import schedules
 
 HOUR = timedelta(hours=1)
 
