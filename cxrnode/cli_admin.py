@@ -13,7 +13,7 @@ from cxrnode.command import Context, Json, err, out
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from cxrnode.doctor import Check
+    from cxrnode.doctor.check import Check
 
 config_app = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
 db_app = typer.Typer(help="The tracking database.", no_args_is_help=True)
@@ -151,7 +151,7 @@ def doctor(
     quarantined.
     """
     from cxrnode import show
-    from cxrnode.doctor import examine
+    from cxrnode.doctor.examine import examine
 
     context: Context = ctx.obj
     checks = list(examine(context.settings(), quick=quick))
@@ -172,7 +172,7 @@ def doctor(
 def _table(checks: "list[Check]") -> Table:
     """Show each check; decoders that work are one row (``--json`` lists each)."""
     from cxrnode import show
-    from cxrnode.doctor import DECODER
+    from cxrnode.doctor.machine import DECODER
 
     table = Table("check", "state", "found, and what to do", header_style="bold")
     working = [check for check in checks if check.name.startswith(DECODER) and check.state == "ok"]

@@ -11,8 +11,9 @@ from sqlalchemy import update
 
 from config.errors import PeerUnavailable
 from config.settings import Settings
-from cxrnode import canary, doctor, phantom
+from cxrnode import canary, phantom
 from cxrnode.demo_peers import DemoPacs, DemoRis
+from cxrnode.doctor import upkeep
 from cxrnode.preflight import require_runnable
 from dicom_node.storage_scu import send
 from tests.nodes import Node
@@ -107,7 +108,7 @@ def test_one_that_cannot_be_sent_is_an_alarm_and_tried_again(
         node={"data_dir": settings.node.data_dir}, canary={"every_minutes": 60},
         database={"url": database.engine.url.render_as_string(hide_password=False)},
     )  # fmt: skip
-    assert next(doctor._canary(node)).found == "none was sent yet"
+    assert next(upkeep.last_canary(node)).found == "none was sent yet"
     with monkeypatch.context() as patch:
 
         def away(*_: Any) -> None:
@@ -117,11 +118,11 @@ def test_one_that_cannot_be_sent_is_an_alarm_and_tried_again(
         patch.setattr(send, "store", away)
         canary.keep_up(node, database)
     assert last(database).state is State.NOT_SENT
-    (check,) = doctor._canary(node)
+    (check,) = upkeep.last_canary(node)
     assert (check.state, "cannot be reached" in check.found) == ("failed", True)
     canary.keep_up(node, database)
     assert last(database).state is State.UNDER_WAY
-    (check,) = doctor._canary(node)
+    (check,) = upkeep.last_canary(node)
     assert check.state == "ok"
 
 

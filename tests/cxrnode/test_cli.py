@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import update
 
 from config.settings import Settings
-from cxrnode import doctor
+from cxrnode.doctor import examine as examination
+from cxrnode.doctor import machine
+from cxrnode.doctor.check import Check
 from dicom_node.storage_scp.receive import Receiver
 from tests.authority import Authority
 from tests.cxrnode.stores import Result, Run, command_line
@@ -277,12 +279,12 @@ def test_the_doctor_shows_what_failed_with_its_cure_at_80_columns(
 def test_the_doctor_names_a_part_that_is_not_installed(
     run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(_: Settings) -> Iterator[doctor.Check]:
+    def missing(_: Settings) -> Iterator[Check]:
         raise ModuleNotFoundError(name="ai_edge_litert")
 
-    monkeypatch.setattr(doctor, "_model", missing)
-    monkeypatch.setattr(doctor, "_decoders", lambda _: iter(()))
-    (model,) = (check for check in doctor.examine(node) if check.name == "model")
+    monkeypatch.setattr(machine, "model_packages", missing)
+    monkeypatch.setattr(machine, "decoders", lambda _: iter(()))
+    (model,) = (check for check in examination.examine(node) if check.name == "model")
     assert (model.state, model.found) == ("failed", "ai_edge_litert is not installed")
     assert "install" in model.cure
 
@@ -436,10 +438,10 @@ def test_studies_are_found_by_patient_accession_date_status_and_finding(run: Run
 def test_the_doctor_exits_1_while_something_has_stopped_for_good(
     run: Run, node: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def checks(_settings: Settings, *, quick: bool) -> list[doctor.Check]:
-        return [doctor.Check("free disk", "warning", "little"), doctor.Check("queue", state, "x", stopped=stopped)]
+    def checks(_settings: Settings, *, quick: bool) -> list[Check]:
+        return [Check("free disk", "warning", "little"), Check("queue", state, "x", stopped=stopped)]
 
-    monkeypatch.setattr(doctor, "examine", checks)
+    monkeypatch.setattr(examination, "examine", checks)
     cases = (("ok", False, 0, 0), ("warning", True, 1, 0), ("failed", False, 1, 1))
     for state, stopped, code, quick_code in cases:  # noqa: B007 - the checks read it
         result = run("doctor")

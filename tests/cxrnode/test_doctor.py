@@ -7,8 +7,9 @@ import pytest
 
 from config.destinations import DicomDestination
 from config.settings import Settings
-from cxrnode import doctor
-from cxrnode.doctor import Check
+from cxrnode.doctor import machine, sending
+from cxrnode.doctor.check import Check
+from cxrnode.doctor.examine import examine
 from tests.authority import Authority
 from tracking.audit_log import refusals
 from tracking.audit_log.refusals import Refusal, RefusalKind
@@ -76,9 +77,9 @@ def stop_delivery(database: Database) -> None:
 
 def looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, quick: bool = False) -> dict[str, Check]:
     """Return the doctor's checks by name, without those that take their time."""
-    for slow in ("_decoders", "_model", "_destinations"):
-        monkeypatch.setattr(doctor, slow, lambda _: iter(()))
-    return {check.name: check for check in doctor.examine(settings, quick=quick)}
+    for module, slow in ((machine, "decoders"), (machine, "model_packages"), (sending, "destinations")):
+        monkeypatch.setattr(module, slow, lambda _: iter(()))
+    return {check.name: check for check in examine(settings, quick=quick)}
 
 
 def test_a_node_without_any_is_well(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

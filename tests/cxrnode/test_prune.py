@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import cxrnode.prune
 from config.errors import ActionRefused
 from config.settings import Settings
-from cxrnode import doctor
+from cxrnode.doctor import upkeep
 from cxrnode.prune import Pruning, prune, prune_when_due
 from tests.tracking.books import Books
 from tests.tracking.studies.test_retention import finish
@@ -185,18 +185,18 @@ def test_upkeep_looks_once_an_hour_and_the_doctor_says_when(settings: Settings, 
         database={"url": database.engine.url.render_as_string(hide_password=False)},
     )  # fmt: skip
     books = Books(database)
-    assert "not looked at yet" in next(doctor._retention(rule)).found
+    assert "not looked at yet" in next(upkeep.retention(rule)).found
     finish(books, "1.1", days=31)
     prune_when_due(rule, database, lambda: False)
     assert studies(database) == []
-    (check,) = doctor._retention(rule)
+    (check,) = upkeep.retention(rule)
     assert check.state == "ok"
     assert "30 days" in check.found
     assert "1 studies with 1 images and 1 documents" in check.found
     finish(books, "1.2", days=31)
     prune_when_due(rule, database, lambda: False)
     assert studies(database) == ["1.2"], "not yet due again"
-    (check,) = doctor._retention(settings)
+    (check,) = upkeep.retention(settings)
     assert check.found == "nothing is deleted by rule"
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from config.errors import SettingsError
 from config.settings import Settings
-from cxrnode import doctor, node_state
+from cxrnode import node_state
+from cxrnode.doctor import records
 from cxrnode.node_state import keep_anchor, require_consistent
 from dicom_node.instance_store import store_check
 from tests.cxrnode.stores import Run, StoredNode, command_line
@@ -111,10 +112,10 @@ def test_a_missing_file_is_named_with_its_study(run: Run, node: StoredNode) -> N
 )
 def test_the_doctor_compares_store_and_database(node: StoredNode) -> None:
     node.put(1)
-    (well,) = doctor._store(node.settings)
+    (well,) = records.store(node.settings)
     assert (well.state, well.found) == ("ok", "1 rows, 1 files: each image has its file")
     node.put(2, on_record=False)
-    (ill,) = doctor._store(node.settings)
+    (ill,) = records.store(node.settings)
     assert (ill.state, "cxrnode recover" in ill.found) == ("failed", True)
 
 

@@ -15,7 +15,7 @@ from config.settings import Settings
 from console.access.openid.attempt import AttemptCookie, new_attempt
 from console.access.openid.person import person_of
 from console.pages import login, openid, worklist
-from cxrnode import doctor
+from cxrnode.doctor import upkeep
 from tests.console.access.openid_provider import CLIENT, SECRET, Provider, serving
 from tests.console.visitors import PASSWORD, SAME_SITE, begin_session
 from tests.logins import noted
@@ -285,11 +285,11 @@ def test_the_doctor_asks_the_provider(provider: Provider, settings: Settings) ->
         "default_role": "viewer",
     }
     checked = Settings(**settings.model_dump() | {"console": {"openid": told}})
-    (found,) = doctor._login_provider(checked)
+    (found,) = upkeep.login_provider(checked)
     assert (found.state, provider.issuer in found.found) == ("ok", True)
     provider.down = True
     with pytest.raises(PeerUnavailable, match="discovery document"):
-        list(doctor._login_provider(checked))
+        list(upkeep.login_provider(checked))
 
 
 def test_without_settings_there_is_no_such_login(browse: Callable[..., TestClient]) -> None:
