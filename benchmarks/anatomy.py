@@ -138,14 +138,14 @@ def hearts_left_out(recipe: AnatomyRecipe, data: Path, folder: Path, folds: Sequ
     ordered: list[MaskedFilm] = []
     floors: dict[str, list[float]] = {"lungs": [], "heart": [], "ratio": []}
     for fold in folds:
-        made = folder / f"fold-{fold}"
-        if not (made / MANIFEST).is_file():
-            produce(recipe.without_fold(fold), data, made)
-        network = AnatomyNetwork.open(made)
+        package = folder / f"fold-{fold}"
+        if not (package / MANIFEST).is_file():
+            produce(recipe.without_fold(fold), data, package)
+        network = AnatomyNetwork.open(package)
         left_out = [film for film in films if film.film.fold == fold]
         taught = [read_mask(film.mask) for film in films if film.film.fold != fold]
         means = {"lungs": _mean_mask(taught, LUNGS), "heart": _mean_mask(taught, (HEART,))}
-        ratio = fmean(known for mask in taught if (known := _ratio(mask)) is not None)
+        ratio = fmean(ratio_of_mask for mask in taught if (ratio_of_mask := _ratio(mask)) is not None)
         for film in left_out:
             mask = read_mask(film.mask)
             floors["lungs"].append(dice(means["lungs"], _resized(mask, LUNGS)))
@@ -184,9 +184,9 @@ def cardiomegaly(network: AnatomyNetwork, data: Path) -> list[dict[str, Any]]:
     }
     answers = []
     for question, truths in questions.items():
-        known = [(films[file], truth) for file, truth in truths.items() if file in films]
+        labelled = [(films[file], truth) for file, truth in truths.items() if file in films]
         for view in ("all", "PA", "AP"):
-            chosen = [(film, truth) for film, truth in known if view in {"all", film.view}]
+            chosen = [(film, truth) for film, truth in labelled if view in {"all", film.view}]
             if sum(truth for _, truth in chosen) >= _FEWEST:
                 answers.append({"question": question, "view": view, **_ranked(chosen, floors=view == "all")})
     return answers
@@ -279,12 +279,14 @@ def _figures(measured: Sequence[Agreement], films: Sequence[MaskedFilm]) -> dict
         "ratio_bias": [row.ratio_error for row in measured],
     }
     for name, column in columns.items():
-        where = np.array([at for at, value in enumerate(column) if value is not None and np.isfinite(value)], np.intp)
-        if len(where):
-            values = np.array([column[at] for at in where], np.float64)
-            mean = resamples.on(where).measure(lambda weights, values=values: weights @ values / weights.sum(axis=1))
+        measured = np.array(
+            [at for at, value in enumerate(column) if value is not None and np.isfinite(value)], np.intp
+        )
+        if len(measured):
+            values = np.array([column[at] for at in measured], np.float64)
+            mean = resamples.on(measured).measure(lambda weights, values=values: weights @ values / weights.sum(axis=1))
             answer[name] = mean.figure().as_json()
-            answer[f"{name}_films"] = len(where)
+            answer[f"{name}_films"] = len(measured)
     return answer
 
 

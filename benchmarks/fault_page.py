@@ -87,16 +87,16 @@ def _of_file(file: Path) -> Iterator[Fault]:
 
 
 def _read(mark: ast.Call, file: Path, test: str) -> Fault:
-    where = f"{file}::{test}"
+    node_id = f"{file}::{test}"
     try:
         (fault,) = [ast.literal_eval(argument) for argument in mark.args]
-        words = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in mark.keywords}
-        promise, area = words.pop("promise"), words.pop("area")
+        keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in mark.keywords}
+        promise, area = keywords.pop("promise"), keywords.pop("area")
     except (ValueError, KeyError) as error:
-        msg = f"{where}: write @pytest.mark.fault(FAULT, promise=PROMISE, area=AREA), all three literals"
+        msg = f"{node_id}: write @pytest.mark.fault(FAULT, promise=PROMISE, area=AREA), all three literals"
         raise ValueError(msg) from error
-    if words or area not in AREAS or not fault or not promise or "|" in fault + promise:
-        msg = f"{where}: area is one of {', '.join(AREAS)}; fault and promise are words without |"
+    if keywords or area not in AREAS or not fault or not promise or "|" in fault + promise:
+        msg = f"{node_id}: area is one of {', '.join(AREAS)}; fault and promise are words without |"
         raise ValueError(msg)
     return Fault(
         area, fault, promise, file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name, test

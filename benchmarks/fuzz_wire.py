@@ -95,8 +95,8 @@ def mutate(encoded: bytes, chance: random.Random) -> bytes:
             case 5:
                 piece = changed[first:last]
                 del changed[first:last]
-                place = chance.randrange(len(changed) + 1)
-                changed[place:place] = piece
+                index = chance.randrange(len(changed) + 1)
+                changed[index:index] = piece
             case _:
                 del changed[first:]
     return bytes(changed)
@@ -135,12 +135,12 @@ def exchange(port: int, encoded: bytes, opening: bytes = b"") -> str:
 def pdus_of(received: bytes) -> str:
     """Return the types of the PDUs in an answer."""
     names = {2: "AC", 3: "RJ", 4: "P-DATA", 6: "RP", 7: "ABORT"}
-    found = []
+    types = []
     while len(received) >= 6:
         kind, length = struct.unpack(">BxI", received[:6])
-        found.append(names.get(kind, str(kind)))
+        types.append(names.get(kind, str(kind)))
         received = received[6 + length :]
-    return " ".join(dict.fromkeys(found))
+    return " ".join(dict.fromkeys(types))
 
 
 def association(chance: random.Random, port: int) -> str:
@@ -179,7 +179,7 @@ def _even(value: bytes) -> bytes:
 def http(chance: random.Random, port: int) -> str:
     """Ask the console for something, not quite rightly."""
     body = b"user=nobody&password=" + b"x" * chance.randrange(40)
-    asked = chance.choice((
+    request = chance.choice((
         b"GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n",
         b"GET /login?next=/study/1.2 HTTP/1.1\r\nHost: node\r\nCookie: cxrnode=abc; a=b\r\nConnection: close\r\n\r\n",
         b"GET /dicom-web/studies HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n",
@@ -190,7 +190,7 @@ def http(chance: random.Random, port: int) -> str:
         b"POST /nothing HTTP/1.1\r\nHost: node\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body),
     ))  # fmt: skip
-    return exchange(port, mutate(asked, chance))
+    return exchange(port, mutate(request, chance))
 
 
 def mllp(_chance: random.Random, port: int) -> str:
@@ -245,8 +245,8 @@ class Pages(Cxrnode):
 
 def use_of(process: int) -> Use:
     """Return what a process holds."""
-    asked = psutil.Process(process)
-    return Use(round(asked.memory_info().rss / 2**20, 1), asked.num_fds(), asked.num_threads())
+    program = psutil.Process(process)
+    return Use(round(program.memory_info().rss / 2**20, 1), program.num_fds(), program.num_threads())
 
 
 def fuzz(what: str, ask: Callable[[random.Random, int], str], port: int, process: int, inputs: int, seed: int) -> Row:

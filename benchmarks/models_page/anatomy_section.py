@@ -1,11 +1,10 @@
 """The anatomy network's section of the page of models, from what ``benchmarks.anatomy`` left."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.errors import DataError
+from benchmarks.models_page import results_file
 from training.evaluation.markdown import shown, table
 
 RESULTS = Path("benchmarks") / "results" / "anatomy.json"
@@ -33,18 +32,8 @@ _FLOORS = ("view", "header", "border", "shuffled")
 
 
 def read_results(path: Path) -> dict[str, Any] | None:
-    """Read the benchmark's results; None where there are none.
-
-    Raises :class:`DataError` for a file that is something else.
-    """
-    if not path.is_file():
-        return None
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        section(document)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{path.name} holds no figures of anatomy: run benchmarks.anatomy again") from error
-    return document
+    """Read the benchmark's results, see :func:`benchmarks.models_page.results_file.read_results`."""
+    return results_file.read_results(path, section, "anatomy", "anatomy")
 
 
 def section(document: Mapping[str, Any]) -> str:

@@ -5,12 +5,14 @@ import threading
 from pydicom import Dataset
 from pynetdicom import evt
 
+from config.logs import get_logger
 from dicom_node.format.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from dicom_node.storage_commitment.peer import associate, check_status
 from dicom_node.storage_commitment.report import UnreadableReport, read_report
 from dicom_node.storage_scu.send import Target
 from tracking.outbox.confirmations import CommitmentAnswer
 
+_log = get_logger(__name__)
 _REQUEST = 1
 """Action Type ID: request storage commitment (PS3.4 Table J.3-1)."""
 _INVALID_ARGUMENT = 0x0115
@@ -40,9 +42,11 @@ def request_commitment(
     def take(event: evt.Event) -> tuple[int, None]:
         try:
             answer = read_report(event.event_type or 0, event.event_information)
-        except UnreadableReport:
+        except UnreadableReport as error:
+            _log.warning("commitment answer refused", peer=target.name, reason=str(error), status="0115")
             return _INVALID_ARGUMENT, None
         if answer.transaction_uid != transaction_uid:
+            _log.warning("commitment answer refused", peer=target.name, reason="unknown Transaction UID", status="0115")
             return _INVALID_ARGUMENT, None
         answers.append(answer)
         answered.set()

@@ -1,6 +1,6 @@
 """What the models said: one analysis a study revision and model, its outcomes and findings."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -186,33 +186,29 @@ def record_analysis(
     _insert_outcomes(tx, analysis_id, record.outcomes)
     study_changed(tx, record.study_uid)
     analysed = [outcome for outcome in record.outcomes if outcome.findings]
-    audit.append(
-        tx,
-        AuditEventType.ANALYSIS_RECORDED,
-        study_uid=record.study_uid,
-        detail={
-            "analysis": analysis_id,
-            "revision": record.revision,
-            "model": f"{record.model_name} {record.model_version}",
-            "model_digest": record.model_digest,
-            "engine": record.engine,
-            "analysed": len(analysed),
-            "not_analysed": len(record.outcomes) - len(analysed),
-            "why_not": "; ".join(sorted({outcome.reason for outcome in record.outcomes if outcome.reason})) or None,
-            "findings": ", ".join(
-                f"{finding.label} {finding.level} {finding.score:.3f}"
-                for outcome in analysed
-                for finding in outcome.findings
-            )
-            or None,
-            "overtaken": overtaken,
-        },
-    )
+    detail = _audit_detail(record, analysed) | {"analysis": analysis_id, "overtaken": overtaken}
+    audit.append(tx, AuditEventType.ANALYSIS_RECORDED, study_uid=record.study_uid, detail=detail)
     if not overtaken and any(_is_critical(finding, critical) for outcome in analysed for finding in outcome.findings):
         mark_urgent(tx, record.study_uid, user=CRITICAL_FINDING)
     if not overtaken and (analysed or say_not_analysed or holders(tx, record.study_uid)):
         priority = priority_of(tx, record.study_uid, record.revision)
         queue.enqueue(tx, "report", report_key(analysis_id), {"analysis_id": analysis_id}, priority=priority)
+
+
+def _audit_detail(record: AnalysisRecord, analysed: Sequence[OutcomeRecord]) -> audit.Detail:
+    findings = [
+        f"{finding.label} {finding.level} {finding.score:.3f}" for outcome in analysed for finding in outcome.findings
+    ]
+    return {
+        "revision": record.revision,
+        "model": f"{record.model_name} {record.model_version}",
+        "model_digest": record.model_digest,
+        "engine": record.engine,
+        "analysed": len(analysed),
+        "not_analysed": len(record.outcomes) - len(analysed),
+        "why_not": "; ".join(sorted({outcome.reason for outcome in record.outcomes if outcome.reason})) or None,
+        "findings": ", ".join(findings) or None,
+    }
 
 
 def _is_critical(finding: FindingRecord, critical: Collection[str]) -> bool:
