@@ -14,7 +14,8 @@
     │   ├── DocumentRejected        a document fails our own conformance check
     │   └── RefusedByPeer           a peer answered that it will never take this
     └── RetriableError              the same thing may succeed later
-        ├── PeerUnavailable         no connection, time-out, abort: the peer's whole queue waits
+        ├── PeerUnavailable         no connection: the peer's whole queue waits, as long as that takes
+        │   └── AnswerMissing       the connection stood, and one document got no answer: it may be the cause
         ├── ServiceUnavailable      no connection to one service of a peer: only what asks for it waits
         ├── PeerBusy                the peer is there but cannot take this now
         └── StorageFull             our own disk is too full to keep a promise
@@ -22,6 +23,8 @@
 A message never holds patient data: it may hold UIDs, AE titles, host names, ports, tags and status codes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -92,6 +95,24 @@ class RefusedByPeer(PermanentError):
 
 class PeerUnavailable(RetriableError):
     """No usable connection to a peer; everything bound for it should wait together."""
+
+
+class AnswerMissing(PeerUnavailable):
+    """A connection stood, and broke or stayed silent with one document under way, which may be the cause.
+
+    Everything bound for the peer waits a little, but this document has its time to arrive, and goes behind the others.
+    """
+
+
+@contextmanager
+def document_under_way() -> Iterator[None]:
+    """Say of a connection that fails in this block that a document was under way."""
+    try:
+        yield
+    except AnswerMissing:
+        raise
+    except PeerUnavailable as error:
+        raise AnswerMissing(str(error), after_seconds=error.after_seconds) from error
 
 
 class ServiceUnavailable(RetriableError):

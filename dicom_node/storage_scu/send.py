@@ -18,7 +18,14 @@ from typing import Self
 from pydicom.uid import UID
 
 from config.certificates import ClientTls, client_context, why_refused
-from config.errors import CxrnodeError, PeerUnavailable, RefusedByPeer, SettingsError, UnreadableInstance
+from config.errors import (
+    CxrnodeError,
+    PeerUnavailable,
+    RefusedByPeer,
+    SettingsError,
+    UnreadableInstance,
+    document_under_way,
+)
 from dicom_node.format.dicom_file import DicomFile, open_file
 from dicom_node.format.sop_classes import VERIFICATION
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -114,7 +121,7 @@ def store(files: Sequence[Path], target: Target) -> list[StoreOutcome]:
     Raises
     ------
     PeerUnavailable
-        No connection, or it broke; nothing is known about files that have no outcome yet.
+        No connection, or (AnswerMissing) it broke; nothing is known about files that have no outcome yet.
     PeerBusy, RefusedByPeer
         The peer rejected the association.
     """
@@ -243,7 +250,7 @@ class Association:
         return context in self._agreement.without_syntax
 
     def store(self, file: DicomFile) -> StoreOutcome:
-        """Send one file and wait for its status."""
+        """Send one file and wait for its status. Raises AnswerMissing where none comes."""
         context_id = self._agreement.accepted.get(file.context)
         if context_id is None:
             kind, syntax = (UID(uid).name for uid in file.context)
@@ -256,11 +263,12 @@ class Association:
             dimse.AFFECTED_SOP_INSTANCE: file.instance_uid.encode("latin_1"),
         }
         prelude = pdus.command_pdu(context_id, dimse.encode_command(command))
-        with file.data_set() as data:
-            for piece in self._data_pdus(context_id, data):
-                self._send(prelude + piece)
-                prelude = b""
-        response = self._response(dimse.C_STORE_RSP)
+        with document_under_way():
+            with file.data_set() as data:
+                for piece in self._data_pdus(context_id, data):
+                    self._send(prelude + piece)
+                    prelude = b""
+            response = self._response(dimse.C_STORE_RSP)
         status = dimse.number(response, dimse.STATUS)
         comment = "".join(filter(str.isprintable, response.get(dimse.ERROR_COMMENT, b"").decode("latin_1"))).strip()
         message = "stored" if status == 0 else answers.meaning(status, comment)

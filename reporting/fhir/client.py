@@ -11,7 +11,7 @@ from typing import Self
 import httpx2
 
 from config.destinations import FhirDestination
-from config.errors import PeerUnavailable, RefusedByPeer, SettingsError
+from config.errors import AnswerMissing, PeerUnavailable, RefusedByPeer, SettingsError
 from reporting.fhir.answer import HttpAnswer, judge, read_success
 from reporting.fhir.authorization import authorization_of
 
@@ -114,13 +114,19 @@ def _translated() -> Iterator[None]:
         yield
     except httpx2.TimeoutException as error:
         msg = f"no answer from the FHIR server in time ({type(error).__name__}); is it there, and not too slow?"
-        raise PeerUnavailable(msg) from None
+        raise _failure_of(error)(msg) from None
     except httpx2.HTTPError as error:
         if _is_distrust(error):
             msg = "the FHIR server's certificate is not trusted; set ca_file to that of whoever issued it"
         else:
             msg = f"no connection to the FHIR server ({type(error).__name__}); is it there, and url right?"
-        raise PeerUnavailable(msg) from None
+        raise _failure_of(error)(msg) from None
+
+
+def _failure_of(error: httpx2.HTTPError) -> type[PeerUnavailable]:
+    """Return what failed: a connection that never stood, or one over which a result was under way."""
+    never_stood = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    return PeerUnavailable if never_stood else AnswerMissing
 
 
 def _is_distrust(error: BaseException | None) -> bool:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from config.certificates import ClientTls, client_context, why_refused
-from config.errors import PeerUnavailable, SettingsError
+from config.errors import PeerUnavailable, SettingsError, document_under_way
 from reporting.hl7.acknowledgement import Acknowledgement, judge, parse_acknowledgement
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\x0d"
@@ -68,31 +68,42 @@ class MllpConnection:
         PeerBusy
             The receiver cannot take it now (AR, CR).
         PeerUnavailable
-            No connection, no answer in time, no HL7 in the answer, or the answer to another message. The message
-            may have arrived: a resend carries the same control ID, by which a receiver knows it.
+            No connection.
+        AnswerMissing
+            No answer in time, no HL7 in the answer, or the answer to another message. The message may have arrived: a
+            resend carries the same control ID, by which a receiver knows it.
         """
         if START in content or END in content:
             msg = "a message must not contain the bytes that frame it"
             raise ValueError(msg)
         try:
             stream = self._ready()
-            stream.settimeout(max(self._peer.response_seconds, 0.001))
-            stream.sendall(START + content + END + RETURN)
-            answer = parse_acknowledgement(self._read_frame(stream))
-            failure = judge(answer, control_id)
+            with document_under_way():
+                answer = self._exchange(stream, content, control_id)
         except OSError as error:
             self.close()
-            msg = f"the connection to {self._place()} failed ({_reason(error)}); is the receiver running?"
-            raise PeerUnavailable(msg) from None
+            raise self._broken(error) from None
         except PeerUnavailable:
             self.close()
             raise
-        if isinstance(failure, PeerUnavailable):
-            self.close()
-        self._used = time.monotonic()
+        finally:
+            self._used = time.monotonic()
+        return answer
+
+    def _exchange(self, stream: socket.socket, content: bytes, control_id: str) -> Acknowledgement:
+        try:
+            stream.settimeout(max(self._peer.response_seconds, 0.001))
+            stream.sendall(START + content + END + RETURN)
+            answer = parse_acknowledgement(self._read_frame(stream))
+        except OSError as error:
+            raise self._broken(error) from None
+        failure = judge(answer, control_id)
         if failure is not None:
             raise failure
         return answer
+
+    def _broken(self, error: OSError) -> PeerUnavailable:
+        return PeerUnavailable(f"the connection to {self._place()} failed ({_reason(error)}); is the receiver running?")
 
     def close(self) -> None:
         """Close the connection; the next message opens another."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from config.errors import PeerBusy, PeerUnavailable
+from config.errors import AnswerMissing, PeerBusy, PeerUnavailable
 from config.settings import DeliverySettings, WorkSettings
 from tests.tracking.books import JANE, Books
 from tests.tracking.clocks import FakeClock
@@ -34,6 +34,8 @@ class Peers:
         self._database = database
         self.away = False
         self.busy: dict[str, int] = {}
+        self.silent_about = ""
+        """UID of a document to which no peer says anything."""
         self.taken: dict[str, list[str]] = {name: [] for name in PEERS}
         self.probes = 0
 
@@ -46,6 +48,8 @@ class Peers:
         if self.busy.get(delivery.destination, 0):
             self.busy[delivery.destination] -= 1
             raise PeerBusy(f"{delivery.destination} is starting")
+        if delivery.document.uid == self.silent_about:
+            raise AnswerMissing(f"{delivery.destination} did not answer")
         self.taken[delivery.destination].append(delivery.document.uid)
         return lambda tx: record_delivered(tx, delivery.id, "0000")
 
@@ -128,6 +132,24 @@ def test_a_clock_set_back_during_an_outage_keeps_the_order(database: Database) -
     clock.step(HOUR_MS)
     loop.run_until_idle()
     assert peers.taken["pacs"] == documents
+
+
+@pytest.mark.fault(
+    "a peer answers to every document but one",
+    promise="the others arrive, and that one stops and says so after `delivery.give_up_after_hours`",
+    area="peer",
+)
+def test_a_document_that_gets_no_answer_holds_up_no_other_and_stops(database: Database) -> None:
+    clock, books, peers = FakeClock(database), Books(database), Peers(database)
+    loop = WorkLoop(database, {"deliver": peers}, [Lane(("deliver",), 1, "pacs")], WorkSettings(), DeliverySettings())
+    peers.silent_about, *others = (arrive(books, number) for number in (1, 2, 3))
+    for _ in range(100):
+        loop.run_until_idle()
+        clock.step(HOUR_MS)
+    assert peers.taken["pacs"] == others
+    with database.reading() as read:
+        (pacs,) = (entry for entry in queries.destinations(read) if entry.name == "pacs")
+    assert (pacs.waiting, pacs.stopped, pacs.delivered) == (0, 1, 2)
 
 
 @pytest.mark.fault(

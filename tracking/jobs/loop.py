@@ -21,7 +21,14 @@ import psutil
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from config.errors import CxrnodeError, PeerUnavailable, PermanentError, RetriableError, ServiceUnavailable
+from config.errors import (
+    AnswerMissing,
+    CxrnodeError,
+    PeerUnavailable,
+    PermanentError,
+    RetriableError,
+    ServiceUnavailable,
+)
 from config.logs import get_logger
 from config.settings import DeliverySettings, WorkSettings
 from tracking.audit_log import audit
@@ -326,7 +333,7 @@ class WorkLoop:
             stopped = permanent
             if permanent:
                 queue.stop(tx, job, text)
-            elif isinstance(error, PeerUnavailable) and job.destination is not None:
+            elif _is_away(error) and job.destination is not None:
                 queue.wait_for_peer(tx, job, text)
             elif isinstance(error, ServiceUnavailable):
                 queue.wait_for_peer(tx, job, text, delay_ms=policy.delay_ms(_LONG))
@@ -374,6 +381,11 @@ class WorkLoop:
 
     def _attempt(self, what: str) -> "_Attempt":
         return _Attempt(what)
+
+
+def _is_away(error: Exception) -> bool:
+    """Say whether a peer was not reached at all, which is no failure of what was bound for it."""
+    return isinstance(error, PeerUnavailable) and not isinstance(error, AnswerMissing)
 
 
 def _note_end(job: Job, last: Commit | None, tx: Session) -> None:
