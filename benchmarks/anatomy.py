@@ -56,7 +56,6 @@ _SIDE = 256
 _COLUMNS = ("file", "patient", "view", "age", "sex", "nih_labels")
 _NAME = "Cardiomegaly"
 _CURE = "give the data folder with more/ in it"
-_PARTS = frozenset({"nih", "rsna", "nihbox", "rsnanormal"})
 _FEWEST = 5
 """With fewer films that have it, nothing is ranked."""
 

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -282,7 +282,7 @@ def against(program: type[Receiver], what: str, ask: Callable[..., str], inputs:
         finally:
             running.stop()
     reached = sum(said.count(words) for words in LAST_RESORTS)
-    return Row(**{**{name: getattr(row, name) for name in row.__slots__}, "last_resorts": reached, "alive": alive})
+    return replace(row, last_resorts=reached, alive=alive)
 
 
 def answers_of_mllp(inputs: int, seed: int) -> Row:

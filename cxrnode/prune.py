@@ -1,6 +1,7 @@
 """Retention: deleting studies whose days are over, and the oldest ones while the disk is low."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from tracking.studies.deletion import Stores
 from tracking.studies.retention import Ages, Expired, delete_by_rule
 
 log = get_logger(__name__)
+_AT_ONCE_SECONDS = 30
 SCHEDULE, EVERY = "retention", timedelta(hours=1)
 
 
@@ -78,16 +80,23 @@ def prune(
 
 
 def prune_when_due(settings: Settings, database: Database, stopping: Callable[[], bool]) -> None:
-    """Delete what the settings let go, once an hour, by one of all workers."""
+    """Delete what the settings let go, once an hour, by one of all workers.
+
+    It ends after some seconds, and goes on at the next look: whoever calls has other things to look after.
+    """
     if not is_set(settings):
         return
     with database.transaction() as tx:
         due = schedules.begin(tx, SCHEDULE, EVERY)
     if not due:
         return
-    done = prune(settings, database, stopping=stopping)
+    until = time.monotonic() + _AT_ONCE_SECONDS
+    done = prune(settings, database, stopping=lambda: stopping() or time.monotonic() > until)
     with database.transaction() as tx:
-        schedules.end(tx, SCHEDULE, in_words(done))
+        if time.monotonic() > until:
+            schedules.go_on_soon(tx, SCHEDULE, f"so far {in_words(done)}", EVERY)
+        else:
+            schedules.end(tx, SCHEDULE, in_words(done))
     if done.studies or done.left:
         log.info("studies-pruned", count=done.studies, bytes=done.size)
 

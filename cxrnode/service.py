@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -138,13 +139,16 @@ def _take_points(settings: Settings, database: Database) -> None:
 
 
 def _keep_up(settings: Settings, database: Database, stopping: threading.Event) -> None:
-    """Delete what has had its time, send the canary; a failure at it waits for the next time and ends no service."""
-    try:
-        delete_old_uploads(settings, database)
-        prune_when_due(settings, database, stopping.is_set)
-        canary.keep_up(settings, database)
-    except (OSError, SQLAlchemyError) as error:
-        log.warning("attempt-failed", reason="upkeep", error=type(error).__name__)
+    """Send the canary, delete what has had its time; a failure at one waits for the next time, and keeps no other."""
+    for what, look_after in (
+        ("canary", partial(canary.keep_up, settings, database)),
+        ("uploads", partial(delete_old_uploads, settings, database)),
+        ("retention", partial(prune_when_due, settings, database, stopping.is_set)),
+    ):
+        try:
+            look_after()
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("attempt-failed", reason=what, error=type(error).__name__)
 
 
 def receiver(settings: Settings, database: Database) -> Service:

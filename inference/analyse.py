@@ -16,7 +16,7 @@ from pathlib import Path
 
 from config.errors import UndecodablePixels, UnreadableInstance
 from config.settings import InferenceSettings
-from inference.anatomy.assess import assess, with_places
+from inference.anatomy.assess import assess
 from inference.anatomy.network import AnatomyNetwork
 from inference.eligibility import HeaderAnswer, eligibility
 from inference.findings import (
@@ -181,7 +181,6 @@ class Analyser:
         if self._anatomy is not None:
             with times.stage("anatomy"):
                 outlines = self._anatomy.outlines(judgement.picture)
-                findings = with_places(findings, outlines)
                 image["anatomy"] = judgement.on_stored_anatomy(assess(outlines)).as_json()
         findings = judgement.on_stored(findings)
         remarks = (*picture.remarks, *judgement.remarks, *((UNLIKE,) if unlike else ()))

@@ -44,30 +44,6 @@ class OperatingPoints:
         return Level.POSSIBLE if score >= self.sensitive else Level.ABSENT
 
 
-class Side(StrEnum):
-    """The patient's side."""
-
-    RIGHT = "right"
-    LEFT = "left"
-    BOTH = "both"
-
-
-class Zone(StrEnum):
-    """A third of a lung's height on the image, from its apex to its lowest point."""
-
-    UPPER = "upper"
-    MIDDLE = "middle"
-    LOWER = "lower"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Side and zones of a region; the zones from above, those that hold at least a quarter of what is in lungs."""
-
-    side: Side
-    zones: tuple[Zone, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle on the stored picture, in its pixels: 0-based, x is the column, y the row.
@@ -82,8 +58,6 @@ class Box:
     y1: float
     score: float
     level: Level
-    place: Place | None = None
-    """Where in the lungs it lies; None where it hardly touches them, or nobody looked."""
 
 
 class MapKind(StrEnum):

@@ -1,6 +1,5 @@
 """The model packages of a node: those that came with it and those that its settings name, each checked as a whole."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +17,7 @@ from inference.package import (
     AnyKindOfPackage,
     AnyPackage,
     VerdictPackage,
-    load_anatomy,
-    load_package,
-    load_verdict,
+    load_any,
     with_site_points,
 )
 from inference.site_points import known_points, points_in_force
@@ -127,10 +124,4 @@ def _changed_at(name: str) -> float:
 @lru_cache(maxsize=16)
 def _load(name: str, _changed_at: float) -> AnyKindOfPackage:
     """Load a package and check every file of it, which takes a tenth of a second."""
-    try:
-        return load_package(name)
-    except PackageError as error:
-        for load in (load_verdict, load_anatomy):
-            with suppress(PackageError):
-                return load(name)
-        raise error from None
+    return load_any(name)

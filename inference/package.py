@@ -157,7 +157,7 @@ def load_package(package: str | Path) -> AnyPackage:
 
     Raises :class:`PackageError` for a missing or altered file, an unknown format or a manifest that is wrong.
     """
-    loaded = _load_named(package)
+    loaded = load_any(package)
     if isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives a verdict, no findings: name it as inference.verdict_package"
         raise PackageError(msg)
@@ -169,7 +169,7 @@ def load_package(package: str | Path) -> AnyPackage:
 
 def load_verdict(package: str | Path) -> VerdictPackage:
     """Load a verdict network's package as :func:`load_package` loads others; :class:`PackageError` for another kind."""
-    loaded = _load_named(package)
+    loaded = load_any(package)
     if not isinstance(loaded, VerdictPackage):
         msg = f"model package {loaded.manifest.name} gives no verdict; inference.verdict_package needs one that does"
         raise PackageError(msg)
@@ -178,7 +178,7 @@ def load_verdict(package: str | Path) -> VerdictPackage:
 
 def load_anatomy(package: str | Path) -> AnatomyPackage:
     """Load an anatomy network's package as :func:`load_package` does others; :class:`PackageError` for another kind."""
-    loaded = _load_named(package)
+    loaded = load_any(package)
     if not isinstance(loaded, AnatomyPackage):
         msg = f"model package {loaded.manifest.name} outlines no anatomy; inference.anatomy_package needs one that does"
         raise PackageError(msg)
@@ -311,7 +311,8 @@ def _folder_of(package: str | Path) -> Path:
     raise PackageError(msg)
 
 
-def _load_named(package: str | Path) -> AnyKindOfPackage:
+def load_any(package: str | Path) -> AnyKindOfPackage:
+    """Load a package of any kind as :func:`load_package` does those that find something."""
     folder = _folder_of(package)
     return _load(folder, folder.name)
 

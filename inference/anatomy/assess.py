@@ -13,9 +13,7 @@ from inference.anatomy.measures import (
     lung_shown,
 )
 from inference.anatomy.outlines import Outlines
-from inference.anatomy.place import place_of
 from inference.anatomy.structures import LEFT_LUNG, RIGHT_LUNG
-from inference.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,6 @@ def assess(outlines: Outlines) -> Anatomy:
         heart_share(outlines),
         lung_shown(outlines, RIGHT_LUNG),
         lung_shown(outlines, LEFT_LUNG),
-    )
-
-
-def with_places(findings: tuple[Finding, ...], outlines: Outlines) -> tuple[Finding, ...]:
-    """Return findings whose boxes, on the image of the outlines, say where in the lungs they lie."""
-    return tuple(
-        replace(finding, boxes=tuple(replace(box, place=place_of(box, outlines)) for box in finding.boxes))
-        for finding in findings
     )
 
 

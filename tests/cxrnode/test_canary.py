@@ -19,9 +19,10 @@ from dicom_node.storage_scu import send
 from tests.nodes import Node
 from tests.tracking.books import Books
 from tracking.engine.database import Database
-from tracking.jobs.canary import PATIENT_ID, Canary, State, last_canary
+from tracking.jobs.canary import PATIENT_ID, Canary, State, earlier_canaries, last_canary
 from tracking.studies.patient import PatientIdentity
 from tracking.tables.models import Job, ScheduledRun
+from tracking.tables.standing_models import Standing
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NOBODY = PatientIdentity(PATIENT_ID, "", "CANARY^CXRNODE", "19660101", "O")
@@ -93,6 +94,19 @@ def test_it_is_sent_judged_and_cleared_away(
     canary.keep_up(node, database)
     assert [row.header.study_uid for row in books.worklist("delivered")] == [second.StudyInstanceUID]
     assert "study-deleted" in books.events()
+
+
+@sqlite
+def test_those_that_stopped_are_left_for_a_person_and_hide_no_other(database: Database) -> None:
+    books = Books(database)
+    stopped = [f"3.{number}" for number in range(12)]
+    for study in (*stopped, "4.1", "4.2"):
+        books.receive(f"{study}.1", NOBODY, study=study, calling_ae="CXRCANARY")
+    with database.transaction() as tx:
+        tx.execute(update(Standing).values(status="attention"))
+        tx.execute(update(Standing).where(Standing.study_uid == "4.1").values(status="delivered"))
+    with database.reading() as read:
+        assert earlier_canaries(read, Canary("4.2"), "CXRCANARY") == ["4.1"]
 
 
 @sqlite

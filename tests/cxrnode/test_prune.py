@@ -13,11 +13,12 @@ import cxrnode.prune
 from config.errors import ActionRefused
 from config.settings import Settings
 from cxrnode.doctor import upkeep
-from cxrnode.prune import Pruning, prune, prune_when_due
+from cxrnode.prune import SCHEDULE, Pruning, prune, prune_when_due
 from tests.tracking.books import Books
 from tests.tracking.studies.test_retention import finish
 from tracking.audit_log import audit
 from tracking.engine.database import Database
+from tracking.jobs import schedules
 from tracking.lists import standing
 from tracking.studies import deletion
 from tracking.tables.models import Study
@@ -198,6 +199,25 @@ def test_upkeep_looks_once_an_hour_and_the_doctor_says_when(settings: Settings, 
     assert studies(database) == ["1.2"], "not yet due again"
     (check,) = upkeep.retention(settings)
     assert check.found == "nothing is deleted by rule"
+
+
+@sqlite
+def test_a_long_one_lets_others_be_looked_after_and_goes_on(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", 0)
+    rule = with_rule(settings, study_days=30)
+    prune_when_due(rule, database, lambda: False)
+    with database.reading() as read:
+        first = schedules.last_run(read, SCHEDULE)
+    assert first is not None
+    assert first.outcome.startswith("so far ")
+    monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", 30)
+    prune_when_due(rule, database, lambda: False)
+    with database.reading() as read:
+        second = schedules.last_run(read, SCHEDULE)
+    assert second is not None
+    assert not second.outcome.startswith("so far "), "the rest was due at once"
 
 
 @sqlite

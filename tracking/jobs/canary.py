@@ -18,6 +18,7 @@ from tracking.engine.clock import now_ms
 from tracking.jobs import schedules
 from tracking.lists import search_forms
 from tracking.lists.summaries import StudySummary
+from tracking.studies.deletion import DELETABLE
 from tracking.tables.models import ScheduledRun
 from tracking.tables.standing_models import Standing
 
@@ -107,11 +108,12 @@ def trouble(canary: Canary | None, settings: CanarySettings, now: int) -> str:
 
 
 def earlier_canaries(read: Session, canary: Canary, calling_ae: str) -> list[str]:
-    """Return studies of canaries before this one, to be deleted."""
+    """Return studies of canaries before this one that may be deleted; one that stopped is left for a person."""
     query = select(Standing.study_uid).where(
         Standing.patient_id == search_forms.identifier(PATIENT_ID),
         Standing.calling_ae == calling_ae,
         Standing.study_uid != canary.study_uid,
+        Standing.status.in_(DELETABLE),
     )
     return list(read.scalars(query.order_by(Standing.received_at).limit(_MOST_OLD)))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
@@ -46,10 +47,20 @@ def begin(tx: Session, name: str, every: timedelta) -> bool:
 
 def end(tx: Session, name: str, outcome: str) -> None:
     """Note what scheduled work came to, in a few words without patient data."""
+    _note(tx, name, outcome=outcome)
+
+
+def go_on_soon(tx: Session, name: str, outcome: str, begun_for: timedelta) -> None:
+    """Note what scheduled work came to so far; the rest is due at once, though ``begun_for`` is not over."""
+    begun_at = now_ms() - round(begun_for.total_seconds() * 1000)
+    _note(tx, name, outcome=outcome, begun_at=begun_at)
+
+
+def _note(tx: Session, name: str, **values: Any) -> None:
     tx.execute(
         update(ScheduledRun)
         .where(ScheduledRun.name == name)
-        .values(ended_at=now_ms(), outcome=outcome)
+        .values(ended_at=now_ms(), **values)
         .execution_options(synchronize_session=False)
     )
 

@@ -1,7 +1,7 @@
 """Reconciliation: what came in, what became of it as far as its confirmation, and each gap with the command for it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.engine.clock import to_datetime, to_milliseconds
-from tracking.lists import queries
 from tracking.lists.flow import Span, reasons_not_analysed
+from tracking.lists.standing import read_shown
 from tracking.outbox.confirmations import Confirmation
 from tracking.outbox.pauses import paused_destinations
 from tracking.tables.models import Analysis, Delivery, Document
@@ -60,6 +60,7 @@ class _Study:
     status: str
     received_at: datetime
     calling_ae: str
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,9 @@ def reconcile(read: Session, span: Span, *, calling_ae: str = "", destination: s
     due = _due(read, span, destination)
     paused = frozenset(paused_destinations(read))
     by_status = Counter(study.status for study in studies)
-    gaps = [gap for study in studies for gap in _gaps(read, study, due[study.study_uid], destination, paused)]
-    arrived = [study for study in studies if _has_arrived(study, due[study.study_uid], destination)]
+    gaps = [gap for study in studies for gap in _gaps(study, due[study.study_uid], destination, paused)]
+    there = _delivered_to(read, span, destination) if destination else frozenset()
+    arrived = [study for study in studies if _has_arrived(study, due[study.study_uid], destination, there)]
     return Reconciliation(
         received=len(studies),
         analysed=sum(by_status[status] for status in ("analysed", "reported", "delivered")),
@@ -106,11 +108,15 @@ def reconcile(read: Session, span: Span, *, calling_ae: str = "", destination: s
 
 
 def _studies(read: Session, span: Span, calling_ae: str) -> list[_Study]:
-    query = select(Standing.study_uid, Standing.status, Standing.received_at, Standing.calling_ae).where(*_within(span))
+    columns = (Standing.study_uid, Standing.status, Standing.received_at, Standing.calling_ae, Standing.shown)
+    query = select(*columns).where(*_within(span))
     if calling_ae:
         query = query.where(Standing.calling_ae == calling_ae)
     rows = read.execute(query.order_by(Standing.received_at, Standing.study_uid))
-    return [_Study(row.study_uid, row.status, to_datetime(row.received_at), row.calling_ae) for row in rows]
+    return [
+        _Study(row.study_uid, row.status, to_datetime(row.received_at), row.calling_ae, read_shown(row.shown).problems)
+        for row in rows
+    ]
 
 
 def _within(span: Span) -> list[ColumnElement[bool]]:
@@ -138,18 +144,34 @@ def _due(read: Session, span: Span, destination: str) -> dict[str, list[_Due]]:
     return found
 
 
-def _has_arrived(study: _Study, due: Sequence[_Due], destination: str) -> bool:
+def _delivered_to(read: Session, span: Span, destination: str) -> frozenset[str]:
+    """Return the studies of which the destination has something: one that was added later was never due any."""
+    query = (
+        select(Standing.study_uid)
+        .join(Analysis, Analysis.study_uid == Standing.study_uid)
+        .join(Document, Document.analysis_id == Analysis.id)
+        .join(Delivery, Delivery.document_id == Document.id)
+        .where(*_within(span), Delivery.destination == destination, Delivery.state == "delivered")
+    )
+    return frozenset(read.scalars(query))
+
+
+def _has_arrived(study: _Study, due: Sequence[_Due], destination: str, there: Container[str]) -> bool:
     """Tell whether a study counts as delivered; at one destination that does not depend on the others."""
     if not destination:
         return study.status == "delivered"
-    return study.status in {"reported", "delivered"} and all(entry.is_awaited for entry in due)
+    return (
+        study.status in {"reported", "delivered"}
+        and study.study_uid in there
+        and all(entry.is_awaited for entry in due)
+    )
 
 
-def _gaps(read: Session, study: _Study, due: Sequence[_Due], destination: str, paused: frozenset[str]) -> Iterable[Gap]:
+def _gaps(study: _Study, due: Sequence[_Due], destination: str, paused: frozenset[str]) -> Iterable[Gap]:
     """Yield what a study lacks: one gap before its documents are there, then one for each destination and kind."""
     if study.status in _DECIDED:
         return
-    before = _lacks_before_delivery(read, study)
+    before = _lacks_before_delivery(study)
     if before is not None and not (destination and due):
         yield before
         return
@@ -162,7 +184,7 @@ def _gaps(read: Session, study: _Study, due: Sequence[_Due], destination: str, p
         yield _gap(study, "report", "more of its documents are still to be built", "cxrnode doctor")
 
 
-def _lacks_before_delivery(read: Session, study: _Study) -> Gap | None:
+def _lacks_before_delivery(study: _Study) -> Gap | None:
     uid = study.study_uid
     match study.status:
         case "received":
@@ -174,9 +196,7 @@ def _lacks_before_delivery(read: Session, study: _Study) -> Gap | None:
         case "waiting":
             return _gap(study, "analysis", "a file waits for a decision", f"cxrnode study {uid}")
         case "attention":
-            found = queries.find_study(read, uid)
-            why = "; ".join(found.problems) if found is not None else ""
-            return _gap(study, "result", why or "something stopped", f"cxrnode retry {uid}")
+            return _gap(study, "result", "; ".join(study.problems) or "something stopped", f"cxrnode retry {uid}")
     return None
 
 

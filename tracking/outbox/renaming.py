@@ -12,8 +12,11 @@ from tracking.engine.changes import study_changed
 from tracking.engine.clock import now_ms
 from tracking.jobs import queue
 from tracking.jobs.keys import confirmation_key, delivery_key
+from tracking.outbox.confirmations import Confirmation
 from tracking.outbox.states import NO_DESTINATION, OVERTAKEN
 from tracking.tables.models import Analysis, Breaker, Delivery, Document, Job, TakenReportClass
+
+_OPEN = ("waiting", "stopped")
 
 
 def rename_destination(tx: Session, old: str, new: str) -> int:
@@ -23,9 +26,9 @@ def rename_destination(tx: Session, old: str, new: str) -> int:
     """
     if not tx.scalar(select(exists().where(Delivery.destination == old))):
         return 0
-    _settle_twins(tx, old, new)
     for study_uid in tx.scalars(_studies_of_open(old)).all():
         study_changed(tx, study_uid)
+    _settle_twins(tx, old, new)
     moved = tx.execute(
         update(Delivery)
         .where(Delivery.destination == old, Delivery.id.not_in(_twins(old, new)))
@@ -83,11 +86,12 @@ def _twins(old: str, new: str) -> Select[int]:
 
 
 def _settle_twins(tx: Session, old: str, new: str) -> None:
-    """Let nothing wait under the old name that is due under the new one."""
-    waiting = tx.scalars(_twins(old, new).where(Delivery.state.in_(("waiting", "stopped")))).all()
-    if not waiting:
+    """Let nothing wait, or await a confirmation, under the old name that is due under the new one."""
+    waiting = tx.scalars(_twins(old, new).where(Delivery.state.in_(_OPEN))).all()
+    awaited = tx.scalars(_twins(old, new).where(Delivery.confirmation == Confirmation.AWAITED.value)).all()
+    if not waiting and not awaited:
         return
-    keys = [key for number in waiting for key in (delivery_key(number), confirmation_key(number))]
+    keys = [key for number in (*waiting, *awaited) for key in (delivery_key(number), confirmation_key(number))]
     tx.execute(
         update(Job)
         .where(Job.key.in_(keys), Job.state.in_(("open", "stopped")), Job.worker.is_(None))
@@ -100,6 +104,12 @@ def _settle_twins(tx: Session, old: str, new: str) -> None:
         .values(state=OVERTAKEN, error=None, finished_at=now_ms())
         .execution_options(synchronize_session=False)
     )
+    tx.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(awaited))
+        .values(confirmation=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _studies_of_open(name: str) -> Select[str]:
@@ -107,6 +117,6 @@ def _studies_of_open(name: str) -> Select[str]:
         select(Analysis.study_uid)
         .join(Document, Document.analysis_id == Analysis.id)
         .join(Delivery, Delivery.document_id == Document.id)
-        .where(Delivery.destination == name, Delivery.state != "delivered")
+        .where(Delivery.destination == name, Delivery.state.in_(_OPEN))
         .distinct()
     )

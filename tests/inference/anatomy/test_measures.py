@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.anatomy.assess import assess, with_places
+from inference.anatomy.assess import assess
 from inference.anatomy.measures import Line, cardiothoracic_ratio, heart_share, lung_shown
 from inference.anatomy.outlines import Outlines
 from inference.anatomy.structures import HEART, LEFT_LUNG, RIGHT_LUNG
-from inference.findings import Box, Code, Finding, Level, OperatingPoints, Place, Side, Zone
 from inference.verdict.mend import Mending
 from tests.inference.anatomy.phantom_masks import chest
 
@@ -65,12 +64,3 @@ def test_lines_follow_an_image_that_was_put_right() -> None:
     assert moved.ratio.heart.x0 == moved.ratio.heart.x1
     assert abs(moved.ratio.heart.y1 - moved.ratio.heart.y0) == pytest.approx(40)
     assert moved.as_json()["cardiothoracic_ratio"] == 0.5
-
-
-def test_boxes_of_findings_get_their_places() -> None:
-    code = Code("1", "99", "x")
-    box = Box(30, 60, 60, 100, 0.5, Level.PRESENT)
-    finding = Finding("a", code, code, 0.5, Level.PRESENT, OperatingPoints(0.1, 0.2), abnormal=True, boxes=(box,))
-    (placed,) = with_places((finding,), chest())
-    assert placed.boxes[0].place == Place(Side.RIGHT, (Zone.UPPER,))
-    assert replace(placed.boxes[0], place=None) == box

@@ -71,7 +71,7 @@ def test_what_is_not_confirmed_is_a_gap_at_its_destination(
     with database.reading() as read:
         name = read.scalars(select(Delivery.destination).where(Delivery.id == first)).one()
         other = ({"pacs", "archive"} - {name}).pop()
-        whole, here, there = (ask(read, ""), ask(read, name), ask(read, other))
+        whole, here, there, never = (ask(read, one) for one in ("", name, other, "added today"))
         flow = total(with_confirmations(read, [TODAY], count_flow(read, [TODAY])))
     [gap] = whole.gaps
     assert (gap.lacks, gap.destination, gap.mend) == (
@@ -79,6 +79,7 @@ def test_what_is_not_confirmed_is_a_gap_at_its_destination(
     )  # fmt: skip
     assert (whole.delivered, whole.confirmed) == (here.delivered, here.confirmed) == (1, 0)
     assert (there.delivered, there.confirmed, there.gaps) == (1, 1, ())
+    assert (never.delivered, never.confirmed) == (0, 0), "nothing was ever due there"
     assert (flow.delivered, flow.unconfirmed, flow.confirmed) == (1, 1, 0)
     with database.transaction() as tx:
         confirmations.record_confirmed(tx, first, confirmations.Confirmation.QUERY)

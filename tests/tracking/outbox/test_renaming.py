@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from config.settings import Settings
 from tests.tracking.books import JANE, Books
+from tracking.engine.changes import study_changed
 from tracking.engine.database import Database
 from tracking.jobs import queue
 from tracking.lists import standing
@@ -90,6 +91,20 @@ def test_a_document_that_is_due_under_both_names_is_sent_once(books: Books) -> N
     assert states(database) == [("pacs", "overtaken"), ("archive", "waiting")]
     deliver(books, "archive")
     assert queue.claim(database, ["deliver"], "test/1/1", 60_000) is None
+
+
+def test_nobody_is_asked_about_a_document_under_a_name_that_is_gone(books: Books) -> None:
+    database = books.database
+    books.receive("1.1", JANE)
+    books.analyse()
+    books.report()
+    deliver(books, "pacs", awaited=True)
+    with database.transaction() as tx:
+        make_delivery(tx, tx.scalars(select(Document.id)).one(), "archive", queue.DAY_MS)
+        study_changed(tx, "1.9")
+    rename(database)
+    assert queue.claim(database, [confirmations.QUEUE], "test/1/1", 60_000) is None
+    assert states(database) == [("pacs", "delivered"), ("archive", "waiting")]
 
 
 @pytest.mark.fault(
