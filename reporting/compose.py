@@ -77,12 +77,11 @@ class ReportHandler:
             subject = load_subject(read, job.payload["analysis_id"])
             analysis = subject.analysis
             withheld = conflicts.is_withheld(read, analysis.study_uid, analysis.revision)
-            told_before = holders(read, analysis.study_uid)
         if withheld:
             yield lambda tx: record_documents(tx, analysis.id, (), ())
             return None
         try:
-            composition = self._composition(subject, told_before)
+            composition = self._composition(subject)
             for room in ROOMS:
                 for batch in room.drafts(composition):
                     documents = self._build(batch, composition)
@@ -97,7 +96,7 @@ class ReportHandler:
     def failed(self, tx: Session, job: Job, error: Exception, stopped: bool) -> None:
         """Leave the job's own row to speak: an analysis without documents has no other state."""
 
-    def _composition(self, subject: Subject, told_before: frozenset[str]) -> Composition:
+    def _composition(self, subject: Subject) -> Composition:
         paths = {
             stored.instance_uid: self._settings.instance_dir / stored.path for stored in subject.analysis.instances
         }
@@ -109,6 +108,10 @@ class ReportHandler:
             return self._at_hand(path_of(image)) or self._draw(path_of(image))
 
         account = assemble_account(subject, self._settings)
+        told_before: frozenset[str] = frozenset()
+        if not account.analysed:  # who has an earlier result is told that it holds no more
+            with self._database.reading() as read:
+                told_before = holders(read, subject.analysis.study_uid)
         return Composition(
             subject, account, self._settings, self._database, path_of, radiograph_of, holders=told_before
         )

@@ -57,7 +57,8 @@ class Composition:
 
     ``path_of`` returns where an image's file is, ``radiograph_of`` the image as its captures show it. ``sent`` are the
     documents built so far that are due at a destination, by its name, in the order in which they were built.
-    ``holders`` are the destinations that have, or may have, an earlier result of the study.
+    ``holders`` are the destinations that have, or may have, an earlier result of a study of which no image was
+    analysed.
     """
 
     subject: Subject

@@ -117,8 +117,7 @@ class ConfirmHandler:
         return functools.partial(self._take, answer=answer, destination=destination)
 
     def _take(self, tx: Session, answer: CommitmentAnswer, destination: DicomDestination) -> None:
-        resends = resends_of(destination, self._settings)
-        confirmations.take_answer(tx, answer, from_destinations={destination.name}, resends=resends)
+        confirmations.take_answer(tx, answer, {destination.name: resends_of(destination, self._settings)})
 
     def _query(self, awaited: Awaited, destination: DicomDestination) -> Commit:
         """Ask by C-FIND."""

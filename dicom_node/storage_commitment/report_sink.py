@@ -13,7 +13,7 @@ from dicom_node.upper_layer.access import Caller
 from dicom_node.upper_layer.message import Answer, EventReport
 from tracking.audit_log.refusals import Refusal, RefusalKind
 from tracking.outbox import confirmations
-from tracking.outbox.confirmations import CommitmentAnswer, Reception, Resends
+from tracking.outbox.confirmations import Reception, Resends
 
 _log = get_logger(__name__)
 Commit = Callable[[Callable[[Session], Reception]], Reception]
@@ -32,30 +32,33 @@ _CURES = {
 }
 
 
-def reporters(settings: Settings) -> Mapping[str, frozenset[str]]:
-    """Return by AE title the destinations that storage commitment is asked of, and that so may call to answer."""
-    found: dict[str, set[str]] = {}
+def reporters(settings: Settings) -> Mapping[str, Mapping[str, Resends]]:
+    """Return by AE title the destinations that are asked for storage commitment, and so may call to answer.
+
+    Each stands by its name, with how often what it has not is sent again.
+    """
+    found: dict[str, dict[str, Resends]] = {}
     for destination in settings.destinations:
         if isinstance(destination, DicomDestination) and destination.confirm == "commitment":
             for ae_title in {destination.ae_title, destination.confirm_ae_title or destination.ae_title}:
-                found.setdefault(ae_title.strip(), set()).add(destination.name)
-    return {ae_title: frozenset(names) for ae_title, names in found.items()}
+                found.setdefault(ae_title.strip(), {})[destination.name] = resends_of(destination, settings)
+    return found
 
 
 class ReportSink:
-    """Takes one N-EVENT-REPORT of storage commitment."""
+    """Takes one N-EVENT-REPORT of storage commitment; ``resends`` is what :func:`reporters` says of the caller."""
 
     def __init__(
         self,
         caller: Caller,
         report: EventReport,
-        settings: Settings,
+        resends: Mapping[str, Resends],
         commit: Commit,
         count: Callable[[Refusal], None],
     ) -> None:
         self._caller = caller
         self._report = report
-        self._settings = settings
+        self._resends = resends
         self._commit = commit
         self._count = count
         self._encoded = bytearray()
@@ -72,7 +75,7 @@ class ReportSink:
             self._ignore(str(error), "none: the peer has to follow PS3.4 J.3.3", _UNREADABLE)
             return _UNREADABLE
         try:
-            reception = self._commit(lambda tx: self._take(tx, answer))
+            reception = self._commit(lambda tx: confirmations.take_answer(tx, answer, self._resends))
         except Exception:  # noqa: BLE001 - any database driver's error: what is not recorded is not acknowledged
             _log.error("could not be recorded", kind="commitment", exc_info=True)
             return _NOT_RECORDED
@@ -92,16 +95,6 @@ class ReportSink:
     def cut_off(self, reason: str) -> None:
         """Count that the peer was sent away in the middle of its answer."""
         self._ignore(reason, "none: the peer has to follow PS3.4 J.3.3", Answer(0))
-
-    def _take(self, tx: Session, answer: CommitmentAnswer) -> Reception:
-        names = reporters(self._settings).get(self._caller.calling_ae.strip(), frozenset())
-        return confirmations.take_answer(tx, answer, from_destinations=names, resends=self._resends(names))
-
-    def _resends(self, names: frozenset[str]) -> Resends:
-        """Return the rule of the destination; two under one AE title have the more patient one."""
-        entries = [self._settings.destination(name) for name in names]
-        found = [resends_of(entry, self._settings) for entry in entries if isinstance(entry, DicomDestination)]
-        return max(found, key=lambda resends: resends.most)
 
     def _ignore(self, reason: str, cure: str, answer: Answer) -> None:
         caller = self._caller

@@ -165,7 +165,8 @@ class Receiver:
 
     def begin_report(self, association: AcceptedAssociation, report: EventReport) -> Sink:
         """Return what takes the answer to a storage commitment request."""
-        return ReportSink(association.caller, report, self._settings, self._commits.run, self._refusals.add)
+        resends = self._reporters.get(association.caller.calling_ae.strip(), {})
+        return ReportSink(association.caller, report, resends, self._commits.run, self._refusals.add)
 
     def released(self, association: AcceptedAssociation) -> None:
         """Bring the analysis of what this association stored forward: its sender has nothing more to say."""

@@ -4,7 +4,7 @@ A delivery whose destination's settings ask for more than that answer is *awaite
 Annex J) or an instance-level C-FIND (PS3.4 Annex C) says that the document is there. What is not there is sent again.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -237,9 +237,7 @@ def record_stopped(tx: Session, delivery_id: int, error: str) -> None:
         _audit(tx, delivery_id, AuditEventType.DELIVERY_STOPPED, "serious-failure", {"error": error})
 
 
-def take_answer(
-    tx: Session, answer: CommitmentAnswer, *, from_destinations: Collection[str], resends: Resends
-) -> Reception:
+def take_answer(tx: Session, answer: CommitmentAnswer, resends: Mapping[str, Resends]) -> Reception:
     """Record the answer to a storage commitment request.
 
     Parameters
@@ -248,10 +246,8 @@ def take_answer(
         The transaction it is part of.
     answer
         What the peer reports.
-    from_destinations
-        Names of the destinations that the peer may answer for.
     resends
-        How often what is not committed is sent again.
+        By name of the destinations that the peer may answer for: how often what is not committed is sent again.
     """
     row = tx.execute(
         select(Commitment.id, Commitment.state, Delivery.id.label("delivery_id"), Delivery.destination, Document.uid)
@@ -261,7 +257,7 @@ def take_answer(
     ).first()
     if row is None:
         return Reception.UNKNOWN
-    if row.destination not in from_destinations:
+    if row.destination not in resends:
         return Reception.OTHER_PEER
     is_committed = row.uid in answer.committed
     reason = answer.failed.get(row.uid)
@@ -278,7 +274,7 @@ def take_answer(
         record_confirmed(tx, row.delivery_id, Confirmation.COMMITMENT)
         return Reception.CONFIRMED
     if row.state == "asked":  # one that was given up may be older than what was sent since
-        record_not_there(tx, row.delivery_id, failure_words(reason), resends)
+        record_not_there(tx, row.delivery_id, failure_words(reason), resends[row.destination])
     return Reception.NOT_COMMITTED
 
 

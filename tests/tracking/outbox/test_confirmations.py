@@ -57,7 +57,7 @@ def answer(books: Books, transaction_uid: str, *, good: bool = True, peer: str =
         uid = read.scalars(select(Document.uid)).first() or ""
     found = CommitmentAnswer(transaction_uid, frozenset({uid} if good else ()), {} if good else {uid: 0x0112})
     with books.database.transaction() as tx:
-        return confirmations.take_answer(tx, found, from_destinations={peer}, resends=RESENDS)
+        return confirmations.take_answer(tx, found, {peer: RESENDS})
 
 
 def row(books: Books) -> Delivery:
@@ -90,9 +90,7 @@ def test_an_answer_that_does_not_name_the_document_is_none(books: Books) -> None
     number = delivered(books)
     ask(books, number, "2.25.1")
     with books.database.transaction() as tx:
-        taken = confirmations.take_answer(
-            tx, CommitmentAnswer("2.25.1"), from_destinations={"pacs"}, resends=RESENDS
-        )  # fmt: skip
+        taken = confirmations.take_answer(tx, CommitmentAnswer("2.25.1"), {"pacs": RESENDS})
     assert taken is Reception.NOT_COMMITTED
     assert "does not name the document" in (row(books).error or "")
     assert row(books).state == "waiting"
