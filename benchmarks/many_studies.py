@@ -6,12 +6,14 @@ all others stand as one of these does, for what decides about that comes again a
 study's number decides everything about it.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from inference.findings import Code, Finding, Level, OperatingPoints, finding_to_json
 from tracking.engine.database import Database
 from tracking.lists import standing
 from tracking.tables.standing_models import Standing, StatedFinding
@@ -29,10 +31,7 @@ PATTERN = 20_000
 """Studies after which everything about how one stands comes again, but for the digits of scores."""
 
 _MODEL = "'chest-default', '1.3.0', '{digest}', 'litert'".format(digest="d" * 64)
-_STATED = (
-    """'{"stated": true, "boxes": [], "points": {"sensitive": 0.35, "specific": 0.62}, "note": "of some words"}'"""
-)
-_SCORED = """'{"stated": false, "boxes": [], "points": {"sensitive": 0.3, "specific": 0.5}}'"""
+_SCORES = {Level.PRESENT: 0.83, Level.POSSIBLE: 0.47, Level.ABSENT: 0.08}
 _UID = f"'{ROOT}.' || n.i"
 _IMAGE = f"'{ROOT}.' || n.i || '.1.1'"
 _AT = f"({FIRST_ARRIVAL} + n.i * {EVERY_MS})"
@@ -102,12 +101,12 @@ def _analysed(dialect: str) -> Iterator[tuple[str, str]]:
             CASE WHEN n.i % 100 BETWEEN 80 AND 94 THEN 'it is a lateral view' END, '[]'
         FROM {_numbers(dialect, "studies")} WHERE {ANALYSED}""",
     )
-    for number, (label, detail, level) in enumerate(
+    for number, (label, stated, level) in enumerate(
         (
-            ("lung_opacity", _STATED, "CASE WHEN n.i % 3 = 0 THEN 'present' ELSE 'absent' END"),
-            ("effusion", _STATED, "CASE WHEN n.i % 50 = 0 THEN 'possible' ELSE 'absent' END"),
-            ("pneumothorax", _STATED, "CASE WHEN n.i % 5000 = 1 THEN 'present' ELSE 'absent' END"),
-            ("nodule", _SCORED, "'possible'"),
+            ("lung_opacity", True, "CASE WHEN n.i % 3 = 0 THEN 'present' ELSE 'absent' END"),
+            ("effusion", True, "CASE WHEN n.i % 50 = 0 THEN 'possible' ELSE 'absent' END"),
+            ("pneumothorax", True, "CASE WHEN n.i % 5000 = 1 THEN 'present' ELSE 'absent' END"),
+            ("nodule", False, "'possible'"),
         )
     ):
         yield (
@@ -116,9 +115,21 @@ def _analysed(dialect: str) -> Iterator[tuple[str, str]]:
             INSERT INTO finding (id, analysis_id, instance_uid, label, code_value, code_scheme, code_meaning, score,
                 level, abnormal, detail)
             SELECT n.i * 4 + {number}, n.i, {_IMAGE}, '{label}', '1', 'DCM', '{label}', (n.i % 97) / 100.0, {level},
-                {true}, {detail}
+                {true}, {_details(dialect, label, level, stated=stated)}
             FROM {_numbers(dialect, "studies")} WHERE {WITH_FINDINGS}""",
         )
+
+
+def _details(dialect: str, label: str, level: str, *, stated: bool) -> str:
+    """Return SQL for the whole of a finding as the model said it, at the level that other SQL gives."""
+    code = Code("1", "DCM", label)
+    by_level = (
+        Finding(label, code, code, score, at, OperatingPoints(0.35, 0.62), abnormal=True, stated=stated)
+        for at, score in _SCORES.items()
+    )
+    chosen = (f"WHEN '{each.level.value}' THEN '{json.dumps(finding_to_json(each))}'" for each in by_level)
+    document = f"CASE {level} {' '.join(chosen)} END"
+    return f"CAST({document} AS JSON)" if dialect == "postgresql" else document
 
 
 def _delivered(dialect: str) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from console.api.studies import Uid
 from console.pages.answer import answered_analysis, record, study_answers
 from console.site import Site, actor_of
 from tracking.answers.feedback import LONGEST_COMMENT, LONGEST_NAME, Answer, DrawnBox, RecordedAnswer
-from tracking.lists import study_page
+from tracking.lists import queries, study_page
 
 _SIDES = ("x", "y", "width", "height")
 _Number = Annotated[float, Field(ge=-100_000, le=100_000)]
@@ -60,7 +60,8 @@ class _Answers:
         self._site.note_view(request, uid, {"what": "answers", "how": "api"})
         with self._site.database.reading() as read:
             analysis = study_page.standing_analysis(read, uid)
-        found = study_answers(self._site, request, uid, analysis)
+            images = queries.instances(read, uid)
+        found = study_answers(self._site, request, uid, analysis, images)
         return models.StudyAnswers(analysis=found.analysis_id, images=tuple(map(_image, found.panels)))
 
     async def give(self, request: Request, uid: Uid) -> models.AnswerOutcome:

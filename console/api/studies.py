@@ -28,7 +28,6 @@ log = get_logger(__name__)
 MOST_ROWS = 200
 HISTORY_LINES = 100
 _LOOKS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
-_STEPS = frozenset(AuditEventType) - _LOOKS
 _CURSOR = r"^[0-9]{0,18}~[A-Za-z0-9._-]{1,64}$"
 
 _STATUS = f"^({'|'.join(STATUSES)})?$"
@@ -98,7 +97,7 @@ class Studies:
         with self._site.database.reading() as read:
             study = study_page.study_page(read, uid)
             documents = stored_documents.documents_of(read, uid)
-            history = audit.last_lines(read, HISTORY_LINES, study_uid=uid, types=_STEPS)
+            history = audit.last_lines(read, HISTORY_LINES, study_uid=uid, without=_LOOKS)
         if study is None:
             raise HTTPException(404)
         summary = study.summary

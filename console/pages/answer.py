@@ -1,5 +1,6 @@
 """Answers of radiologists on a study's page: what a form gives is recorded, and the page shows it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -17,6 +18,7 @@ from console.refusal_log import refusal_log
 from console.site import POST_PAGE, Site, actor_of
 from tracking.answers import feedback
 from tracking.lists import queries, study_page
+from tracking.lists.summaries import InstanceSummary
 from tracking.people.users import Actor, Identity
 from tracking.results.analyses import StoredAnalysis
 
@@ -44,12 +46,14 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def study_answers(site: Site, request: Request, uid: str, analysis: StoredAnalysis | None) -> StudyAnswers:
-    """Return what readers answered about a study, and what they can answer."""
+def study_answers(
+    site: Site, request: Request, uid: str, analysis: StoredAnalysis | None, images: Sequence[InstanceSummary]
+) -> StudyAnswers:
+    """Return what readers answered about a study, and what they can answer; its ``images`` as its page counts them."""
     identity: Identity = request.state.identity
     with site.database.reading() as read:
         given = feedback.answers_of(read, uid)
-        numbers = {image.instance_uid: number for number, image in enumerate(queries.instances(read, uid), 1)}
+    numbers = {image.instance_uid: number for number, image in enumerate(images, 1)}
     sizes = radiographs.sizes_of(site.settings, analysis)
     return StudyAnswers(
         panels=answering.panels_of(analysis, given, sizes, numbers, identity.name),
@@ -113,9 +117,10 @@ class AnswerPage:
         except ActionRefused as error:
             return self._refused(request, uid, str(error), part)
         if part:
-            return self._site.show(
-                request, "answer_part.html", study_uid=uid, answers=study_answers(self._site, request, uid, analysis)
-            )
+            with self._site.database.reading() as read:
+                images = queries.instances(read, uid)
+            answers = study_answers(self._site, request, uid, analysis, images)
+            return self._site.show(request, "answer_part.html", study_uid=uid, answers=answers)
         return RedirectResponse(f"{request.url.path.removesuffix('/answers')}#answers", 303)
 
     def _refused(self, request: Request, uid: str, problem: str, part: bool) -> Response:

@@ -21,7 +21,6 @@ log = get_logger(__name__)
 AUDIT_LINES = 100
 VIEWS = 20
 _VIEWS = frozenset({AuditEventType.STUDY_VIEWED, AuditEventType.AUDIT_READ})
-_STEPS = frozenset(AuditEventType) - _VIEWS
 
 
 def routes(site: Site) -> APIRouter:
@@ -51,7 +50,7 @@ class StudyPages:
             documents = sent_documents(read, uid)
             standing = study_page.standing_analysis(read, uid)
             carried = carried_captures(read, standing.id) if standing is not None else {}
-            history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, types=_STEPS)
+            history = audit.last_lines(read, AUDIT_LINES, study_uid=uid, without=_VIEWS)
             views = audit.last_lines(read, VIEWS, study_uid=uid, types=_VIEWS)
         if study is None:
             raise HTTPException(404)
@@ -60,7 +59,7 @@ class StudyPages:
             request, "study.html", study=study, maps=maps.by_capture(standing, carried),
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
             views=views[::-1], most=AUDIT_LINES, documents=documents, prior=prior,
-            answers=study_answers(self._site, request, uid, standing),
+            answers=study_answers(self._site, request, uid, standing, study.images),
             upload_days=self._site.settings.console.upload_days,
         )  # fmt: skip
 

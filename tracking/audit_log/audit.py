@@ -194,9 +194,7 @@ def lines(
     if types is not None:
         query = query.where(AuditEvent.type.in_(sorted(types)))
     with read.scalars(query.limit(limit).execution_options(yield_per=1000)) as rows:
-        for row in rows:
-            detail: Detail = json.loads(row.detail)
-            yield Line(row.seq, row.at, row.type, row.outcome, row.service, row.study_uid, detail, row.hash)
+        yield from map(_line, rows)
 
 
 def last_lines(
@@ -206,19 +204,27 @@ def last_lines(
     study_uid: str | None = None,
     before: int | None = None,
     types: Collection[AuditEventType] | None = None,
+    without: Collection[AuditEventType] = (),
 ) -> list[Line]:
-    """Return the newest ``count`` lines, oldest first; with ``before``, of those with a lower number."""
-    query = select(AuditEvent.seq).order_by(AuditEvent.seq.desc()).limit(count)
+    """Return the newest ``count`` lines, oldest first; with ``before``, of those with a lower number.
+
+    ``types`` are the only ones that are wanted, ``without`` those that are not.
+    """
+    query = select(AuditEvent).order_by(AuditEvent.seq.desc()).limit(count)
     if study_uid is not None:
         query = query.where(AuditEvent.study_uid == study_uid)
     if before is not None:
         query = query.where(AuditEvent.seq < before)
     if types is not None:
         query = query.where(AuditEvent.type.in_(sorted(types)))
-    numbers = list(read.scalars(query))
-    if not numbers:
-        return []
-    return list(lines(read, study_uid=study_uid, after=numbers[-1] - 1, limit=len(numbers), types=types))
+    if without:
+        query = query.where(AuditEvent.type.not_in(sorted(without)))
+    return [_line(row) for row in read.scalars(query).all()[::-1]]
+
+
+def _line(row: AuditEvent) -> Line:
+    detail: Detail = json.loads(row.detail)
+    return Line(row.seq, row.at, row.type, row.outcome, row.service, row.study_uid, detail, row.hash)
 
 
 def last_number(read: Session) -> int:

@@ -1,6 +1,7 @@
 """Read models: what the command line, the console and the doctor show. Nothing here changes anything."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,22 @@ from sqlalchemy.orm import Session
 from tracking.engine.clock import to_datetime
 from tracking.engine.distinct import distinct_values
 from tracking.jobs.keys import study_keys
-from tracking.lists.summaries import DestinationSummary, InstanceSummary, StudySummary
+from tracking.lists.summaries import DestinationSummary, InstanceSummary, KeptAside, StudySummary
 from tracking.lists.summarise import kept_aside, study_records
 from tracking.outbox.states import NOT_TAKEN
 from tracking.studies import conflicts
 from tracking.studies.comparisons import Likeness
-from tracking.tables.models import Analysis, Breaker, Conflict, Delivery, Document, Instance, Job, Study
+from tracking.tables.models import (
+    FAILED_DELIVERY,
+    Analysis,
+    Breaker,
+    Conflict,
+    Delivery,
+    Document,
+    Instance,
+    Job,
+    Study,
+)
 from tracking.tables.standing_models import Standing
 
 COUNTED_UP_TO = 10_000
@@ -39,9 +50,11 @@ def find_study(read: Session, study_uid: str) -> StudySummary | None:
     return next((record.summary for record in study_records(read, [study_uid])), None)
 
 
-def instances(read: Session, study_uid: str) -> list[InstanceSummary]:
-    """Return the instances of a study in the order of their arrival."""
-    aside = Counter(entry.instance_uid for entry in kept_aside(read, [study_uid]).get(study_uid, ()))
+def instances(read: Session, study_uid: str, kept: Sequence[KeptAside] | None = None) -> list[InstanceSummary]:
+    """Return the instances of a study in the order of their arrival; ``kept`` is what is kept aside, where known."""
+    aside = Counter(
+        entry.instance_uid for entry in (kept_aside(read, [study_uid]).get(study_uid, ()) if kept is None else kept)
+    )
     lossy = Counter(
         read.scalars(
             select(Conflict.instance_uid).where(Conflict.study_uid == study_uid, Conflict.state == Likeness.LOSSY)
@@ -149,13 +162,17 @@ def stopped_deliveries(read: Session, *, limit: int = 50) -> list[StoppedDeliver
 
 def last_errors(read: Session) -> dict[str, str]:
     """Return, for each destination for which something waits or stopped, what its latest delivery failed with."""
-    latest = (
-        select(func.max(Delivery.id))
-        .where(Delivery.state.in_(("waiting", "stopped")), Delivery.error.is_not(None))
-        .group_by(Delivery.destination)
-    )
-    rows = read.execute(select(Delivery.destination, Delivery.error).where(Delivery.id.in_(latest)))
-    return {name: error for name, error in rows if error is not None}
+    found: dict[str, str] = {}
+    for name in read.scalars(distinct_values(Delivery.destination)):
+        error = read.scalar(
+            select(Delivery.error)
+            .where(Delivery.destination == name, FAILED_DELIVERY)
+            .order_by(Delivery.id.desc())
+            .limit(1)
+        )
+        if error is not None:
+            found[name] = error
+    return found
 
 
 def work_on(read: Session, study_uid: str) -> ColumnElement[bool]:

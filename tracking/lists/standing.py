@@ -91,11 +91,11 @@ def write(tx: Session, study_uids: Sequence[str]) -> None:
 def fill(tx: Session) -> int:
     """Write the rows of all studies that have none, some at a time; return how many."""
     filled, after = 0, ""
-    studies = select(Study.study_uid).order_by(Study.study_uid).limit(AT_ONCE)
+    missing = ~exists().where(Standing.study_uid == Study.study_uid)
+    studies = select(Study.study_uid).where(missing).order_by(Study.study_uid).limit(AT_ONCE)
     while uids := tx.scalars(studies.where(Study.study_uid > after)).all():
         after = uids[-1]
-        there = set(tx.scalars(select(Standing.study_uid).where(Standing.study_uid.in_(uids))))
-        rows = [columns_of(record) for record in study_records(tx, [uid for uid in uids if uid not in there])]
+        rows = [columns_of(record) for record in study_records(tx, uids)]
         findings = [finding for _, found in rows for finding in found]
         for table, made in ((Standing, [row for row, _ in rows]), (StatedFinding, findings)):
             if made:

@@ -102,7 +102,7 @@ def study_page(read: Session, study_uid: str) -> StudyPage | None:
     return StudyPage(
         header=load_study(read, study_uid),
         summary=summary,
-        images=tuple(queries.instances(read, study_uid)),
+        images=tuple(queries.instances(read, study_uid, summary.kept_aside)),
         analyses=tuple(
             _analysis(read, analysis, void=conflicts.is_void(study, analysis.revision)) for analysis in analyses
         ),

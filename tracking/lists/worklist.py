@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     tuple_,
@@ -110,30 +111,28 @@ def find_studies(
 ) -> Worklist:
     """Return a page of the studies that match, the newest first: older than ``after``, or newer than ``before``."""
     on = Condition(which, order, read.get_bind().dialect.name)
-    keys = on.keys(after=after, before=before, limit=limit + 1).subquery("page")
-    direction = keys.c.at.asc() if before else keys.c.at.desc()
-    uid_direction = keys.c.study_uid.asc() if before else keys.c.study_uid.desc()
-    found = read.execute(
-        select(keys.c.at, Standing, Study, _retrying(), Upload.owner)
-        .join(Standing, Standing.study_uid == keys.c.study_uid)
-        .join(Study, Study.study_uid == keys.c.study_uid)
-        .outerjoin(Upload, Upload.study_uid == keys.c.study_uid)
-        .order_by(direction, uid_direction)
-    ).all()
+    around = read.execute(on.around()).one()
+    if around.begun is None or around.begun > COUNTED_UP_TO:
+        keys = on.keys(after=after, before=before, limit=limit + 1)
+        found = _rows_of_keys(read, keys, ascending=before is not None)
+        total = around.total if around.begun is None else on.count_many(read)
+    else:  # few begin with what is searched for: the page is made here
+        few = on.read_keys(around.keys or "")
+        found = _rows_of(read, _page_of(few, after=after, before=before, limit=limit + 1))
+        total = len(few)
     more = len(found) > limit
     found = found[:limit]
     if before:
         found = found[::-1]
-    total, findings, callers, now = read.execute(on.around()).one()
     ends: list[Key] = [(row[0], row[1].study_uid) for row in found]
     return Worklist(
         rows=tuple(_row(*row[1:]) for row in found),
         total=total,
         newer=ends[0] if ends and (more if before else after is not None) else None,
         older=ends[-1] if ends and (before is not None or more) else None,
-        findings=tuple((findings or "").split("\n")) if findings else (),
-        callers=tuple((callers or "").split("\n")) if callers else (),
-        now=to_datetime(now),
+        findings=tuple((around.findings or "").split("\n")) if around.findings else (),
+        callers=tuple((around.callers or "").split("\n")) if around.callers else (),
+        now=to_datetime(around.now),
     )
 
 
@@ -163,6 +162,7 @@ class Condition:
 
     def __init__(self, which: StudyFilter, order: Order, dialect: str) -> None:
         self._of: Any = StatedFinding if which.finding else Standing
+        self._by_arrival = order is Order.ARRIVAL
         self._at = self._of.received_at if order is Order.ARRIVAL else self._of.study_date
         searched = list(_searched(which, dialect))
         needed = list(_needing(which))
@@ -202,14 +202,50 @@ class Condition:
             matching = select(found.c.study_uid)
         return select(func.count()).select_from(matching.limit(most).subquery("matching"))
 
+    def count_many(self, read: Session) -> int:
+        """Count what matches where more than are counted begin with the text searched for."""
+        return (read.scalar(self.count()) or 0) if self._where else COUNTED_UP_TO + 1
+
     def around(self) -> Select[Any]:
-        """Count what matches, up to a bound; find what can be chosen by; and ask what time it is."""
+        """Count what matches, up to a bound; find what can be chosen by; and ask what time it is.
+
+        Where a text is searched for in PostgreSQL, ``begun`` is how many studies begin with it, up to a bound, whatever
+        else is asked of them, and ``keys`` has a line for each of these that matches; ``total`` is then not counted.
+        """
+        total: ColumnElement[Any] = null()
+        begun: ColumnElement[Any] = null()
+        keys: ColumnElement[Any] = null()
+        if self._arms:
+            few = self._begun().cte("few")
+            key = cast(self._at, String).concat(" ").concat(self._of.study_uid)
+            lines = self._select(key.label("line")).where(self._of.study_uid.in_(select(few.c.study_uid))).subquery()
+            begun = select(func.count()).select_from(few).scalar_subquery()
+            keys = select(func.aggregate_strings(lines.c.line, "\n")).scalar_subquery()
+        else:
+            total = self.count().scalar_subquery()
         return select(
-            self.count().scalar_subquery(),
-            _joined(StatedFinding.label),
-            _joined(Standing.calling_ae),
-            now_ms(),
+            total.label("total"),
+            begun.label("begun"),
+            keys.label("keys"),
+            _joined(StatedFinding.label).label("findings"),
+            _joined(Standing.calling_ae).label("callers"),
+            now_ms().label("now"),
         )
+
+    def read_keys(self, lines: str) -> list[Key]:
+        """Read what :meth:`around` found, a key in each line."""
+        found: list[Key] = []
+        for line in lines.splitlines():
+            at, _, uid = line.partition(" ")
+            found.append((int(at) if self._by_arrival else at, uid))
+        return found
+
+    def _begun(self) -> Select[Any]:
+        """Choose the studies that begin with the text searched for, one more than are counted at most."""
+        most = COUNTED_UP_TO + 1
+        arms = (select(Standing.study_uid).where(arm).limit(most).subquery() for arm in self._arms)
+        found = union(*(select(arm.c.study_uid) for arm in arms)).subquery("any")
+        return select(found.c.study_uid).limit(most)
 
     def _select(self, *columns: Any) -> Select[Any]:
         query = select(*columns).where(*self._where)
@@ -322,6 +358,41 @@ def _of_stopped() -> ColumnElement[bool]:
     notes = select(Analysis.study_uid).where(Analysis.id.in_(built.where(Document.reason.is_not(None))))
     noted = and_(Standing.study_uid.in_(notes), Standing.status == "attention")
     return or_(_of_documents(union(built, carried)), noted)
+
+
+def _page_of(keys: list[Key], *, after: Key | None, before: Key | None, limit: int) -> list[Key]:
+    """Return the keys of a page, the newest first; those newer than ``before`` in the other direction."""
+    ordered: list[Any] = sorted(keys, reverse=before is None)  # keys of one kind: numbers or texts
+    if before is not None:
+        ordered = [key for key in ordered if key > before]
+    elif after is not None:
+        ordered = [key for key in ordered if key < after]
+    return ordered[:limit]
+
+
+def _rows_of(read: Session, keys: list[Key]) -> list[Any]:
+    """Return the rows of studies in the order of their keys, each begun by its date."""
+    rows = {
+        row[0].study_uid: row for row in read.execute(_rows().where(Standing.study_uid.in_([uid for _, uid in keys])))
+    }
+    return [(at, *rows[uid]) for at, uid in keys if uid in rows]
+
+
+def _rows_of_keys(read: Session, chosen: Select[Any], *, ascending: bool) -> list[Any]:
+    """Return the rows of the studies that a statement chooses, each begun by its date, the newest first or last."""
+    keys = chosen.subquery("page")
+    order = [part.asc() if ascending else part.desc() for part in (keys.c.at, keys.c.study_uid)]
+    rows = read.execute(_rows(keys.c.at).join(keys, Standing.study_uid == keys.c.study_uid).order_by(*order))
+    return list(rows.all())
+
+
+def _rows(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns, Standing, Study, _retrying(), Upload.owner)
+        .select_from(Standing)
+        .join(Study, Study.study_uid == Standing.study_uid)
+        .outerjoin(Upload, Upload.study_uid == Standing.study_uid)
+    )
 
 
 def _midnight(day: date) -> int:

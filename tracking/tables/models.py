@@ -342,6 +342,12 @@ Index(
 )  # fmt: skip
 
 
+FAILED_DELIVERY = text("delivery.error IS NOT NULL AND delivery.state IN ('waiting', 'stopped')")
+"""Chooses the deliveries that failed last and still wait or stopped; without a parameter, for their index."""
+_failed = text("error IS NOT NULL AND state IN ('waiting', 'stopped')")
+Index("ix_delivery_failed", Delivery.destination, Delivery.id, sqlite_where=_failed, postgresql_where=_failed)
+
+
 class Commitment(Base):
     """One storage commitment request (PS3.4 J.3.2) for one delivery, and its answer.
 

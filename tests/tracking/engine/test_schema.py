@@ -21,6 +21,7 @@ from tracking.people import api_tokens, users
 from tracking.people.roles import Role, Scope
 from tracking.people.users import Actor
 from tracking.studies.patient import PatientIdentity
+from tracking.tables import feedback_models, standing_models, user_models  # noqa: F401 - their tables
 from tracking.tables.models import Base
 
 

@@ -85,7 +85,8 @@ class World:
         return f"{self.root}.{event.study}"
 
     def receive(self, event: Event) -> None:
-        digest = "abc"[event.number - 1] * 64 if event.what == "receive other bytes" else "a" * 64
+        letter = "abc"[event.number - 1] if event.what == "receive other bytes" else "a"
+        digest = f"{letter}{event.study}" * 32  # the same bytes name the same study
         self.books.receive(
             self.uid(event), PATIENTS[event.patient], study=self.study(event), sha256=digest,
             calling_ae=f"CR{event.number}",
