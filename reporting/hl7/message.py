@@ -14,6 +14,7 @@ from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import fold
 from reporting.claims import Claim, ClaimedFinding, claims_of, number
+from reporting.finding_codes import finding_codes
 from reporting.hl7.er7 import (
     COMPONENT,
     ENCODING_CHARACTERS,
@@ -243,7 +244,7 @@ class Observations:
     def __init__(self, account: Account, destination: Hl7Destination, critical: Collection[str]) -> None:
         self._account = account
         self._critical = critical
-        self._codes = destination.codes
+        self._destination = destination
         self._is_old = destination.version == "2.3.1"
         self._coded, self._no_group = ("CE", "0") if self._is_old else ("CWE", "")
         self._character_set = destination.character_set
@@ -312,12 +313,9 @@ class Observations:
                 self._add("TX", comment, piece, group=group, flag=flag)
 
     def _code(self, finding: Finding) -> str:
-        """Return a finding's code: that of the receiver with the package's as the alternate one, else the package's."""
-        own = (finding.code.value, finding.code.meaning, finding.code.scheme)
-        if finding.label not in self._codes:
-            return components(*own)
-        value, scheme, meaning = self._codes[finding.label]
-        return components(value, meaning, scheme, *own)
+        """Return a finding's code: the one that the receiver asks for, with the package's as the alternate one."""
+        codings = finding_codes(finding, self._destination)
+        return components(*(part for code in codings for part in (code.value, code.meaning, code.scheme_designator)))
 
     def _impression(self) -> None:
         """Add the impression, a line of text in each OBX: the headline, then each image's lines."""
