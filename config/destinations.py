@@ -47,7 +47,7 @@ class DicomDestination(TlsDestination):
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
-    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
+    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "summary", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
     confirm: Literal["stored", "commitment", "query"] = "stored"
