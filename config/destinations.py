@@ -30,6 +30,13 @@ class TlsDestination(Section):
         return self
 
 
+class CodedDestination(Section):
+    """What destinations may say of how findings are coded: :mod:`reporting.finding_codes` has the code systems."""
+
+    code_system: Literal["package", "snomed", "loinc", "radlex"] = "package"
+    codes: dict[Name, tuple[CodePart, CodePart, CodePart]] = Field(default_factory=dict)
+
+
 class DicomDestination(TlsDestination):
     """A DICOM system that results are stored to."""
 
@@ -40,7 +47,7 @@ class DicomDestination(TlsDestination):
     port: PeerPort
     ae_title: AETitle
     calling_ae_title: AETitle | None = None
-    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "pr"], ...] = ("sr", "sc")
+    documents: tuple[Literal["sr", "sc", "sc-grey", "map", "summary", "pr"], ...] = ("sr", "sc")
     report_class: Literal["auto", "comprehensive-3d", "comprehensive", "enhanced"] = "auto"
     rejection_notes: bool = True
     confirm: Literal["stored", "commitment", "query"] = "stored"
@@ -56,7 +63,7 @@ class DicomDestination(TlsDestination):
     associations: int = Field(default=1, ge=1, le=16)
 
 
-class Hl7Destination(TlsDestination):
+class Hl7Destination(TlsDestination, CodedDestination):
     """An HL7 v2 system that result messages go to, over MLLP."""
 
     kind: Literal["hl7"]
@@ -69,7 +76,6 @@ class Hl7Destination(TlsDestination):
     sending_application: str = Field(default="CXRNODE", max_length=180)
     sending_facility: str = Field(default="", max_length=180)
     version: Literal["2.5.1", "2.3.1"] = "2.5.1"
-    codes: dict[Name, tuple[CodePart, CodePart, CodePart]] = Field(default_factory=dict)
     character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = "UNICODE UTF-8"
     scored_only: bool = False
     not_analysed: bool = False
@@ -77,7 +83,7 @@ class Hl7Destination(TlsDestination):
     response_seconds: Timeout = 30
 
 
-class FhirDestination(Section):
+class FhirDestination(CodedDestination):
     """A FHIR R4 server that results are sent to as transactions."""
 
     kind: Literal["fhir"]

@@ -171,6 +171,7 @@ class ReportSettings(Section):
     map_series_number: int = Field(default=9003, ge=1, le=2147483647)
     note_series_number: int = Field(default=9004, ge=1, le=2147483647)
     presentation_series_number: int = Field(default=9005, ge=1, le=2147483647)
+    summary_series_number: int = Field(default=9006, ge=1, le=2147483647)
     capture_longest_side: int = Field(default=2048, ge=512, le=8192)
     procedure_code: tuple[CodePart, CodePart, CodePart] = ("30745-4", "LN", "XR Chest Views")
     critical_findings: tuple[Name, ...] = ()

@@ -55,7 +55,8 @@ REFUSED = {
 }  # fmt: skip
 KINDS = {
     "sr": marked("Structured report"), "sc": marked("Secondary capture"),
-    "sc-grey": marked("Secondary capture in greyscale"), "map": marked("Score map"), "pr": marked("Presentation state"),
+    "sc-grey": marked("Secondary capture in greyscale"), "map": marked("Score map"), "summary": marked("Summary page"),
+    "pr": marked("Presentation state"),
     "hl7": marked("HL7 result"), "fhir": marked("FHIR result"), "note": marked("Rejection note"),
     "hl7-note": marked("HL7 withdrawal"), "fhirnote": marked("FHIR withdrawal"),
 }  # fmt: skip

@@ -45,6 +45,37 @@ def carried_documents(read: Session, subject: Subject, names: Callable[[OutcomeR
     return {key: uid for key, uid in found.items() if uid is not None}
 
 
+def carried_study_document(read: Session, subject: Subject, uid_of: Callable[..., str]) -> str | None:
+    """Return the document about all images of an earlier analysis that stands for the subject's, or None.
+
+    It does where the same model said the same of the very same images, those included that were not analysed.
+
+    Parameters
+    ----------
+    read
+        A transaction.
+    subject
+        The analysis, and those before it.
+    uid_of
+        Returns the document's SOP Instance UID from source UIDs, model and revision.
+    """
+    uids: list[str] = []
+    for earlier in subject.earlier:
+        if _of_study(earlier) != _of_study(subject.analysis) or model_of(earlier) != model_of(subject.analysis):
+            break
+        uids.insert(0, uid_of(_sources_of(earlier), model_of(earlier), earlier.revision))
+    there = documents_with(read, uids)
+    return next((uid for uid in uids if uid in there), None)
+
+
+def _of_study(analysis: StoredAnalysis) -> dict[str, object]:
+    """Return what an analysis says of each image."""
+    return {
+        outcome.instance_uid: (outcome.reason, outcome.because, outcome.findings, _shown(outcome))
+        for outcome in analysis.outcomes
+    }
+
+
 def _unchanged(subject: Subject, outcome: OutcomeRecord) -> Iterable[OfAnalysis]:
     """Return the analyses that said the same of an image, without a break before the subject's, the oldest first."""
     same: list[OfAnalysis] = []

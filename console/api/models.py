@@ -159,8 +159,8 @@ class Document(Answer):
 
     uid: str
     kind: str
-    """``sr``, ``sc``, ``sc-grey``, ``map``, ``pr``, ``hl7`` or ``fhir``; ``note``, ``hl7-note`` or ``fhirnote`` where
-    it takes others back."""
+    """``sr``, ``sc``, ``sc-grey``, ``map``, ``summary``, ``pr``, ``hl7`` or ``fhir``; ``note``, ``hl7-note`` or
+    ``fhirnote`` where it takes others back."""
     study_uid: str
     analysis_id: int
     revision: int

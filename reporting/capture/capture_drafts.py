@@ -1,4 +1,7 @@
-"""The secondary captures of an analysis, an image at a time: it is drawn once for its capture and its score maps."""
+"""The secondary captures of an analysis, an image at a time: it is drawn once for its capture and its score maps.
+
+Last comes the summary page of a study of several images, for destinations that take one.
+"""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +16,17 @@ from reporting.capture.capture_gate import (
     check_capture_alone,
     check_grey_capture_alone,
     check_map_capture,
+    check_summary_capture,
 )
 from reporting.capture.map_capture import build_map_capture, map_uid_of, map_uids
 from reporting.capture.radiograph import Radiograph
 from reporting.capture.secondary_capture import build_capture, capture_uids, grey_capture_uid
-from reporting.carried import Names, carried_documents
+from reporting.capture.summary_capture import build_summary_capture, summary_uid, summary_uids
+from reporting.carried import Names, carried_documents, carried_study_document
 from reporting.claims import ClaimedFinding, mapped_of
 from reporting.drafts import Batch, CarriedDraft, Composition, Draft, Room
 from reporting.identity import capture_uid
-from tracking.outbox.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, DocumentKind
+from tracking.outbox.document_kinds import CAPTURE, GREY_CAPTURE, SCORE_MAP, SUMMARY_PAGE, DocumentKind
 from tracking.results.analyses import OutcomeRecord
 
 _SECONDARY_CAPTURE = str(SecondaryCaptureImageStorage)
@@ -45,6 +50,26 @@ def capture_drafts(composition: Composition) -> Iterator[Batch]:
         carried = carried_documents(read, composition.subject, _names)
     for image in composition.account.analysed:
         yield list(_of_image(composition, image, carried))
+    if len(composition.account.analysed) > 1 and composition.takers(SUMMARY_PAGE):
+        yield [_summary(composition)]
+
+
+def _summary(composition: Composition) -> Draft | CarriedDraft:
+    account, report = composition.account, composition.settings.report
+    with composition.database.reading() as read:
+        carried = carried_study_document(read, composition.subject, summary_uid)
+    if carried is not None:
+        return CarriedDraft(carried, account.lead.sop_instance_uid, composition.takers(SUMMARY_PAGE))
+    series_uid, uid = summary_uids(account)
+
+    def build() -> bytes:
+        built = build_summary_capture(
+            account, composition.radiograph_of, report.capture_longest_side, report.summary_series_number
+        )
+        check_summary_capture(built, account)
+        return built.content
+
+    return Draft(SUMMARY_PAGE, uid, build, composition.takers(SUMMARY_PAGE), series_uid, _SECONDARY_CAPTURE)
 
 
 def _names(outcome: OutcomeRecord) -> Names[CaptureKey]:
@@ -119,5 +144,8 @@ def _carried(
     return None if uid is None else CarriedDraft(uid, key.instance_uid, composition.takers(kind))
 
 
-_GATES = {CAPTURE: check_capture_alone, GREY_CAPTURE: check_grey_capture_alone, SCORE_MAP: check_capture_alone}
+_GATES = {
+    CAPTURE: check_capture_alone, GREY_CAPTURE: check_grey_capture_alone, SCORE_MAP: check_capture_alone,
+    SUMMARY_PAGE: check_capture_alone,
+}  # fmt: skip
 CAPTURES = Room(capture_drafts, _GATES)

@@ -1,6 +1,6 @@
 """The gate of secondary captures: an image of one source in RGB or greyscale, filed with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
@@ -8,6 +8,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from reporting.account import Account, AnalysedImage
 from reporting.capture.map_capture import map_uids
 from reporting.capture.secondary_capture import capture_uids
+from reporting.capture.summary_capture import summary_uids
 from reporting.charset import quiet
 from reporting.claims import mapped_of
 from reporting.dicom_object import BuiltObject
@@ -31,7 +32,9 @@ _FORBIDDEN = (
 @quiet()
 def check_capture(built: BuiltObject, account: Account, image: AnalysedImage, *, grey: bool = False) -> None:
     """Check a secondary capture against its account. Raises DocumentRejected with the first thing wrong."""
-    _check_secondary_capture(built, account, image, capture_uids(account, image, grey=grey), _GREY if grey else _COLOUR)
+    _check_secondary_capture(
+        built, account, (image,), capture_uids(account, image, grey=grey), _GREY if grey else _COLOUR
+    )
 
 
 @quiet()
@@ -40,19 +43,29 @@ def check_map_capture(built: BuiltObject, account: Account, image: AnalysedImage
     demand(
         label in {entry.finding.label for entry in mapped_of(image.findings)}, "the finding has no score map to show"
     )
-    _check_secondary_capture(built, account, image, map_uids(account, image, label), _COLOUR)
+    _check_secondary_capture(built, account, (image,), map_uids(account, image, label), _COLOUR)
+
+
+@quiet()
+def check_summary_capture(built: BuiltObject, account: Account) -> None:
+    """Check a study's summary page against its account. Raises DocumentRejected with the first thing wrong."""
+    demand(len(account.analysed) > 1, "there are not several images to sum up")
+    _check_secondary_capture(built, account, account.analysed, summary_uids(account), _COLOUR)
 
 
 def _check_secondary_capture(
-    built: BuiltObject, account: Account, image: AnalysedImage, uids: tuple[str, str], pixels: Mapping[str, object]
+    built: BuiltObject,
+    account: Account,
+    images: Sequence[AnalysedImage],
+    uids: tuple[str, str],
+    pixels: Mapping[str, object],
 ) -> None:
     document = read_back(built.content)
     check_identity(document, built, account.lead, uids)
     _check_image(document, pixels)
-    demand(
-        document.SourceImageSequence[0].ReferencedSOPInstanceUID == image.source.sop_instance_uid,
-        "the source image is not referenced",
-    )
+    referenced = [reference.ReferencedSOPInstanceUID for reference in document.SourceImageSequence]
+    shown = [image.source.sop_instance_uid for image in images]
+    demand(referenced == shown, "the source image is not referenced")
 
 
 def _check_image(document: Dataset, pixels: Mapping[str, object]) -> None:

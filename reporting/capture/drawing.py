@@ -1,17 +1,13 @@
-"""What every part of a capture is drawn with: colours, fonts, outlines, and the mark of each finding."""
+"""What every part of a capture is drawn with: colours, outlines, and the mark of each finding."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from string import ascii_uppercase
 
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from inference.findings import Finding
 from reporting.capture.layout import Area
-from reporting.charset import fold
 from reporting.claims import Claim, ClaimedFinding, shown_regions
-from reporting.words import finding_name
 
 BLACK = (0, 0, 0)
 PANEL = (15, 18, 22)
@@ -28,9 +24,6 @@ HUES = (
 )  # fmt: skip
 
 Colour = tuple[int, int, int]
-_PROBE_SIZE = 24
-_NO_CHARACTER = "\uffff"
-"""A code point that is no character: fonts draw their box for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,64 +68,9 @@ def marks_of(claims: list[ClaimedFinding[Finding]]) -> dict[int, Mark]:
     return marks
 
 
-@lru_cache(maxsize=64)
-def font(weight: str, size: int) -> ImageFont.FreeTypeFont:
-    """Return a shipped font; the basic layout engine, so that what is installed beside us changes nothing."""
-    with resources.as_file(resources.files("reporting") / "fonts" / f"Roboto-{weight}.ttf") as path:
-        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
-
-
-def drawable(text: str) -> str:
-    """Return ``text`` with what the shipped fonts cannot draw folded to ASCII, so that no box stands for a letter.
-
-    They draw Latin, Greek and Cyrillic. A letter of another script becomes a question mark.
-    """
-    return "".join(character if _has_glyph(character) else fold(character) for character in text)
-
-
-def drawn_name(finding: Finding) -> str:
-    """Return what a finding is called on a capture: by its label where the fonts cannot draw its name."""
-    name = finding_name(finding)
-    return name if drawable(name) == name else finding.label.replace("_", " ").capitalize()
-
-
-@lru_cache(maxsize=4096)
-def _has_glyph(character: str) -> bool:
-    """Say whether the fonts have a glyph of their own; all three weights have the same."""
-    if character.isascii() or character == "\N{NO-BREAK SPACE}":
-        return True
-    face = font("Regular", _PROBE_SIZE)
-    return bytes(face.getmask(character)) != bytes(face.getmask(_NO_CHARACTER))
-
-
 def stroke_of(text: int) -> int:
     """Return the width of an outline beside text of that height, in pixels."""
     return max(2, round(text / 9))
-
-
-def shorten(text: str, face: ImageFont.FreeTypeFont, width: float) -> str:
-    """Return ``text`` as it can be drawn, cut with an ellipsis if it is wider than ``width`` pixels."""
-    text = drawable(text)
-    if face.getlength(text) <= width:
-        return text
-    while text and face.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
-def wrap(text: str, face: ImageFont.FreeTypeFont, width: float, later: float | None = None) -> list[str]:
-    """Break ``text`` at spaces into lines no wider than ``width`` pixels; those after the first than ``later``.
-
-    A no-break space stays within its line, and what no font can draw is folded (:func:`drawable`).
-    """
-    text = drawable(text)
-    lines: list[str] = []
-    for word in filter(None, text.split(" ")):
-        if lines and face.getlength(f"{lines[-1]} {word}") <= (width if len(lines) == 1 or later is None else later):
-            lines[-1] += f" {word}"
-        else:
-            lines.append(shorten(word, face, width if not lines or later is None else later))
-    return lines
 
 
 def draw_box(draw: ImageDraw.ImageDraw, area: Area, hue: Colour, stroke: int, *, dashed: bool) -> None:

@@ -26,12 +26,9 @@ from reporting.capture.drawing import (
     Colour,
     Mark,
     draw_box,
-    drawn_name,
-    font,
-    shorten,
     stroke_of,
-    wrap,
 )
+from reporting.capture.fonts import drawn_name, font, shorten, wrap
 from reporting.capture.layout import Area, Layout
 from reporting.claims import Claim, ClaimedFinding, percentages
 from reporting.words import (

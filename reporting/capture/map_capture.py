@@ -58,7 +58,7 @@ def build_map_capture(
     series_uid, instance_uid = map_uids(account, image, entry.finding.label)
     pixels = draw_map(radiograph, entry, caption_of(account, image))
     model = account.model
-    return encode_capture(account, image, pixels, SeriesEntry(
+    return encode_capture(account, (image,), pixels, SeriesEntry(
         series_uid=series_uid,
         series_number=account.series_number(series_number),
         series_description=account.series_description(_("AI score maps (not verified)")),

@@ -15,21 +15,8 @@ from config.language.translation import gettext as _
 from config.language.translation import marked
 from inference.explanation.rendering import render_map
 from inference.findings import Finding, MapKind, ScoreMap
-from reporting.capture.drawing import (
-    BLACK,
-    PANEL,
-    RULE,
-    SOFT,
-    WARNING,
-    WHITE,
-    Caption,
-    Colour,
-    drawn_name,
-    font,
-    shorten,
-    stroke_of,
-    wrap,
-)
+from reporting.capture.drawing import BLACK, PANEL, RULE, SOFT, WARNING, WHITE, Caption, Colour, stroke_of
+from reporting.capture.fonts import drawn_name, font, shorten, wrap
 from reporting.capture.layout import Area, Layout
 from reporting.capture.overlay import draw_header
 from reporting.capture.radiograph import Radiograph

@@ -24,14 +24,11 @@ from reporting.capture.drawing import (
     Colour,
     Mark,
     draw_box,
-    drawable,
-    drawn_name,
-    font,
     marks_of,
-    shorten,
     stroke_of,
 )
 from reporting.capture.findings_list import FindingsList
+from reporting.capture.fonts import drawable, drawn_name, font, shorten
 from reporting.capture.layout import SMALLEST_TEXT, Area, Layout, place_label
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, ClaimedFinding, claims_of, region_claim, regions_of, shown_regions

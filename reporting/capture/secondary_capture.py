@@ -1,7 +1,7 @@
 """The secondary capture: what the structured report says, as a picture that any viewer shows."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import highdicom as hd
 import numpy as np
@@ -92,17 +92,16 @@ def build_capture(
         derivation=_("Radiograph in 8 bits with findings drawn by %(model)s, not verified by a radiologist")
         % {"model": f"{model.name} {model.version}"},
     )
-    return encode_capture(account, image, pixels, entry)
+    return encode_capture(account, (image,), pixels, entry)
 
 
 def encode_capture(
-    account: Account, image: AnalysedImage, pixels: npt.NDArray[np.uint8], entry: SeriesEntry
+    account: Account, images: Sequence[AnalysedImage], pixels: npt.NDArray[np.uint8], entry: SeriesEntry
 ) -> BuiltObject:
-    """Return a Secondary Capture Image object of what was drawn of one analysed image.
+    """Return a Secondary Capture Image object of what was drawn of one analysed image, or of several.
 
     ``pixels`` are (rows, columns, 3) RGB, or (rows, columns) grey levels, 255 white.
     """
-    source = image.source
     when = account.local_time()
     fit = account.lead.character_set.fit
     with quiet():
@@ -111,7 +110,7 @@ def encode_capture(
             photometric_interpretation="RGB" if pixels.ndim == 3 else "MONOCHROME2",
             bits_allocated=8,
             coordinate_system="PATIENT",
-            study_instance_uid=source.study_uid,
+            study_instance_uid=account.lead.study_uid,
             series_instance_uid=entry.series_uid,
             series_number=entry.series_number,
             sop_instance_uid=entry.instance_uid,
@@ -131,7 +130,7 @@ def encode_capture(
             series_time=when.time(),
         )
         capture["PixelData"].VR = "OB"
-        _complete(capture, account, image, entry.derivation)
+        _complete(capture, account, images, entry.derivation)
         content = encode(capture, account.lead.identity(), account.lead.character_set)
     return BuiltObject(entry.instance_uid, entry.series_uid, SecondaryCaptureImageStorage, content)
 
@@ -147,9 +146,13 @@ def check_size(image: AnalysedImage, radiograph: Radiograph) -> None:
         raise UndecodablePixels(msg)
 
 
-def _complete(capture: Dataset, account: Account, image: AnalysedImage, derivation: str) -> None:
-    """Set what highdicom leaves out or takes from the clock (PS3.3 A.8.1, C.7.6.1, C.8.6.2)."""
-    source = image.source
+def _complete(capture: Dataset, account: Account, images: Sequence[AnalysedImage], derivation: str) -> None:
+    """Set what highdicom leaves out or takes from the clock (PS3.3 A.8.1, C.7.6.1, C.8.6.2).
+
+    What shows several images has no orientation, and is lossy where one of them is.
+    """
+    source = next((image.source for image in images if image.source.lossy), images[0].source)
+    orientation = source.orientation if len(images) == 1 else None
     when = account.local_time()
     fit = account.lead.character_set.fit
     capture.InstanceCreationDate = when.strftime("%Y%m%d")
@@ -157,7 +160,7 @@ def _complete(capture: Dataset, account: Account, image: AnalysedImage, derivati
     capture.DateOfSecondaryCapture = when.strftime("%Y%m%d")
     capture.TimeOfSecondaryCapture = when.strftime("%H%M%S.%f")
     capture.ContributingEquipmentSequence = capture.ContributingEquipmentSequence[:1]
-    capture.PatientOrientation = list(source.orientation or ())
+    capture.PatientOrientation = list(orientation or ())
     capture.ConversionType = "WSD"
     capture.BodyPartExamined = source.body_part
     capture.SecondaryCaptureDeviceManufacturer = MANUFACTURER
@@ -166,7 +169,7 @@ def _complete(capture: Dataset, account: Account, image: AnalysedImage, derivati
     capture.BurnedInAnnotation = "YES"
     capture.RecognizableVisualFeatures = "NO"
     capture.DerivationDescription = fit(derivation, 1024)
-    capture.SourceImageSequence = [_reference(image)]
+    capture.SourceImageSequence = [_reference(image) for image in images]
     capture.LossyImageCompression = "01" if source.lossy else "00"
     if source.lossy and source.lossy_ratio:
         capture.LossyImageCompressionRatio = list(source.lossy_ratio)
@@ -192,6 +195,14 @@ def _code_item(code: Code) -> Dataset:
 
 def caption_of(account: Account, image: AnalysedImage) -> Caption:
     """Return the words on an image's captures that are not findings."""
+    number, count = account.analysed.index(image) + 1, len(account.analysed)
+    position = _("Image %(number)s of %(count)s") % {"number": number, "count": count} if count > 1 else ""
+    remarks = tuple(_(remark.text).rstrip(".") for remark in image.remarks)
+    return replace(study_caption(account), position=position, remarks=remarks)
+
+
+def study_caption(account: Account) -> Caption:
+    """Return the words on a capture that hold for every image of the study."""
     model = account.model
     details = [_("Scores are one model's estimates, not a diagnosis.")]
     if account.corrects:
@@ -210,14 +221,11 @@ def caption_of(account: Account, image: AnalysedImage) -> Caption:
         _("Package SHA-256 %(digest)s") % {"digest": model.digest[:16]},
         _("Engine %(engine)s") % {"engine": model.engine},
     ]
-    number, count = account.analysed.index(image) + 1, len(account.analysed)
     when = account.local_time()
     return Caption(
         model=f"{model.name} {model.version}",
         completed=f"{when:%Y-%m-%d %H:%M:%S} UTC{_offset(when.strftime('%z'))}",
         details=tuple(details),
-        position=_("Image %(number)s of %(count)s") % {"number": number, "count": count} if count > 1 else "",
-        remarks=tuple(_(remark.text).rstrip(".") for remark in image.remarks),
     )
 
 

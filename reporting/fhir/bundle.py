@@ -94,14 +94,14 @@ def _result_entries(account: Account, destination: FhirDestination) -> Iterator[
     patient = subject(account.lead, destination)
     observed = observed_findings(account, scored_only=destination.scored_only)
     for entry in observed:
-        observation = build_observation(account, entry, patient, scored_only=destination.scored_only)
+        observation = build_observation(account, entry, patient, destination)
         yield updated(entry.url, observation, _criteria(observation))
     missing = () if account.analysed else account.skipped
     for skipped in missing:
         absent = build_missing_observation(account, skipped, patient)
         yield updated(missing_url(account, skipped), absent, _criteria(absent))
     results = [entry.url for entry in observed] + [missing_url(account, skipped) for skipped in missing]
-    report = build_diagnostic_report(account, results, patient)
+    report = build_diagnostic_report(account, results, patient, destination)
     yield updated(report_url(account.lead.study_uid), report, _criteria(report))
 
 

@@ -20,6 +20,7 @@ from reporting.fhir.identifiers import urn
 from reporting.fhir.observation import missing_uid, observed_findings
 from reporting.fhir.status import AMENDED, CANCELLED, ENTERED_IN_ERROR, PRELIMINARY, status_of
 from reporting.fhir.superseded import Entry, linked_urls, load_entries
+from reporting.finding_codes import finding_codes
 from reporting.gate import demand
 from reporting.words import DISCLAIMER
 
@@ -45,7 +46,7 @@ def check_bundle(built: BuiltBundle, account: Account, destination: FhirDestinat
         "the Observations do not claim what the reading does",
     )
     claims = study_claims(finding for image in account.analysed for finding in image.findings)
-    present = [entry.finding.code.value for entry in claims if entry.claim is Claim.PRESENT]
+    present = [finding_codes(entry.finding, destination)[0].value for entry in claims if entry.claim is Claim.PRESENT]
     concluded = [concept["coding"][0]["code"] for concept in report.get("conclusionCode", [])]
     demand(concluded == present, "a conclusion code is not of a finding that is stated as present")
 

@@ -6,11 +6,12 @@ from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.reference import Reference
 
+from config.destinations import FhirDestination
 from config.language.translation import language
 from reporting import codes
 from reporting.account import Account
 from reporting.claims import Claim, study_claims
-from reporting.fhir.coding import DIAGNOSTIC_SERVICE, IDENTIFIER_TYPE, concept, term
+from reporting.fhir.coding import DIAGNOSTIC_SERVICE, IDENTIFIER_TYPE, concept, finding_concept, term
 from reporting.fhir.identifiers import full_url, report_identifier
 from reporting.fhir.imaging_study import study_url
 from reporting.fhir.narrative import narrative
@@ -18,7 +19,6 @@ from reporting.fhir.status import status_of
 from reporting.fhir.text import clean, study_time
 from reporting.impression import summarise
 from reporting.source import SourceImage
-from reporting.words import finding_name
 
 RADIOLOGY = term(DIAGNOSTIC_SERVICE, "RAD", "Radiology")
 _ORDER = (
@@ -34,7 +34,9 @@ def report_url(study_uid: str) -> str:
     return full_url("DiagnosticReport", study_uid)
 
 
-def build_diagnostic_report(account: Account, results: Sequence[str], subject: Reference) -> DiagnosticReport:
+def build_diagnostic_report(
+    account: Account, results: Sequence[str], subject: Reference, destination: FhirDestination
+) -> DiagnosticReport:
     """Return the DiagnosticReport; ``results`` are the fullUrls of its Observations.
 
     Its conclusion is the impression of all documents, which begins with what it is: AI, not verified. Only a stated
@@ -57,14 +59,14 @@ def build_diagnostic_report(account: Account, results: Sequence[str], subject: R
         result=[Reference(reference=url) for url in results] or None,
         imagingStudy=[Reference(reference=study_url(lead.study_uid))],
         conclusion="\n".join(lines),
-        conclusionCode=_conclusions(account) or None,
+        conclusionCode=_conclusions(account, destination) or None,
     )
 
 
-def _conclusions(account: Account) -> list[object]:
+def _conclusions(account: Account, destination: FhirDestination) -> list[object]:
     claims = study_claims(finding for image in account.analysed for finding in image.findings)
     present = (entry.finding for entry in claims if entry.claim is Claim.PRESENT)
-    return [concept(codes.coded(finding.code), finding_name(finding)) for finding in present]
+    return [finding_concept(finding, destination) for finding in present]
 
 
 def _orders(source: SourceImage) -> list[Reference]:

@@ -7,6 +7,7 @@ from fhir.resources.R4B.observation import Observation, ObservationComponent
 from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
+from config.destinations import FhirDestination
 from config.language.translation import gettext as _
 from config.language.translation import language
 from inference.findings import Finding
@@ -19,6 +20,7 @@ from reporting.fhir.coding import (
     OBSERVATION_CATEGORY,
     SYSTEMS,
     concept,
+    finding_concept,
     term,
 )
 from reporting.fhir.device import device_url
@@ -67,7 +69,7 @@ def observed_findings(account: Account, *, scored_only: bool) -> list[ObservedFi
 
 
 def build_observation(
-    account: Account, observed: ObservedFinding, subject: Reference, *, scored_only: bool
+    account: Account, observed: ObservedFinding, subject: Reference, destination: FhirDestination
 ) -> Observation:
     """Return the Observation of a finding, identified by its tracking UID: the same in every revision.
 
@@ -76,13 +78,13 @@ def build_observation(
     """
     entry, source = observed.entry, observed.image.source
     presence = codes.presence(entry.claim)
-    scored = entry.claim is not Claim.ABSENT or scored_only
+    scored = entry.claim is not Claim.ABSENT or destination.scored_only
     return Observation(
         language=language().value,
         identifier=[dicom_identifier(observed.tracking_uid)],
         status=status_of(account),
         category=[IMAGING],
-        code=concept(codes.coded(entry.finding.code), finding_name(entry.finding)),
+        code=finding_concept(entry.finding, destination),
         subject=subject,
         effectiveDateTime=study_time(source),
         issued=account.local_time(),

@@ -14,6 +14,7 @@ from reporting import codes
 from reporting.account import MANUFACTURER, Account, AnalysedImage
 from reporting.charset import fold
 from reporting.claims import Claim, ClaimedFinding, claims_of, number
+from reporting.finding_codes import finding_codes
 from reporting.hl7.er7 import (
     COMPONENT,
     ENCODING_CHARACTERS,
@@ -35,6 +36,10 @@ CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
 LOCAL_SCHEME = "99CXRNODE"
 LONGEST_NAMESPACE = 20
 """Characters an IS, such as a namespace ID, may have in version 2.5.1, escape sequences included."""
+_STAT = components("S", "Stat", "HL70485")
+"""TQ1-9: with highest priority."""
+_OLD_STAT = components("", "", "", "", "", "S")
+"""OBR-27 of version 2.3.1, which has no TQ1: its sixth component is the priority."""
 _NAME_UNKNOWN = components("", "", "", "", "", "", "U")
 """PID-5 is required: a name of type U, unspecified (HL7 table 0200)."""
 
@@ -61,7 +66,12 @@ def message_id(account: Account, destination: str) -> str:
 
 
 def build_message(
-    account: Account, destination: Hl7Destination, report: ReportReference | None, critical: Collection[str] = ()
+    account: Account,
+    destination: Hl7Destination,
+    report: ReportReference | None,
+    critical: Collection[str] = (),
+    *,
+    urgent: bool = False,
 ) -> BuiltMessage:
     """Return the message for one destination.
 
@@ -76,6 +86,8 @@ def build_message(
         The structured report to point to; None when it was not sent anywhere.
     critical
         Labels of the findings that the site calls critical.
+    urgent
+        Whether the study is urgent, which it stays: only then there is a priority, so that no message lowers one.
     """
     identity = message_id(account, destination.name)
     segments = [
@@ -83,7 +95,8 @@ def build_message(
         _pid(account, destination),
         segment("PV1", {1: "1", 2: "U"}),
         segment("ORC", {1: "RE", 2: _placer(account), 3: _filler(account, destination)}),
-        _obr(account, destination),
+        _obr(account, destination, urgent=urgent),
+        *([segment("TQ1", {1: "1", 9: _STAT})] if urgent and destination.version != "2.3.1" else []),
         *Observations(account, destination, critical).segments(report),
     ]
     text = SEGMENT_END.join(segments) + SEGMENT_END
@@ -185,7 +198,7 @@ def _filler(account: Account, destination: Hl7Destination) -> str:
     return components(source.study_uid, "", source.study_uid, "ISO")
 
 
-def _obr(account: Account, destination: Hl7Destination) -> str:
+def _obr(account: Account, destination: Hl7Destination, *, urgent: bool) -> str:
     procedure = account.procedure
     return segment(
         "OBR",
@@ -199,6 +212,7 @@ def _obr(account: Account, destination: Hl7Destination) -> str:
             22: _timestamp(account),
             24: "RAD",
             25: result_status(account),
+            27: _OLD_STAT if urgent and destination.version == "2.3.1" else "",
         },
     )
 
@@ -243,7 +257,7 @@ class Observations:
     def __init__(self, account: Account, destination: Hl7Destination, critical: Collection[str]) -> None:
         self._account = account
         self._critical = critical
-        self._codes = destination.codes
+        self._destination = destination
         self._is_old = destination.version == "2.3.1"
         self._coded, self._no_group = ("CE", "0") if self._is_old else ("CWE", "")
         self._character_set = destination.character_set
@@ -312,12 +326,9 @@ class Observations:
                 self._add("TX", comment, piece, group=group, flag=flag)
 
     def _code(self, finding: Finding) -> str:
-        """Return a finding's code: that of the receiver with the package's as the alternate one, else the package's."""
-        own = (finding.code.value, finding.code.meaning, finding.code.scheme)
-        if finding.label not in self._codes:
-            return components(*own)
-        value, scheme, meaning = self._codes[finding.label]
-        return components(value, meaning, scheme, *own)
+        """Return a finding's code: the one that the receiver asks for, with the package's as the alternate one."""
+        codings = finding_codes(finding, self._destination)
+        return components(*(part for code in codings for part in (code.value, code.meaning, code.scheme_designator)))
 
     def _impression(self) -> None:
         """Add the impression, a line of text in each OBX: the headline, then each image's lines."""

@@ -6,6 +6,7 @@ from config.destinations import Hl7Destination
 from reporting.drafts import Batch, Composition, Draft, Room
 from reporting.hl7.message import ReportReference, build_message, message_id
 from reporting.hl7.message_gate import check_message, check_message_alone
+from tracking.jobs.priorities import is_urgent
 from tracking.outbox.document_kinds import MESSAGE, REPORT
 from tracking.outbox.taken_classes import taken_classes
 
@@ -20,9 +21,12 @@ def message_drafts(composition: Composition) -> Iterator[Batch]:
 
 def _draft(composition: Composition, destination: Hl7Destination, reference: ReportReference | None) -> Draft:
     account = composition.account_for(destination.name, MESSAGE)
+    with composition.database.reading() as read:
+        urgent = is_urgent(read, composition.subject.analysis.study_uid)
 
     def build() -> bytes:
-        built = build_message(account, destination, reference, composition.settings.report.critical_findings)
+        critical = composition.settings.report.critical_findings
+        built = build_message(account, destination, reference, critical, urgent=urgent)
         check_message(built, account, destination.character_set)
         return built.content
 

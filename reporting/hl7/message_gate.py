@@ -9,6 +9,8 @@ from reporting.hl7.validation import require_valid
 from reporting.identity import CONTROL_ID_LENGTH
 
 _BEFORE_OBSERVATIONS = ("MSH", "PID", "PV1", "ORC", "OBR")
+_PRIORITY = "TQ1"
+"""Follows OBR in messages on an urgent study."""
 
 
 def check_message(built: BuiltMessage, account: Account, character_set: str) -> None:
@@ -16,7 +18,7 @@ def check_message(built: BuiltMessage, account: Account, character_set: str) -> 
     lines = _segments_of(built.content, character_set)
     demand(lines[0].split(FIELD)[9] == built.control_id, "MSH-10 is not the derived control ID")
     demand(lines[4].split(FIELD)[25] == result_status(account), "OBR-25 has the wrong status")
-    said = {line.split(FIELD)[11] for line in lines[len(_BEFORE_OBSERVATIONS) :]}
+    said = {line.split(FIELD)[11] for line in _observations(lines)}
     demand(("X" in said) is not bool(account.analysed), "OBX-11 is wrong on whether an image was analysed")
 
 
@@ -29,8 +31,8 @@ def _segments_of(content: bytes, character_set: str) -> list[str]:
         raise DocumentRejected(msg) from None
     demand(text.endswith(SEGMENT_END) and "\n" not in text, "the segments are not ended by CR alone")
     lines = text.rstrip(SEGMENT_END).split(SEGMENT_END)
-    names = [line.split(FIELD, 1)[0] for line in lines]
-    observations = lines[len(_BEFORE_OBSERVATIONS) :]
+    names = [line.split(FIELD, 1)[0] for line in lines if not line.startswith(f"{_PRIORITY}{FIELD}")]
+    observations = _observations(lines)
     expected = [*_BEFORE_OBSERVATIONS, *["OBX"] * len(observations)]
     demand(bool(observations) and names == expected, "the segments are not MSH PID PV1 ORC OBR OBX…")
     for number, observation in enumerate(observations, 1):
@@ -40,6 +42,10 @@ def _segments_of(content: bytes, character_set: str) -> list[str]:
     demand(0 < len(header[9]) <= CONTROL_ID_LENGTH, f"MSH-10 is not of 1 to {CONTROL_ID_LENGTH} characters")
     require_valid(text)
     return lines
+
+
+def _observations(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith(f"OBX{FIELD}")]
 
 
 def check_message_alone(content: bytes) -> None:

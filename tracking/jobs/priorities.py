@@ -17,10 +17,15 @@ from tracking.tables.models import Analysis, Delivery, Document, Instance, Job, 
 
 def priority_of(read: Session, study_uid: str, revision: int) -> int:
     """Return the priority of what follows from the analysis of a revision of a study."""
-    if read.scalar(select(Study.urgent).where(Study.study_uid == study_uid)):
+    if is_urgent(read, study_uid):
         return queue.URGENT
     asked = read.scalar(select(Job.priority).where(Job.key == analysis_key(study_uid, revision)))
     return queue.USUAL if asked is None else asked
+
+
+def is_urgent(read: Session, study_uid: str) -> bool:
+    """Return whether a study was marked urgent, by a person or for a critical finding; once it is, it stays so."""
+    return bool(read.scalar(select(Study.urgent).where(Study.study_uid == study_uid)))
 
 
 def mark_urgent(tx: Session, study_uid: str, *, user: str) -> bool:

@@ -73,6 +73,7 @@ REPORT = DocumentKind("sr", modality="SR", is_tree=True, overtaken_by=("sr",))
 CAPTURE = DocumentKind("sc", modality="OT", is_image=True, overtaken_by=("sc",))
 GREY_CAPTURE = DocumentKind("sc-grey", modality="OT", is_image=True, overtaken_by=("sc-grey", "sc", "sr"))
 SCORE_MAP = DocumentKind("map", modality="OT", is_image=True, overtaken_by=("map", "sc", "sr"))
+SUMMARY_PAGE = DocumentKind("summary", modality="OT", is_image=True, overtaken_by=("summary", "sr"))
 PRESENTATION_STATE = DocumentKind("pr", modality="PR", overtaken_by=("pr", "sc", "sr"))
 MESSAGE = DocumentKind("hl7", encoding=Encoding.HL7_V2, overtaken_by=("hl7",))
 REJECTION_NOTE = DocumentKind("note", is_tree=True, takes_back=True, overtaken_by=("note",))
@@ -81,8 +82,8 @@ BUNDLE = DocumentKind("fhir", encoding=Encoding.FHIR_JSON, overtaken_by=("fhir",
 BUNDLE_WITHDRAWAL = DocumentKind("fhirnote", encoding=Encoding.FHIR_JSON, takes_back=True, overtaken_by=("fhir",))
 
 _ALL = (
-    REPORT, CAPTURE, GREY_CAPTURE, SCORE_MAP, PRESENTATION_STATE, MESSAGE, BUNDLE, REJECTION_NOTE, CORRECTION,
-    BUNDLE_WITHDRAWAL,
+    REPORT, CAPTURE, GREY_CAPTURE, SCORE_MAP, SUMMARY_PAGE, PRESENTATION_STATE, MESSAGE, BUNDLE, REJECTION_NOTE,
+    CORRECTION, BUNDLE_WITHDRAWAL,
 )  # fmt: skip
 KINDS = {kind.name: kind for kind in _ALL}
 IN_ARCHIVES = tuple(kind.name for kind in KINDS.values() if kind.modality)

@@ -20,7 +20,8 @@ from inference.pixels import Picture
 from inference.placement import Placement
 from reporting.account import Account
 from reporting.capture.capture_gate import check_map_capture
-from reporting.capture.drawing import Caption, font, wrap
+from reporting.capture.drawing import Caption
+from reporting.capture.fonts import font, wrap
 from reporting.capture.layout import Layout
 from reporting.capture.map_capture import build_map_capture
 from reporting.capture.map_overlay import draw_map

@@ -13,7 +13,8 @@ from config.errors import UndecodablePixels
 from inference.findings import Box, Finding, Level
 from inference.pixels import Picture
 from reporting.capture.capture_gate import check_capture
-from reporting.capture.drawing import GOOD, Caption, font, marks_of, shorten, wrap
+from reporting.capture.drawing import GOOD, Caption, marks_of
+from reporting.capture.fonts import font, shorten, wrap
 from reporting.capture.layout import SMALLEST_LONG_SIDE, Area, Layout, place_label
 from reporting.capture.overlay import draw_capture
 from reporting.capture.radiograph import Radiograph

@@ -15,7 +15,11 @@ from reporting.account import AnalysedImage
 from reporting.hl7.er7 import LONGEST_STRING, components, escape, segment, unescape, wrapped, xpn
 from reporting.hl7.message import ReportReference, build_message, encode_for
 from reporting.hl7.message_gate import check_message
+from reporting.hl7.validation import require_valid
+from reporting.notes.correction import build_correction
 from tests.accounts import CHESTS, SLOPPY, account, chest, finding, good_header, lateral, not_analysed_account, raw
+from tracking.outbox.reasons import Reason
+from tracking.outbox.rejections import Note
 
 IMPRESSION = "59776-5^Procedure findings^LN"
 NASTY = st.text(st.one_of(st.sampled_from("|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028｜＾～"), st.characters()), max_size=60)
@@ -385,3 +389,22 @@ def test_folding_does_not_lengthen_a_text_beyond_what_validates(character_set: s
     made = account(header)
     made = replace(made, analysed=(replace(made.analysed[0], findings=found),))
     check_message(build_message(made, destination(character_set=character_set), None), made, character_set)
+
+
+def priority(content: bytes) -> str:
+    """Return TQ1-9 and the sixth component of OBR-27, one of which may hold something."""
+    lines = {fields[0]: fields for fields in segments(content)}
+    quantity = lines["OBR"][27] if len(lines["OBR"]) > 27 else ""
+    return "".join([*lines.get("TQ1", [""] * 10)[9:10], *quantity.split("^")[5:6]])
+
+
+@pytest.mark.parametrize(("version", "value"), [("2.5.1", "S^Stat^HL70485"), ("2.3.1", "S")])
+@pytest.mark.parametrize("urgent", [False, True])
+def test_only_a_message_on_an_urgent_study_has_a_priority(version: str, value: str, urgent: bool) -> None:
+    made = account(corrects=True, revision=2)
+    built = build_message(made, destination(version=version), None, urgent=urgent)
+    check_message(built, made, "UNICODE UTF-8")
+    assert priority(built.content) == (value if urgent else "")
+    taken_back = build_correction(Note("CONTROL1", None, Reason.QUALITY, (), 0), built.content).content
+    require_valid(taken_back.decode())
+    assert priority(taken_back) == priority(built.content)

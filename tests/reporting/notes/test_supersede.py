@@ -7,7 +7,8 @@ import pytest
 
 from inference.findings import Finding
 from tests.archive import named_by
-from tests.reporting.way import Way, other_model
+from tests.reporting.way import USER, Way, other_model
+from tracking.jobs.priorities import mark_urgent
 from tracking.outbox.left_behind import void_and_left
 from tracking.studies import corrections
 
@@ -38,6 +39,23 @@ def test_a_late_image_leaves_the_capture_of_the_earlier_one_as_it_is(
     (shown,) = way.archive.shown("SR")
     assert (shown.SeriesNumber, shown.SeriesDescription) == (9011, "AI findings (not verified), revision 2")
     assert [message[4][25] for message in way.messages()] == ["P", "C"]
+
+
+@pytest.mark.long
+def test_a_study_that_was_urgent_once_has_its_priority_in_every_later_message(
+    way: Way, opacity_findings: tuple[Finding, ...]
+) -> None:
+    first = way.receive(1, opacity_findings)
+    way.work()
+    with way.database.transaction() as tx:
+        mark_urgent(tx, way.study, user=USER)
+    way.receive(2, opacity_findings)
+    way.work()
+    way.model.findings[first] = less_sure(opacity_findings)
+    way.receive(3, opacity_findings)
+    way.work()
+    priorities = [[segment[9] for segment in message if segment[0] == "TQ1"] for message in way.messages()]
+    assert priorities == [[], ["S^Stat^HL70485"], ["S^Stat^HL70485"]]
 
 
 @pytest.mark.long  # the other tests prove it in fewer steps
