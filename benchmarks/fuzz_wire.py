@@ -33,11 +33,11 @@ from rich.console import Console as Screen
 from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode, Receiver
 from config.errors import CxrnodeError
-from dicom_node.format.syntaxes import EXPLICIT_LITTLE
-from dicom_node.storage_scu.proposal import encode_request
-from dicom_node.storage_scu.send import Target, echo
+from dicom_node.storage_scu.send import echo
+from dicom_node.storage_scu.target import Target
 from dicom_node.upper_layer import dimse, pdus
 from reporting.hl7.mllp import END, RETURN, START, MllpPeer, send_message
+from tests.dicom_node.requests import request
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_wire.json"
 CLIENTS = 8
@@ -45,7 +45,7 @@ CLIENTS = 8
 PATIENCE_SECONDS = 0.05
 """After this long without an answer the client ends its side: part of an input is no whole one."""
 CR = "1.2.840.10008.5.1.4.1.1.1"
-REQUEST = encode_request("FUZZ", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 16384)
+REQUEST = request(calling=b"FUZZ")
 LAST_RESORTS = ("association failed", "cannot serve a connection", "Traceback", "Exception in ASGI application")
 """What the programs log when an exception came that no rule had foreseen."""
 
