@@ -42,6 +42,7 @@ from tests.dicom_node.requests import request
 RESULTS = Path(__file__).parent / "results" / "fuzz_wire.json"
 CLIENTS = 8
 """Inputs at the same time."""
+BATCH = 1000
 PATIENCE_SECONDS = 0.05
 """After this long without an answer the client ends its side: part of an input is no whole one."""
 CR = "1.2.840.10008.5.1.4.1.1.1"
@@ -258,11 +259,16 @@ def fuzz(what: str, ask: Callable[[random.Random, int], str], port: int, process
 
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
+
+        def ask_all(numbers: range) -> None:
+            for start in range(numbers.start, numbers.stop, BATCH):  # the pool keeps something of each input of a call
+                answers.update(pool.map(one, range(start, min(start + BATCH, numbers.stop))))
+
         tenth = inputs // 10
-        answers.update(pool.map(one, range(tenth)))
+        ask_all(range(tenth))
         time.sleep(1)
         first = use_of(process)
-        answers.update(pool.map(one, range(tenth, inputs)))
+        ask_all(range(tenth, inputs))
     seconds = time.perf_counter() - began
     time.sleep(2)
     return Row(what, inputs, round(seconds, 1), dict(answers.most_common()), first, use_of(process), 0, True)
