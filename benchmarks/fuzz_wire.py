@@ -33,19 +33,20 @@ from rich.console import Console as Screen
 from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode, Receiver
 from config.errors import CxrnodeError
-from dicom_node.format.syntaxes import EXPLICIT_LITTLE
-from dicom_node.storage_scu.proposal import encode_request
-from dicom_node.storage_scu.send import Target, echo
+from dicom_node.storage_scu.send import echo
+from dicom_node.storage_scu.target import Target
 from dicom_node.upper_layer import dimse, pdus
 from reporting.hl7.mllp import END, RETURN, START, MllpPeer, send_message
+from tests.dicom_node.requests import request
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_wire.json"
 CLIENTS = 8
 """Inputs at the same time."""
+BATCH = 1000
 PATIENCE_SECONDS = 0.05
 """After this long without an answer the client ends its side: part of an input is no whole one."""
 CR = "1.2.840.10008.5.1.4.1.1.1"
-REQUEST = encode_request("FUZZ", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 16384)
+REQUEST = request(calling=b"FUZZ")
 LAST_RESORTS = ("association failed", "cannot serve a connection", "Traceback", "Exception in ASGI application")
 """What the programs log when an exception came that no rule had foreseen."""
 
@@ -258,11 +259,16 @@ def fuzz(what: str, ask: Callable[[random.Random, int], str], port: int, process
 
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
+
+        def ask_all(numbers: range) -> None:
+            for start in range(numbers.start, numbers.stop, BATCH):  # the pool keeps something of each input of a call
+                answers.update(pool.map(one, range(start, min(start + BATCH, numbers.stop))))
+
         tenth = inputs // 10
-        answers.update(pool.map(one, range(tenth)))
+        ask_all(range(tenth))
         time.sleep(1)
         first = use_of(process)
-        answers.update(pool.map(one, range(tenth, inputs)))
+        ask_all(range(tenth, inputs))
     seconds = time.perf_counter() - began
     time.sleep(2)
     return Row(what, inputs, round(seconds, 1), dict(answers.most_common()), first, use_of(process), 0, True)

@@ -33,7 +33,8 @@ from sqlalchemy import func, select
 from benchmarks.images import SMALL, Images
 from benchmarks.receive import machine
 from benchmarks.receivers import Cxrnode
-from dicom_node.storage_scu.send import Target, store
+from dicom_node.storage_scu.send import store
+from dicom_node.storage_scu.target import Target
 from dicom_node.upper_layer import dimse, pdus
 from tracking.audit_log import refusals
 from tracking.engine.database import Database

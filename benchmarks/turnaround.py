@@ -36,6 +36,7 @@ from config.settings import Settings
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.phantom import phantom_dataset
 from dicom_node.storage_scu import send
+from dicom_node.storage_scu.target import Target
 from inference.analyse import STAGES
 from tracking.engine.database import Database
 from tracking.tables.models import Analysis, Delivery, Document, ImageResult, Instance
@@ -159,9 +160,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def target(settings: Settings) -> send.Target:
+def target(settings: Settings) -> Target:
     """Return the node as a modality sees it."""
-    return send.Target(host="127.0.0.1", port=settings.receive.port, called_ae="CXRNODE", calling_ae="BENCH")
+    return Target(host="127.0.0.1", port=settings.receive.port, called_ae="CXRNODE", calling_ae="BENCH")
 
 
 def await_node(settings: Settings) -> None:
@@ -238,7 +239,7 @@ def measure_kernels(files: Sequence[Path], settings: Settings, kernels: Times) -
     reports = [path for path in documents if path.suffix == ".dcm" and path not in captures]
     messages = [path for path in documents if path.suffix != ".dcm"]
     pacs, ris = settings.destinations
-    peer = send.Target(host=pacs.host, port=pacs.port, called_ae="DEMOPACS", calling_ae="BENCH")
+    peer = Target(host=pacs.host, port=pacs.port, called_ae="DEMOPACS", calling_ae="BENCH")
     message = messages[0].read_bytes()
     for path in files:
         kernels.add("decode", timed(lambda path=path: dcmread(path).pixel_array))

@@ -57,7 +57,8 @@ def _look(settings: Settings, database: Database) -> None:
 
 def _send(settings: Settings, database: Database, last: Canary) -> None:
     """Send a canary as a modality would; what fails is tried again at the next look."""
-    from dicom_node.storage_scu.send import Target, store
+    from dicom_node.storage_scu.send import store
+    from dicom_node.storage_scu.target import Target
 
     host = _EVERY_ADDRESS.get(settings.receive.host, settings.receive.host)
     called, calling = settings.node.ae_title, settings.canary.calling_ae_title

@@ -12,7 +12,8 @@ from rich.text import Text
 from cxrnode.command import Context, Json, out
 
 if TYPE_CHECKING:
-    from dicom_node.storage_scu.send import StoreOutcome, Target
+    from dicom_node.storage_scu.answers import StoreOutcome
+    from dicom_node.storage_scu.target import Target
 
 
 def register(app: typer.Typer) -> None:
@@ -81,6 +82,7 @@ def send(
     from config.section import AETitle, Host, PeerPort
     from cxrnode import show
     from dicom_node.storage_scu import send as storage
+    from dicom_node.storage_scu.target import Target
 
     name, _, number = to.rpartition(":")
     try:
@@ -95,7 +97,7 @@ def send(
         msg = "give --tls-ca, and --tls-certificate and --tls-key together or neither"
         raise typer.BadParameter(msg)
     tls = None if tls_ca is None else ClientTls(tls_server_name or host, tls_ca, tls_certificate, tls_key)
-    target = storage.Target(host=host, port=port, called_ae=called, calling_ae=calling, tls=tls)
+    target = Target(host=host, port=port, called_ae=called, calling_ae=calling, tls=tls)
     for option, title in (("--called", called), ("--calling", calling)):
         try:
             TypeAdapter(AETitle).validate_python(title)

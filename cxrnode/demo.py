@@ -27,6 +27,8 @@ from cxrnode import demo_phantoms
 from cxrnode.demo_export import export_pictures
 from cxrnode.demo_peers import DemoPacs, DemoRis
 from dicom_node.storage_scu import send
+from dicom_node.storage_scu.answers import StoreOutcome
+from dicom_node.storage_scu.target import Target
 from inference.findings import finding_from_json
 from reporting.claims import mapped_of
 from tracking.audit_log import audit
@@ -57,7 +59,7 @@ class Outcome:
     """What the demonstration came to."""
 
     folder: Path
-    sent: list[send.StoreOutcome] = field(default_factory=list)
+    sent: list[StoreOutcome] = field(default_factory=list)
     ignored: int = 0
     studies: list[StudySummary] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -264,15 +266,15 @@ def _await_start(
     raise PermanentError(msg)
 
 
-def _target(settings: Settings) -> send.Target:
-    return send.Target(
+def _target(settings: Settings) -> Target:
+    return Target(
         host="127.0.0.1", port=settings.receive.port, called_ae=settings.node.ae_title, calling_ae="DEMOMODALITY"
     )
 
 
-def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list[send.StoreOutcome]:
+def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list[StoreOutcome]:
     """Send as modalities do: an association a file."""
-    sent: list[send.StoreOutcome] = []
+    sent: list[StoreOutcome] = []
     for number, path in enumerate(files):
         progress("sending over DICOM", number, len(files))
         sent += send.store([path], _target(settings))
@@ -281,7 +283,7 @@ def _send(files: Sequence[Path], settings: Settings, progress: Progress) -> list
 
 
 def _wait(
-    settings: Settings, sent: Sequence[send.StoreOutcome], timeout_seconds: float, progress: Progress
+    settings: Settings, sent: Sequence[StoreOutcome], timeout_seconds: float, progress: Progress
 ) -> list[StudySummary]:
     """Wait until every study is delivered, not analysed, or waits for a person; return them in order of arrival."""
     database = Database.open(settings.database_url())
@@ -364,7 +366,7 @@ def _nonconforming(documents: Sequence[DocumentSummary], settings: Settings) -> 
             yield f"{document.kind} {document.uid}: {problem}"
 
 
-def _files_of_instances(source: Path | None, sent: Sequence[send.StoreOutcome]) -> dict[str, list[Path]]:
+def _files_of_instances(source: Path | None, sent: Sequence[StoreOutcome]) -> dict[str, list[Path]]:
     """Return the files that brought each SOP Instance UID, in the order they were sent, relative to ``source``."""
     files: dict[str, list[Path]] = {}
     for outcome in sent:

@@ -19,6 +19,7 @@ from config.load import load_settings
 from config.settings import Settings
 from cxrnode.demo_peers import DemoRis
 from dicom_node.storage_scu import send
+from dicom_node.storage_scu.target import Target
 from tests.phantoms import phantom_dataset
 from tracking.audit_log import audit
 from tracking.engine.database import Database
@@ -75,9 +76,9 @@ class Node:
                 process.wait()
 
     @property
-    def target(self) -> send.Target:
+    def target(self) -> Target:
         """The node as a modality sees it."""
-        return send.Target(
+        return Target(
             host="127.0.0.1", port=self.settings.receive.port, called_ae="CXRNODE", calling_ae="MODALITY",
             connect_seconds=2, response_seconds=20,
         )  # fmt: skip

@@ -94,7 +94,8 @@ def model_packages(settings: Settings) -> Iterator[Check]:
 def receiver(settings: Settings, *, needed: bool) -> Iterator[Check]:
     """Ask our own receiver with C-ECHO; where it would refuse a stranger like us, see only that it listens."""
     only_tls = settings.node.tls.certificate is not None and settings.node.tls.port is None
-    from dicom_node.storage_scu.send import Target, echo
+    from dicom_node.storage_scu.send import echo
+    from dicom_node.storage_scu.target import Target
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.receive.host, settings.receive.host)  # noqa: S104
     where = f"{host}:{settings.receive.port}"

@@ -5,21 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from config.errors import UnreadableInstance
-from dicom_node.format.file_meta import PREAMBLE
+from dicom_node.format.file_meta import PREAMBLE, file_meta
 from dicom_node.format.header import PREFIX_BYTES, identify, is_usable_uid, read_file_meta
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
-    """A file with DICOM file meta information; ``offset`` is where its data set begins, in bytes."""
+    """A file with DICOM file meta information; ``offset`` is where its data set begins, in bytes.
+
+    ``agrees`` says whether the file meta information names the same SOP class and instance as the data set.
+    """
 
     path: Path
     sop_class_uid: str
     instance_uid: str
     transfer_syntax_uid: str
     offset: int
+    agrees: bool = True
 
     @property
     def context(self) -> tuple[str, str]:
@@ -40,6 +45,18 @@ class DicomFile:
         except FileNotFoundError as error:
             msg = "the file is no longer there"
             raise UnreadableInstance(msg) from error
+
+    @contextmanager
+    def consistent(self) -> Iterator[Path]:
+        """Yield a file with the same data set, under file meta information that agrees with it: mostly this one."""
+        if self.agrees:
+            yield self.path
+            return
+        with NamedTemporaryFile(suffix=".dcm") as copy, self.data_set() as data:
+            copy.write(file_meta(self.sop_class_uid, self.instance_uid, self.transfer_syntax_uid))
+            copy.write(data)
+            copy.flush()
+            yield Path(copy.name)
 
 
 def open_file(path: Path) -> DicomFile:
@@ -69,6 +86,7 @@ def open_file(path: Path) -> DicomFile:
         instance_uid=instance_uid or meta.instance_uid,
         transfer_syntax_uid=meta.transfer_syntax_uid,
         offset=meta.end,
+        agrees=sop_class_uid in {"", meta.sop_class_uid} and instance_uid in {"", meta.instance_uid},
     )
     if not all(map(is_usable_uid, (file_is.sop_class_uid, file_is.instance_uid, file_is.transfer_syntax_uid))):
         msg = "the file does not name its SOP class, SOP instance and transfer syntax"

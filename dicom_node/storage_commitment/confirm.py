@@ -6,6 +6,7 @@
                     └─→ refused, or no answer in time ─→ C-FIND at the instance level ─→ confirmed, or sent again
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from pydicom.uid import generate_uid
 from sqlalchemy.orm import Session
 
-from config.certificates import client_tls
 from config.destinations import DicomDestination
 from config.errors import PeerUnavailable, RefusedByPeer, ServiceUnavailable, SettingsError
 from config.logs import get_logger
@@ -21,7 +21,7 @@ from config.settings import Settings
 from dicom_node.storage_commitment.instance_query import has_instance
 from dicom_node.storage_commitment.request import request_commitment
 from dicom_node.storage_commitment.resends import resends_of
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target, target_of
 from tracking.engine.database import Database
 from tracking.jobs.loop import Commit, Parts, Work, describe
 from tracking.jobs.queue import Job
@@ -137,12 +137,9 @@ class ConfirmHandler:
         return commit
 
     def _target(self, destination: DicomDestination) -> Target:
-        return Target(
-            host=destination.host,
-            port=destination.confirm_port or destination.port,
-            called_ae=destination.confirm_ae_title or destination.ae_title,
-            calling_ae=destination.calling_ae_title or self._settings.node.ae_title,
-            connect_seconds=destination.connect_seconds,
-            response_seconds=destination.response_seconds,
-            tls=client_tls(destination),
+        stores = target_of(destination, self._settings.node.ae_title)
+        return dataclasses.replace(
+            stores,
+            port=destination.confirm_port or stores.port,
+            called_ae=destination.confirm_ae_title or stores.called_ae,
         )

@@ -4,7 +4,7 @@ from pydicom import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from dicom_node.storage_commitment.peer import associate, check_status
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 
 _STUDY_ROOT_FIND = str(StudyRootQueryRetrieveInformationModelFind)
 _PENDING = frozenset({0xFF00, 0xFF01})

@@ -9,7 +9,7 @@ from config.logs import get_logger
 from dicom_node.format.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from dicom_node.storage_commitment.peer import associate, check_status
 from dicom_node.storage_commitment.report import UnreadableReport, read_report
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 from tracking.outbox.confirmations import CommitmentAnswer
 
 _log = get_logger(__name__)

@@ -25,7 +25,7 @@ from dicom_node.storage_scp.group_commit import GroupCommit
 from dicom_node.storage_scp.reception import Reception
 from dicom_node.storage_scp.refusals import Refusals
 from dicom_node.storage_scp.releases import Releases
-from dicom_node.upper_layer import pynetdicom_logs
+from dicom_node.upper_layer import pynetdicom_private
 from dicom_node.upper_layer.access import Caller, Rejection
 from dicom_node.upper_layer.association import AcceptedAssociation, Limits
 from dicom_node.upper_layer.listener import Listener
@@ -38,7 +38,7 @@ from dicom_node.upper_layer.tls_transport import HandshakeFailed, TlsTransport
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport, Transport
 from tracking.engine.database import Database
 
-pynetdicom_logs.keep_quiet()
+pynetdicom_private.configure()
 
 _log = get_logger(__name__)
 _UNCOMPRESSED = (EXPLICIT_LITTLE.encode(), IMPLICIT_LITTLE.encode())

@@ -1,5 +1,8 @@
 """What a peer's refusals and statuses mean for the sender: stored, busy or refused for good."""
 
+from dataclasses import dataclass, field
+from pathlib import Path
+
 from config.errors import CxrnodeError, PeerBusy, RefusedByPeer
 
 _WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
@@ -8,9 +11,35 @@ _THERE_ALREADY = 0x0111
 one is what an earlier attempt brought whose response was lost."""
 
 
-def rejection(peer: str, calling_ae: str, called_ae: str, body: bytes) -> CxrnodeError:
-    """Turn an A-ASSOCIATE-RJ into what to do about it (PS3.8 Table 9-21)."""
-    result, source, reason = body[1:4] if len(body) >= 4 else (1, 1, 1)
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What became of one file. ``status`` is the peer's (PS3.4 B.2.3), or None when it was never asked."""
+
+    path: Path
+    instance_uid: str
+    status: int | None
+    message: str
+    error: CxrnodeError | None = field(default=None, compare=False)
+
+    @property
+    def stored(self) -> bool:
+        """The peer has it: success, or success with a warning."""
+        return self.error is None
+
+    @property
+    def status_text(self) -> str:
+        """The status as it stands in conformance statements, four hexadecimal digits."""
+        return "----" if self.status is None else f"{self.status:04X}"
+
+    def raise_for_status(self) -> None:
+        """Raise PeerBusy, RefusedByPeer or UnreadableInstance unless it is stored."""
+        if self.error is not None:
+            raise self.error
+
+
+def rejection(peer: str, calling_ae: str, called_ae: str, rejected: tuple[int, int, int]) -> CxrnodeError:
+    """Turn result, source and reason of an A-ASSOCIATE-RJ into what to do about it (PS3.8 Table 9-21)."""
+    result, source, reason = rejected
     words = {
         (1, 2): "application context not supported",
         (1, 3): f"calling AE title {calling_ae} not recognised: register it there",

@@ -1,7 +1,7 @@
 """PDUs (PS3.8 9.3), bounded, and the fragments of messages in them (PS3.8 9.3.5, Annex E).
 
-Both sides use this module: :mod:`.association` when a peer calls us, :mod:`dicom_node.storage_scu.send` when we call.
-Association requests are read in :mod:`.association_request`, command sets in :mod:`.dimse`.
+For the side that is called (:mod:`.association`); where we call, pynetdicom does this. Association requests are read in
+:mod:`.association_request`, command sets in :mod:`.dimse`.
 """
 
 import struct
@@ -147,11 +147,6 @@ def command_pdus(context_id: int, command: bytes, max_pdu_bytes: int) -> bytes:
         is_last = start + room >= len(command)
         encoded += data_pdu_header(context_id, len(piece), is_command=True, is_last=is_last) + piece
     return bytes(encoded)
-
-
-def whole_pdu(pdu: Pdu) -> bytes:
-    """Return a PDU with its header, as pynetdicom's classes want it."""
-    return _PDU_HEADER.pack(pdu.kind, len(pdu.body)) + bytes(pdu.body)
 
 
 def control_pdu(kind: int, body: bytes) -> bytes:

@@ -30,21 +30,16 @@ BROKEN_OFF = HandshakeFailed(
 
 
 class TlsTransport(SocketTransport):
-    """TLS over TCP, of either side; the handshake is :meth:`begin`'s.
+    """TLS over TCP, of the side that is called; the handshake is :meth:`begin`'s.
 
-    ``server_name`` is the name that the certificate of the peer must have, where we are the one who called. Shutting
-    down the receiving side leaves what is sent encrypted.
+    Shutting down the receiving side leaves what is sent encrypted.
     """
 
     _socket: ssl.SSLSocket
 
-    def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, send_seconds: float, *, server_name: str | None = None
-    ) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, send_seconds: float) -> None:
         try:
-            secured = context.wrap_socket(
-                sock, server_side=server_name is None, server_hostname=server_name, do_handshake_on_connect=False
-            )
+            secured = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError as error:  # the peer has gone already
             sock.close()
             raise ConnectionLost from error
@@ -54,12 +49,12 @@ class TlsTransport(SocketTransport):
         """Shake hands within so many seconds, and return the names of the peer's verified certificate.
 
         A connection that ends before its first byte, as a port scan does, is lost; anything else that is no handshake
-        raises HandshakeFailed, or ssl.SSLError where we called.
+        raises HandshakeFailed.
         """
         deadline = time.monotonic() + seconds
         try:
             self._socket.settimeout(seconds)
-            if self._socket.server_side and not socket.socket.recv(self._socket, 1, socket.MSG_PEEK):
+            if not socket.socket.recv(self._socket, 1, socket.MSG_PEEK):
                 raise ConnectionLost
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             self._socket.do_handshake()
@@ -67,8 +62,6 @@ class TlsTransport(SocketTransport):
         except TimeoutError as error:
             raise TimedOut from error
         except ssl.SSLError as error:
-            if not self._socket.server_side:
-                raise
             raise _failure(error) from error
         except OSError as error:
             raise ConnectionLost from error

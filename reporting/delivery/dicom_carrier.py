@@ -4,16 +4,18 @@ They travel on an association each: a peer that counts its associations never fi
 is offered depends on its kind: a report in a class that the peer takes, a note only to who takes such documents.
 """
 
+import dataclasses
 import functools
 from pathlib import Path
 
 from pydicom.uid import UID
 from sqlalchemy.orm import Session
 
-from config.certificates import client_tls
 from config.destinations import DicomDestination
 from config.errors import RefusedByPeer
-from dicom_node.storage_scu.send import Offer, StoreOutcome, Target, echo, offer, store
+from dicom_node.storage_scu.answers import StoreOutcome
+from dicom_node.storage_scu.send import Offer, echo, offer, store
+from dicom_node.storage_scu.target import target_of
 from reporting.delivery.carrier import LONGEST_WAIT_SECONDS, Dispatch
 from reporting.document_store import read_document
 from reporting.sr.report_classes import ORDER, offered_classes
@@ -35,15 +37,7 @@ class DicomCarrier:
         self._rebuild = dispatch.rebuild
         self._store = dispatch.settings.document_dir
         self._give_up_ms = round(dispatch.settings.delivery.give_up_after_hours * _MILLISECONDS_AN_HOUR)
-        self._target = Target(
-            host=destination.host,
-            port=destination.port,
-            called_ae=destination.ae_title,
-            calling_ae=destination.calling_ae_title or dispatch.settings.node.ae_title,
-            connect_seconds=destination.connect_seconds,
-            response_seconds=destination.response_seconds,
-            tls=client_tls(destination),
-        )
+        self._target = target_of(destination, dispatch.settings.node.ae_title)
         self._offers = {REPORT.name: self._offer_report, REJECTION_NOTE.name: self._offer_note}
 
     def send(self, delivery: StoredDelivery) -> Commit:
@@ -125,11 +119,10 @@ def c_echo(destination: DicomDestination, own_ae_title: str) -> str:
 
     Raises PeerUnavailable, PeerBusy or RefusedByPeer.
     """
-    echo(Target(
-        host=destination.host, port=destination.port, called_ae=destination.ae_title,
-        calling_ae=destination.calling_ae_title or own_ae_title,
-        connect_seconds=min(destination.connect_seconds, LONGEST_WAIT_SECONDS),
-        response_seconds=min(destination.response_seconds, LONGEST_WAIT_SECONDS),
-        tls=client_tls(destination),
+    target = target_of(destination, own_ae_title)
+    echo(dataclasses.replace(
+        target,
+        connect_seconds=min(target.connect_seconds, LONGEST_WAIT_SECONDS),
+        response_seconds=min(target.response_seconds, LONGEST_WAIT_SECONDS),
     ))  # fmt: skip
     return f"{destination.ae_title} at {destination.host}:{destination.port} answers C-ECHO"

@@ -8,7 +8,8 @@ import pytest
 from benchmarks.floors import DurableWrites, Sink
 from benchmarks.images import SMALL, Images
 from benchmarks.receive import FLOORS, Sample, summarise
-from dicom_node.storage_scu.send import Target, store
+from dicom_node.storage_scu.send import store
+from dicom_node.storage_scu.target import Target
 
 
 def test_the_sink_acknowledges_everything_and_serves_senders_side_by_side(tmp_path: Path) -> None:

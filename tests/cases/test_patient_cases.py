@@ -15,7 +15,7 @@ from config.settings import Settings
 from cxrnode.service import worker
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu import send
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 from tests.mixtures import SYNTAXES, mixtures
 from tests.phantoms import phantom_dataset
 from tracking.audit_log import audit

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
 from dicom_node.storage_scu import send
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 from inference.analyse import Analyser, outcome_record
 from inference.file_analysis import analyse_content
 from inference.findings import ImageResult

@@ -16,6 +16,8 @@ from cxrnode.demo_peers import DemoPacs, DemoRis
 from cxrnode.doctor import upkeep
 from cxrnode.preflight import require_runnable
 from dicom_node.storage_scu import send
+from dicom_node.storage_scu.answers import StoreOutcome
+from dicom_node.storage_scu.target import Target
 from tests.nodes import Node
 from tests.tracking.books import Books
 from tracking.engine.database import Database
@@ -50,9 +52,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[pydicom.Dataset]:
     """What was sent, as it came to the receiver."""
     found: list[pydicom.Dataset] = []
 
-    def store(files: list[Path], target: send.Target) -> list[send.StoreOutcome]:
+    def store(files: list[Path], target: Target) -> list[StoreOutcome]:
         found.append(pydicom.dcmread(files[0]))
-        return [send.StoreOutcome(files[0], str(found[-1].SOPInstanceUID), 0, "stored")]
+        return [StoreOutcome(files[0], str(found[-1].SOPInstanceUID), 0, "stored")]
 
     monkeypatch.setattr(send, "store", store)
     monkeypatch.setattr(phantom, "draw", lambda *_, **__: np.full((64, 64), 100, np.uint16))

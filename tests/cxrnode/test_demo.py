@@ -19,7 +19,7 @@ from config.errors import PermanentError
 from config.settings import Settings
 from cxrnode import demo, demo_phantoms
 from cxrnode.phantom import View
-from dicom_node.storage_scu.send import StoreOutcome
+from dicom_node.storage_scu.answers import StoreOutcome
 from tests.phantoms import phantom_dataset
 from tracking.engine import schema
 from tracking.engine.database import Database

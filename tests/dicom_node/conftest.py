@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 from tracking.audit_log import refusals
 from tracking.audit_log.audit import Line, lines
 from tracking.audit_log.refusals import RefusalCount

@@ -1,9 +1,13 @@
 """Association requests byte by byte, for what no toolkit would send."""
 
+import socket
 import struct
+from pathlib import Path
 
+from dicom_node.format.header import read_file_meta
+from dicom_node.upper_layer import dimse
 from dicom_node.upper_layer.association_request import APPLICATION_CONTEXT
-from dicom_node.upper_layer.pdus import ASSOCIATE_RQ, control_pdu
+from dicom_node.upper_layer.pdus import ASSOCIATE_AC, ASSOCIATE_RQ, command_pdu, control_pdu, data_pdu_header
 
 COMPUTED_RADIOGRAPHY = b"1.2.840.10008.5.1.4.1.1.1"
 EXPLICIT = b"1.2.840.10008.1.2.1"
@@ -30,3 +34,34 @@ def body(
 def request(*items: bytes, **fixed: object) -> bytes:
     """Return an A-ASSOCIATE-RQ, by default with one context that is accepted."""
     return control_pdu(ASSOCIATE_RQ, body(*items or (context(1, COMPUTED_RADIOGRAPHY, EXPLICIT),), **fixed))  # type: ignore[arg-type]
+
+
+class RawAssociation:
+    """An association that may lie: one context, Computed Radiography in Explicit VR Little Endian."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._connection.sendall(request())
+        assert self._read()[0] == ASSOCIATE_AC
+
+    def __enter__(self) -> "RawAssociation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def store(self, file: Path, *, sop_class_uid: bytes = COMPUTED_RADIOGRAPHY, instance_uid: bytes) -> int:
+        """Send a file's data set under any UIDs, and return the status."""
+        encoded = file.read_bytes()
+        data = encoded[read_file_meta(encoded).end :]
+        command = dimse.encode_command(
+            {dimse.AFFECTED_SOP_CLASS: sop_class_uid, dimse.COMMAND_FIELD: dimse.C_STORE_RQ, dimse.MESSAGE_ID: 1,
+             dimse.PRIORITY: 0, dimse.DATA_SET_TYPE: 1, dimse.AFFECTED_SOP_INSTANCE: instance_uid}
+        )  # fmt: skip
+        header = data_pdu_header(1, len(data), is_command=False, is_last=True)
+        self._connection.sendall(command_pdu(1, command) + header + data)
+        return dimse.number(dimse.decode_command(self._read()[12:]), dimse.STATUS)
+
+    def _read(self) -> bytes:
+        header = self._connection.recv(6, socket.MSG_WAITALL)
+        return header + self._connection.recv(int.from_bytes(header[2:], "big"), socket.MSG_WAITALL)

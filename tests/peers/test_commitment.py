@@ -14,7 +14,8 @@ from config.settings import Settings
 from dicom_node.storage_commitment.confirm import ConfirmHandler
 from dicom_node.storage_commitment.instance_query import has_instance
 from dicom_node.storage_scp.receive import Receiver
-from dicom_node.storage_scu.send import Target, store
+from dicom_node.storage_scu.send import store
+from dicom_node.storage_scu.target import Target
 from tests.phantoms import phantom_dataset
 from tests.tracking.books import JANE, Books
 from tracking.engine.database import Database

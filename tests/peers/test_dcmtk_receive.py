@@ -16,7 +16,8 @@ from sqlalchemy import select
 from config.settings import Settings
 from dicom_node.format.syntaxes import decodable_syntaxes
 from dicom_node.storage_scp.receive import Receiver
-from dicom_node.storage_scu.send import Target, store
+from dicom_node.storage_scu.send import store
+from dicom_node.storage_scu.target import Target
 from tracking.engine import schema
 from tracking.engine.database import Database
 from tracking.tables.models import Instance

@@ -14,7 +14,8 @@ from config.certificates import ClientTls
 from config.errors import CxrnodeError, PeerUnavailable
 from config.settings import Settings
 from dicom_node.storage_scp.receive import Receiver
-from dicom_node.storage_scu.send import Target, echo, store
+from dicom_node.storage_scu.send import echo, store
+from dicom_node.storage_scu.target import Target
 from tests.authority import Authority, Pair
 from tests.phantoms import phantom_dataset
 from tracking.engine.database import Database

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
 
-from dicom_node.storage_scu.send import Target, store
+from dicom_node.storage_scu.send import store
+from dicom_node.storage_scu.target import Target
 from inference.pixels import read_picture
 from reporting.account import Account
 from reporting.capture.radiograph import Radiograph

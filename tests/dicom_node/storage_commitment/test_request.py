@@ -7,7 +7,7 @@ import pytest
 from config.errors import PeerBusy, PeerUnavailable, RefusedByPeer
 from dicom_node.storage_commitment.instance_query import has_instance
 from dicom_node.storage_commitment.request import request_commitment
-from dicom_node.storage_scu.send import Target
+from dicom_node.storage_scu.target import Target
 from tests.committing_archive import NO_SUCH_INSTANCE, CommittingArchive, Way, open_committing_archive
 from tracking.outbox.confirmations import CommitmentAnswer
 
@@ -46,7 +46,6 @@ def test_what_a_peer_does_not_offer_or_refuses_is_told_apart() -> None:
         request_commitment(target_of(archive), CAPTURE, "1.5", "2.25.1", 0)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom leaves its socket open
 def test_nobody_there_is_unavailable(free_port: Callable[[], int]) -> None:
     target = Target("127.0.0.1", free_port(), "ORTHANC", "CXRNODE", connect_seconds=1, response_seconds=1)
     with pytest.raises(PeerUnavailable):

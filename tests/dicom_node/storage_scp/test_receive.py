@@ -19,15 +19,18 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 from pynetdicom import AE
+from pynetdicom.association import Association as PynetdicomAssociation
+from pynetdicom.dul import DULServiceProvider
 from sqlalchemy import select
 
-from config.errors import PeerUnavailable, RefusedByPeer
+from config.errors import PeerUnavailable
 from dicom_node.format.dicom_file import open_file
 from dicom_node.format.sop_classes import VERIFICATION
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE, decodable_syntaxes
-from dicom_node.storage_scu import send
-from dicom_node.storage_scu.send import Association, echo, store
+from dicom_node.storage_scu.association import Association
+from dicom_node.storage_scu.send import echo, store
 from dicom_node.upper_layer import association
+from tests.dicom_node.requests import RawAssociation
 from tracking.studies import corrections
 from tracking.tables.models import Conflict, Job, Study
 
@@ -216,13 +219,11 @@ def test_release_brings_the_analysis_forward(
 def test_a_data_set_that_is_not_what_the_command_says_is_refused(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile, dataset_uid: str, command_uid: str, status: int
 ) -> None:
-    file = send.open_file(save_file(make_dataset(SOPInstanceUID=dataset_uid)))
-    lying = send.DicomFile(file.path, file.sop_class_uid, command_uid, file.transfer_syntax_uid, file.offset)
-    with Association(node.target, [file.context]) as association:
-        outcome = association.store(lying)
-        assert outcome.status == status
-        assert isinstance(outcome.error, RefusedByPeer)
-        assert association.store(file).stored, "the association goes on after a refusal"
+    path = save_file(make_dataset(SOPInstanceUID=dataset_uid))
+    with RawAssociation(node.receiver.port) as association:
+        assert association.store(path, instance_uid=command_uid.encode()) == status
+        stored = association.store(path, instance_uid=dataset_uid.encode())
+        assert stored == 0, "the association goes on after a refusal"
     assert node.events() == ["instance-refused", "instance-received"]
 
 
@@ -235,12 +236,14 @@ def test_a_data_set_without_a_study_is_refused(node: Node, make_dataset: MakeDat
     assert node.files() == []
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_a_hexadecimal_uid_is_taken(node: Node, cxr_data: Path, start_node: Callable[..., Node]) -> None:
     open_node = start_node(folder="open", accept=("any-image",))
     [outcome] = store([cxr_data / "dicom" / "other" / "bad_sequence.dcm"], open_node.target)
     assert outcome.stored
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.data
 def test_every_real_file_is_answered(start_node: Callable[..., Node], cxr_data: Path) -> None:
     node = start_node(accept=("any-image",))
@@ -264,9 +267,12 @@ def test_a_connection_that_gets_no_thread_waits_until_another_has_ended(
     start_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = start_node()
+    start = threading.Thread.start
 
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+    def no_thread(thread: threading.Thread) -> None:
+        if not isinstance(thread, DULServiceProvider | PynetdicomAssociation):
+            raise RuntimeError("can't start new thread")
+        start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     with ExitStack() as silent:

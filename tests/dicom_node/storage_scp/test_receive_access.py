@@ -12,12 +12,13 @@ import pytest
 from pydicom.dataset import Dataset
 
 from config.errors import PeerBusy, RefusedByPeer
+from dicom_node.format.dicom_file import open_file
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE
-from dicom_node.storage_scu import send
-from dicom_node.storage_scu.proposal import encode_request
-from dicom_node.storage_scu.send import Association, Target, echo, store
+from dicom_node.storage_scu.association import Association
+from dicom_node.storage_scu.send import echo, store
+from dicom_node.storage_scu.target import Target
 from dicom_node.upper_layer import dimse, pdus
-from tests.dicom_node.requests import request
+from tests.dicom_node.requests import RawAssociation, request
 
 Node = Any
 MakeDataset = Callable[..., Dataset]
@@ -38,10 +39,10 @@ def test_classes_outside_the_policy_are_not_negotiated(
 def test_a_class_smuggled_through_another_context_is_refused(
     node: Node, make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
-    file = send.open_file(save_file(make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.2")))
-    with Association(node.target, [(CR, EXPLICIT_LITTLE)]) as association:
-        association._agreement.accepted[file.context] = association._agreement.accepted[CR, EXPLICIT_LITTLE]
-        assert association.store(file).status == 0x0122
+    file = open_file(save_file(make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.2")))
+    with RawAssociation(node.receiver.port) as association:
+        uids = {"sop_class_uid": file.sop_class_uid.encode(), "instance_uid": file.instance_uid.encode()}
+        assert association.store(file.path, **uids) == 0x0122
     [line] = node.audit()
     assert (line.type, line.detail["status"], line.detail["instance_uid"]) == (
         "instance-refused", "0122", file.instance_uid,
@@ -51,10 +52,10 @@ def test_a_class_smuggled_through_another_context_is_refused(
 
 def test_titles_padded_with_nulls_are_understood(start_node: Callable[..., Node]) -> None:
     node = start_node(peers=[{"name": "old", "ae_title": "OLD"}], known_peers_only=True, check_called_ae_title=True)
-    request = encode_request("OLD", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 65536)
-    titles = request[10:42].replace(b"CXRNODE ", b"CXRNODE\0").replace(b"OLD" + bytes([32] * 13), b"OLD" + bytes(13))
+    encoded = request(calling=b"OLD")
+    titles = encoded[10:42].replace(b"CXRNODE ", b"CXRNODE\0").replace(b"OLD" + bytes([32] * 13), b"OLD" + bytes(13))
     with socket.create_connection(("127.0.0.1", node.receiver.port), timeout=10) as connection:
-        connection.sendall(request[:10] + titles + request[42:])
+        connection.sendall(encoded[:10] + titles + encoded[42:])
         assert connection.recv(1)[0] == pdus.ASSOCIATE_AC
 
 
@@ -92,7 +93,7 @@ def test_a_request_that_is_known_by_heart_is_still_judged(
         assert outcome.stored
     assert len(node.instances()) == 3
     assert {row.calling_ae for row in node.instances().values()} == {"MODALITY"}
-    file = send.open_file(paths[0])
+    file = open_file(paths[0])
     time.sleep(0.1)
     with Association(node.target, [file.context]), pytest.raises(PeerBusy):
         store([paths[0]], node.target)

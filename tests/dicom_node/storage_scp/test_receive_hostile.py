@@ -14,10 +14,9 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
 from config.errors import PeerUnavailable
-from dicom_node.format.syntaxes import EXPLICIT_LITTLE
-from dicom_node.storage_scu.proposal import encode_request
 from dicom_node.storage_scu.send import echo, store
 from dicom_node.upper_layer import dimse, pdus
+from tests.dicom_node.requests import request
 
 Node = Any
 MakeDataset = Callable[..., Dataset]
@@ -31,7 +30,7 @@ def raw_connection(node: Node) -> socket.socket:
 
 def negotiated(node: Node) -> socket.socket:
     connection = raw_connection(node)
-    connection.sendall(encode_request("MODALITY", "CXRNODE", [(CR, EXPLICIT_LITTLE)], 65536))
+    connection.sendall(request())
     kind, length = struct.unpack(">BxI", connection.recv(6, socket.MSG_WAITALL))
     connection.recv(length, socket.MSG_WAITALL)
     assert kind == pdus.ASSOCIATE_AC

@@ -17,7 +17,8 @@ from pydicom.dataset import Dataset
 
 from config.certificates import ClientTls, client_context
 from config.errors import PeerUnavailable, RefusedByPeer
-from dicom_node.storage_scu.send import Target, echo, store
+from dicom_node.storage_scu.send import echo, store
+from dicom_node.storage_scu.target import Target
 from dicom_node.upper_layer import association, pdus
 from tests.authority import Authority, Pair
 from tests.dicom_node.requests import request

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from config.errors import PeerBusy
 from dicom_node.format.syntaxes import EXPLICIT_LITTLE
-from dicom_node.storage_scu.send import Association, echo, store
+from dicom_node.storage_scu.association import Association
+from dicom_node.storage_scu.send import echo, store
 from dicom_node.upper_layer import dimse, pdus
 from dicom_node.upper_layer.access import CALLING_AE_UNKNOWN
 from dicom_node.upper_layer.transport import ConnectionLost, PlainTransport

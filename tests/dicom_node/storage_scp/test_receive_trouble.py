@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config.errors import PeerBusy, PeerUnavailable, SettingsError
-from dicom_node.storage_scu import send
-from dicom_node.storage_scu.send import Association, echo, store
+from dicom_node.format.dicom_file import open_file
+from dicom_node.storage_scu.association import Association
+from dicom_node.storage_scu.send import echo, store
 from tracking.engine.database import Database
 
 Node = Any
@@ -105,7 +106,7 @@ def test_stopping_lets_a_message_finish_and_then_ends(
     start_node: Callable[..., Node], make_dataset: MakeDataset, save_file: SaveFile
 ) -> None:
     node = start_node()
-    file = send.open_file(save_file(make_dataset()))
+    file = open_file(save_file(make_dataset()))
     association = Association(node.target, [file.context])
     association.open()
     assert association.store(file).stored
