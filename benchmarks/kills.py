@@ -2,50 +2,63 @@
 
     .venv/bin/python -m benchmarks.kills --kills 200                 SQLite
     .venv/bin/python -m benchmarks.kills --kills 200 --postgresql    PostgreSQL, itself among the killed
+    .venv/bin/python -m benchmarks.kills --kills 200 --acts          late images, reanalysis, withdrawal, resend between
 
-A sender does what a modality does: it sends each phantom until the answer is success. When the kills are done, the
-node is left alone until nothing more happens. *Lost*: an acknowledged study without all of its documents at the peers.
-*Doubled*: more than one document of a kind for a study, on record or at a peer. *Stuck*: a study that does not come to
-an end by itself. *Gave up*: a service that ended by itself. Each run is added to ``benchmarks/results/kills.json``.
+A sender does what a modality does: it sends each image until the answer is success. Most kills meet a service that
+has come up, some one that still starts. When the kills are done, the node is left
+alone until nothing more happens. The archive follows rejection notes (``tests/archive.py``): what it still shows of a
+study, and the message that the RIS got last, must be the one result that holds, or nothing after a withdrawal.
+
+*Lost*: an acknowledged study without all of its documents at the peers. *Doubled*: more than one current document of a
+kind for a study or image, or one shown that does not hold. *Stuck*: a study that does not come to an end by itself.
+*Gave up*: a service that ended by itself. Each run is added to ``benchmarks/results/kills.json``.
 """
 
 import argparse
 import json
 import random
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from pynetdicom import evt
+from sqlalchemy import select
 
+from benchmarks import kill_services
+from benchmarks.kill_acts import Operator, Sender
+from benchmarks.kill_judge import Expected, Shown, Told, judge
 from benchmarks.postgresql import Server
-from benchmarks.turnaround import await_node, free_port, target
-from config.errors import CxrnodeError
+from benchmarks.turnaround import await_node, free_port
 from config.load import load_settings
 from config.settings import Settings
-from cxrnode.demo_peers import DemoPacs, DemoRis
-from cxrnode.phantom import phantom_dataset
-from dicom_node.storage_scu import send
+from cxrnode.demo_peers import DemoRis
+from tests.archive import Archive, open_archive
 from tracking.audit_log import audit
 from tracking.engine.database import Database
 from tracking.lists import worklist
 from tracking.lists.summaries import StudySummary
+from tracking.tables.models import Analysis, Document
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
 SERVICES = ("receive", "work", "deliver")
 DATABASE = "postgresql"
-KINDS = {"sr": 1, "sc": 1, "hl7": 1}
-SETTLE_SECONDS = 600
-SIDE = 512
+WEIGHTS = {"work": 0.5, DATABASE: 0.5}
+"""Chosen half as often as the others: on a slow machine the worker would get nothing done."""
+AT_ANY_MOMENT = 0.25
+"""How often a service that still starts is killed when it is chosen: always, and a slow machine gets nothing done."""
+QUIET_SECONDS = 300
+"""Without any change for so long, what is not done is stuck."""
 
 
 @dataclass
@@ -55,14 +68,27 @@ class Killed:
     settings_file: Path
     folder: Path
     server: Server | None
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    context: ForkServerContext = field(default_factory=kill_services.context)
+    processes: dict[str, BaseProcess] = field(default_factory=dict)
+    log_begins: dict[str, int] = field(default_factory=dict)
+    """Where in its log a service began last."""
     gave_up: int = 0
 
     def start(self, name: str) -> None:
         """Start a service."""
-        command = [sys.executable, "-P", "-m", "cxrnode", "--config", str(self.settings_file), name]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        log = self._log(name)
+        self.log_begins[name] = log.stat().st_size if log.exists() else 0
+        self.processes[name] = kill_services.start(self.context, name, self.settings_file, log)
+
+    def is_up(self, name: str) -> bool:
+        """Say whether a service has come up since it was started last."""
+        if name == DATABASE:
+            return True
+        if not self._log(name).exists():
+            return False
+        with self._log(name).open("rb") as log:
+            log.seek(self.log_begins[name])
+            return b"service-started" in log.read()
 
     def kill(self, name: str) -> None:
         """Kill a service, or the database, and start it again."""
@@ -71,10 +97,9 @@ class Killed:
             self.server.start()
             return
         process = self.processes[name]
-        if process.poll() is not None:
-            self.gave_up += 1
+        self.gave_up += process.exitcode is not None
         process.kill()
-        process.wait()
+        process.join()
         self.start(name)
 
     def stop(self) -> None:
@@ -82,7 +107,30 @@ class Killed:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(60)
+            process.join(60)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+class _Archive(Archive):
+    """Keeps no pixels: a run makes hundreds of captures."""
+
+    def store(self, event: evt.Event) -> int:
+        event.dataset.pop("PixelData", None)
+        return super().store(event)
+
+
+class _Ris(DemoRis):
+    """Notes each arrival: what came last is what a reader sees."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.arrivals: list[str] = []
+
+    def keep(self, control_id: str, message: str) -> None:
+        self.arrivals.append(control_id)
+        super().keep(control_id, message)
 
 
 def main() -> None:
@@ -91,21 +139,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=float, default=2.0, help="mean seconds between two kills (default 2)")
+    parser.add_argument("--acts", action="store_true", help="late images, reanalysis, withdrawal and resend between")
     parser.add_argument("--postgresql", action="store_true", help="PostgreSQL instead of SQLite, killed like the rest")
+    parser.add_argument("--keep", type=Path, help="a new folder for the run's files and logs, which is kept")
     parser.add_argument("--write", action="store_true", help=f"add the run to {RESULTS.name}")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kills-") as place:
-        folder = Path(place)
-        folder.chmod(0o755)  # PostgreSQL runs as another user
-        server = Server(folder / "postgresql") if options.postgresql else None
-        if server is not None:
-            server.make()
-            server.start()
-        try:
-            row = run(folder, server, options.kills, options.every, random.Random(options.seed))
-        finally:
-            if server is not None:
-                server.stop()
+    with _place(options.keep) as folder, _server(folder, wanted=options.postgresql) as server:
+        row = run(folder, server, options.kills, options.every, random.Random(options.seed), acts=options.acts)
     row |= {"seed": options.seed, "every_seconds": options.every, "at": datetime.now(UTC).date().isoformat()}
     print(json.dumps(row, indent=2))
     if options.write:
@@ -113,119 +153,102 @@ def main() -> None:
         RESULTS.write_text(json.dumps([*rows, row], indent=2) + "\n")
 
 
-def run(folder: Path, server: Server | None, kills: int, every: float, chance: random.Random) -> dict[str, Any]:
+def run(
+    folder: Path, server: Server | None, kills: int, every: float, chance: random.Random, *, acts: bool
+) -> dict[str, Any]:
     """Start node and peers, send and kill, and return what became of it."""
     peers = folder / "peers"
     peers.mkdir()
-    pacs, ris = DemoPacs(peers), DemoRis(peers)
-    settings = _settings(folder, server, pacs.start(), ris.start())
-    node = Killed(folder / "cxrnode.toml", folder, server)
-    sender = _Sender(folder, settings)
+    ris, archive = _Ris(peers), _Archive()
+    with open_archive(archive=archive):
+        settings = _settings(folder, server, archive.port, ris.start())
+        node = Killed(folder / "cxrnode.toml", folder, server)
+        sender = Sender(folder, settings, random.Random(chance.random()), pause=3 * every)
+        operator = Operator(sender, settings, random.Random(chance.random()), pause=2 * every) if acts else None
+        busy = [thread for thread in (sender, operator) if thread is not None]
+        try:
+            for name in SERVICES:
+                node.start(name)
+            await_node(settings)
+            for thread in busy:
+                thread.start()
+            killed = _kill(node, kills, every, chance)
+            for thread in busy:
+                thread.stop()
+            studies = _settled(settings, sender.expected)
+            intact = _reading(settings, lambda session: audit.verify(session).intact)
+            told = _reading(settings, lambda session: _told(session, ris.arrivals))
+            gave_up = node.gave_up + sum(process.exitcode is not None for process in node.processes.values())
+        finally:
+            for thread in busy:
+                thread.stop()
+            node.stop()
+            ris.stop()
+    verdict = judge(sender.expected, studies, _shown(archive), told, refused=len(archive.refused))
+    for problem in verdict.problems:
+        print(problem, file=sys.stderr)
+    return {"database": DATABASE if server else "sqlite", "acts": dict(operator.acts) if operator else {},
+            "kills": killed.total(), "killed": dict(killed), "gave_up": gave_up, "audit_intact": intact,
+            "studies": len(sender.expected), "images": sum(len(one.images) for one in sender.expected.values()),
+            "notes": len(archive.notes), **verdict.counts()}  # fmt: skip
+
+
+def _kill(node: Killed, kills: int, every: float, chance: random.Random) -> Counter[str]:
+    """Kill so often, at random; return how often each was killed."""
     killed: Counter[str] = Counter()
-    try:
-        for name in SERVICES:
-            node.start(name)
-        await_node(settings)
-        sender.start()
-        received = 0
-        names = (*SERVICES, *((DATABASE,) if server is not None else ()))
-        while killed.total() < kills:
-            time.sleep(chance.uniform(0.1, 2 * every - 0.1))
-            name = chance.choice(names)
-            if name == "receive":  # which may not have come up since it was killed last, on a slow machine
-                if len(sender.acknowledged) == received:
-                    continue
-                received = len(sender.acknowledged)
+    names = (*SERVICES, *((DATABASE,) if node.server is not None else ()))
+    while killed.total() < kills:
+        time.sleep(chance.uniform(0.1, 2 * every - 0.1))
+        (name,) = chance.choices(names, [WEIGHTS.get(name, 1.0) for name in names])
+        if node.is_up(name) or chance.random() < AT_ANY_MOMENT:
             node.kill(name)
             killed[name] += 1
-        sender.stop()
-        studies = _settled(settings, len(sender.acknowledged))
-        intact = _audit_is_intact(settings)
-        gave_up = node.gave_up + sum(process.poll() is not None for process in node.processes.values())
-    finally:
-        sender.stop()
-        node.stop()
-        pacs.stop()
-        ris.stop()
-    return {"database": DATABASE if server else "sqlite", "kills": killed.total(), "killed": dict(killed),
-            "gave_up": gave_up, "audit_intact": intact,
-            **judge(sender.acknowledged, studies, set(pacs.received), set(ris.received))}  # fmt: skip
+    return killed
 
 
-def judge(acknowledged: list[str], studies: list[StudySummary], at_pacs: set[str], at_ris: set[str]) -> dict[str, int]:
-    """Count what was lost, doubled or stuck."""
-    by_uid = {study.study_uid: study for study in studies}
-    arrived = at_pacs | at_ris
-    lost = doubled = stuck = 0
-    known: set[str] = set()
-    for uid in acknowledged:
-        study = by_uid.get(uid)
-        if study is None:
-            lost += 1
-            continue
-        kinds = Counter(document.kind for document in study.documents)
-        known |= {document.uid for document in study.documents}
-        stuck += study.status != "delivered"
-        doubled += any(number > KINDS.get(kind, 0) for kind, number in kinds.items())
-        lost += kinds != KINDS or any(document.uid not in arrived for document in study.documents)
-    return {"acknowledged": len(acknowledged), "lost": lost, "doubled": doubled + len(arrived - known), "stuck": stuck}
-
-
-class _Sender(threading.Thread):
-    """Sends phantoms one after the other, each until it is acknowledged."""
-
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self.acknowledged: list[str] = []
-        self._folder, self._settings, self._ending = folder, settings, threading.Event()
-
-    def run(self) -> None:
-        number = 0
-        while not self._ending.is_set():
-            number += 1
-            data = phantom_dataset(number, size=SIDE, opacity=number % 2 == 1)
-            path = self._folder / "next.dcm"
-            data.save_as(path, enforce_file_format=True)
-            if _sent(path, self._settings):
-                self.acknowledged.append(str(data.StudyInstanceUID))
-
-    def stop(self) -> None:
-        """Send what is begun, and no more."""
-        self._ending.set()
-        if self.ident is not None:
-            self.join(SETTLE_SECONDS)
-
-
-def _sent(path: Path, settings: Settings) -> bool:
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            (outcome,) = send.store([path], target(settings))
-        except CxrnodeError:
-            time.sleep(0.2)
-            continue
-        if outcome.stored:
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def _settled(settings: Settings, count: int) -> list[StudySummary]:
+def _settled(settings: Settings, expected: dict[str, Expected]) -> list[StudySummary]:
     """Wait until every study has come to an end, or nothing has changed for minutes."""
-    deadline = time.monotonic() + SETTLE_SECONDS
 
     def read() -> list[StudySummary]:
-        return _reading(settings, lambda session: worklist.list_studies(session, limit=count + 100))
+        studies: list[StudySummary] = _reading(
+            settings, lambda session: worklist.list_studies(session, limit=len(expected) + 100)
+        )
+        return studies
 
     studies = read()
-    while sum(study.status == "delivered" for study in studies) < count and time.monotonic() < deadline:
-        time.sleep(1)
-        studies = read()
+    changed = time.monotonic()
+    while time.monotonic() - changed < QUIET_SECONDS:
+        if len(studies) >= len(expected) and all(is_at_an_end(study) for study in studies):
+            break
+        time.sleep(2)
+        before, studies = studies, read()
+        if studies != before:
+            changed = time.monotonic()
     return studies
 
 
-def _audit_is_intact(settings: Settings) -> bool:
-    return _reading(settings, lambda session: audit.verify(session).intact)
+def is_at_an_end(study: StudySummary) -> bool:
+    """Say whether a study needs nothing more."""
+    waits = any(delivery.state in {"waiting", "stopped"} for delivery in study.deliveries)
+    return study.status in {"delivered", "withdrawn"} and not waits
+
+
+def _shown(archive: Archive) -> list[Shown]:
+    return [
+        Shown(str(shown.SOPInstanceUID), str(shown.StudyInstanceUID), _image_of(shown)) for shown in archive.shown()
+    ]
+
+
+def _image_of(shown: Any) -> str | None:
+    """Return the image that a capture shows; None for a report."""
+    return None if shown.Modality == "SR" else str(shown.SourceImageSequence[0].ReferencedSOPInstanceUID)
+
+
+def _told(session: Any, arrivals: list[str]) -> dict[str, Told]:
+    """Return the message that the RIS got last, by study."""
+    query = select(Document.uid, Document.kind, Analysis.study_uid).join(Analysis, Document.analysis_id == Analysis.id)
+    messages = {uid: (study, Told(uid, kind)) for uid, kind, study in session.execute(query)}
+    return dict(messages[control_id] for control_id in arrivals if control_id in messages)
 
 
 def _reading(settings: Settings, read: Callable[[Any], Any]) -> Any:
@@ -237,6 +260,33 @@ def _reading(settings: Settings, read: Callable[[Any], Any]) -> Any:
         database.close()
 
 
+@contextmanager
+def _place(keep: Path | None) -> Iterator[Path]:
+    """Yield the folder of a run."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="kills-") as place:
+        Path(place).chmod(0o755)  # PostgreSQL runs as another user
+        yield Path(place)
+
+
+@contextmanager
+def _server(folder: Path, *, wanted: bool) -> Iterator[Server | None]:
+    """Yield a PostgreSQL, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    server = Server(folder / "postgresql")
+    server.make()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def _settings(folder: Path, server: Server | None, pacs_port: int, ris_port: int) -> Settings:
     document: dict[str, Any] = {
         "node": {"data_dir": str(folder / "node")},
@@ -245,8 +295,9 @@ def _settings(folder: Path, server: Server | None, pacs_port: int, ris_port: int
                     "settle_after_release_seconds": 0.1},
         "work": {"poll_seconds": 0.1, "max_crashes": 1000, "drain_seconds": 5},
         "delivery": {"first_retry_seconds": 0.2, "longest_retry_seconds": 1.0},
+        "report": {"capture_longest_side": 512},
         "destinations": [
-            {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "DEMOPACS"},
+            {"kind": "dicom", "name": "pacs", "host": "127.0.0.1", "port": pacs_port, "ae_title": "ORTHANC"},
             {"kind": "hl7", "name": "ris", "host": "127.0.0.1", "port": ris_port},
         ],
     }  # fmt: skip

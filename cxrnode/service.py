@@ -12,13 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from config.errors import CxrnodeError, PackageError
 from config.files import keep_private
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
 from cxrnode import canary
+from cxrnode.database_wait import when_reachable
 from cxrnode.node_state import keep_anchor, require_consistent
 from cxrnode.prune import prune_when_due
 from cxrnode.reload import on_hangup, reload
@@ -55,7 +56,8 @@ Build = Callable[[Settings, Database], Service]
 def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings]) -> None:
     """Run a service until SIGTERM or SIGINT, or until the supervisor that started it is gone.
 
-    On SIGHUP the settings are read anew by ``read``, and the service goes on with them.
+    On SIGHUP the settings are read anew by ``read``, and the service goes on with them. While the database is away, a
+    service that starts waits for it.
     """
     keep_private()
     configure_logs(settings.log, name)
@@ -66,13 +68,10 @@ def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings
     parent = _follow_supervisor()
     database = Database.open(settings.database_url(), service=name)
     try:
-        schema.ensure(database)
-        require_consistent(settings, database)
-        if name in _READING_POINTS:
-            _take_points(settings, database)
-        service = build(settings, database)
-        service.start()
-        _note(database, AuditEventType.SERVICE_STARTED)
+        service = when_reachable(lambda: come_up(name, settings, build, database), stopping)
+        if service is None:
+            return
+        when_reachable(lambda: _note(database, AuditEventType.SERVICE_STARTED), stopping)
         log.info("service-started", pid=os.getpid(), dialect=database.dialect)
         anchored = time.monotonic() - _ANCHOR_SECONDS
         while not stopping.wait(1):
@@ -89,11 +88,31 @@ def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings
                 log.warning("supervisor-gone", pid=parent)
                 stopping.set()
         service.stop()
-        _note(database, AuditEventType.SERVICE_STOPPED)
+        with contextlib.suppress(OperationalError, InterfaceError):  # it is away; the log has the line below
+            _note(database, AuditEventType.SERVICE_STOPPED)
         keep_anchor(settings, database)
         log.info("service-stopped", pid=os.getpid())
     finally:
         database.close()
+
+
+def come_up(name: str, settings: Settings, build: Build, database: Database) -> Service:
+    """Make the database ready, and build and start a service.
+
+    Raises
+    ------
+    OperationalError, InterfaceError
+        The database is away; nothing has been started.
+    CxrnodeError
+        Database, files or settings do not belong together or cannot run.
+    """
+    schema.ensure(database)
+    require_consistent(settings, database)
+    if name in _READING_POINTS:
+        _take_points(settings, database)
+    service = build(settings, database)
+    service.start()
+    return service
 
 
 def _go_on(

@@ -9,24 +9,22 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from config.errors import CxrnodeError
 from config.load import load_settings
 from config.logs import configure_logs, get_logger
 from config.settings import Settings
+from cxrnode.database_wait import when_reachable
 from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.node_state import require_consistent
 from cxrnode.preflight import require_runnable
 from cxrnode.reload import on_hangup, reload
 from cxrnode.service import PARENT_VARIABLE, wanted
 from tracking.engine import schema
-from tracking.engine.database import Database, in_words
+from tracking.engine.database import Database
 
 log = get_logger(__name__)
 _SHORT_LIFE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
-_DATABASE_PAUSE_SECONDS = 2.0
 
 
 @dataclass
@@ -86,16 +84,13 @@ class Supervisor:
         """Make the schema ready; wait for a database that is away, as after a power cut that struck both machines."""
         database = Database.open(self.settings.database_url(), service="serve")
         try:
-            while not stopping.is_set():
-                try:
-                    schema.ensure(database)
-                    require_consistent(self.settings, database)
-                    return
-                except (OperationalError, InterfaceError) as error:
-                    log.warning("database-unreachable", error=in_words(error), delay_s=_DATABASE_PAUSE_SECONDS)
-                stopping.wait(_DATABASE_PAUSE_SECONDS)
+            when_reachable(lambda: self._require_database(database), stopping)
         finally:
             database.close()
+
+    def _require_database(self, database: Database) -> None:
+        schema.ensure(database)
+        require_consistent(self.settings, database)
 
     def _reload(self) -> None:
         """Read the settings anew, have every service do so, and start or end those that are wanted or not."""

@@ -71,9 +71,9 @@ def named_by(note: Dataset) -> list[str]:
 
 
 @contextmanager
-def open_archive(*, takes_notes: bool = True) -> Iterator[Archive]:
+def open_archive(archive: Archive | None = None, *, takes_notes: bool = True) -> Iterator[Archive]:
     """Serve an archive on the loopback interface; without ``takes_notes`` it accepts no such document."""
-    archive = Archive()
+    archive = archive or Archive()
     ae = AE("ORTHANC")
     for uid in CLASSES if takes_notes else CLASSES[:-1]:
         ae.add_supported_context(uid)

@@ -1,12 +1,16 @@
 """Each service as it is built from the settings."""
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
-from cxrnode.service import deliverer, wanted, worker
+from cxrnode import database_wait
+from cxrnode.database_wait import when_reachable
+from cxrnode.service import come_up, deliverer, wanted, worker
 from cxrnode.supervise import Supervisor
 from tracking.engine import schema
 from tracking.engine.database import Database
@@ -74,3 +78,41 @@ def test_the_web_pages_run_with_the_others_only_where_they_are_enabled() -> None
     without, together = Settings(), Settings(console={"enabled": True})
     assert wanted(without) == ["receive", "work", "deliver"]
     assert [child.name for child in Supervisor(together, None).children] == ["receive", "work", "deliver", "console"]
+
+
+@pytest.mark.fault(
+    "PostgreSQL is killed while a service starts",
+    promise="the service does not give up; it comes up when the database is back",
+    area="database",
+)
+def test_a_service_waits_for_a_database_that_goes_away_while_it_comes_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(node={"data_dir": tmp_path}, work={"poll_seconds": 0.02})
+    database = Database.open(settings.database_url())
+    built: list[Settings] = []
+
+    def build(settings: Settings, database: Database) -> WorkLoop:
+        built.append(settings)
+        if len(built) < 3:
+            raise OperationalError("select", None, Exception("the database system is starting up"))
+        service = deliverer(settings, database)
+        assert isinstance(service, WorkLoop)
+        return service
+
+    monkeypatch.setattr(database_wait, "PAUSE_SECONDS", 0.01)
+    service = when_reachable(lambda: come_up("deliver", settings, build, database), threading.Event())
+    assert service is not None
+    service.stop()
+    database.close()
+    assert len(built) == 3
+
+
+def test_a_service_that_waits_for_its_database_stops_when_told_to() -> None:
+    stopping = threading.Event()
+
+    def attempt() -> None:
+        stopping.set()
+        raise OperationalError("connect", None, Exception("connection refused"))
+
+    assert when_reachable(attempt, stopping) is None

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
-from cxrnode import supervise
+from cxrnode import database_wait, supervise
 from cxrnode.failures import SETTINGS_EXIT_CODE
 from cxrnode.supervise import Supervisor
 from tracking.engine import schema
@@ -70,6 +70,6 @@ def test_the_node_waits_for_a_database_that_starts_later(settings: Settings, mon
 
     monkeypatch.setattr(schema, "ensure", ensure)
     monkeypatch.setattr(supervise, "require_consistent", lambda *_: None)
-    monkeypatch.setattr(supervise, "_DATABASE_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(database_wait, "PAUSE_SECONDS", 0.05)
     Supervisor(settings, None)._prepare_database(threading.Event())
     assert answers == []

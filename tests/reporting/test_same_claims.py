@@ -15,6 +15,7 @@ from PIL import ImageDraw
 from rich.console import Console
 
 from config.destinations import Hl7Destination
+from config.language.translation import Language, speaking
 from console import words
 from console.page_templates import page_templates
 from cxrnode import show
@@ -153,6 +154,18 @@ def page_of(found: tuple[Finding, ...]) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+def study_page_of(found: tuple[Finding, ...]) -> str:
+    """Return what a study's page says of an image."""
+    details = [
+        FindingDetail("1.1", one.label, one.code.meaning, one.score, one.level, one.abnormal, finding_to_json(one))
+        for one in found
+    ]
+    template = page_templates().from_string(
+        '{% import "parts.html" as parts with context %}{{ parts.image_findings(words.image_claims(findings, "1.1")) }}'
+    )
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", template.render(findings=details))).partition("Scored only")[0]
+
+
 def table_of(found: tuple[Finding, ...]) -> str:
     summaries = [
         FindingSummary("1.1", one.label, one.code.meaning, one.score, one.level, one.abnormal, len(one.boxes), "",
@@ -176,6 +189,7 @@ def test_every_document_and_screen_makes_the_same_claims(found: tuple[Finding, .
     claims, impression = report_of(found)
     coded, text = message_of(found)
     drawn, page, table = capture_of(found), page_of(found), table_of(found)
+    study_page = study_page_of(found)
     joined = " ".join(drawn)
 
     assert claims == presence
@@ -194,6 +208,7 @@ def test_every_document_and_screen_makes_the_same_claims(found: tuple[Finding, .
             assert line in text
             assert f"{name} {number}% {expectation.claim}" in page
             assert f"{name} {number}% {expectation.claim}" in table
+            assert f"{name} {expectation.claim} {number}%" in study_page
             assert name in drawn
             assert f"{number} %" in drawn
             assert expectation.claim in drawn
@@ -201,9 +216,48 @@ def test_every_document_and_screen_makes_the_same_claims(found: tuple[Finding, .
             assert coded[name].number == ""
             assert any(comment.startswith("Not found: ") and name in comment for comment in impression)
             assert re.search(rf"not found: .*{name}", table)
+            assert re.search(rf"Not found.* {name}", study_page)
             assert name in drawn
     for name in unsaid:
-        assert not any(name in place for place in (" ".join(impression), text, page, table, joined))
+        assert not any(name in place for place in (" ".join(impression), text, page, study_page, table, joined))
         assert name not in coded
     if not any(entry.claim is Claim.PRESENT for entry in entries.values()):
-        assert not any("present" in place for place in (" ".join(impression), page, table))
+        said_of_findings = re.sub(r"present from [0-9.]+%", "", study_page)  # the point, not a claim
+        assert not any("present" in place for place in (" ".join(impression), page, said_of_findings, table))
+
+
+def without_no_break(text: str) -> str:
+    """Return a text with the spaces that hold a number and its unit together as plain ones."""
+    return text.replace("\xa0", " ").replace("\u202f", " ")
+
+
+@pytest.mark.timeout(600)
+@settings(max_examples=5, deadline=None)
+@given(found=images())
+def test_every_document_and_page_makes_the_same_claims_in_german(found: tuple[Finding, ...]) -> None:
+    english, _ = report_of(found)
+    with speaking(Language.GERMAN):
+        claims, impression = report_of(found)
+        coded, text = message_of(found)
+        drawn, page, study_page = capture_of(found), page_of(found), study_page_of(found)
+        impression, drawn = [without_no_break(line) for line in impression], [without_no_break(word) for word in drawn]
+        text, page, study_page = map(without_no_break, (text, page, study_page))
+        entries = {
+            entry.finding.code.meaning: (entry, words.claim(entry)) for entry in claims_of(found) if entry.stated
+        }
+    assert claims == english, "codes are those of every language"
+    assert set(coded) <= set(entries)
+    said = " ".join(impression)
+    for name, (entry, claim) in entries.items():
+        if entry.claimed:
+            number = f"{percent(entry.finding).replace('.', ',')} %"  # as German writes it
+            assert f"{name}: {claim} ({number})" in said
+            assert f"{name}: {claim} ({number})" in text
+            assert f"{name} {number} {claim}" in page
+            assert f"{name} {claim} {number}" in study_page
+            assert {name, number, claim} <= set(drawn)
+        elif entry.absent:
+            assert all(name in place for place in (said, study_page, " ".join(drawn)))
+    for one in found:
+        if one.code.meaning not in entries:
+            assert not any(one.code.meaning in place for place in (said, text, page, " ".join(drawn)))
