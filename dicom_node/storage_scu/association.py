@@ -256,7 +256,10 @@ def _answer(association: PynetdicomAssociation) -> A_ASSOCIATE | None:
     pynetdicom does not see one that came, together with the end of the connection, before it looked; it waits still.
     """
     answer = association.acceptor.primitive
-    while answer is None and (waiting := association.dul.receive_pdu(wait=False)) is not None:
+    while answer is None:
+        waiting: object = association.dul.receive_pdu(wait=False)
+        if waiting is None:
+            return None
         answer = waiting if isinstance(waiting, A_ASSOCIATE) else None
     return answer
 
