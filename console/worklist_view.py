@@ -7,8 +7,8 @@ from datetime import date
 from urllib.parse import urlencode
 
 from console import words
+from tracking.lists.study_condition import Key
 from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
-from tracking.lists.worklist import Key
 
 LONGEST_VALUE = 128
 _YEARS = range(1900, 2200)

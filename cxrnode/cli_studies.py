@@ -67,7 +67,7 @@ def studies(
 ) -> None:
     """List studies: what came in, what was found, where it stands."""
     from cxrnode import show
-    from tracking.lists import worklist
+    from tracking.lists import study_condition, worklist
 
     context: Context = ctx.obj
     which = StudyFilter(
@@ -81,7 +81,7 @@ def studies(
         show.as_json(found)
         return
     out.print(show.StudiesTable(found))
-    most = worklist.COUNTED_UP_TO
+    most = study_condition.COUNTED_UP_TO
     count = f"more than {most}" if total > most else str(total)
     out.print(f"{len(found)} of {count} studies · findings are AI results, not verified; research use")
     _print_decisions(found)

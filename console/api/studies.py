@@ -18,9 +18,10 @@ from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType, Line
 from tracking.engine.clock import to_datetime
 from tracking.lists import study_page, worklist
+from tracking.lists.study_condition import COUNTED_UP_TO, Key
 from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.lists.study_page import AnalysisDetail
-from tracking.lists.worklist import Key, WorklistRow
+from tracking.lists.worklist import WorklistRow
 from tracking.outbox import sendings, stored_documents
 from tracking.outbox.stored_documents import StoredDocument
 
@@ -85,8 +86,8 @@ class Studies:
         self._note_list(request, "studies", len(found.rows))
         return models.StudyList(
             studies=tuple(map(_listed, found.rows)),
-            total=min(found.total, worklist.COUNTED_UP_TO),
-            total_is_exact=found.total <= worklist.COUNTED_UP_TO,
+            total=min(found.total, COUNTED_UP_TO),
+            total_is_exact=found.total <= COUNTED_UP_TO,
             older=_cursor(found.older),
             newer=_cursor(found.newer),
         )

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from console.worklist_view import WorklistView
 from tracking.lists import worklist
+from tracking.lists.study_condition import COUNTED_UP_TO
 from tracking.lists.worklist import Worklist
 
 ROWS = 25
@@ -19,7 +20,7 @@ def find_rows(read: Session, view: WorklistView) -> Worklist:
 def row_values(studies: Worklist, view: WorklistView) -> dict[str, Any]:
     """Return what the template ``worklist_rows.html`` needs."""
     return {
-        "studies": studies, "most": worklist.COUNTED_UP_TO, "first_page": view.is_first_page,
+        "studies": studies, "most": COUNTED_UP_TO, "first_page": view.is_first_page,
         "filtered": view.is_filtered, "newer": view.address(before=studies.newer) if studies.newer else "",
         "older": view.address(after=studies.older) if studies.older else "",
     }  # fmt: skip

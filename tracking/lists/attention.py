@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from tracking.audit_log.refusals import RefusalKind
 from tracking.engine.clock import now_ms
+from tracking.lists.study_condition import Condition
 from tracking.lists.study_filter import Need, Order, StudyFilter
-from tracking.lists.worklist import Condition
 from tracking.tables.models import Job, Refusal, Study
 from tracking.tables.standing_models import Standing
 

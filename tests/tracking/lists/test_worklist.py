@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import event, select, update
+from sqlalchemy.orm import Session
 
 from tests.tracking.books import JANE, MARY, Books
 from tracking.engine.changes import study_changed
 from tracking.engine.database import Database
 from tracking.jobs import queue
-from tracking.lists import worklist
+from tracking.lists import study_condition, worklist
 from tracking.lists.attention import count_attention
 from tracking.lists.study_filter import STATUSES, Need, Order, StudyFilter
 from tracking.lists.study_page import study_page
@@ -131,6 +132,43 @@ def statements_of(database: Database, which: StudyFilter) -> int:
         worklist.find_studies(read, which, limit=25)
         event.remove(database.engine, "before_cursor_execute", note)
     return len(statements)
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_search_finds_the_same_however_many_begin_with_its_text(
+    books: Books, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    for number in range(14):
+        patient = JANE if number % 3 else MARY
+        books.receive(f"1.{number}", patient, study=f"5.{number}", accession=f"A{number:02}")
+    searches = [StudyFilter(search=text) for text in ("a", "A0", "a05", "5.1", "doe", "z", JANE.patient_id)]
+    searches += [StudyFilter(search="a", calling_ae="MODALITY"), StudyFilter(search="a", calling_ae="NOBODY")]
+    with books.database.reading() as read:
+        expected = [uids_by_page(read, which, order) for which in searches]
+    assert len(expected[0]) > 3
+    for counted, near, merged in ((1, 1, 1), (1, 1, 500), (1, 30, 500), (3, 4, 6)):
+        monkeypatch.setattr(worklist, "COUNTED_UP_TO", counted)
+        for name, bound in (("COUNTED_UP_TO", counted), ("NEAR", near), ("MERGED_UP_TO", merged)):
+            monkeypatch.setattr(study_condition, name, bound)
+        with books.database.reading() as read:
+            assert [uids_by_page(read, which, order) for which in searches] == expected, (counted, near, merged)
+            for which, pages in zip(searches, expected, strict=True):
+                listed = worklist.list_studies(read, which, order=order, limit=50)
+                assert [study.study_uid for study in listed] == [uid for page in pages for uid in page]
+
+
+def uids_by_page(read: Session, which: StudyFilter, order: Order) -> list[list[str]]:
+    """Return the pages of a search, turned forth; back they are the same."""
+    pages, after = [], None
+    while True:
+        page = worklist.find_studies(read, which, order=order, after=after, limit=4)
+        pages.append([row.header.study_uid for row in page.rows])
+        if len(pages) > 1 and page.newer is not None:
+            back = worklist.find_studies(read, which, order=order, before=page.newer, limit=4)
+            assert [row.header.study_uid for row in back.rows] == pages[-2]
+        if page.older is None:
+            return pages
+        after = page.older
 
 
 def test_pages_follow_one_another_by_the_last_study_whatever_arrives_meanwhile(
