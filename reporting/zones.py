@@ -17,7 +17,7 @@ from config.language.translation import gettext as _
 from config.language.translation import marked
 from inference.findings import Box, Finding, Remark, RemarkKind
 from reporting.account import AnalysedImage
-from reporting.claims import ClaimedFinding, shown_regions
+from reporting.claims import ClaimedFinding, claims_of, shown_regions
 from reporting.source import SourceImage
 
 Direction = Literal[1, -1]
@@ -40,6 +40,8 @@ class Zone(IntEnum):
     LOWER = 2
 
 
+Zones = dict[Direction, frozenset[Zone]]
+"""The zones of regions by the patient's side, that of the likeliest region first."""
 _U, _M, _L = Zone
 _WORDS: Mapping[Direction, Mapping[frozenset[Zone], str]] = {
     1: {
@@ -94,19 +96,56 @@ def finding_place(entry: ClaimedFinding[Finding], image: AnalysedImage) -> str:
     return _place(shown_regions(entry), image)
 
 
+def image_places(image: AnalysedImage) -> dict[str, str]:
+    """Return where the regions of an image's findings lie, by the findings' labels; without those of no sure place."""
+    places = {entry.finding.label: finding_place(entry, image) for entry in claims_of(image.findings)}
+    return {label: place for label, place in places.items() if place}
+
+
+def study_place(entry: ClaimedFinding[Finding], images: Sequence[AnalysedImage]) -> str:
+    """Return where a study's finding lies, on all images together of which the same is claimed as of the study.
+
+    Empty as :func:`finding_place`, and where the place is not sure on one of these images.
+    """
+    if entry.finding.site.value not in _OF_THE_LUNGS:
+        return ""
+    zones: Zones = {}
+    for image in images:
+        for own in claims_of(image.findings):
+            if own.finding.label == entry.finding.label and own.claim is entry.claim:
+                found = _zones_of(shown_regions(own), image)
+                if found is None:
+                    return ""
+                zones = _together(zones, found)
+    return _in_words(zones)
+
+
 def region_place(finding: Finding, box: Box, image: AnalysedImage) -> str:
     """Return where one region of a finding lies; empty as :func:`finding_place`."""
     return _place([box], image) if finding.site.value in _OF_THE_LUNGS else ""
 
 
 def _place(boxes: Sequence[Box], image: AnalysedImage) -> str:
-    zones: dict[Direction, frozenset[Zone]] = {}
+    return _in_words(_zones_of(boxes, image) or {})
+
+
+def _in_words(zones: Zones) -> str:
+    return ", ".join(_(_WORDS[side].get(found, _WHOLE[side])) for side, found in zones.items())
+
+
+def _zones_of(boxes: Sequence[Box], image: AnalysedImage) -> Zones | None:
+    """Return the zones of regions on each side; None where a side is not sure."""
+    zones: Zones = {}
     for box in boxes:
         side = _side(box, image)
         if side is None:
-            return ""
-        zones[side] = zones.get(side, frozenset()) | _zones(box, image.source.rows)
-    return ", ".join(_(_WORDS[side].get(found, _WHOLE[side])) for side, found in zones.items())
+            return None
+        zones = _together(zones, {side: _zones(box, image.source.rows)})
+    return zones
+
+
+def _together(some: Zones, more: Zones) -> Zones:
+    return {side: some.get(side, frozenset()) | more.get(side, frozenset()) for side in {**some, **more}}
 
 
 def _side(box: Box, image: AnalysedImage) -> Direction | None:
