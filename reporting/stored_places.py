@@ -8,7 +8,7 @@ from config.errors import UnreadableInstance
 from inference.findings import Finding, finding_from_json, remarks_from_json
 from reporting.account import AnalysedImage
 from reporting.source import read_source
-from reporting.zones import direction_to_left, image_places
+from reporting.zones import direction_to_left, image_places, lungs_of
 from tracking.results.analyses import OutcomeRecord
 
 
@@ -30,7 +30,7 @@ def stored_places(path: Path, outcome: OutcomeRecord) -> dict[str, str]:
     except (UnreadableInstance, OSError):
         return {}
     to_left = direction_to_left(source, remarks_from_json(outcome.remarks), outcome.verdict)
-    return image_places(AnalysedImage(source, findings, to_left=to_left))
+    return image_places(AnalysedImage(source, findings, (), to_left, lungs_of(to_left, outcome.verdict)))
 
 
 def _whole(detail: Mapping[str, Any]) -> Finding | None:

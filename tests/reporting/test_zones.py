@@ -13,7 +13,7 @@ from reporting.account import AnalysedImage
 from reporting.claims import claims_of, study_claims
 from reporting.impression import summarise
 from reporting.source import describe
-from reporting.zones import direction_to_left, finding_place, image_places, study_place
+from reporting.zones import direction_to_left, finding_place, image_places, lungs_of, study_place
 from tests.accounts import COLUMNS, POINTS, ROWS, account, finding, good_header
 
 Region = tuple[float, float, float, float, float]
@@ -121,3 +121,38 @@ def test_headline_and_lines_say_the_place_in_the_language_of_the_site() -> None:
     assert lines[0].endswith("Lung opacity (left lower zone, right mid zone) present")
     assert "left lower zone" in lines[1]
     assert "right mid zone" in lines[2]
+
+
+def outlined(left: list[float], right: list[float], *, whole: bool = True) -> dict[str, Any]:
+    """What is on record of an image whose lungs reach over these shares of it."""
+    scale = (COLUMNS, ROWS, COLUMNS, ROWS)
+    lungs = {"left_lung": left, "right_lung": right}
+    return {
+        "anatomy": {
+            name: {"whole": whole, "extent": [share * pixels for share, pixels in zip(shares, scale, strict=True)]}
+            for name, shares in lungs.items()
+        }
+    }
+
+
+HIGH = ([0.5, 0.0, 0.9, 0.3], [0.1, 0.0, 0.45, 0.3])
+
+
+def test_outlined_lungs_decide_side_and_zone() -> None:
+    made = replace(image(region(0.52, 0.27), region(0.3, 0.05)), lungs=lungs_of(1, outlined(*HIGH)))
+    assert finding_place(claims_of(made.findings)[0], made) == "left lower zone, right upper zone"
+    turned = replace(image(region(0.48, 0.27), to_left=-1), lungs=lungs_of(-1, outlined(HIGH[1], HIGH[0])))
+    assert finding_place(claims_of(turned.findings)[0], turned) == ""
+    assert lungs_of(-1, outlined(HIGH[1], HIGH[0])) is not None
+
+
+@pytest.mark.parametrize(
+    ("to_left", "verdict"),
+    [
+        (None, outlined(*HIGH)), (-1, outlined(*HIGH)), (1, outlined(HIGH[1], HIGH[0])),
+        (1, outlined(*HIGH, whole=False)), (1, None), (1, {}), (1, {"anatomy": None}),
+        (1, {"anatomy": {"left_lung": {"whole": True}, "right_lung": {"whole": True}}}),
+    ],
+)  # fmt: skip
+def test_outlines_that_contradict_the_sides_or_are_not_whole_decide_nothing(to_left: Any, verdict: Any) -> None:
+    assert lungs_of(to_left, verdict) is None
