@@ -19,6 +19,15 @@ _LARGEST_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Lungs:
+    """How far each lung reaches, in stored pixels: left, top, right and bottom of a rectangle around it."""
+
+    left: tuple[float, float, float, float]
+    """The patient's left lung."""
+    right: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysedImage:
     """One image, what the model found on it, and what a reader must know about how it was read."""
 
@@ -27,6 +36,8 @@ class AnalysedImage:
     remarks: tuple[Remark, ...] = ()
     to_left: Literal[1, -1] | None = None
     """Whether the patient's left is towards greater columns (1) or smaller ones (-1); None where it is not sure."""
+    lungs: Lungs | None = None
+    """How far the lungs reach, where they were outlined and both are wholly on the image."""
 
 
 @dataclass(frozen=True, slots=True)

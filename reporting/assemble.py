@@ -12,7 +12,7 @@ from inference.findings import Code, ModelIdentity, Remark, RemarkKind, finding_
 from reporting import patients
 from reporting.account import Account, AnalysedImage, SkippedImage
 from reporting.source import SourceImage, read_source
-from reporting.zones import direction_to_left
+from reporting.zones import direction_to_left, lungs_of
 from tracking.outbox.document_kinds import REPORT
 from tracking.outbox.documents import documents_out
 from tracking.results.analyses import OutcomeRecord, StoredAnalysis, StoredInstance, load_analysis
@@ -86,7 +86,8 @@ def assemble_account(subject: Subject, settings: Settings) -> Account:
         if source is not None and outcome.findings:
             findings = tuple(finding_from_json(finding.detail) for finding in outcome.findings)
             to_left = direction_to_left(source, remarks_from_json(outcome.remarks), outcome.verdict)
-            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome), to_left))
+            lungs = lungs_of(to_left, outcome.verdict)
+            analysed.append(AnalysedImage(source, findings, _remarks_for_readers(outcome), to_left, lungs))
         else:
             skipped.append(_skipped(outcome, instance.sop_class_uid, source))
     account = Account(

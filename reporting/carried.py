@@ -71,7 +71,7 @@ def carried_study_document(read: Session, subject: Subject, uid_of: Callable[...
 def _of_study(analysis: StoredAnalysis) -> dict[str, object]:
     """Return what an analysis says of each image."""
     return {
-        outcome.instance_uid: (outcome.reason, outcome.because, outcome.findings, _shown(outcome))
+        outcome.instance_uid: (outcome.reason, outcome.because, outcome.findings, _shown(outcome), _sides(outcome))
         for outcome in analysis.outcomes
     }
 
@@ -88,7 +88,14 @@ def _unchanged(subject: Subject, outcome: OutcomeRecord) -> Iterable[OfAnalysis]
 
 
 def _says_the_same(before: OutcomeRecord, now: OutcomeRecord) -> bool:
-    return before.findings == now.findings and _shown(before) == _shown(now)
+    return before.findings == now.findings and _shown(before) == _shown(now) and _sides(before) == _sides(now)
+
+
+def _sides(outcome: OutcomeRecord) -> list[object]:
+    """Return what the image itself says of its sides and of how far its lungs reach, by which places are said."""
+    verdict = outcome.verdict or {}
+    anatomy = verdict.get("anatomy") or {}
+    return [verdict.get("mirrored"), anatomy.get("left_lung"), anatomy.get("right_lung")]
 
 
 def _shown(outcome: OutcomeRecord) -> list[object]:

@@ -7,14 +7,14 @@ from inference.findings import Finding
 from reporting.account import Account, AnalysedImage
 from reporting.claims import ClaimedFinding, study_claims
 from reporting.words import headline, headline_not_analysed, summary
-from reporting.zones import finding_place
+from reporting.zones import finding_place, study_place
 
 
 def summarise(account: Account) -> list[str]:
     """Return the impression in lines without full stops.
 
-    First the study's headline, with the place of each finding where one image was analysed; then of each image what is
-    claimed, what was not found, and how it was read; last which images were not analysed, and why. Where none was, that
+    First the study's headline, with the place of each finding; then of each image what is claimed, what was not found,
+    and how it was read; last which images were not analysed, and why. Where none was, that
     is the headline, and the package is named.
     """
     if not account.analysed:
@@ -23,7 +23,7 @@ def summarise(account: Account) -> list[str]:
         return [headline_not_analysed(), *_skipped(account), said]
     several = len(account.analysed) > 1
     claims = study_claims(finding for image in account.analysed for finding in image.findings)
-    lines = [headline(claims, [] if several else [finding_place(entry, account.analysed[0]) for entry in claims])]
+    lines = [headline(claims, [study_place(entry, account.analysed) for entry in claims])]
     for number, image in enumerate(account.analysed, 1):
         stated = any(finding.stated for finding in image.findings)  # else the headline says it all of a single image
         image_lines = summary(image.findings, _places(image)) if several or stated else []

@@ -6,16 +6,19 @@ from starlette.exceptions import HTTPException
 
 from config.errors import PermanentError
 from config.logs import get_logger
+from config.settings import Settings
 from console import maps, pictures, radiographs, words
 from console.pages.answer import study_answers
 from console.prior import prior_beside
 from console.site import READ, READ_PAGE, Site, png_response
+from reporting.stored_places import stored_places
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.lists import study_page
 from tracking.outbox.documents import carried_captures
 from tracking.outbox.left_behind import left_behind
 from tracking.outbox.sendings import sent_documents
+from tracking.results.analyses import StoredAnalysis
 
 log = get_logger(__name__)
 AUDIT_LINES = 100
@@ -60,7 +63,7 @@ class StudyPages:
             radiographs=radiographs.radiographs_of(self._site.settings, standing), history=history, behind=behind,
             views=views[::-1], most=AUDIT_LINES, documents=documents, prior=prior,
             answers=study_answers(self._site, request, uid, standing, study.images),
-            upload_days=self._site.settings.console.upload_days,
+            places=_places(self._site.settings, standing), upload_days=self._site.settings.console.upload_days,
         )  # fmt: skip
 
     def capture(self, request: Request, uid: str, document: str, full: bool = False) -> Response:
@@ -118,3 +121,15 @@ class StudyPages:
             raise HTTPException(404)
         self._site.note_view(request, uid, {"what": "score map", "instance_uid": instance, "finding": label})
         return png_response(radiographs.draw_map(mapped.entry.finding))
+
+
+def _places(settings: Settings, analysis: StoredAnalysis | None) -> dict[str, dict[str, str]]:
+    """Return by image where the regions of its findings lie."""
+    if analysis is None:
+        return {}
+    paths = {instance.instance_uid: settings.instance_dir / instance.path for instance in analysis.instances}
+    return {
+        outcome.instance_uid: stored_places(paths[outcome.instance_uid], outcome)
+        for outcome in analysis.outcomes
+        if outcome.findings and outcome.instance_uid in paths
+    }

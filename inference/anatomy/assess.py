@@ -29,10 +29,15 @@ class Anatomy:
 
     def moved(self, to_stored: Callable[[float, float], tuple[float, float]]) -> "Anatomy":
         """Return the same with its lines on another image, by what maps a point there."""
+        right, left = (
+            lung if lung.extent is None else replace(lung, extent=_moved(lung.extent, to_stored))
+            for lung in (self.right_lung, self.left_lung)
+        )
+        moved = replace(self, right_lung=right, left_lung=left)
         if self.ratio is None:
-            return self
+            return moved
         heart, thorax = (_moved(line, to_stored) for line in (self.ratio.heart, self.ratio.thorax))
-        return replace(self, ratio=replace(self.ratio, heart=heart, thorax=thorax))
+        return replace(moved, ratio=replace(self.ratio, heart=heart, thorax=thorax))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, for the tracking room to keep; lines as x0, y0, x1, y1 in pixels."""
@@ -66,4 +71,9 @@ def _numbers(line: Line) -> list[float]:
 
 
 def _shown(lung: LungShown) -> dict[str, Any]:
-    return {"area": round(lung.area, 3), "at_edge": round(lung.at_edge, 3), "whole": lung.whole}
+    return {
+        "area": round(lung.area, 3),
+        "at_edge": round(lung.at_edge, 3),
+        "whole": lung.whole,
+        "extent": None if lung.extent is None else _numbers(lung.extent),
+    }

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from inference.anatomy.outlines import Outlines
 from inference.anatomy.structures import HEART, LEFT_LUNG, LUNGS, RIGHT_LUNG
 
+_HEIGHT = (0.5, 99.5)
+"""Percentiles of a lung's cells between which its height counts: thin tips do not move its thirds."""
 WHOLE = 0.02
 """Up to this share of its outline may lie on the image's edge while a lung counts as wholly on the image."""
 
@@ -41,6 +43,8 @@ class LungShown:
     """Share of the image, 0 to 1."""
     at_edge: float
     """Share of its outline that lies on the image's edge, 0 for a lung that is wholly on it."""
+    extent: Line | None = None
+    """Its diagonal: the columns that it reaches over, and the rows but for the 0.5 % of its area at either end."""
 
     @property
     def whole(self) -> bool:
@@ -87,7 +91,10 @@ def lung_shown(outlines: Outlines, lung: int) -> LungShown:
     sides = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
     outline = sum(int(np.count_nonzero(mask & ~side)) for side in sides)
     edge = sum(int(np.count_nonzero(line)) for line in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    return LungShown(float(mask.mean()), edge / outline)
+    rows, columns = np.nonzero(mask)
+    top, bottom = np.percentile(rows, _HEIGHT)
+    extent = _line_between(outlines, (columns.min(), top), (columns.max() + 1, bottom + 1))
+    return LungShown(float(mask.mean()), edge / outline, extent)
 
 
 def _widest(outlines: Outlines) -> tuple[int, int, int] | None:
@@ -107,6 +114,10 @@ def _widest(outlines: Outlines) -> tuple[int, int, int] | None:
     if end <= start or start == 0 or end == left.shape[1]:
         return None
     return int(rows[at]), start, end
+
+
+def _line_between(outlines: Outlines, start: tuple[float, float], end: tuple[float, float]) -> Line:
+    return Line(*outlines.to_image(*start), *outlines.to_image(*end))
 
 
 def _line(outlines: Outlines, x0: float, x1: float, y: float) -> Line:

@@ -4,7 +4,7 @@ What is claimed comes first and in full; what was not found stands in one compac
 rows give up their bars' figures first, then the small print its last lines, then the rows their bars: never a claim.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -86,8 +86,9 @@ class Plan:
 class FindingsList:
     """The panel beside or beneath the picture."""
 
-    def __init__(self, draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption) -> None:
+    def __init__(self, draw: ImageDraw.ImageDraw, layout: Layout, caption: Caption, places: Mapping[str, str]) -> None:
         self._draw = draw
+        self._places = places
         self._layout = layout
         self._caption = caption
         text = layout.text
@@ -210,7 +211,7 @@ class FindingsList:
             rest = " ".join(names[_MOST_NAME_LINES - 1 :])
             names = [*names[: _MOST_NAME_LINES - 1], shorten(rest, self._strong, later)]
         notes = [
-            line for words in ("" if kind is Row.LINE else right_words(entry), note(entry)) if words
+            line for words in (*self._asides(entry, kind), note(entry)) if words
             for line in wrap(f"{words}.", self._small, later)
         ]  # fmt: skip
         name_height = round(text * 1.3) * (len(names) + apart)
@@ -230,6 +231,12 @@ class FindingsList:
                 y += self._line
 
         return Block(height, draw, 1)
+
+    def _asides(self, entry: ClaimedFinding[Finding], kind: Row) -> Iterator[str]:
+        """Yield what is left out first where room is short: the place, and how often such calls were right."""
+        if kind is not Row.LINE:
+            yield capitalised(self._places.get(entry.finding.label, ""))
+            yield right_words(entry)
 
     def _score_width(self, entry: ClaimedFinding[Finding]) -> float:
         return max(self._bold.getlength("00 %"), self._bold.getlength(score_words(entry.finding)))

@@ -5,8 +5,10 @@ between the two points; its letter is its finding's in the panel, its number its
 so that no reader depends on colour.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import hypot
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +40,12 @@ MOST_NAMED = 6
 _SMALLEST_BANNER = 7
 
 
-def draw_capture(radiograph: Radiograph, findings: tuple[Finding, ...], caption: Caption) -> npt.NDArray[np.uint8]:
+def draw_capture(
+    radiograph: Radiograph,
+    findings: tuple[Finding, ...],
+    caption: Caption,
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> npt.NDArray[np.uint8]:
     """Return the capture as an RGB image (rows, columns, 3).
 
     Parameters
@@ -49,6 +56,8 @@ def draw_capture(radiograph: Radiograph, findings: tuple[Finding, ...], caption:
         What was found on it; boxes are in stored pixels.
     caption
         What else is said.
+    places
+        Where the regions of findings lie, in words, by the findings' labels.
     """
     layout = radiograph.layout
     canvas = Image.new("RGB", (layout.width, layout.height), BLACK)
@@ -58,7 +67,7 @@ def draw_capture(radiograph: Radiograph, findings: tuple[Finding, ...], caption:
     _draw_boxes(canvas, layout, claims, marks)
     draw = ImageDraw.Draw(canvas)
     draw_header(draw, layout, caption)
-    FindingsList(draw, layout, caption).draw(claims, marks)
+    FindingsList(draw, layout, caption, places).draw(claims, marks)
     return np.asarray(canvas, dtype=np.uint8)
 
 

@@ -24,6 +24,7 @@ from reporting.charset import quiet
 from reporting.dicom_object import BuiltObject, equipment
 from reporting.identity import capture_uid, document_uid
 from reporting.part10 import encode
+from reporting.zones import image_places
 
 
 def capture_uids(account: Account, image: AnalysedImage, *, grey: bool = False) -> tuple[str, str]:
@@ -79,7 +80,7 @@ def build_capture(
     """
     check_size(image, radiograph)
     series_uid, instance_uid = capture_uids(account, image, grey=grey)
-    pixels = draw_capture(radiograph, image.findings, caption_of(account, image))
+    pixels = draw_capture(radiograph, image.findings, caption_of(account, image), image_places(image))
     if grey:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))
     model = account.model

@@ -37,7 +37,7 @@ from reporting.capture.overlay import draw_header
 from reporting.capture.radiograph import Radiograph
 from reporting.claims import Claim, ClaimedFinding, claims_of, region_claim, shown_regions, study_claims
 from reporting.words import SCORED_ONLY, capitalised, claim_words, gist, score_words
-from reporting.zones import finding_place
+from reporting.zones import finding_place, study_place
 
 MOST_SHOWN = 12
 """Images that are drawn; of more the findings are listed all the same."""
@@ -73,7 +73,7 @@ def draw_summary(
     claims = study_claims(finding for image in images for finding in image.findings)
     marks = _marks(claims, images)
     drawn = images[:MOST_SHOWN]
-    for number, (image, cell) in enumerate(zip(drawn, _cells(len(drawn), layout), strict=True), 1):
+    for number, (image, cell) in enumerate(zip(drawn, _cells(drawn, layout), strict=True), 1):
         _draw_image(canvas, layout, _Cell(number, image, cell), radiograph_of(image), marks)
     draw = ImageDraw.Draw(canvas)
     draw_header(draw, layout, caption)
@@ -112,12 +112,15 @@ def _marks(claims: list[ClaimedFinding[Finding]], images: Sequence[AnalysedImage
     return {entry.finding.label: marks[entry.position] for entry in claims}
 
 
-def _cells(count: int, layout: Layout) -> list[Area]:
-    """Return where the images go: in the number of columns that makes the cells squarest."""
-    area = layout.picture
-    across = min(
-        range(1, count + 1), key=lambda columns: abs(area.width / columns - area.height / -(-count // columns))
-    )
+def _cells(images: Sequence[AnalysedImage], layout: Layout) -> list[Area]:
+    """Return where the images go: in the number of columns in which they are largest."""
+    count, area = len(images), layout.picture
+    aspect = sum(image.source.columns / max(image.source.rows, 1) for image in images) / count
+
+    def height_of(columns: int) -> float:
+        return min(area.width / columns / max(aspect, 0.1), area.height / -(-count // columns))
+
+    across = max(range(1, count + 1), key=height_of)
     down = -(-count // across)
     width, height = area.width // across, area.height // down
     return [
@@ -217,7 +220,7 @@ class _SummaryPanel:
         bottom = self._small_print() - round(self._text * 0.5)
         count = ngettext("%(num)s image", "%(num)s images", len(images)) % {"num": len(images)}
         y = self._write([count], self._small, SOFT, inner.top, self._line)
-        words = capitalised(gist(claims, [drawn_name(entry.finding) for entry in claims]))
+        words = capitalised(gist(claims, [_placed(entry, images) for entry in claims]))
         face = font("Bold", round(self._text * 1.4))
         colour = WARNING if any(entry.found for entry in claims) else WHITE
         y = self._write(wrap(words, face, inner.width), face, colour, y, round(self._text * 1.75))
@@ -332,6 +335,12 @@ def _entries(
 
 def _unbroken(line: str, number: int, words: str) -> str:
     return (line % {"number": number, "words": words}).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _placed(entry: ClaimedFinding[Finding], images: Sequence[AnalysedImage]) -> str:
+    """Return a finding's name for the headline, with its place where that is sure."""
+    name, place = drawn_name(entry.finding), study_place(entry, images)
+    return f"{name} ({place})" if place else name
 
 
 def _image_words(entry: ClaimedFinding[Finding], image: AnalysedImage) -> str:

@@ -48,6 +48,9 @@ def test_a_thorax_cut_off_at_a_side_has_no_width_and_its_lung_is_not_whole() -> 
     assert heart_share(cut) is not None
     assert not lung_shown(cut, RIGHT_LUNG).whole
     assert lung_shown(cut, LEFT_LUNG).whole
+    extent = lung_shown(outlines, RIGHT_LUNG).extent
+    assert extent is not None
+    assert (extent.x0 < extent.x1, extent.y0 < extent.y1) == (True, True)
     assert lung_shown(outlines, RIGHT_LUNG).at_edge == 0
 
 

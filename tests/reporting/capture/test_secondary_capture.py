@@ -249,3 +249,14 @@ def test_an_image_of_reduced_resolution_makes_the_same_capture() -> None:
     )
     assert whole.shape == reduced.shape
     assert np.abs(whole.astype(int) - reduced).max() <= 2
+
+
+def test_a_capture_says_where_the_regions_of_a_finding_lie() -> None:
+    radiograph = Radiograph.of(picture(), 1024)
+    found = (finding("lung_opacity", 0.9, (200, 150, 260, 280, 0.9)),)
+    silent, placed = (
+        draw_capture(radiograph, found, CAPTION, places) for places in ({}, {"lung_opacity": "left mid zone"})
+    )
+    changed = np.nonzero((silent != placed).any(axis=(0, 2)))[0]
+    assert changed.size
+    assert changed.min() >= radiograph.layout.panel.left
