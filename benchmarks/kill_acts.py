@@ -63,15 +63,18 @@ class _Busy(threading.Thread):
 class Sender(_Busy):
     """Sends images of new studies, each until it is acknowledged; ``expected`` holds the acknowledged ones by study."""
 
-    def __init__(self, folder: Path, settings: Settings, chance: random.Random, *, pause: float) -> None:
+    def __init__(self, folder: Path, settings: Settings, chance: random.Random, *, pause: float, most: int) -> None:
         super().__init__(chance, pause)
+        self._most = most
         self.expected: dict[str, Expected] = {}
         self._folder, self._settings = folder, settings
         self._phantoms = [phantom_dataset(seed, size=SIDE, opacity=seed % 2 == 1) for seed in range(1, PHANTOMS + 1)]
         self._numbers: dict[str, int] = {}
 
     def step(self) -> None:
-        """Send the first image of a new study."""
+        """Send the first image of a new study, up to ``most`` studies: then acts meet results, not work that waits."""
+        if len(self._numbers) == self._most:
+            return
         number = len(self._numbers) + 1
         study = _uid("study", number)
         self._numbers[study] = number
