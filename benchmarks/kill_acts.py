@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.uid import UID
 from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks.kill_judge import Expected
@@ -182,5 +183,5 @@ def _sent(path: Path, settings: Settings) -> bool:
     return False
 
 
-def _uid(*parts: object) -> str:
-    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, ('cxrnode kills', *parts)))).int}"
+def _uid(*parts: object) -> UID:
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, ('cxrnode kills', *parts)))).int}")
