@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.uid import UID
 from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks.kill_judge import Expected
@@ -63,15 +64,18 @@ class _Busy(threading.Thread):
 class Sender(_Busy):
     """Sends images of new studies, each until it is acknowledged; ``expected`` holds the acknowledged ones by study."""
 
-    def __init__(self, folder: Path, settings: Settings, chance: random.Random, *, pause: float) -> None:
+    def __init__(self, folder: Path, settings: Settings, chance: random.Random, *, pause: float, most: int) -> None:
         super().__init__(chance, pause)
+        self._most = most
         self.expected: dict[str, Expected] = {}
         self._folder, self._settings = folder, settings
         self._phantoms = [phantom_dataset(seed, size=SIDE, opacity=seed % 2 == 1) for seed in range(1, PHANTOMS + 1)]
         self._numbers: dict[str, int] = {}
 
     def step(self) -> None:
-        """Send the first image of a new study."""
+        """Send the first image of a new study, up to ``most`` studies: then acts meet results, not work that waits."""
+        if len(self._numbers) == self._most:
+            return
         number = len(self._numbers) + 1
         study = _uid("study", number)
         self._numbers[study] = number
@@ -179,5 +183,5 @@ def _sent(path: Path, settings: Settings) -> bool:
     return False
 
 
-def _uid(*parts: object) -> str:
-    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, ('cxrnode kills', *parts)))).int}"
+def _uid(*parts: object) -> UID:
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, ('cxrnode kills', *parts)))).int}")

@@ -57,8 +57,20 @@ WEIGHTS = {"work": 0.5, DATABASE: 0.5}
 """Chosen half as often as the others: on a slow machine the worker would get nothing done."""
 AT_ANY_MOMENT = 0.25
 """How often a service that still starts is killed when it is chosen: always, and a slow machine gets nothing done."""
+KILLS_A_STUDY = 10
+"""So many kills for each study that is acted on."""
 QUIET_SECONDS = 300
 """Without any change for so long, what is not done is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often to kill, how many seconds apart at the mean, for how many minutes at most, and whether to act."""
+
+    kills: int
+    every: float
+    minutes: float
+    acts: bool
 
 
 @dataclass
@@ -139,13 +151,15 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=float, default=2.0, help="mean seconds between two kills (default 2)")
+    parser.add_argument("--minutes", type=float, default=1e9, help="kill no longer than that, however few there were")
     parser.add_argument("--acts", action="store_true", help="late images, reanalysis, withdrawal and resend between")
     parser.add_argument("--postgresql", action="store_true", help="PostgreSQL instead of SQLite, killed like the rest")
     parser.add_argument("--keep", type=Path, help="a new folder for the run's files and logs, which is kept")
     parser.add_argument("--write", action="store_true", help=f"add the run to {RESULTS.name}")
     options = parser.parse_args()
     with _place(options.keep) as folder, _server(folder, wanted=options.postgresql) as server:
-        row = run(folder, server, options.kills, options.every, random.Random(options.seed), acts=options.acts)
+        plan = Plan(options.kills, options.every, options.minutes, acts=options.acts)
+        row = run(folder, server, plan, random.Random(options.seed))
     row |= {"seed": options.seed, "every_seconds": options.every, "at": datetime.now(UTC).date().isoformat()}
     print(json.dumps(row, indent=2))
     if options.write:
@@ -153,18 +167,17 @@ def main() -> None:
         RESULTS.write_text(json.dumps([*rows, row], indent=2) + "\n")
 
 
-def run(
-    folder: Path, server: Server | None, kills: int, every: float, chance: random.Random, *, acts: bool
-) -> dict[str, Any]:
+def run(folder: Path, server: Server | None, plan: Plan, chance: random.Random) -> dict[str, Any]:
     """Start node and peers, send and kill, and return what became of it."""
     peers = folder / "peers"
     peers.mkdir()
     ris, archive = _Ris(peers), _Archive()
     with open_archive(archive=archive):
+        most = max(1, plan.kills // KILLS_A_STUDY) if plan.acts else plan.kills
         settings = _settings(folder, server, archive.port, ris.start())
         node = Killed(folder / "cxrnode.toml", folder, server)
-        sender = Sender(folder, settings, random.Random(chance.random()), pause=3 * every)
-        operator = Operator(sender, settings, random.Random(chance.random()), pause=2 * every) if acts else None
+        sender = Sender(folder, settings, random.Random(chance.random()), pause=3 * plan.every, most=most)
+        operator = Operator(sender, settings, random.Random(chance.random()), pause=plan.every) if plan.acts else None
         busy = [thread for thread in (sender, operator) if thread is not None]
         try:
             for name in SERVICES:
@@ -172,7 +185,7 @@ def run(
             await_node(settings)
             for thread in busy:
                 thread.start()
-            killed = _kill(node, kills, every, chance)
+            killed = _kill(node, plan, chance)
             for thread in busy:
                 thread.stop()
             studies = _settled(settings, sender.expected)
@@ -193,12 +206,13 @@ def run(
             "notes": len(archive.notes), **verdict.counts()}  # fmt: skip
 
 
-def _kill(node: Killed, kills: int, every: float, chance: random.Random) -> Counter[str]:
+def _kill(node: Killed, plan: Plan, chance: random.Random) -> Counter[str]:
     """Kill so often, at random; return how often each was killed."""
     killed: Counter[str] = Counter()
     names = (*SERVICES, *((DATABASE,) if node.server is not None else ()))
-    while killed.total() < kills:
-        time.sleep(chance.uniform(0.1, 2 * every - 0.1))
+    ends = time.monotonic() + 60 * plan.minutes
+    while killed.total() < plan.kills and time.monotonic() < ends:
+        time.sleep(chance.uniform(0.1, 2 * plan.every - 0.1))
         (name,) = chance.choices(names, [WEIGHTS.get(name, 1.0) for name in names])
         if node.is_up(name) or chance.random() < AT_ANY_MOMENT:
             node.kill(name)
