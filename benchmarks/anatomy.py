@@ -211,7 +211,7 @@ def nih_films(network: AnatomyNetwork, data: Path) -> Iterator[Film]:
             header = (float(row["view"] == "AP"), age, float(row["sex"] == "M"), float(row["sex"] == "F"))
             mined = frozenset(filter(None, row["nih_labels"].split("|")))
             yield Film(
-                row["file"], row["patient"], row["view"], header, _border(picture), mined, ratio, anatomy.heart_share
+                row["file"], row["patient"], row["view"], header, border_of(picture), mined, ratio, anatomy.heart_share
             )
 
 
@@ -236,15 +236,15 @@ def _ranked(chosen: Sequence[tuple[Film, bool]], *, floors: bool) -> dict[str, A
         borders = np.array([film.border for film in films])
         rng = np.random.default_rng(1)
         answer["floors"] = {
-            "view": figure(_fitted(headers[:, :1], truth, patients)),
-            "header": figure(_fitted(headers, truth, patients)),
-            "border": figure(_fitted(borders, truth, patients)),
+            "view": figure(fitted_elsewhere(headers[:, :1], truth, patients)),
+            "header": figure(fitted_elsewhere(headers, truth, patients)),
+            "border": figure(fitted_elsewhere(borders, truth, patients)),
             "shuffled": figure(_filled([films[at].heart_share for at in rng.permutation(len(films))])),
         }
     return answer
 
 
-def _fitted(inputs: NDArray[Any], truth: NDArray[np.bool_], patients: Sequence[str]) -> NDArray[np.float64]:
+def fitted_elsewhere(inputs: NDArray[Any], truth: NDArray[np.bool_], patients: Sequence[str]) -> NDArray[np.float64]:
     """Return the scores of a logistic regression, each film's by one that was fitted on other patients."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
     scores = cross_val_predict(model, inputs, truth, groups=patients, cv=GroupKFold(5), method="decision_function")
@@ -257,7 +257,7 @@ def _filled(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([middle if value is None else value for value in values])
 
 
-def _border(picture: Picture) -> NDArray[np.float32]:
+def border_of(picture: Picture) -> NDArray[np.float32]:
     """Return a frame of 16 of 256 pixels, in means of 8 by 8 pixels."""
     small = np.asarray(Image.fromarray(picture.gray).resize((32, 32), Image.Resampling.BOX))
     inner = np.zeros((32, 32), bool)

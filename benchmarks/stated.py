@@ -24,26 +24,16 @@ from inference.evidence import may_be_stated
 from inference.manifest import EvidenceSpec
 from inference.model import Model
 from inference.package import CARD, FIGURES, MANIFEST, EnsemblePackage, load_package
-from training.data.csv_rows import rows
 from training.data.examples import FRONTAL, Example, View
 from training.data.films import all_films
 from training.data.image_files import read_picture
+from training.data.many_sources import CHESTXDET_TERMS, chestxdet_reads
 from training.data.terms import LUNG_OPACITY, NO_FINDING, NORMAL
 from training.evaluation.package_identity import package_identity
 from training.evaluation.record import Record, record_of
 from training.packaging.cards.model_card import card
 
 RESULTS = Path(__file__).parent / "results" / "stated.json"
-CHESTXDET_TERMS = {
-    "atelectasis": frozenset({"Atelectasis"}),
-    "cardiomegaly": frozenset({"Cardiomegaly"}),
-    "effusion": frozenset({"Effusion"}),
-    "infiltration": frozenset({"Consolidation"}),
-    "mass": frozenset({"Mass"}),
-    "nodule": frozenset({"Nodule", "Diffuse Nodule"}),
-    "pneumothorax": frozenset({"Pneumothorax"}),
-}
-"""What ChestX-Det's readers call each finding; they have no infiltration, and draw consolidation for it."""
 RSNA_FINDINGS = frozenset({LUNG_OPACITY, NORMAL})
 """The findings that RSNA's readers judged. An opacity there is no diagnosis, so nothing is read of pneumonia; nor is
 anything of COVID-19, which no radiograph shows."""
@@ -94,19 +84,6 @@ def is_evidence(film: Example, record: Record) -> bool:
     """
     frontal = film.view in FRONTAL or film.view is View.UNKNOWN
     return frontal and film.is_adult and film.source != CONFOUNDED and not record.learnt(film)
-
-
-def chestxdet_reads(data: Path) -> dict[str, frozenset[str]]:
-    """Return all that ChestX-Det's readers saw on each film they read, in their own words, by file.
-
-    Raises :class:`DataError` when the data folder has no ``more/reads.csv``, or one without the columns.
-    """
-    reads = rows(
-        data / "more" / "reads.csv", ("file", "reader", "finding"), "give a data folder with radiologists' reads"
-    )
-    return {
-        row["file"]: frozenset(row["finding"].split("|")) - {"none"} for _, row in reads if row["reader"] == "chestxdet"
-    }
 
 
 def score(model: Model, films: Sequence[Example], scores: Scores, progress: Callable[[int], None]) -> None:

@@ -45,14 +45,16 @@ def train(
 
     with train_extra():
         from training.anatomy.anatomy_recipe import find_recipe as find_anatomy_recipe
+        from training.heads.heads_recipe import find_recipe as find_heads_recipe
         from training.pipelines.production import produce
         from training.recipe.shipped_recipes import load_recipe, with_by, with_reader
         from training.verdict.verdict_recipe import find_recipe
 
     configure_logs(LogSettings(level="warning"), "train")
-    verdict, anatomy = find_recipe(recipe), find_anatomy_recipe(recipe)
-    if (verdict is not None or anatomy is not None) and (experiment or reader or by or weights or runs):
-        kind = "a verdict" if verdict is not None else "an anatomy"
+    verdict, anatomy, heads = find_recipe(recipe), find_anatomy_recipe(recipe), find_heads_recipe(recipe)
+    of_its_own = {"a verdict": verdict, "an anatomy": anatomy, "a heads": heads}
+    kind = next((kind for kind, found in of_its_own.items() if found is not None), None)
+    if kind is not None and (experiment or reader or by or weights or runs):
         raise SettingsError(f"{kind} recipe takes --data, --out, --quick and --json only")
     if verdict is not None:
         from cxrnode.train_verdict import train_verdict
@@ -63,6 +65,11 @@ def train(
         from cxrnode.train_anatomy import train_anatomy
 
         train_anatomy(anatomy, data, to, quick=quick, as_json=as_json)
+        return
+    if heads is not None:
+        from cxrnode.train_heads import train_heads
+
+        train_heads(heads, data, to, work=cache, quick=quick, as_json=as_json)
         return
     chosen = load_recipe(recipe)
     if experiment is not None:

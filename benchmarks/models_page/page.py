@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.models_page import anatomy_section as anatomy
+from benchmarks.models_page import heads_section as heads
 from benchmarks.models_page import verdict_section as verdict
 from benchmarks.models_page.attempts import read_tried, tried, tried_section
 from benchmarks.models_page.fold_tables import folds_section, read_folds
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read_tried(options.runs / TRIED.name),
         verdict.read_results(verdict.RESULTS),
         anatomy.read_results(anatomy.RESULTS),
+        heads.read_results(heads.RESULTS),
     )
     options.page.write_text(text, encoding="utf-8")
     return 0
@@ -106,12 +108,14 @@ def page(
     others: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     judged: Mapping[str, Any] | None = None,
     outlined: Mapping[str, Any] | None = None,
+    refitted: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page for these packages, runs, cross-validations, curves, what was tried, verdict and anatomy."""
+    """Return the page for these packages, runs, cross-validations, curves, what was tried, and other networks."""
     packages = [load_package(folder) for folder in folders]
     sections = [_HEAD, f"{_RECIPES}\n{recipes_table(reported(), runs)}\n"]
     sections.append(folds_section(folds, {entry.name: entry.figures for entry in reported()}))
     sections += [_package(package, others) for package in packages]
+    sections += [heads.section(refitted)] if refitted is not None else []
     sections += [verdict.section(judged)] if judged is not None else []
     sections += [anatomy.section(outlined)] if outlined is not None else []
     return "\n".join(section for section in (*sections, *(_curve(one) for one in curves)) if section)

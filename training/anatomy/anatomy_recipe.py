@@ -1,14 +1,10 @@
 """The recipe of an anatomy network: one TOML file that says what it learns from, and how."""
 
-import tomllib
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from config.errors import SettingsError
+from training.recipe.own_kind import find_recipe_of
 from training.recipe.recipe import PackageSettings
 
 SHIPPED = ("anatomy",)
@@ -78,20 +74,4 @@ def find_recipe(name_or_path: str) -> AnatomyRecipe | None:
 
     Raises :class:`SettingsError` naming the file, the key and what is wrong with it.
     """
-    source: Traversable = Path(name_or_path)
-    if name_or_path in SHIPPED:
-        source = resources.files("training.anatomy") / f"{name_or_path}.toml"
-    if not source.is_file():
-        return None
-    try:
-        document: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source.name} is no valid TOML: {error}") from None
-    if document.get("kind") != "anatomy":
-        return None
-    try:
-        return AnatomyRecipe.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{source.name}: {key}: {first['msg']}") from None
+    return find_recipe_of(AnatomyRecipe, "anatomy", name_or_path, shipped=SHIPPED, room="training.anatomy")
