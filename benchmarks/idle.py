@@ -77,7 +77,7 @@ def running_node(folder: Path, url: str, **sections: Any) -> Iterator[tuple[Sett
         command = [sys.executable, "-P", "-m", "cxrnode", "--config", str(file), "serve"]
         node = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        await_node(settings)
+        await_node(settings, _READY_SECONDS)
         yield settings, psutil.Process(node.pid), pacs
     finally:
         node.terminate()

@@ -165,9 +165,9 @@ def target(settings: Settings) -> Target:
     return Target(host="127.0.0.1", port=settings.receive.port, called_ae="CXRNODE", calling_ae="BENCH")
 
 
-def await_node(settings: Settings) -> None:
+def await_node(settings: Settings, seconds: float = 180) -> None:
     """Wait until the node answers C-ECHO."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             send.echo(target(settings))

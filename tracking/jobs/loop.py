@@ -48,12 +48,20 @@ Parts = Generator[Commit, None, Commit | None]
 Work = Commit | Parts | None
 log = get_logger(__name__)
 _LOOK_SECONDS = 0.02
-"""How often to ask whether the database has changed: 60 µs of processor time each, 0.3 % of a core."""
+"""How often to ask whether the database has changed: 60 to 120 µs of processor time each, 0.3 to 0.6 % of a core."""
+_CALM_LOOK_SECONDS = 0.08
+_CALM_AFTER_SECONDS = 5.0
+"""Where nothing has changed for so long, it is asked more rarely: what comes first then waits for a study to settle."""
 _LONG = 30
 """Failures after which every policy waits its longest."""
 _SHORTEST_WAIT_SECONDS = 0.002
 _LONGER_POLLS = 10
 """Where changes are seen, polls are left with what comes due by time alone (retries, pauses), and may be rarer."""
+
+
+def look_seconds(calm_seconds: float) -> float:
+    """Return in how many seconds to look again for a change, after so many without one."""
+    return _LOOK_SECONDS if calm_seconds < _CALM_AFTER_SECONDS else _CALM_LOOK_SECONDS
 
 
 class Handler(Protocol):
@@ -242,11 +250,12 @@ class WorkLoop:
             with self._attempt("watch"), self.database.change_counter() as counter:
                 if counter is None:
                     return
-                seen = counter()
+                seen, calm = counter(), 0.0
                 self._sees_changes = True
-                while not self._stop.wait(_LOOK_SECONDS):
+                while not self._stop.wait(pause := look_seconds(calm)):
+                    calm += pause
                     if (now := counter()) != seen:
-                        seen = now
+                        seen, calm = now, 0.0
                         self._wake.ring()
             self._sees_changes = False
             self._stop.wait(1)

@@ -101,6 +101,24 @@ def test_a_response_to_another_message_is_no_response(make_dataset: MakeDataset,
         thread.join()
 
 
+def test_a_peer_that_claims_a_long_pdu_is_not_believed() -> None:
+    def claim(connection: socket.socket) -> None:
+        connection.sendall(b"\x04\x00\xff\xff\xff\xff")
+        connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_associations, args=(server, claim))
+        thread.start()
+        with pytest.raises(PeerUnavailable, match="PDU of 4294967295 bytes is longer than agreed"):
+            echo(Target("127.0.0.1", server.getsockname()[1], "LARGE", "US", response_seconds=10))
+        thread.join()
+
+
+@pytest.mark.fault(
+    "a destination drips its answer byte by byte",
+    promise="given up in time; tried again",
+    area="peer",
+)
 def test_a_peer_that_drips_a_pdu_holds_nobody_for_ever() -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"\x04\x00\x00\x00\x10\x00")

@@ -18,7 +18,7 @@ from config.settings import DeliverySettings, WorkSettings
 from tracking.audit_log import audit
 from tracking.engine.database import Database
 from tracking.jobs import queue
-from tracking.jobs.loop import Commit, Lane, WorkLoop, describe, is_dead, worker_name
+from tracking.jobs.loop import Commit, Lane, WorkLoop, describe, is_dead, look_seconds, worker_name
 from tracking.jobs.queue import Job
 
 WORK = WorkSettings(poll_seconds=0.02, drain_seconds=5, max_crashes=2)
@@ -418,3 +418,8 @@ def test_a_successor_takes_over_from_a_dead_process_without_waiting_for_the_leas
         time.sleep(0.02)
     loop.stop()
     assert handler.ran == ["a"]
+
+
+def test_a_calm_database_is_looked_at_more_rarely() -> None:
+    assert look_seconds(0) == look_seconds(4.9) == 0.02
+    assert look_seconds(5) == look_seconds(86400) == 0.08
