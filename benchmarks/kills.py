@@ -59,7 +59,7 @@ AT_ANY_MOMENT = 0.25
 """How often a service that still starts is killed when it is chosen: always, and a slow machine gets nothing done."""
 KILLS_A_STUDY = 10
 """So many kills for each study that is acted on."""
-QUIET_SECONDS = 300
+QUIET_SECONDS = 900
 """Without any change for so long, what is not done is stuck."""
 
 

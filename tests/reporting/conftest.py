@@ -38,12 +38,15 @@ class Studies:
     settings: Settings
     database: Database
 
-    def receive(self, dataset: Dataset) -> str:
-        """Store a data set as the receiver would; return its SOP Instance UID."""
+    def receive(self, dataset: Dataset, content: bytes | None = None) -> str:
+        """Store a data set as the receiver would, the bytes of its file where given; return its SOP Instance UID."""
         uid = str(dataset.SOPInstanceUID)
         path = self.settings.instance_dir / f"{uid}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.save_as(path, enforce_file_format=True)
+        if content is None:
+            dataset.save_as(path, enforce_file_format=True)
+        else:
+            path.write_bytes(content)
         incoming = IncomingInstance(
             instance_uid=uid, sop_class_uid=str(dataset.SOPClassUID), series_uid=str(dataset.SeriesInstanceUID),
             transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID), modality=str(dataset.Modality),

@@ -1,0 +1,1 @@
+"""Validators that nobody here wrote, run over many documents at once."""
