@@ -51,15 +51,14 @@ class Directions:
         """Find the ``count`` strongest directions of features (n, f)."""
         middle = features.mean(axis=0)
         spread = np.asarray(features.std(axis=0) + _LEAST_SPREAD, np.float32)
-        standard = (features - middle) / spread
+        standard = np.asarray((features - middle) / spread, np.float32)
         kept, size = min(count, len(features)), features.shape[1]
         _, axes = eigh(standard.T @ standard, subset_by_index=[max(0, size - kept), size - 1])
         return cls(middle, spread, np.ascontiguousarray(axes))
 
     def project(self, features: Floats) -> Floats:
         """Return the features' coordinates, (n, directions)."""
-        seen: Floats = ((features - self.middle) / self.spread) @ self.axes
-        return seen
+        return np.asarray(((features - self.middle) / self.spread) @ self.axes, np.float32)
 
     def layer(self, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> Layer:
         """Return a layer on coordinates, weights (directions, classes), as one on the features."""
