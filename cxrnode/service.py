@@ -77,7 +77,7 @@ def run(name: str, settings: Settings, build: Build, read: Callable[[], Settings
         while not stopping.wait(1):
             if hangup.is_set():
                 hangup.clear()
-                settings, service = _go_on(name, settings, service, build, read, database)
+                settings, service = _go_on(name, settings, service, build, read, database, stopping)
                 gc.collect()  # of the service that ended: its networks are in cycles, and large
             if time.monotonic() - anchored >= _ANCHOR_SECONDS:
                 keep_anchor(settings, database)
@@ -116,9 +116,17 @@ def come_up(name: str, settings: Settings, build: Build, database: Database) -> 
 
 
 def _go_on(
-    name: str, settings: Settings, service: Service, build: Build, read: Callable[[], Settings], database: Database
+    name: str,
+    settings: Settings,
+    service: Service,
+    build: Build,
+    read: Callable[[], Settings],
+    database: Database,
+    stopping: threading.Event,
 ) -> tuple[Settings, Service]:
     """Read the settings anew; where they changed, end the service and build it again; return what runs then.
+
+    While the database is away it is waited for.
 
     Settings that are wrong, or with which the service does not start, leave it with those that it had.
     """
@@ -133,18 +141,25 @@ def _go_on(
         log.info("settings-unchanged")
         return settings, service
     service.stop()
+
+    def begin(chosen: Settings) -> Service:
+        begun = build(chosen, database)
+        begun.start()
+        return begun
+
     try:
-        successor = build(reloaded.settings, database)
-        successor.start()
+        successor = when_reachable(lambda: begin(reloaded.settings), stopping)
     except (CxrnodeError, OSError) as error:
         log.error("settings-not-reloaded", error=str(error))
-        service = build(settings, database)
-        service.start()
+        successor = when_reachable(lambda: begin(settings), stopping)
+        return settings, successor or service
+    if successor is None:
         return settings, service
     configure_logs(reloaded.settings.log, name)
     if name in _READING_POINTS:
-        _take_points(reloaded.settings, database)
-    _note(database, AuditEventType.CONFIGURATION_CHANGED, keys=", ".join(reloaded.changed))
+        when_reachable(lambda: _take_points(reloaded.settings, database), stopping)
+    keys = ", ".join(reloaded.changed)
+    when_reachable(lambda: _note(database, AuditEventType.CONFIGURATION_CHANGED, keys=keys), stopping)
     log.info("settings-reloaded", reason=", ".join(reloaded.changed))
     return reloaded.settings, successor
 

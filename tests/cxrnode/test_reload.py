@@ -3,16 +3,18 @@
 import functools
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tomlkit
+from sqlalchemy.exc import OperationalError
 
 from config.errors import SettingsError
 from config.settings import Settings
-from cxrnode import supervise
+from cxrnode import database_wait, supervise
 from cxrnode.reload import changed_keys, reload
 from cxrnode.service import _go_on
 from cxrnode.supervise import Supervisor
@@ -59,6 +61,8 @@ class Recorded:
         self.asked.append(f"start {self.name}")
         if self.name == "bad":
             raise OSError
+        if self.name == "away" and self.asked.count("start away") < 3:
+            raise OperationalError("select", None, Exception("the database system is shutting down"))
 
     def stop(self) -> None:
         self.asked.append(f"stop {self.name}")
@@ -77,7 +81,7 @@ def test_a_service_goes_on_with_new_settings_or_with_those_it_had(settings: Sett
     def go_on(institution: str) -> None:
         nonlocal running, service
         wanted = changed(settings, node={"institution": institution})
-        running, service = _go_on("receive", running, service, build, lambda: wanted, database)  # type: ignore[assignment]
+        running, service = _go_on("receive", running, service, build, lambda: wanted, database, threading.Event())  # type: ignore[assignment]
 
     go_on("a")
     assert asked == []
@@ -89,6 +93,26 @@ def test_a_service_goes_on_with_new_settings_or_with_those_it_had(settings: Sett
     with database.reading() as read:
         lines = [line for line in audit.lines(read) if line.type == "configuration-changed"]
     assert [line.detail["keys"] for line in lines] == ["node.institution"]
+
+
+@sqlite
+@pytest.mark.fault(
+    "the database is away while a service takes new settings",
+    promise="the service waits for it, and goes on with them",
+    area="database",
+)
+def test_a_service_that_takes_new_settings_waits_for_its_database(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_wait, "PAUSE_SECONDS", 0.01)
+    asked: list[str] = []
+    wanted = changed(settings, node={"institution": "away"})
+    running, _ = _go_on(
+        "receive", settings, Recorded(settings, asked), lambda told, _: Recorded(told, asked), lambda: wanted,
+        database, threading.Event(),
+    )  # fmt: skip
+    assert running.node.institution == "away"
+    assert asked[1:] == ["start away"] * 3
 
 
 def test_the_supervisor_starts_and_ends_what_is_wanted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
