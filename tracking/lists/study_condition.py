@@ -17,7 +17,6 @@ from sqlalchemy import (
     SelectBase,
     String,
     and_,
-    any_,
     cast,
     exists,
     func,
@@ -28,6 +27,7 @@ from sqlalchemy import (
     select,
     tuple_,
     union,
+    union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -72,7 +72,7 @@ class Page:
 
     def of(self, keys: list[Key]) -> list[Key]:
         """Return the keys of the page, in the same order."""
-        ordered: list[Any] = sorted(keys, reverse=self.before is None)  # keys of one kind: numbers or texts
+        ordered: list[Any] = sorted(set(keys), reverse=self.before is None)  # keys of one kind: numbers or texts
         if self.before is not None:
             ordered = [key for key in ordered if key > self.before]
         elif self.after is not None:
@@ -94,9 +94,21 @@ class Condition:
         searched = list(_searched(which, dialect))
         needed = list(_needing(which))
         self._joined = bool((searched or needed) and which.finding)
-        self._arms: list[ColumnElement[bool]] = searched.pop(0) if searched and dialect == "postgresql" else []
-        alternatives = (or_(*arms) for arms in searched)
+        self._arms: list[ColumnElement[bool]] = []
+        self._named: SelectBase | None = None
+        if searched and dialect == "postgresql":
+            self._arms, self._named = searched.pop(0)
+        alternatives = (or_(*arms, Standing.study_uid.in_(named)) for arms, named in searched)
         self._where = [*self._chosen(which), *self._within(which, order), *alternatives, *needed]
+
+    @classmethod
+    def prepare(cls, read: Session, which: StudyFilter, order: Order) -> "Condition":
+        """Return the condition; which few studies a text names besides is asked once, for all its statements."""
+        condition = cls(which, order, read.get_bind().dialect.name)
+        if condition._named is not None:
+            uids = [uid for (uid,) in read.execute(select(condition._named.subquery().c.study_uid))]
+            condition._arms += [Standing.study_uid.in_(uids)] if uids else []
+        return condition
 
     def keys(self, page: "Page") -> Select[Any]:
         """Choose date and UID of the studies of a page; those newer than its ``before`` come in the other direction."""
@@ -139,7 +151,7 @@ class Condition:
         """Begin from the studies that begin with the text searched for, whatever else is asked of them.
 
         ``begun`` is how many these are, ``most + 1`` where they are more, and then the others are wrong: ``total``
-        counts those that match, up to a bound, and ``keys`` has a line for each on a page.
+        counts those that match, up to a bound, or is NULL where all of them do; ``keys`` has a line for each on a page.
         """
         total, begun, keys = self._of_begun(most, page)
         return select(total.label("total"), begun.label("begun"), keys.label("keys"))
@@ -147,20 +159,26 @@ class Condition:
     def _of_begun(self, most: int, page: "Page | None" = None) -> tuple[ColumnElement[Any], ...]:
         at = Standing.received_at if self._by_arrival else Standing.study_date
         arms = (select(Standing.study_uid, at.label("at")).where(arm).limit(most + 1).subquery() for arm in self._arms)
-        found = union(*(select(arm.c.study_uid, arm.c.at) for arm in arms)).subquery("any")
+        one_of_each = union if page is None else union_all  # of many, which are met twice is seen when they are read
+        found = one_of_each(*(select(arm.c.study_uid, arm.c.at) for arm in arms)).subquery("any")
         begun = select(found.c.study_uid, found.c.at).limit(most + 1).cte("begun")
         matching = select(begun.c.at, begun.c.study_uid)
+        total: ColumnElement[Any] = null()
         if self._where:
             both = matching.join(self._of, self._of.study_uid == begun.c.study_uid).where(*self._where)
             if self._joined:
                 both = both.join(Standing, Standing.study_uid == begun.c.study_uid)
-            matched = both.cte("matching")
+            matched = both.distinct().cte("matching")
             matching = select(matched.c.at, matched.c.study_uid)
-        some = matching.limit(COUNTED_UP_TO + 1).subquery("some")
+        elif page is not None:
+            page = replace(page, limit=page.limit * len(self._arms))
+        if self._where or page is None:
+            some = matching.limit(COUNTED_UP_TO + 1).subquery("some")
+            total = select(func.count()).select_from(some).scalar_subquery()
         shown = (matching if page is None else page.cut(matching, *matching.selected_columns)).subquery("shown")
         line = cast(shown.c.at, String).concat(" ").concat(shown.c.study_uid)
         return (
-            select(func.count()).select_from(some).scalar_subquery(),
+            total,
             select(func.count()).select_from(begun).scalar_subquery(),
             select(func.aggregate_strings(line, "\n")).scalar_subquery(),
         )
@@ -172,7 +190,8 @@ class Condition:
         if self._arms:
             begun = read.execute(self._begun(MERGED_UP_TO, page)).one()
             if begun.begun <= MERGED_UP_TO:
-                return page.of(self.read_keys(begun.keys)), begun.total
+                total = COUNTED_UP_TO + 1 if begun.total is None else begun.total
+                return page.of(self.read_keys(begun.keys)), total
         return [(at, uid) for at, uid in read.execute(self.keys(page))], read.scalar(self.count()) or 0
 
     def _read_near(self, read: Session, page: "Page") -> list[Key]:
@@ -218,8 +237,11 @@ class Condition:
             yield self._at.between("0", f"{which.last:%Y%m%d}")  # what has no date lies before the first
 
 
-def _searched(which: StudyFilter, dialect: str) -> Iterator[list[ColumnElement[bool]]]:
-    """Yield for each text what may begin with it, as alternatives."""
+def _searched(which: StudyFilter, dialect: str) -> Iterator[tuple[list[ColumnElement[bool]], SelectBase]]:
+    """Yield for each text what may begin with it, as alternatives, and the studies that it names besides.
+
+    These are few: files that are kept aside name them, or their images name two patients.
+    """
 
     def begins(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
         """Choose by a prefix in the way in which each database uses an index."""
@@ -228,32 +250,25 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[list[ColumnElement[b
             return and_(column.op("~>=~", is_comparison=True)(prefix), column.op("~<~", is_comparison=True)(last))
         return and_(column >= prefix, column < last)
 
-    def among(few: Any) -> ColumnElement[bool]:
-        """Choose among few studies; PostgreSQL uses no index for an alternative that asks another table."""
-        if dialect == "postgresql":
-            return Standing.study_uid == any_(func.array(few.scalar_subquery()))
-        return Standing.study_uid.in_(few)
-
-    def few(waiting: ColumnElement[bool], in_conflict: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
-        """Choose the studies that files kept aside name, or whose images name two patients: there are few of either."""
+    def named(waiting: ColumnElement[bool], in_conflict: ColumnElement[bool] | None = None) -> SelectBase:
         undecided = Conflict.state == literal("waiting", literal_execute=True)  # so that the partial index serves
-        named = select(Conflict.study_uid).where(undecided, waiting)
+        aside = select(Conflict.study_uid).where(undecided, waiting)
         if in_conflict is None:
-            return among(named)
+            return aside
         conflicts = select(Study.study_uid).where(Study.conflict_since.is_not(None))
-        return among(named.union(select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), in_conflict)))
+        return aside.union(select(Instance.study_uid).where(Instance.study_uid.in_(conflicts), in_conflict))
 
     def patient(text: str) -> tuple[list[ColumnElement[bool]], ColumnElement[bool], ColumnElement[bool]]:
         name, patient_id = search_forms.person(text), search_forms.identifier(text)
         stands = [begins(Standing.patient_id, patient_id), *([begins(Standing.patient_name, name)] if name else [])]
-        waiting, named = (
+        waiting, other = (
             or_(
                 of.patient_id.istartswith(patient_id, autoescape=True),
                 func.replace(of.patient_name, "^", " ").istartswith(name or patient_id, autoescape=True),
             )
             for of in (Conflict, Instance)
         )
-        return stands, waiting, named
+        return stands, waiting, other
 
     def accession(text: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         number = search_forms.identifier(text)
@@ -261,16 +276,16 @@ def _searched(which: StudyFilter, dialect: str) -> Iterator[list[ColumnElement[b
 
     if which.search:
         number = search_forms.identifier(which.search)
-        stands, waiting, named = patient(which.search)
+        stands, waiting, other = patient(which.search)
         numbered, waiting_by_number = accession(which.search)
         uid = [begins(Standing.study_uid, number)] if _UID.fullmatch(number) else []
-        yield [*stands, numbered, *uid, few(or_(waiting, waiting_by_number), named)]
+        yield [*stands, numbered, *uid], named(or_(waiting, waiting_by_number), other)
     if which.patient:
-        stands, waiting, named = patient(which.patient)
-        yield [*stands, few(waiting, named)]
+        stands, waiting, other = patient(which.patient)
+        yield stands, named(waiting, other)
     if which.accession:
         numbered, waiting = accession(which.accession)
-        yield [numbered, few(waiting)]
+        yield [numbered], named(waiting)
 
 
 def _needing(which: StudyFilter) -> Iterator[ColumnElement[bool]]:

@@ -88,7 +88,7 @@ def find_studies(
     limit: int = 25,
 ) -> Worklist:
     """Return a page of the studies that match, the newest first: older than ``after``, or newer than ``before``."""
-    on = Condition(which, order, read.get_bind().dialect.name)
+    on = Condition.prepare(read, which, order)
     around = read.execute(on.around()).one()
     page = Page(after, before, limit + 1)
     if around.begun is None:
@@ -122,7 +122,7 @@ def list_studies(
     limit: int,
 ) -> list[StudySummary]:
     """Return the newest studies that match, each with all that is on record about it."""
-    on = Condition(which, order, read.get_bind().dialect.name)
+    on = Condition.prepare(read, which, order)
     keys, _ = on.read_many(read, Page(None, None, limit))
     uids = [uid for _, uid in keys]
     return [record.summary for record in study_records(read, uids)]
@@ -130,7 +130,7 @@ def list_studies(
 
 def count_studies(read: Session, which: StudyFilter = ALL_STUDIES, *, order: Order = Order.ARRIVAL) -> int:
     """Return how many studies match, ``COUNTED_UP_TO + 1`` where it is more than that."""
-    return read.scalar(Condition(which, order, read.get_bind().dialect.name).count()) or 0
+    return read.scalar(Condition.prepare(read, which, order).count()) or 0
 
 
 def _rows_of(read: Session, keys: list[Key]) -> list[Any]:

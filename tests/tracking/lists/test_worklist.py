@@ -104,7 +104,7 @@ def test_filtering_by_status_agrees_with_every_study_s_own(
     assert len(listed(database)) == 15
 
 
-def test_a_page_takes_two_statements_whatever_it_shows(
+def test_a_page_takes_as_many_statements_whatever_it_shows(
     database: Database, receive: Record, analyse: Record, build: Record
 ) -> None:
     filters = (
@@ -113,11 +113,13 @@ def test_a_page_takes_two_statements_whatever_it_shows(
         StudyFilter(finding="lung_opacity", search="doe"),
         StudyFilter(patient="x", accession="ACC", first=date(2020, 1, 1), last=date(2099, 1, 1), urgent=True),
     )
-    assert [statements_of(database, which) for which in filters] == [2, 2, 2, 2]
+    searching = 3 if database.dialect == "postgresql" else 2  # which few studies a text names besides is asked first
+    expected = [2, 2, searching, searching]
+    assert [statements_of(database, which) for which in filters] == expected
     make_every_status(database, receive, analyse, build)
     for number in range(15):
         receive(f"9.{number}", study=f"9.{number}.0")
-    assert [statements_of(database, which) for which in filters] == [2, 2, 2, 2]
+    assert [statements_of(database, which) for which in filters] == expected
 
 
 def statements_of(database: Database, which: StudyFilter) -> int:
