@@ -64,14 +64,14 @@ def prior_beside(site: Site, request: Request, study: StudyPage) -> PriorBeside 
     now = latest_result(study)
     with site.database.reading() as read:
         uid = prior_study(read, study.summary.study_uid) if now is not None else None
-        page = study_page.study_page(read, uid) if uid is not None else None
+        result = study_page.result_of(read, uid) if uid is not None else None
         stored = study_page.standing_analysis(read, uid) if uid is not None else None
-    before = latest_result(page) if page is not None else None
-    if uid is None or page is None or before is None or now is None:
+    if uid is None or result is None or now is None:
         return None
+    header, before = result
     site.note_view(request, uid, {"what": "prior study", "beside": study.summary.study_uid})
     return PriorBeside(
-        header=page.header,
+        header=header,
         before=before,
         now=now,
         changes=changes_of(before.findings, now.findings),

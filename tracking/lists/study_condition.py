@@ -84,7 +84,8 @@ class Condition:
     """A filter as SQL: over stated findings where it names one, else over where studies stand.
 
     What a searched text may begin is an alternative of several columns. For PostgreSQL each of these is a statement of
-    its own, cut at the length of the page and then merged: it finds each by its index and in one condition none.
+    its own, cut at the length of the page and then merged: it finds each by its index and in one condition none. In
+    SQLite, which is for fewer studies, one walk finds all of them.
     """
 
     def __init__(self, which: StudyFilter, order: Order, dialect: str) -> None:
@@ -96,8 +97,10 @@ class Condition:
         self._joined = bool((searched or needed) and which.finding)
         self._arms: list[ColumnElement[bool]] = []
         self._named: SelectBase | None = None
-        if searched and dialect == "postgresql":
+        if searched:
             self._arms, self._named = searched.pop(0)
+        if self._named is not None and dialect != "postgresql":  # one walk along an index that holds all of them
+            self._arms, self._named = [or_(*self._arms, Standing.study_uid.in_(self._named))], None
         alternatives = (or_(*arms, Standing.study_uid.in_(named)) for arms, named in searched)
         self._where = [*self._chosen(which), *self._within(which, order), *alternatives, *needed]
 
@@ -134,7 +137,7 @@ class Condition:
     def around(self) -> Select[Any]:
         """Count what matches, up to a bound; find what can be chosen by; and ask what time it is.
 
-        Where a text is searched for in PostgreSQL, what few studies begin with is looked for, too: see ``_begun``.
+        Where a text is searched for, what few studies begin with is looked for, too: see ``_begun``.
         """
         counted = (self.count().scalar_subquery(), null(), null())
         total, begun, keys = self._of_begun(COUNTED_UP_TO) if self._arms else counted

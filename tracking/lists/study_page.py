@@ -115,6 +115,18 @@ def latest_result(page: StudyPage) -> AnalysisDetail | None:
     return next((analysis for analysis in page.analyses if not analysis.void), None)
 
 
+def result_of(read: Session, study_uid: str) -> tuple[StudyHeader, AnalysisDetail] | None:
+    """Return a study's header with its latest analysis that holds, or None."""
+    study = read.get(Study, study_uid)
+    if study is None:
+        return None
+    rows = read.scalars(
+        select(Analysis).where(Analysis.study_uid == study_uid).order_by(Analysis.revision.desc(), Analysis.id.desc())
+    ).all()
+    analysis = next((row for row in rows if not conflicts.is_void(study, row.revision)), None)
+    return None if analysis is None else (load_study(read, study_uid), _analysis(read, analysis, void=False))
+
+
 def find_document(
     read: Session, study_uid: str, document_uid: str, kinds: Collection[str] = IMAGES
 ) -> StoredFile | None:
