@@ -74,19 +74,21 @@ AS_DECLARED = ("SpecificCharacterSet", "Specific Character Set", "character repe
 """What dciodvfy says of a character set that the source declared wrongly, or not at all: it is repeated as it came."""
 CHECKS: dict[str, tuple[Callable[[Path], list[str]], ...]] = {
     "sr": (dicom.dciodvfy, dicom.dsrdump), "sc": (dicom.dciodvfy,), "sc-grey": (dicom.dciodvfy,),
-    "map": (dicom.dciodvfy,), "pr": (dicom.dciodvfy, dicom.dcmpschk), "note": (dicom.dciodvfy, dicom.dsrdump),
+    "map": (dicom.dciodvfy,), "summary": (dicom.dciodvfy,), "pr": (dicom.dciodvfy, dicom.dcmpschk),
+    "note": (dicom.dciodvfy, dicom.dsrdump),
 }  # fmt: skip
 """By kind of document; PixelMed validates the reports, too, all at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study of one image: the group it is counted in, what is wrong or special, and how to get its file."""
+    """A study: the group it is counted in, what is wrong or special, how to get its file, and how often it has it."""
 
     group: str
     name: str
     write: Callable[[Path], None]
     findings: tuple[Finding, ...]
+    images: int = 1
 
 
 def drawn_studies() -> Iterator[Study]:
@@ -107,6 +109,7 @@ def drawn_studies() -> Iterator[Study]:
         yield Study("none to ten findings", f"{count}", _phantom(good_header()), chest(scores))
     for name, findings in CHESTS.items():
         yield Study("none to ten findings", name, _phantom(good_header()), findings)
+        yield Study("two images", name, _phantom(good_header()), findings, images=2)
 
 
 def file_studies(group: str, files: Sequence[Path]) -> Iterator[Study]:
@@ -118,7 +121,7 @@ def file_studies(group: str, files: Sequence[Path]) -> Iterator[Study]:
             header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
             names = (str(header.SOPInstanceUID), str(header.StudyInstanceUID))
             read_picture(file, 10**8)
-        except (CxrnodeError, InvalidDicomError, AttributeError, OSError, ValueError):
+        except (CxrnodeError, InvalidDicomError, AttributeError, OSError, RecursionError, ValueError):
             continue  # not analysed, so nothing is said of it
         if seen.isdisjoint(names):
             seen.update(names)
@@ -165,7 +168,7 @@ class Node:
         destinations = (
             DicomDestination(
                 kind="dicom", name="pacs", host=here, port=way.archive.port, ae_title="ORTHANC",
-                documents=("sr", "sc", "sc-grey", "map", "pr"),
+                documents=("sr", "sc", "sc-grey", "map", "summary", "pr"),
             ),
             ris,
             ris.model_copy(update={"name": "old-ris", "version": "2.3.1", "character_set": "ASCII"}),
@@ -186,6 +189,9 @@ class Node:
         way.study = str(dataset.StudyInstanceUID)
         uid = way.studies.receive(dataset, content=file.read_bytes())
         way.model.findings[uid] = _placed(study.findings, int(dataset.Rows), int(dataset.Columns))
+        for number in range(2, study.images + 1):
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{uid}.{number}")
+            way.model.findings[way.studies.receive(dataset)] = way.model.findings[uid]
         way.work()
         self._other_classes(folder, language)
         with way.database.transaction() as tx:

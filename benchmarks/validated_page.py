@@ -16,6 +16,7 @@ HL7, FHIR = "hl7apy, strict and whole", "`fhir.resources` (R4B)"
 KINDS = {
     "sr": ("structured report, in three SR classes", REPORT), "sc": ("secondary capture", DICOM),
     "sc-grey": ("secondary capture in greyscale", DICOM), "map": ("score map", DICOM),
+    "summary": ("summary page", DICOM),
     "pr": ("presentation state", "dciodvfy, dcmpschk"), "note": ("rejection note", NOTE),
     "hl7 2.5.1": ("HL7 v2.5.1 result", HL7), "hl7 2.3.1": ("HL7 v2.3.1 result", HL7),
     "hl7-note 2.5.1": ("HL7 v2.5.1 withdrawal", HL7), "hl7-note 2.3.1": ("HL7 v2.3.1 withdrawal", HL7),

@@ -74,6 +74,10 @@ class ActionRefused(PermanentError):
     """What an administrator asked for cannot be done as things stand; nothing was changed."""
 
 
+class WorkUnderWay(ActionRefused):
+    """A service works on what would be changed at this moment; it has ended in some seconds."""
+
+
 class ConfirmationNeeded(ActionRefused):
     """A decision touches another patient or another study; the message says what would happen.
 

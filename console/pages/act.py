@@ -1,11 +1,13 @@
 """The pages of an act on a study or a destination: one says what will happen, and its form does it."""
 
+import time
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from config.errors import ActionRefused, ConfirmationNeeded
+from config.errors import ActionRefused, ConfirmationNeeded, WorkUnderWay
 from config.language.translation import gettext as _
 from console import words
 from console.acts.act import Act, ActRequest, Fields, perform
@@ -16,6 +18,9 @@ from console.site import POST_PAGE, READ_PAGE, Site
 from tracking.lists import queries
 from tracking.outbox.reasons import Reason
 from tracking.results.analyses import load_study
+
+PATIENCE_SECONDS = 5.0
+"""How long a form waits for work on its study to end."""
 
 
 def routes(site: Site) -> APIRouter:
@@ -54,7 +59,7 @@ class StudyAct:
             raise HTTPException(404)
         act_request = ActRequest(self._site, uid, fields, request.state.identity)
         try:
-            answer = perform(self._act, act_request)
+            answer = _perform_when_idle(self._act, act_request)
         except ConfirmationNeeded as needed:
             return self._refuse(request, uid, {**fields, "sha256": needed.sha256, "asks": "yes"}, str(needed))
         except ActionRefused as refused:
@@ -114,6 +119,18 @@ class DestinationAct:
             request, "act.html", code, act=self._act, fields={}, summary=None, header=None, problem=problem,
             destinations=(), reasons=(), back="/destinations", subject=name,
         )  # fmt: skip
+
+
+def _perform_when_idle(act: Act, act_request: ActRequest) -> str:
+    """Do it when nothing works on the study; raise WorkUnderWay where something does for too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return perform(act, act_request)
+        except WorkUnderWay:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _show_done(site: Site, request: Request, act: Act, subject: str, answer: str, back: str) -> HTMLResponse:

@@ -25,6 +25,7 @@ from config.settings import InferenceSettings, Settings
 from console import answers, uploading
 from console.access import csrf
 from console.access.csrf import is_same_origin
+from console.pages import act
 from cxrnode.phantom import View
 from inference.analyse import Analyser
 from reporting.words import DISCLAIMER
@@ -32,6 +33,7 @@ from tests.console.visitors import SAME_SITE
 from tests.phantoms import draw, phantom_dataset
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.database import Database
+from tracking.jobs import queue
 from tracking.lists.worklist import find_studies
 from tracking.people.roles import Role
 from tracking.tables.models import AuditEvent
@@ -203,12 +205,24 @@ def test_a_viewer_sends_and_deletes_an_upload_of_their_own_only(
     page = viewer.get(f"/study/{uid}")
     assert "by dr.administrator" in page.text
     assert "/discard" not in page.text
-    for act in ("send", "discard"):
-        answer = viewer.post(f"/study/{uid}/{act}", headers=SAME_SITE)
+    for asked in ("send", "discard"):
+        answer = viewer.post(f"/study/{uid}/{asked}", headers=SAME_SITE)
         assert answer.status_code == 409
         assert "by whoever uploaded it" in answer.text
     administrator = browse(role=Role.ADMINISTRATOR)
     assert "no destination in the settings" in administrator.post(f"/study/{uid}/send", headers=SAME_SITE).text
+    job = queue.claim(database, ["report"], "test/1/1", 60_000)
+    assert job is not None
+    monkeypatch.setattr(act, "PATIENCE_SECONDS", -1.0)
+    busy = administrator.post(f"/study/{uid}/discard", headers=SAME_SITE)
+    assert (busy.status_code, "being worked on" in busy.text) == (409, True)
+
+    def work_ends(_seconds: float) -> None:
+        with database.transaction() as tx:
+            queue.finish(tx, job)
+
+    monkeypatch.setattr(act, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(act.time, "sleep", work_ends)
     assert "deleted" in administrator.post(f"/study/{uid}/discard", headers=SAME_SITE).text
     assert studies(database) == []
 

@@ -205,7 +205,7 @@ def upload(story: Story, cxr_data: Path, tmp_path: Path) -> None:
     page.wait_for_selector(".found .headline, .found .because:not(:has-text('due'))", timeout=120_000)
     page.click("text=Delete the upload")
     page.click("button:has-text('Delete the upload')")
-    page.wait_for_selector("text=deleted")
+    page.wait_for_selector("p[role=status]:has-text('deleted')")
 
 
 def move_a_point(story: Story) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from config.errors import ActionRefused
+from config.errors import ActionRefused, WorkUnderWay
 from tracking.audit_log import audit
 from tracking.audit_log.audit import AuditEventType
 from tracking.engine.changes import study_changed
@@ -177,7 +177,7 @@ def _require_unclaimed(tx: Session, study_uid: str, keys: list[str]) -> None:
     claimed = (Job.state == "open", Job.worker.is_not(None), Job.visible_at > now_ms())
     if tx.scalar(select(Job.key).where(Job.key.in_(keys), *claimed).limit(1)) is not None:
         msg = f"study {study_uid} is being worked on: try again in some seconds"
-        raise ActionRefused(msg)
+        raise WorkUnderWay(msg)
 
 
 def _require_idle(tx: Session, study_uid: str, keys: list[str]) -> None:
