@@ -1,5 +1,7 @@
 """Whether database and files of a node belong together: asked before a service starts, and kept up while it runs."""
 
+import time
+
 from config.errors import SettingsError
 from config.logs import get_logger
 from config.settings import Settings
@@ -11,6 +13,8 @@ from tracking.studies.recorded_files import names_any_file, newest_files
 
 log = get_logger(__name__)
 _NEWEST = 100
+GRACE_SECONDS = 5.0
+"""How long a receiver may take to record its first image."""
 _BEGUN = (AuditEventType.SERVICE_STARTED, AuditEventType.STORE_RECOVERED)
 
 
@@ -23,10 +27,10 @@ def require_consistent(settings: Settings, database: Database) -> None:
         The database is older than the files or another one, knows nothing of them, or the files are not there.
     """
     kept, root = anchor.own_anchor(settings.node.data_dir), settings.instance_dir
+    empty = holds_any_file(root) and not _has_begun(database)
     with database.reading() as read:
         older = anchor.lost(read, [kept] if kept is not None else [])
         named = names_any_file(read)
-        begun = named or bool(audit.last_lines(read, 1, types=_BEGUN))
         newest = newest_files(read, _NEWEST)
     if older is not None:
         msg = (
@@ -35,14 +39,13 @@ def require_consistent(settings: Settings, database: Database) -> None:
             "takes in the images that it does not know, and the node starts again"
         )
         raise SettingsError(msg)
-    holds = holds_any_file(root)
-    if holds and not begun:
+    if empty:
         msg = (
             f"the database is empty, but {root} holds images: restore the database (`cxrnode restore`), then "
             "`cxrnode recover` takes in the images that it does not know; or give node.data_dir another folder"
         )
         raise SettingsError(msg)
-    if named and not holds:
+    if named and not holds_any_file(root):
         msg = (
             f"the database names images, but {root} holds none: mount or restore it (`cxrnode restore`), or correct "
             "node.data_dir"
@@ -51,6 +54,22 @@ def require_consistent(settings: Settings, database: Database) -> None:
     missing = sum(not (root / path).is_file() for path in newest)
     if missing:
         log.error("files-missing", count=missing, of=len(newest), cure="cxrnode audit verify --store")
+
+
+def _has_begun(database: Database) -> bool:
+    """Tell whether the database knows of an image or of a service that ever started.
+
+    A receiver that starts at this moment may have stored its first image and not recorded it yet, so this is asked for
+    some seconds.
+    """
+    deadline = time.monotonic() + GRACE_SECONDS
+    while True:
+        with database.reading() as read:
+            if names_any_file(read) or audit.last_lines(read, 1, types=_BEGUN):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
 
 
 def keep_anchor(settings: Settings, database: Database, *, replace_lost: bool = False) -> None:

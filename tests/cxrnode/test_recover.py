@@ -22,6 +22,7 @@ from tracking.audit_log.audit import AuditEventType
 @pytest.fixture(autouse=True)
 def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_check, "ARRIVAL_SECONDS", -3600)
+    monkeypatch.setattr(node_state, "GRACE_SECONDS", -1.0)
 
 
 @pytest.fixture
@@ -170,6 +171,27 @@ def test_a_service_does_not_start_on_an_empty_database_beside_a_full_store(run: 
     with pytest.raises(SettingsError, match=r"the database is empty.*cxrnode restore.*cxrnode recover"):
         check(node)
     run("recover")
+    check(node)
+
+
+@pytest.mark.fault(
+    "a service starts while the receiver beside it stores the first image of a new node",
+    promise="it waits until that is recorded, and starts",
+    area="apart",
+)
+def test_a_service_that_starts_beside_the_first_image_waits_for_its_row(
+    node: StoredNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.put(1, on_record=False)
+
+    def meanwhile(_seconds: float) -> None:
+        receiver = node.open()
+        with receiver.transaction() as tx:
+            audit.append(tx, AuditEventType.SERVICE_STARTED)
+        receiver.close()
+
+    monkeypatch.setattr(node_state, "GRACE_SECONDS", 60.0)
+    monkeypatch.setattr(node_state.time, "sleep", meanwhile)
     check(node)
 
 
