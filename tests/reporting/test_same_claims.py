@@ -161,7 +161,8 @@ def study_page_of(found: tuple[Finding, ...]) -> str:
         for one in found
     ]
     template = page_templates().from_string(
-        '{% import "parts.html" as parts with context %}{{ parts.image_findings(words.image_claims(findings, "1.1")) }}'
+        '{% import "parts.html" as parts with context %}'
+        '{{ parts.image_findings(words.image_claims(findings, "1.1"), {}) }}'
     )
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", template.render(findings=details))).partition("Scored only")[0]
 
