@@ -113,8 +113,6 @@ def document_under_way() -> Iterator[None]:
     """Say of a connection that fails in this block that a document was under way."""
     try:
         yield
-    except AnswerMissing:
-        raise
     except PeerUnavailable as error:
         raise AnswerMissing(str(error), after_seconds=error.after_seconds) from error
 

@@ -33,6 +33,8 @@ class Pruning:
     """Bytes."""
     left: int = 0
     """Studies that were to go and did not: something of them waits, or a file could not be removed."""
+    cut_short: bool = False
+    """Whether it was enough before all had gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,12 @@ def is_set(settings: Settings) -> bool:
 
 
 def prune(
-    settings: Settings, database: Database, *, dry_run: bool = False, stopping: Callable[[], bool] = lambda: False
+    settings: Settings,
+    database: Database,
+    *,
+    dry_run: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+    until: float | None = None,
 ) -> Pruning:
     """Delete what the settings let go, each study in a transaction of its own, so that it may die at any moment.
 
@@ -62,6 +69,8 @@ def prune(
         Only count. What waits is then counted as deleted; a study that comes meanwhile is not.
     stopping
         Asked before each study; where it says True the rest waits for the next time.
+    until
+        When it is enough, on the monotonic clock, in seconds, once a study is deleted: to come so far may take longer.
     """
     done = Pruning()
     counted: set[str] = set()
@@ -69,6 +78,9 @@ def prune(
         for entry in _chosen(settings, database, step):
             if entry.study_uid in counted:
                 continue
+            if until is not None and done.studies and time.monotonic() > until:
+                done.cut_short = True
+                return done
             if stopping() or (step.for_room and _has_room(settings, done.size if dry_run else 0)):
                 break
             counted.add(entry.study_uid)
@@ -91,9 +103,9 @@ def prune_when_due(settings: Settings, database: Database, stopping: Callable[[]
     if not due:
         return
     until = time.monotonic() + _AT_ONCE_SECONDS
-    done = prune(settings, database, stopping=lambda: stopping() or time.monotonic() > until)
+    done = prune(settings, database, stopping=stopping, until=until)
     with database.transaction() as tx:
-        if time.monotonic() > until:
+        if done.cut_short:
             schedules.go_on_soon(tx, SCHEDULE, f"so far {in_words(done)}", EVERY)
         else:
             schedules.end(tx, SCHEDULE, in_words(done))

@@ -110,6 +110,10 @@ def come_up(name: str, settings: Settings, build: Build, database: Database) -> 
     require_consistent(settings, database)
     if name in _READING_POINTS:
         _take_points(settings, database)
+    return _started(settings, build, database)
+
+
+def _started(settings: Settings, build: Build, database: Database) -> Service:
     service = build(settings, database)
     service.start()
     return service
@@ -141,17 +145,11 @@ def _go_on(
         log.info("settings-unchanged")
         return settings, service
     service.stop()
-
-    def begin(chosen: Settings) -> Service:
-        begun = build(chosen, database)
-        begun.start()
-        return begun
-
     try:
-        successor = when_reachable(lambda: begin(reloaded.settings), stopping)
+        successor = when_reachable(lambda: _started(reloaded.settings, build, database), stopping)
     except (CxrnodeError, OSError) as error:
         log.error("settings-not-reloaded", error=str(error))
-        successor = when_reachable(lambda: begin(settings), stopping)
+        successor = when_reachable(lambda: _started(settings, build, database), stopping)
         return settings, successor or service
     if successor is None:
         return settings, service

@@ -69,12 +69,11 @@ def quarantined_documents(settings: Settings) -> Iterator[Check]:
         yield Check("documents", "ok", "none quarantined")
         return
     count, study_uid = sum(quarantined.values()), next(iter(quarantined))
-    more = f" and {len(quarantined) - 1} more" if len(quarantined) > 1 else ""
     yield Check(
         "documents",
         "warning",
         f"{count} quarantined: built, but refused by {'its' if count == 1 else 'their'} own conformance check "
-        f"(study {study_uid}{more})",
+        f"({first_of(list(quarantined))})",
         f"`cxrnode study {study_uid}` says why; mend it (a newer version may), then `cxrnode retry {study_uid}` "
         "builds its documents again",
         stopped=True,

@@ -32,6 +32,8 @@ Context = tuple[str, str]
 Handlers = Sequence[tuple[Any, ...]]
 
 _OUR_MAX_PDU = 65536
+_ANYWHERE = "127.0.0.1"
+"""For pynetdicom, which would look the peer's name up although the connection is opened here."""
 _RELEASE_SECONDS = 5.0
 _SLOWEST_BYTES_PER_SECOND = 65536
 """A file may take its size at this rate before the time for the response begins: a 30 MB radiograph eight minutes."""
@@ -89,6 +91,10 @@ class Association:
             raise RuntimeError(msg)
         return self._association
 
+    @property
+    def _connection(self) -> BoundedSocket:
+        return cast("BoundedSocket", self.requestor.dul.socket)
+
     def open(self) -> None:
         """Connect and negotiate.
 
@@ -99,14 +105,10 @@ class Association:
         """
         target = self._target
         ae = RequestorAE(target.calling_ae, lambda: connect(target), target.response_seconds)
-        try:
-            self._association = ae.associate(
-                target.host, target.port, ae_title=target.called_ae, max_pdu=_OUR_MAX_PDU,
-                contexts=[build_context(*context) for context in self._proposed], evt_handlers=self._handlers,
-            )  # fmt: skip
-        except OSError as error:  # pynetdicom looks the name up before it connects
-            msg = f"{target.name} cannot be reached: {error.strerror}"
-            raise PeerUnavailable(msg) from error
+        self._association = ae.associate(
+            _ANYWHERE, target.port, ae_title=target.called_ae, max_pdu=_OUR_MAX_PDU,
+            contexts=[build_context(*context) for context in self._proposed], evt_handlers=self._handlers,
+        )  # fmt: skip
         try:
             self._judge(self._association)
         except CxrnodeError:
@@ -180,20 +182,18 @@ class Association:
         """Close the connection: after an abort pynetdicom leaves that to the garbage collector."""
         if self._association is None:
             return
-        connection = cast("BoundedSocket", self._association.dul.socket).socket
-        if connection is not None:
-            connection.close()
+        if self._connection.socket is not None:
+            self._connection.socket.close()
         self._association.dul.kill_dul()
 
     def _judge(self, association: PynetdicomAssociation) -> None:
         """Read what the peer made of the request."""
         target = self._target
-        connection = cast("BoundedSocket", association.dul.socket)
-        if connection.failure is not None:
-            raise connection.failure
+        if self._connection.failure is not None:
+            raise self._connection.failure
         answer = _answer(association)
         if answer is not None and answer.result:
-            reason = (answer.result or 1, answer.result_source or 1, answer.diagnostic or 1)
+            reason = (answer.result, answer.result_source or 1, answer.diagnostic or 1)
             raise answers.rejection(target.name, target.calling_ae, target.called_ae, reason)
         refused = association.rejected_contexts
         if not association.is_established and not (refused and answer is not None and answer.result == 0):
@@ -217,16 +217,14 @@ class Association:
 
     def _ended(self) -> PeerUnavailable:
         """Return why there is no answer."""
-        target, association = self._target, self._association
-        connection = None if association is None else cast("BoundedSocket", association.dul.socket)
-        words = f"gave no answer that can be read within {target.response_seconds:g} s"
+        words = f"gave no answer that can be read within {self._target.response_seconds:g} s"
         if self._last_pdu is A_ABORT_RQ:
             words = "aborted the association"
         elif self._last_pdu is A_RELEASE_RQ:
             words = "ended the association instead of answering"
-        elif connection is not None and connection.end:
-            words = connection.end
-        return PeerUnavailable(f"{target.name} {words}")
+        elif self._connection.end:
+            words = self._connection.end
+        return PeerUnavailable(f"{self._target.name} {words}")
 
     def _next_message_id(self) -> int:
         self._message_id = self._message_id % 0xFFFF + 1
@@ -245,6 +243,7 @@ class Association:
 
     def _note_message(self, event: evt.Event) -> None:
         """Note what was responded to: pynetdicom takes any response for the one that is due."""
+        cast("BoundedSocket", event.assoc.dul.socket).message_ended()
         number = event.message.command_set.get("MessageIDBeingRespondedTo")
         if number is not None:
             self._responded = (type(event.message), number)

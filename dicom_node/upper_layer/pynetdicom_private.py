@@ -19,6 +19,11 @@ from dicom_node.upper_layer.pdus import MAX_CONTROL_PDU_BYTES
 
 OpenConnection = Callable[[], socket.socket]
 
+MAX_RESPONSE_BYTES = 1 << 20
+"""What a peer may send before a message is complete, PDU headers with it."""
+_PIECE_BYTES = 1 << 20
+"""What is handed to the connection at a time: a peer that allows any length gets a whole data set in one PDU."""
+
 
 def configure() -> None:
     """Set pynetdicom's switches, for the whole process.
@@ -59,7 +64,7 @@ class RequestorAE(AE):
 
 
 class BoundedSocket(AssociationSocket):
-    """A connection to a peer whose PDUs are bounded in size and time.
+    """A connection to a peer whose PDUs and messages are bounded in size and time.
 
     pynetdicom would believe any length that a peer claims, and wait for ever for one that drips bytes or stops reading.
 
@@ -77,12 +82,14 @@ class BoundedSocket(AssociationSocket):
         self._seconds = seconds
         self.failure: CxrnodeError | None = None
         self.end = ""
+        self._of_message = 0
+
+    def message_ended(self) -> None:
+        """Let the next message of the peer be as long as this one might have been."""
+        self._of_message = 0
 
     def connect(self, primitive: T_CONNECT) -> None:
         """Open the connection, and tell the state machine (PS3.8 Table 9-10, events 2 and 17)."""
-        if self.socket is not None:  # the one that pynetdicom has bound
-            self.socket.close()
-            self.socket = None
         primitive.result = "Evt17"
         try:
             self.socket = self._open_connection()
@@ -98,6 +105,10 @@ class BoundedSocket(AssociationSocket):
         """Receive so many bytes, or fewer where the connection ends; raise OSError where they are too many or late."""
         if nr_bytes > MAX_CONTROL_PDU_BYTES:
             self.end = f"broke the protocol: PDU of {nr_bytes} bytes is longer than agreed"
+            raise OSError(self.end)
+        self._of_message += nr_bytes
+        if self._of_message > MAX_RESPONSE_BYTES:
+            self.end = "broke the protocol: the response is too long"
             raise OSError(self.end)
         received = bytearray()
         deadline = time.monotonic() + self._seconds
@@ -118,16 +129,20 @@ class BoundedSocket(AssociationSocket):
         return received
 
     def send(self, bytestream: bytes) -> None:
-        """Send all of a PDU; where the peer does not take it in time, the connection counts as ended (event 17)."""
-        sock = self.socket
+        """Send a PDU; where the peer does not take a piece of it in time, the connection counts as ended (event 17)."""
+        sock, pdu = self.socket, memoryview(bytestream)
         try:
             if sock is None:
                 raise OSError
-            sock.settimeout(self._seconds)
-            sock.sendall(bytestream)
+            for start in range(0, len(pdu), _PIECE_BYTES):
+                sock.settimeout(self._seconds)
+                sock.sendall(pdu[start : start + _PIECE_BYTES])
         except OSError:
             self.end = self.end or "ended the connection or stopped reading"
             self.event_queue.put("Evt17")
+
+    def _create_socket(self, address: Any) -> None:  # type: ignore[override]
+        """Bind none: ours is opened by ``connect``."""
 
     def _receive(self, most: int, deadline: float) -> bytes:
         sock, seconds = self.socket, deadline - time.monotonic()

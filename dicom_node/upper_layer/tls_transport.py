@@ -79,8 +79,6 @@ class TlsTransport(SocketTransport):
                 self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
         except TimeoutError as error:
             raise TimedOut from error
-        except ssl.SSLError as error:
-            raise ConnectionLost(error.reason or "") from error
         except OSError as error:
             raise ConnectionLost from error
         return received

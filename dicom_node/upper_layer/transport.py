@@ -10,11 +10,13 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 of each image for the acknowledgement of its beginning. The option wears off, so it is set after every read."""
 
 _LARGEST_DRAIN = 1 << 22
+_LAST_SECONDS = 1.0
+"""How long a peer may take to take the last PDU."""
 _TIME = struct.Struct("@ll")
 
 
 class ConnectionLost(Exception):
-    """The transport connection ended in the middle of something; the text, if there is one, says why."""
+    """The transport connection ended in the middle of something."""
 
 
 class TimedOut(Exception):
@@ -43,8 +45,8 @@ class Transport(Protocol):
     def stop_receiving(self) -> None:
         """Let whoever receives find the end, now or later."""
 
-    def hang_up(self, farewell: bytes = b"", *, patience: float = 1.0) -> None:
-        """Send a last PDU, wait up to ``patience`` seconds until the peer has taken it, and close."""
+    def hang_up(self, farewell: bytes = b"") -> None:
+        """Send a last PDU, wait a moment until the peer has taken it, and close."""
 
     def close(self) -> None:
         """Close without a word."""
@@ -73,17 +75,17 @@ class SocketTransport:
         """Shut down the receiving side of the TCP connection, which wakes up a thread that waits for it."""
         shut_down(self._socket, socket.SHUT_RD)
 
-    def hang_up(self, farewell: bytes = b"", *, patience: float = 1.0) -> None:
+    def hang_up(self, farewell: bytes = b"") -> None:
         """Send a last PDU, and close once the peer has closed or nothing more is waited for."""
         try:
-            self._socket.settimeout(patience)
+            self._socket.settimeout(_LAST_SECONDS)
             if farewell:
                 self._socket.sendall(farewell)
             self._say_goodbye()
         except OSError:
             self._socket.close()
         else:
-            drain_and_close(self._socket, patience)
+            drain_and_close(self._socket)
 
     def close(self) -> None:
         """Close without a word."""
@@ -133,16 +135,16 @@ def shut_down(sock: socket.socket, side: int) -> None:
         return
 
 
-def drain_and_close(sock: socket.socket, patience: float) -> None:
+def drain_and_close(sock: socket.socket) -> None:
     """Say that nothing more comes, read what the peer still sends, and close.
 
     Closing with unread data would reset the connection, and the peer might never see why it was turned away.
     """
     shut_down(sock, socket.SHUT_WR)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + _LAST_SECONDS
     drained = 0
     try:
-        sock.settimeout(patience)
+        sock.settimeout(_LAST_SECONDS)
         while drained < _LARGEST_DRAIN and time.monotonic() < deadline and (unread := socket.socket.recv(sock, 65536)):
             drained += len(unread)
     except OSError:

@@ -205,19 +205,35 @@ def test_upkeep_looks_once_an_hour_and_the_doctor_says_when(settings: Settings, 
 def test_a_long_one_lets_others_be_looked_after_and_goes_on(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", 0)
-    rule = with_rule(settings, study_days=30)
+    monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", -1)
+    books, rule = Books(database), with_rule(settings, study_days=30)
+    for study in ("1.1", "1.2"):
+        finish(books, study, days=31)
     prune_when_due(rule, database, lambda: False)
     with database.reading() as read:
         first = schedules.last_run(read, SCHEDULE)
     assert first is not None
-    assert first.outcome.startswith("so far ")
+    assert first.outcome.startswith("so far 1 studies"), "however late, one goes"
+    assert len(studies(database)) == 1
     monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", 30)
     prune_when_due(rule, database, lambda: False)
     with database.reading() as read:
         second = schedules.last_run(read, SCHEDULE)
     assert second is not None
     assert not second.outcome.startswith("so far "), "the rest was due at once"
+    assert studies(database) == []
+
+
+@sqlite
+def test_one_that_finds_nothing_to_delete_ends_however_long_it_looked(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cxrnode.prune, "_AT_ONCE_SECONDS", -1)
+    prune_when_due(with_rule(settings, study_days=30), database, lambda: False)
+    with database.reading() as read:
+        only = schedules.last_run(read, SCHEDULE)
+    assert only is not None
+    assert not only.outcome.startswith("so far ")
 
 
 @sqlite

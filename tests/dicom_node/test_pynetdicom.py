@@ -18,6 +18,8 @@ def test_what_is_switched_is_a_setting_of_pynetdicom(name: str) -> None:
 def test_the_socket_of_an_association_can_be_ours() -> None:
     assert list(inspect.signature(AE._create_socket).parameters) == ["self", "assoc", "address", "tls_args"]
     assert "self._create_socket(assoc, " in inspect.getsource(AE.associate)
+    assert list(inspect.signature(AssociationSocket._create_socket).parameters) == ["self", "address"]
+    assert "self._create_socket(" in inspect.getsource(AssociationSocket.__init__)
 
 
 def test_a_connection_is_opened_as_ours_is() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pydicom.dataset import Dataset
@@ -17,8 +18,9 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from config.errors import AnswerMissing, CxrnodeError, PeerBusy, PeerUnavailable, RefusedByPeer, UnreadableInstance
 from dicom_node.storage_scu.send import _batches, echo, offer, store
 from dicom_node.storage_scu.target import Target
-from dicom_node.upper_layer import dimse, pdus
+from dicom_node.upper_layer import dimse, pdus, pynetdicom_private
 from dicom_node.upper_layer.association_request import MAX_CONTEXTS
+from dicom_node.upper_layer.pynetdicom_private import MAX_RESPONSE_BYTES, BoundedSocket
 
 MakeDataset = Callable[..., Dataset]
 SaveFile = Callable[..., Path]
@@ -324,6 +326,52 @@ def test_a_senseless_response_is_no_response(answer: Callable[[socket.socket], N
         with pytest.raises(PeerUnavailable):
             echo(Target("127.0.0.1", server.getsockname()[1], "ODD", "US", response_seconds=1))
         thread.join()
+
+
+def test_a_response_without_measure_costs_little_memory() -> None:
+    taken = 0
+
+    def answer(connection: socket.socket) -> None:
+        nonlocal taken
+        piece = pdus.data_pdu_header(1, 60000, is_command=True, is_last=False) + bytes(60000)
+        while True:
+            connection.sendall(piece)
+            taken += len(piece)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_associations, args=(server, answer))
+        thread.start()
+        with pytest.raises(PeerUnavailable, match="the response is too long"):
+            echo(Target("127.0.0.1", server.getsockname()[1], "ODD", "US", response_seconds=30))
+        thread.join()
+    assert taken < 32 * MAX_RESPONSE_BYTES, "what the kernel holds, and no more"
+
+
+@pytest.mark.fault(
+    "a destination that allows PDUs of any length takes a large one slowly",
+    promise="each piece has its time, not the whole",
+    area="peer",
+)
+def test_a_slow_peer_may_take_a_pdu_of_any_length_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pynetdicom_private, "_PIECE_BYTES", 1 << 16)
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+    sent, taken = bytes(1 << 19), bytearray()
+
+    def take_slowly() -> None:
+        while len(taken) < len(sent):
+            time.sleep(0.1)
+            taken.extend(theirs.recv(1 << 16, socket.MSG_WAITALL))
+
+    connection = BoundedSocket(Mock(), ("127.0.0.1", 1), lambda: ours, seconds=0.6)
+    connection.socket = ours
+    thread = threading.Thread(target=take_slowly)
+    thread.start()
+    connection.send(sent)
+    thread.join()
+    ours.close()
+    theirs.close()
+    assert (connection.end, bytes(taken)) == ("", sent)
 
 
 def test_echo_reports_the_time_it_took(peer: Callable[..., Target]) -> None:
