@@ -8,6 +8,7 @@ from rich.table import Table
 
 from config.errors import SettingsError
 from cxrnode.command import Json, as_made, out, train_extra
+from cxrnode.own_recipes import find_own_recipe, train_own_recipe
 from cxrnode.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -44,32 +45,15 @@ def train(
     from config.settings import LogSettings
 
     with train_extra():
-        from training.anatomy.anatomy_recipe import find_recipe as find_anatomy_recipe
-        from training.heads.heads_recipe import find_recipe as find_heads_recipe
         from training.pipelines.production import produce
         from training.recipe.shipped_recipes import load_recipe, with_by, with_reader
-        from training.verdict.verdict_recipe import find_recipe
 
+        own = find_own_recipe(recipe, cache)
     configure_logs(LogSettings(level="warning"), "train")
-    verdict, anatomy, heads = find_recipe(recipe), find_anatomy_recipe(recipe), find_heads_recipe(recipe)
-    of_its_own = {"a verdict": verdict, "an anatomy": anatomy, "a heads": heads}
-    kind = next((kind for kind, found in of_its_own.items() if found is not None), None)
-    if kind is not None and (experiment or reader or by or weights or runs):
-        raise SettingsError(f"{kind} recipe takes --data, --out, --quick and --json only")
-    if verdict is not None:
-        from cxrnode.train_verdict import train_verdict
-
-        train_verdict(verdict, data, to, quick=quick, as_json=as_json)
-        return
-    if anatomy is not None:
-        from cxrnode.train_anatomy import train_anatomy
-
-        train_anatomy(anatomy, data, to, quick=quick, as_json=as_json)
-        return
-    if heads is not None:
-        from cxrnode.train_heads import train_heads
-
-        train_heads(heads, data, to, work=cache, quick=quick, as_json=as_json)
+    if own is not None:
+        if experiment or reader or by or weights or runs:
+            raise SettingsError(f"{own.kind} recipe takes --data, --out, --quick and --json only")
+        train_own_recipe(own, data, to, quick=quick, as_json=as_json)
         return
     chosen = load_recipe(recipe)
     if experiment is not None:

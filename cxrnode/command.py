@@ -16,6 +16,7 @@ from config.errors import SettingsError
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from inference.package import AnatomyPackage, AnyPackage, VerdictPackage
     from tracking.engine.database import Database
     from training.pipelines.ensemble import EnsembleResult
     from training.pipelines.train import TrainingResult
@@ -85,6 +86,12 @@ def train_extra() -> Iterator[None]:
         raise SettingsError(msg) from None
 
 
+def package_as_json(package: "AnyPackage | AnatomyPackage | VerdictPackage", folder: Path) -> dict[str, str]:
+    """Return what scripts are told of a package: which, and where."""
+    manifest = package.manifest
+    return {"name": manifest.name, "version": manifest.version, "digest": package.digest, "folder": str(folder)}
+
+
 def as_made(made: "TrainingResult | EnsembleResult", folder: Path) -> dict[str, Any]:
     """Return what scripts are told of a package that was made: which, where, and its headline figures."""
     from training.evaluation.headline import headline
@@ -92,12 +99,7 @@ def as_made(made: "TrainingResult | EnsembleResult", folder: Path) -> dict[str, 
     manifest = made.package.manifest
     figures = headline(made.figures["test"])
     return {
-        "package": {
-            "name": manifest.name,
-            "version": manifest.version,
-            "digest": made.package.digest,
-            "folder": str(folder),
-        },
+        "package": package_as_json(made.package, folder),
         "quick": bool(made.figures["protocol"]["quick"]),
         "findings": [finding.label for finding in manifest.findings],
         "figures": {name: figure.as_json() for name, figure in figures.items()},

@@ -14,15 +14,15 @@ from console import words
 from console.acts.act import Act, ActRequest, perform
 from console.acts.destination_acts import DESTINATION_ACTS
 from console.acts.study_acts import STUDY_ACTS
-from console.api import models
 from console.api.bodies import Body, described, read_body
+from console.api.models import act_models
 from console.api.prefix import PREFIX
 from console.api.studies import Uid
 from console.site import Site
 from tracking.lists import queries
 from tracking.outbox.reasons import Reason
 
-Handler = Callable[..., Awaitable[models.ActOutcome]]
+Handler = Callable[..., Awaitable[act_models.ActOutcome]]
 DestinationName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
 _UID = r"^[A-Za-z0-9._-]{1,64}$"
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -54,7 +54,7 @@ def _add(router: APIRouter, path: str, act: Act, handler: Handler) -> None:
     extra = described(_body(act)) if act.fields else None
     subject = "study" if act in STUDY_ACTS else "destination"
     router.post(
-        path, response_model=models.ActOutcome, openapi_extra=extra, summary=act.title, name=f"{act.name}_{subject}"
+        path, response_model=act_models.ActOutcome, openapi_extra=extra, summary=act.title, name=f"{act.name}_{subject}"
     )(handler)
 
 
@@ -67,7 +67,7 @@ def _body(act: Act) -> type[Body]:
 def _on_study(site: Site, act: Act) -> Handler:
     body = _body(act)
 
-    async def do(request: Request, uid: Uid) -> models.ActOutcome:
+    async def do(request: Request, uid: Uid) -> act_models.ActOutcome:
         fields = await _fields(request, act, body)
         return await run_in_threadpool(_do, site, request, act, uid, fields)
 
@@ -77,7 +77,7 @@ def _on_study(site: Site, act: Act) -> Handler:
 def _on_destination(site: Site, act: Act) -> Handler:
     body = _body(act)
 
-    async def do(request: Request, name: DestinationName) -> models.ActOutcome:
+    async def do(request: Request, name: DestinationName) -> act_models.ActOutcome:
         fields = await _fields(request, act, body)
         return await run_in_threadpool(_do, site, request, act, name, fields)
 
@@ -92,7 +92,7 @@ async def _fields(request: Request, act: Act, body: type[Body]) -> Mapping[str, 
     return {name: ("yes" if value else "") if isinstance(value, bool) else str(value) for name, value in sent.items()}
 
 
-def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[str, str]) -> models.ActOutcome:
+def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[str, str]) -> act_models.ActOutcome:
     with site.database.reading() as read:
         if act in STUDY_ACTS:
             is_known = queries.find_study(read, subject) is not None
@@ -105,7 +105,7 @@ def _do(site: Site, request: Request, act: Act, subject: str, fields: Mapping[st
         raise HTTPException(409, "Say with sha256 which file is meant, where other_patient is true.")
     act_request = ActRequest(site, words.printable(subject), fields, request.state.identity, request.state.token)
     try:
-        return models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, act_request))
+        return act_models.ActOutcome(act=act.name, subject=subject, outcome=perform(act, act_request))
     except ConfirmationNeeded as needed:
         how = f"where that is meant, send other_patient as true with the sha256 {needed.sha256}"
         raise HTTPException(409, f"{_sentence(needed)} Nothing was changed: {how}.") from None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 
 from config.errors import ActionRefused
-from console.api import models
+from console.api.models import package_models, point_models
 from console.api.prefix import PREFIX
 from console.site import Site, actor_of
 from inference.point_effect import CallValue, Proportion
@@ -21,10 +21,10 @@ def routes(site: Site) -> APIRouter:
     """Return the routes of the points."""
     pages = Points(site)
     router = APIRouter(prefix=PREFIX, tags=["points"])
-    router.get("/points", response_model=models.PointsList)(pages.every)
-    router.get("/points/{label}/effect", response_model=models.PointEffect)(pages.effect)
-    router.post("/points/{label}", response_model=models.FindingPoints)(pages.change)
-    router.post("/points/{label}/reset", response_model=models.FindingPoints)(pages.reset)
+    router.get("/points", response_model=point_models.PointsList)(pages.every)
+    router.get("/points/{label}/effect", response_model=point_models.PointEffect)(pages.effect)
+    router.post("/points/{label}", response_model=point_models.FindingPoints)(pages.change)
+    router.post("/points/{label}/reset", response_model=point_models.FindingPoints)(pages.reset)
     return router
 
 
@@ -34,14 +34,14 @@ class Points:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    def every(self) -> models.PointsList:
+    def every(self) -> point_models.PointsList:
         """List the findings of the package in use with the points in force, and who set them."""
         package = self._package()
-        return models.PointsList(
+        return point_models.PointsList(
             package=package.name, version=package.version, findings=tuple(map(_points, package.findings))
         )
 
-    def effect(self, label: Label, sensitive: Share, specific: Share) -> models.PointEffect:
+    def effect(self, label: Label, sensitive: Share, specific: Share) -> point_models.PointEffect:
         """Say what other points of a finding would have done on this site's past studies. Nothing is set."""
         package = self._package()
         _find(package, label)
@@ -51,12 +51,12 @@ class Points:
             raise HTTPException(409, f"{refused}.") from None
         with self._site.database.reading() as read:
             effect = preview(read, package, label, (sensitive, specific))
-        return models.PointEffect(
+        return point_models.PointEffect(
             studies=effect.studies, changed=effect.changed, answered=effect.answered,
             sensitive=_value(effect.sensitive), specific=_value(effect.specific),
         )  # fmt: skip
 
-    def change(self, request: Request, label: Label, wanted: models.WantedPoints) -> models.FindingPoints:
+    def change(self, request: Request, label: Label, wanted: point_models.WantedPoints) -> point_models.FindingPoints:
         """Set the points of a finding for new analyses. A moved point never makes a finding stated."""
         package = self._package()
         _find(package, label)
@@ -68,7 +68,7 @@ class Points:
             raise HTTPException(409, f"{refused}.") from None
         return _points(_find(self._package(), label))
 
-    def reset(self, request: Request, label: Label) -> models.FindingPoints:
+    def reset(self, request: Request, label: Label) -> point_models.FindingPoints:
         """Take back what a person set: the settings file holds again, or the package."""
         package = self._package()
         _find(package, label)
@@ -93,22 +93,22 @@ def _find(package: SetPackage, label: str) -> SetFinding:
         raise HTTPException(404) from None
 
 
-def _points(entry: SetFinding) -> models.FindingPoints:
+def _points(entry: SetFinding) -> point_models.FindingPoints:
     here = entry.here
-    return models.FindingPoints(
+    return point_models.FindingPoints(
         label=entry.label, stated=entry.finding.stated,
-        points=models.OperatingPoints.model_validate(entry.finding.points),
-        of_package=models.OperatingPoints.model_validate(entry.finding.spec.points.points()),
+        points=package_models.OperatingPoints.model_validate(entry.finding.points),
+        of_package=package_models.OperatingPoints.model_validate(entry.finding.spec.points.points()),
         source="package" if here is None else here.source.value,
         changed_by=None if here is None else here.changed_by, changed_at=None if here is None else here.changed_at,
     )  # fmt: skip
 
 
-def _value(value: CallValue) -> models.CallValue:
-    return models.CallValue(
+def _value(value: CallValue) -> point_models.CallValue:
+    return point_models.CallValue(
         sensitivity=_proportion(value.sensitivity), predictive_value=_proportion(value.predictive_value)
     )
 
 
-def _proportion(proportion: Proportion) -> models.Proportion:
-    return models.Proportion(cases=proportion.cases, of=proportion.of, interval=proportion.interval)
+def _proportion(proportion: Proportion) -> point_models.Proportion:
+    return point_models.Proportion(cases=proportion.cases, of=proportion.of, interval=proportion.interval)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from config.errors import PermanentError
 from config.logs import get_logger
 from console import stored_files, words
-from console.api import models
+from console.api.models import study_models
 from console.api.prefix import PREFIX
 from console.site import Site, visitor
 from tracking.audit_log import audit
@@ -45,10 +45,10 @@ def routes(site: Site) -> APIRouter:
     """Return the routes of studies and documents."""
     pages = Studies(site)
     router = APIRouter(prefix=PREFIX, tags=["studies"])
-    router.get("/studies", response_model=models.StudyList)(pages.every)
-    router.get("/studies/{uid}", response_model=models.Study)(pages.study)
-    router.get("/studies/{uid}/documents", response_model=models.DocumentList)(pages.documents)
-    router.get("/documents/{uid}", response_model=models.DocumentWithDeliveries)(pages.document)
+    router.get("/studies", response_model=study_models.StudyList)(pages.every)
+    router.get("/studies/{uid}", response_model=study_models.Study)(pages.study)
+    router.get("/studies/{uid}/documents", response_model=study_models.DocumentList)(pages.documents)
+    router.get("/documents/{uid}", response_model=study_models.DocumentWithDeliveries)(pages.document)
     router.get("/documents/{uid}/content", response_class=Response, responses=_CONTENT)(pages.content)
     return router
 
@@ -72,7 +72,7 @@ class Studies:
         finding: Word = "", caller: Word = "", urgent: bool = False, first: Day = None, last: Day = None,
         needs: Need | None = None, order: Order = Order.ARRIVAL, after: Cursor = None, before: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 25,
-    ) -> models.StudyList:  # fmt: skip
+    ) -> study_models.StudyList:  # fmt: skip
         """List studies, the newest first, with the filters of the worklist; `after` and `before` turn pages."""
         which = StudyFilter(
             search=words.printable(q), patient=words.printable(patient), accession=words.printable(accession),
@@ -84,7 +84,7 @@ class Studies:
                 read, which, order=order, after=_key(after, order), before=_key(before, order), limit=limit
             )
         self._note_list(request, "studies", len(found.rows))
-        return models.StudyList(
+        return study_models.StudyList(
             studies=tuple(map(_listed, found.rows)),
             total=min(found.total, COUNTED_UP_TO),
             total_is_exact=found.total <= COUNTED_UP_TO,
@@ -92,7 +92,7 @@ class Studies:
             newer=_cursor(found.newer),
         )
 
-    def study(self, request: Request, uid: Uid) -> models.Study:
+    def study(self, request: Request, uid: Uid) -> study_models.Study:
         """Return a study with its images, analyses, findings, documents, deliveries and history."""
         self._site.note_view(request, uid, {"what": "study", "how": "api"})
         with self._site.database.reading() as read:
@@ -102,34 +102,36 @@ class Studies:
         if study is None:
             raise HTTPException(404)
         summary = study.summary
-        return models.Study(
-            header=models.StudyHeader.model_validate(study.header), status=summary.status, revision=summary.revision,
-            received_at=summary.received_at, conflicts=summary.conflicts, rejected=summary.rejected,
-            problems=summary.problems,
-            not_analysed=tuple(map(models.NotAnalysed.model_validate, summary.not_analysed)),
-            remarks=tuple(map(models.Remark.model_validate, summary.remarks)),
-            images=tuple(map(models.Image.model_validate, study.images)),
+        return study_models.Study(
+            header=study_models.StudyHeader.model_validate(study.header), status=summary.status,
+            revision=summary.revision, received_at=summary.received_at, conflicts=summary.conflicts,
+            rejected=summary.rejected, problems=summary.problems,
+            not_analysed=tuple(map(study_models.NotAnalysed.model_validate, summary.not_analysed)),
+            remarks=tuple(map(study_models.Remark.model_validate, summary.remarks)),
+            images=tuple(map(study_models.Image.model_validate, study.images)),
             analyses=tuple(map(_analysis, study.analyses)),
-            documents=tuple(models.Document(**_document(entry)) for entry in documents),
-            deliveries=tuple(map(models.Delivery.model_validate, summary.deliveries)),
+            documents=tuple(study_models.Document(**_document(entry)) for entry in documents),
+            deliveries=tuple(map(study_models.Delivery.model_validate, summary.deliveries)),
             history=history_lines(history),
             kind=summary.kind, uploaded_by=study.upload and study.upload.owner,
         )  # fmt: skip
 
-    def documents(self, request: Request, uid: Uid) -> models.DocumentList:
+    def documents(self, request: Request, uid: Uid) -> study_models.DocumentList:
         """List the documents of a study, also those of earlier analyses."""
         self._site.note_view(request, uid, {"what": "documents", "how": "api"})
         with self._site.database.reading() as read:
             documents = stored_documents.documents_of(read, uid)
-        return models.DocumentList(documents=tuple(models.Document(**_document(entry)) for entry in documents))
+        return study_models.DocumentList(
+            documents=tuple(study_models.Document(**_document(entry)) for entry in documents)
+        )
 
-    def document(self, request: Request, uid: Uid) -> models.DocumentWithDeliveries:
+    def document(self, request: Request, uid: Uid) -> study_models.DocumentWithDeliveries:
         """Return what a document is, and where it went."""
         document = self._find(request, uid)
         with self._site.database.reading() as read:
             deliveries = sendings.deliveries_of(read, uid)
-        return models.DocumentWithDeliveries(
-            **_document(document), deliveries=tuple(map(models.Delivery.model_validate, deliveries))
+        return study_models.DocumentWithDeliveries(
+            **_document(document), deliveries=tuple(map(study_models.Delivery.model_validate, deliveries))
         )
 
     def content(self, request: Request, uid: Uid) -> Response:
@@ -161,10 +163,10 @@ class Studies:
             audit.append(tx, AuditEventType.STUDIES_LISTED, detail=detail | visitor(request))
 
 
-def history_lines(lines: Sequence[Line]) -> tuple[models.HistoryLine, ...]:
+def history_lines(lines: Sequence[Line]) -> tuple[study_models.HistoryLine, ...]:
     """Return lines of the audit log as they are answered."""
     return tuple(
-        models.HistoryLine(
+        study_models.HistoryLine(
             seq=line.seq, at=to_datetime(line.at), type=line.type, outcome=line.outcome, service=line.service,
             study_uid=line.study_uid, detail=line.detail, hash=line.hash,
         )
@@ -172,27 +174,27 @@ def history_lines(lines: Sequence[Line]) -> tuple[models.HistoryLine, ...]:
     )  # fmt: skip
 
 
-def _listed(row: WorklistRow) -> models.ListedStudy:
-    return models.ListedStudy(
-        header=models.StudyHeader.model_validate(row.header), status=row.status, received_at=row.received_at,
+def _listed(row: WorklistRow) -> study_models.ListedStudy:
+    return study_models.ListedStudy(
+        header=study_models.StudyHeader.model_validate(row.header), status=row.status, received_at=row.received_at,
         urgent=row.urgent, calling_ae=row.calling_ae, model=row.model, images=row.images, rejected=row.rejected,
         deliveries=row.deliveries, delivered=row.delivered, retrying=row.retrying,
-        findings=tuple(map(models.Finding.model_validate, row.shown.findings)),
+        findings=tuple(map(study_models.Finding.model_validate, row.shown.findings)),
         not_analysed=tuple(entry.because for entry in row.shown.not_analysed), problems=row.shown.problems,
         kind="received" if row.uploaded_by is None else "upload", uploaded_by=row.uploaded_by,
     )  # fmt: skip
 
 
-def _analysis(analysis: AnalysisDetail) -> models.Analysis:
+def _analysis(analysis: AnalysisDetail) -> study_models.Analysis:
     images = dict.fromkeys(finding.instance_uid for finding in analysis.findings)
     claims = [claim for uid in images for claim in words.image_claims(analysis.findings, uid)]
-    return models.Analysis(
+    return study_models.Analysis(
         id=analysis.id, revision=analysis.revision, model=analysis.model, digest=analysis.digest,
         engine=analysis.engine, seconds=analysis.seconds, completed_at=analysis.completed_at,
         documents=analysis.documents, void=analysis.void,
         findings=tuple(
-            models.ClaimedFinding(
-                **models.Finding.model_validate(entry.finding).model_dump(), claim=entry.claim.value,
+            study_models.ClaimedFinding(
+                **study_models.Finding.model_validate(entry.finding).model_dump(), claim=entry.claim.value,
                 detail=entry.finding.detail,
             )
             for entry in claims

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from console.api import models
 from console.api.file_form import FORM, answer_form
+from console.api.models import file_models, package_models
 from console.api.prefix import PREFIX
 from console.pages.analyse import note_files
 from console.site import Site, actor_of
@@ -20,7 +20,7 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["uploads"])
     if site.settings.console.analyse:
         pages = Uploads(site)
-        router.post("/uploads", response_model=models.KeptFiles, openapi_extra=FORM)(pages.upload)
+        router.post("/uploads", response_model=file_models.KeptFiles, openapi_extra=FORM)(pages.upload)
     return router
 
 
@@ -30,21 +30,21 @@ class Uploads:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def upload(self, request: Request) -> models.KeptFiles:
+    async def upload(self, request: Request) -> file_models.KeptFiles:
         """Keep PNG, JPEG or DICOM files as studies of kind `upload`, each with the model's answer."""
         return await answer_form(self._site, request, self._keep)
 
-    def _keep(self, request: Request, form: SentForm) -> models.KeptFiles:
+    def _keep(self, request: Request, form: SentForm) -> file_models.KeptFiles:
         self._site.answers.require(form.model)
         by = actor_of(request)
         answers = [self._site.uploads.take(file, form.model, by) for file in form.files]
         note_files(self._site, request, answers, "api")
-        return models.KeptFiles(disclaimer=DISCLAIMER, files=tuple(map(_kept, answers)))
+        return file_models.KeptFiles(disclaimer=DISCLAIMER, files=tuple(map(_kept, answers)))
 
 
-def _kept(answer: UploadAnswer) -> models.KeptFile:
+def _kept(answer: UploadAnswer) -> file_models.KeptFile:
     values: dict[str, Any] = answer_to_json(answer.analysis)
-    return models.KeptFile(
+    return file_models.KeptFile(
         file=answer.name, kind=answer.kind, seconds=round(answer.seconds, 3), study_uid=answer.study_uid,
-        model=None if answer.model is None else models.Model.model_validate(answer.model), **values,
+        model=None if answer.model is None else package_models.Model.model_validate(answer.model), **values,
     )  # fmt: skip

@@ -66,6 +66,52 @@ def test_scripts_get_one_json_document_and_people_a_table(made: EnsembleResult, 
     assert "The package is in there. Research use only" in answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("recipe", "room", "kind", "words"),
+    [
+        (
+            "verdict",
+            "training.verdict.pipeline",
+            "a verdict",
+            "The verdict package is in there. Set inference.verdict_",
+        ),
+        (
+            "anatomy",
+            "training.anatomy.produce_anatomy",
+            "an anatomy",
+            "The anatomy package is in there. Set inference.",
+        ),
+        ("chest-heads", "training.heads.produce_heads", "a heads", "The package is in there. Research use only"),
+    ],
+)
+def test_a_recipe_of_its_own_kind_is_trained_by_its_own_room(
+    monkeypatch: pytest.MonkeyPatch, recipe: str, room: str, kind: str, words: str
+) -> None:
+    package = load_package("chest-default")
+    options: list[dict[str, Any]] = []
+
+    def produce(*_where: object, **given: Any) -> object:
+        options.append(given)
+        return package
+
+    monkeypatch.setattr(f"{room}.produce", produce)
+    command = ("train", recipe, "--data", "data", "--out", "there", "--quick")
+    answer = _run(*command, "--json")
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout) == {
+        "package": {
+            "name": package.manifest.name, "version": package.manifest.version, "digest": package.digest,
+            "folder": "there",
+        },
+        "quick": True,
+    }  # fmt: skip
+    assert words in _run(*command).stdout.replace("\n", " ")
+    assert [given["quick"] for given in options] == [True, True]
+    refused = _run(*command, "--by", "patient")
+    assert f"{kind} recipe takes --data, --out, --quick and --json only" in str(refused.exception)
+    assert len(options) == 2
+
+
 def test_a_run_file_names_the_weights_that_were_started_from(made: EnsembleResult, tmp_path: Path) -> None:
     options = ("--data", tmp_path, "--out", tmp_path / "there", "--runs", tmp_path / "runs")
     assert _run("train", "covid-transfer", *options).exit_code == 0
